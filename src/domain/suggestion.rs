@@ -1,0 +1,63 @@
+//! What a person is shown: one defect, its cause, its fix and the evidence.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Class, Evidence, Fingerprint, Location, Reproducer, VerdictKind};
+
+/// One code defect and the best fix found for it. Its JSON form is the contract of `hephaestus fix`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Suggestion {
+    /// The group's identity.
+    pub fingerprint: Fingerprint,
+    /// What kind of failure it is.
+    pub class: Class,
+    /// One short line.
+    pub title: String,
+    /// Exact number of occurrences in the log.
+    pub count: u64,
+    /// What happened, where, why, and what a fix must do.
+    pub diagnosis: String,
+    /// Where a fix may belong, best first.
+    pub locations: Vec<Location>,
+    /// Whether the crash was reproduced.
+    pub reproduced: bool,
+    /// The test that reproduces it.
+    pub reproducer: Option<Reproducer>,
+    /// The verdict on the fix, or on the attempt to find one.
+    pub verdict: VerdictKind,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// `rule`, `recalled` or `model`; none where no candidate was found.
+    pub provenance: Option<String>,
+    /// The rule's stable name, where a rule made it.
+    pub rule: Option<String>,
+    /// What the fix does and why.
+    pub explanation: Option<String>,
+    /// Whether the fix may hide the defect instead of mending it.
+    pub masks: bool,
+    /// A unified diff that `git apply` takes at the repository's root.
+    pub patch: Option<String>,
+    /// What the verdict rests on.
+    pub evidence: Evidence,
+    /// Wall time of the whole attempt, in seconds.
+    pub seconds: f64,
+}
+
+/// A failure of the surroundings: diagnosed, not patched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OperationalFinding {
+    /// The group's identity.
+    pub fingerprint: Fingerprint,
+    /// What kind of failure it is.
+    pub class: Class,
+    /// One short line.
+    pub title: String,
+    /// Exact number of occurrences in the log.
+    pub count: u64,
+    /// What happened.
+    pub diagnosis: String,
+    /// What to do about it.
+    pub remedy: String,
+    /// Where the repository reports it, where that could be found.
+    pub locations: Vec<Location>,
+}

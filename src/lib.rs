@@ -1,0 +1,3 @@
+//! Hephaestus: a log agent that ends with a proven fix.
+
+pub mod domain;
