@@ -10,8 +10,8 @@ use crate::domain::{FileChange, RepoPath};
 /// The most bytes that are copied.
 const MAX_COPY_BYTES: u64 = 2 << 30;
 
-/// A scratch copy: `tree/` holds the files, `tmp/` and `home/` are for the programs that run, `bin/` for
-/// what they build. Removed when dropped.
+/// A scratch copy: `tree/` holds the files, `tmp/` is for the programs that run, `bin/` for what
+/// they build. Removed when dropped.
 #[derive(Debug)]
 pub struct Workspace {
     scratch: TempDir,
@@ -27,7 +27,7 @@ impl Workspace {
         let failed = |source| Error::Scratch { path: parent.clone(), source };
         let scratch = TempDir::with_prefix_in("hephaestus-", &parent).map_err(failed)?;
         let workspace = Self { scratch };
-        for folder in ["tree", "tmp", "home", "bin"] {
+        for folder in ["tree", "tmp", "bin"] {
             std::fs::create_dir(workspace.scratch.path().join(folder)).map_err(failed)?;
         }
         let mut copied = 0_u64;
@@ -54,12 +54,6 @@ impl Workspace {
     #[must_use]
     pub fn tmp(&self) -> PathBuf {
         self.scratch.path().join("tmp")
-    }
-
-    /// A home folder for the programs that run.
-    #[must_use]
-    pub fn home(&self) -> PathBuf {
-        self.scratch.path().join("home")
     }
 
     /// A folder for what is built.
