@@ -1,3 +1,4 @@
 //! Hephaestus: a log agent that ends with a proven fix.
 
 pub mod domain;
+pub mod sandbox;
