@@ -39,6 +39,7 @@ mod config;
 mod descriptors;
 mod error;
 mod filesystem;
+pub mod go;
 mod job;
 mod launcher;
 mod policy;
