@@ -1,3 +1,6 @@
 //! Hephaestus: a log agent that ends with a proven fix.
 
+pub mod cli;
+pub mod config;
 pub mod domain;
+pub mod telemetry;

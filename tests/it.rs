@@ -1,1 +1,7 @@
-fn main() {}
+//! The one integration test binary.
+
+// A test that cannot go on panics; the lint's own exception covers only `#[test]` functions.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod config_command;
+mod tidy;
