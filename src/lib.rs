@@ -1,5 +1,8 @@
 //! Hephaestus: a log agent that ends with a proven fix.
 
+pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod repository;
 pub mod sandbox;
+pub mod telemetry;
