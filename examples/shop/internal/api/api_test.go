@@ -40,6 +40,12 @@ func newHandler(t *testing.T) http.Handler {
 	}).Handler()
 }
 
+func call(h http.Handler, method, path, body string) (int, string) {
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, httptest.NewRequest(method, path, strings.NewReader(body)))
+	return rec.Code, rec.Body.String()
+}
+
 func TestRoutes(t *testing.T) {
 	h := newHandler(t)
 	steps := []struct {
@@ -72,10 +78,9 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/jobs", `{"kind":"receipt"}`, 503, `full`},
 	}
 	for _, step := range steps {
-		rec := httptest.NewRecorder()
-		h.ServeHTTP(rec, httptest.NewRequest(step.method, step.path, strings.NewReader(step.body)))
-		if rec.Code != step.status || !strings.Contains(rec.Body.String(), step.want) {
-			t.Errorf("%s %s = %d %s; want %d with %s", step.method, step.path, rec.Code, rec.Body, step.status, step.want)
+		status, body := call(h, step.method, step.path, step.body)
+		if status != step.status || !strings.Contains(body, step.want) {
+			t.Errorf("%s %s = %d %s; want %d with %s", step.method, step.path, status, body, step.status, step.want)
 		}
 	}
 }
