@@ -1,4 +1,3 @@
-use crate::config::quantity::Interval;
 use crate::config::read::section;
 
 section! {
@@ -6,7 +5,7 @@ section! {
     pub struct FixerSection {
         /// How many defects are worked on at once.
         parallel: u32 [1..=64],
-        /// How long one defect may take, from diagnosis to verdict.
-        defect_timeout: Interval [Interval::from_secs(10)..=Interval::from_days(1)],
+        /// Seed of the search for reproducers: the same seed searches the same inputs in the same order.
+        seed: u32 [0..=u32::MAX],
     }
 }

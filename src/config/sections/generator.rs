@@ -10,11 +10,9 @@ section! {
         fix_strategies: Vec<FixStrategy>,
         /// How many candidates are tried for one defect.
         max_fix_attempts: u32 [1..=100],
-        /// How long making one candidate may take.
+        /// How long one defect may take, from its reproduction to its last verdict.
         timeout: Interval [Interval::from_secs(1)..=Interval::from_days(1)],
-        /// How many ways of calling the code are tried to reproduce one crash.
-        max_reproduction_attempts: u32 [1..=10_000],
-        /// How long reproducing one crash may take.
+        /// How long the search for a reproducer of one crash may take of that.
         reproduction_timeout: Interval [Interval::from_secs(1)..=Interval::from_days(1)],
         /// The model to ask when rules and memory have no answer.
         ai_model: AiModelSection,

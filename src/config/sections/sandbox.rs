@@ -1,4 +1,4 @@
-use crate::config::quantity::{ByteSize, Interval};
+use crate::config::quantity::ByteSize;
 use crate::config::read::section;
 use crate::config::scalar::names;
 
@@ -11,14 +11,12 @@ section! {
         memory: ByteSize [ByteSize::from_mib(64)..=ByteSize::from_gib(1_024)],
         /// Processes and threads at once.
         processes: u32 [8..=100_000],
-        /// Files one process may hold open.
-        open_files: u32 [16..=1_000_000],
         /// The largest file that may be written.
         file_size: ByteSize [ByteSize::from_mib(1)..=ByteSize::from_gib(1_024)],
+        /// All that may be written to disk by one command.
+        disk: ByteSize [ByteSize::from_mib(1)..=ByteSize::from_gib(1_024)],
         /// The output that is kept of one command; what is beyond is counted and dropped.
         output: ByteSize [ByteSize::from_kib(4)..=ByteSize::from_mib(256)],
-        /// How long one command may take.
-        timeout: Interval [Interval::from_secs(1)..=Interval::from_days(1)],
     }
 }
 
