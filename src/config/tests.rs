@@ -243,6 +243,23 @@ fn a_missing_named_file_is_an_error() {
     assert!(error.to_string().contains("/nonexistent/my.yaml: cannot be read"), "{error}");
 }
 
+#[test]
+fn hostile_files_are_refused_soon() {
+    let begun = std::time::Instant::now();
+    let bomb = (1..9).fold("a0: &a0 [x, x]\n".to_owned(), |text, level| {
+        let below = level - 1;
+        let aliases = vec![format!("*a{below}"); 9].join(", ");
+        format!("{text}a{level}: &a{level} [{aliases}]\n")
+    });
+    let deep_map: String = (0..2_000).map(|depth| format!("{}k:\n", " ".repeat(depth))).collect();
+    for text in ["[".repeat(500_000), "- ".repeat(200_000), "{a: ".repeat(100_000), deep_map, bomb] {
+        assert!(read(&text).is_err());
+    }
+    let tagged = "generator: {ai_model: {api_key: !!binary aGk=, model: !wanted x}}\n[a]: b";
+    assert!(read(tagged).is_err());
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_panics(text in "[ -~\n]{0,200}") {

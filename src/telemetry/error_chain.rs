@@ -10,6 +10,12 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 
+use anstyle::{AnsiColor, Style};
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const CAUSE: Style = AnsiColor::Yellow.on_default();
+const TRY: Style = AnsiColor::Green.on_default();
+
 /// An error with advice. It stands in for the error it wraps: same text, same causes.
 #[derive(Debug)]
 pub struct Advised {
@@ -45,19 +51,20 @@ impl<T, E: Into<Box<dyn Error + Send + Sync>>> Advise<T> for Result<T, E> {
 }
 
 /// Writes an error, its causes and the advice found along the way. A cause that its parent has told
-/// already is left out.
+/// already is left out. The text is coloured: write it to a stream of `anstream`, which knows whether
+/// that is wanted.
 ///
 /// # Errors
 /// Those of the writer.
 pub fn write_error(out: &mut impl Write, error: &(dyn Error + 'static)) -> io::Result<()> {
     let mut told = error.to_string();
-    writeln!(out, "error: {told}")?;
+    writeln!(out, "{ERROR}error:{ERROR:#} {told}")?;
     let mut remedies = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
         let text = error.to_string();
         if !told.contains(&text) {
-            writeln!(out, "  caused by: {text}")?;
+            writeln!(out, "  {CAUSE}caused by:{CAUSE:#} {text}")?;
             told = text;
         }
         if let Some(advised) = error.downcast_ref::<Advised>() {
@@ -65,7 +72,7 @@ pub fn write_error(out: &mut impl Write, error: &(dyn Error + 'static)) -> io::R
         }
         next = error.source();
     }
-    remedies.iter().try_for_each(|remedy| writeln!(out, "  try: {remedy}"))
+    remedies.iter().try_for_each(|remedy| writeln!(out, "  {TRY}try:{TRY:#} {remedy}"))
 }
 
 #[cfg(test)]
@@ -77,7 +84,7 @@ mod tests {
     fn written(error: &anyhow::Error) -> String {
         let mut out = Vec::new();
         write_error(&mut out, error.as_ref()).unwrap();
-        String::from_utf8(out).unwrap()
+        anstream::adapter::strip_str(std::str::from_utf8(&out).unwrap()).to_string()
     }
 
     #[test]
@@ -93,6 +100,12 @@ mod tests {
             "error: shutdown failed\n  caused by: the state could not be saved\n  \
              caused by: disk on fire\n  try: put it out\n"
         );
+    }
+
+    #[test]
+    fn advice_on_the_outermost_error_is_told() {
+        let failed: Result<(), _> = Err("no repository").advise("name one");
+        assert_eq!(written(&failed.unwrap_err().into()), "error: no repository\n  try: name one\n");
     }
 
     #[test]
