@@ -123,13 +123,21 @@ bad() {
     expected[$defect]=$((${expected[$defect]:-0} + times))
 }
 
-# fatal DEFECT METHOD PATH BODY: traffic that ends the process; it starts anew with empty stores.
+# fatal DEFECT METHOD PATH BODY: traffic that ends the process; it starts anew with empty stores. A
+# shop that survives, because its defect has been mended, goes on as it is.
 fatal() {
     local before
     before=$(starts)
     bad "$1" 1 "${@:2}"
-    await_shop $((before + 1))
-    seed
+    for _ in {1..30}; do
+        if [[ $(starts) -gt $before ]]; then
+            await_shop $((before + 1))
+            seed
+            return
+        fi
+        sleep 0.1
+    done
+    echo "traffic: the shop survived $1" >&2
 }
 
 seed() {
