@@ -61,9 +61,16 @@ free_port() {
     die "found no free port on the loopback interface"
 }
 
+# Ends the shop that runs just now, then the supervisor itself.
+retire() {
+    [[ -z ${!-} ]] || kill -TERM "$!" 2>/dev/null || true
+    wait || true
+    exit 0
+}
+
 # Starts the shop again and again until it ends by itself without an error, or is told to stop.
 supervise() {
-    trap 'for pid in $(jobs -p); do kill -TERM "$pid" 2>/dev/null || true; done; wait; exit 0' TERM
+    trap retire TERM
     trap '' INT
     for ((start = 1; start <= max_starts; start++)); do
         echo "$start" >>"$work/starts"
