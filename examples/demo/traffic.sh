@@ -61,9 +61,16 @@ free_port() {
     die "found no free port on the loopback interface"
 }
 
+# Ends the shop that runs just now, then the supervisor itself.
+retire() {
+    [[ -z ${!-} ]] || kill -TERM "$!" 2>/dev/null || true
+    wait || true
+    exit 0
+}
+
 # Starts the shop again and again until it ends by itself without an error, or is told to stop.
 supervise() {
-    trap 'for pid in $(jobs -p); do kill -TERM "$pid" 2>/dev/null || true; done; wait; exit 0' TERM
+    trap retire TERM
     trap '' INT
     for ((start = 1; start <= max_starts; start++)); do
         echo "$start" >>"$work/starts"
@@ -123,13 +130,21 @@ bad() {
     expected[$defect]=$((${expected[$defect]:-0} + times))
 }
 
-# fatal DEFECT METHOD PATH BODY: traffic that ends the process; it starts anew with empty stores.
+# fatal DEFECT METHOD PATH BODY: traffic that ends the process; it starts anew with empty stores. A
+# shop that survives, because its defect has been mended, goes on as it is.
 fatal() {
     local before
     before=$(starts)
     bad "$1" 1 "${@:2}"
-    await_shop $((before + 1))
-    seed
+    for _ in {1..30}; do
+        if [[ $(starts) -gt $before ]]; then
+            await_shop $((before + 1))
+            seed
+            return
+        fi
+        sleep 0.1
+    done
+    echo "traffic: the shop survived $1" >&2
 }
 
 seed() {
