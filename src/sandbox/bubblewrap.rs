@@ -12,6 +12,12 @@ fn launcher_inside() -> PathBuf {
     Path::new("/run").join(launcher::NAME)
 }
 
+/// Where `bwrap` is installed.
+pub(super) fn find() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|directory| directory.join("bwrap")).find(|path| path.is_file())
+}
+
 /// The arguments for `bwrap`: no network but an own loopback, own processes, and no file but these.
 pub(super) fn arguments(launcher: &Path, paths: &Paths) -> Vec<OsString> {
     let mut arguments: Vec<OsString> =
@@ -47,7 +53,7 @@ pub(super) fn arguments(launcher: &Path, paths: &Paths) -> Vec<OsString> {
         ]
         .map(OsString::from),
     );
-    arguments.push(inside.into());
+    arguments.extend([inside.into(), launcher::ARGUMENT.into()]);
     arguments
 }
 

@@ -133,7 +133,7 @@ pub struct Outcome {
     pub truncated: bool,
     /// Time on the clock, start of the isolation included.
     pub wall: Duration,
-    /// Processor time of the command and of the children it waited for; under bubblewrap a lower bound.
+    /// Processor time of the command and of its children; sampled, so the last moments may be missing.
     pub cpu: Duration,
     /// The most resident memory that was seen, summed over processes; sampled, so short peaks are missed.
     pub peak_memory_bytes: u64,

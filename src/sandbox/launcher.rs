@@ -20,18 +20,25 @@ use super::{descriptors, filesystem, syscalls};
 /// The name under which the binary is a launcher.
 pub(super) const NAME: &str = "hephaestus-sandbox";
 
+/// What the launcher is given as its one argument. It does not look at it; a binary that is no launcher,
+/// such as a test runner, stumbles over it instead of doing what it does without arguments.
+pub(super) const ARGUMENT: &str = "--sandbox-launcher";
+
 /// The exit code when the program was not run.
 const REFUSED: i32 = 125;
 
 /// Becomes the sandbox's inside and never returns, if this process was started as one. Every binary that
 /// is to serve as launcher calls this first thing in `main`, before it starts a thread.
 pub fn launch_if_requested() {
-    let name = std::env::args_os().next();
-    let requested =
-        name.as_deref().and_then(|name| Path::new(name).file_name()).is_some_and(|name| name == NAME);
-    if requested {
+    if is_requested() {
         std::process::exit(launch());
     }
+}
+
+/// Whether this process was started as a launcher.
+pub(super) fn is_requested() -> bool {
+    let name = std::env::args_os().next();
+    name.as_deref().and_then(|name| Path::new(name).file_name()).is_some_and(|name| name == NAME)
 }
 
 fn launch() -> i32 {

@@ -26,6 +26,8 @@ pub(super) struct Policy {
     pub(super) write: Vec<OsString>,
     pub(super) task: Task,
     pub(super) limits: ProcessLimits,
+    /// The newest version of Landlock to use.
+    pub(super) landlock_abi_at_most: u32,
 }
 
 /// What to do once confined.

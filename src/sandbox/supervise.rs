@@ -14,6 +14,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use super::capture::Capture;
 use super::error::Error;
 use super::job::{Ended, Outcome};
+use super::launcher;
 use super::policy::{Paths, Policy, Surround};
 use super::watch::{self, Disk};
 
@@ -164,6 +165,7 @@ struct Run {
     preamble: Preamble,
     started: Instant,
     peak_memory_bytes: u64,
+    seen_cpu: Duration,
 }
 
 impl Run {
@@ -193,6 +195,7 @@ impl Run {
             preamble: Preamble::new(&launch.nonce),
             started,
             peak_memory_bytes: 0,
+            seen_cpu: Duration::ZERO,
         })
     }
 
@@ -210,7 +213,8 @@ impl Run {
                     return Ok(Some(ended));
                 }
                 let now = self.started.elapsed();
-                next_look = now + now.clamp(FIRST_LOOK, LOOKS_APART);
+                // On a machine with very many processes a look takes long; it shall not take over.
+                next_look = now + now.clamp(FIRST_LOOK, LOOKS_APART).max((now - elapsed) * 10);
             }
             let until = next_look.min(bounds.wall).saturating_sub(self.started.elapsed());
             if self.exchange(&launch.input, until)? {
@@ -225,6 +229,7 @@ impl Run {
     fn look(&mut self, bounds: Bounds, disk: &mut Disk) -> Option<Ended> {
         let usage = watch::usage(self.group);
         self.peak_memory_bytes = self.peak_memory_bytes.max(usage.memory_bytes);
+        self.seen_cpu = self.seen_cpu.max(usage.cpu);
         if usage.memory_bytes > bounds.memory_bytes {
             return Some(Ended::OutOfMemory);
         }
@@ -330,9 +335,7 @@ impl Run {
             // A limit was reached before the program began: still a limit.
             Before::Waiting if cause.is_some() => {}
             Before::Waiting => {
-                let said = String::from_utf8_lossy(&self.preamble.bytes).trim().to_owned();
-                let what =
-                    if said.is_empty() { format!("the launcher ended early ({status})") } else { said };
+                let what = self.preamble.complaint(status);
                 return Err(Error::Refused { program: launch.program.clone(), what });
             }
         }
@@ -346,7 +349,7 @@ impl Run {
             stderr,
             truncated: out_cut || err_cut,
             wall: self.started.elapsed(),
-            cpu,
+            cpu: cpu.max(self.seen_cpu),
             peak_memory_bytes: self.peak_memory_bytes,
         })
     }
@@ -393,6 +396,15 @@ enum Before {
 impl Preamble {
     fn new(nonce: &str) -> Self {
         Self { ready: Policy::ready_line(nonce), bytes: Vec::new(), state: Before::Waiting }
+    }
+
+    /// What was said instead of the ready line.
+    fn complaint(&self, status: ExitStatus) -> String {
+        let said = String::from_utf8_lossy(&self.bytes);
+        match said.split_once(" refused: ") {
+            Some((start, why)) if start.starts_with(launcher::NAME) => why.trim().to_owned(),
+            _ => format!("the launcher did not come up ({status}): {}", said.trim()),
+        }
     }
 
     /// Takes bytes; gives those that are the program's.

@@ -133,6 +133,10 @@ fn denied(surround: Surround, landlock: u32) -> Result<Rules, BackendError> {
         }
         if landlock < 6 {
             rules.extend(always(&[&[c::SYS_kill, c::SYS_tkill, c::SYS_pidfd_send_signal]]));
+            let owning = [c::F_SETOWN, F_SETSIG, F_SETOWN_EX].into_iter().map(|command| when(1, Eq, command));
+            rules.insert(c::SYS_fcntl, owning.collect::<Result<_, _>>()?);
+            let owning = TYPING.into_iter().chain([FIOSETOWN, SIOCSPGRP]).map(|request| when(1, Eq, request));
+            rules.insert(c::SYS_ioctl, owning.collect::<Result<_, _>>()?);
         }
     }
     Ok(rules)
@@ -140,6 +144,12 @@ fn denied(surround: Surround, landlock: u32) -> Result<Rules, BackendError> {
 
 /// Requests of `ioctl` that type into a terminal: `TIOCSTI` and `TIOCLINUX`, as ints, which C libraries disagree on.
 const TYPING: [i32; 2] = [0x5412, 0x541c];
+
+/// Ways to have the kernel send a signal when a file is ready, to anybody.
+const F_SETSIG: i32 = 10;
+const F_SETOWN_EX: i32 = 15;
+const FIOSETOWN: i32 = 0x8901;
+const SIOCSPGRP: i32 = 0x8902;
 
 #[rustfmt::skip]
 const MEMORY: &[c::c_long] = &[
@@ -170,7 +180,7 @@ const PROCESSES: &[c::c_long] = &[
     c::SYS_sched_getaffinity, c::SYS_sched_getparam, c::SYS_sched_getscheduler, c::SYS_sched_get_priority_max,
     c::SYS_sched_get_priority_min, c::SYS_getpriority, c::SYS_getrusage, c::SYS_getcpu, c::SYS_uname,
     c::SYS_sysinfo, c::SYS_times, c::SYS_prctl, c::SYS_seccomp, c::SYS_landlock_create_ruleset,
-    c::SYS_landlock_add_rule, c::SYS_landlock_restrict_self, c::SYS_capget, c::SYS_personality, c::SYS_getrandom,
+    c::SYS_landlock_add_rule, c::SYS_landlock_restrict_self, c::SYS_capget, c::SYS_getrlimit, c::SYS_setrlimit, c::SYS_personality, c::SYS_getrandom,
     c::SYS_rt_sigaction, c::SYS_rt_sigprocmask, c::SYS_rt_sigreturn, c::SYS_rt_sigpending, c::SYS_rt_sigsuspend,
     c::SYS_rt_sigtimedwait, c::SYS_sigaltstack, c::SYS_restart_syscall, c::SYS_pidfd_open,
 ];
@@ -272,3 +282,23 @@ const PRIVILEGED: &[c::c_long] = &[
     c::SYS_reboot, c::SYS_kexec_load, c::SYS_init_module, c::SYS_finit_module, c::SYS_delete_module, c::SYS_swapon,
     c::SYS_sethostname, c::SYS_settimeofday, c::SYS_clock_settime, c::SYS_syslog, c::SYS_acct, c::SYS_quotactl,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_compile_for_every_kernel() {
+        for surround in [Surround::Bare, Surround::Namespaces] {
+            for landlock in 1..=10 {
+                assert!(filters(surround, landlock).unwrap().iter().all(|filter| filter.len() > 50));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_both_needed_and_privileged() {
+        let needed = [MEMORY, FILES, PROCESSES, TIME, EVENTS, CONNECTED, LEGACY].concat();
+        assert!(PRIVILEGED.iter().all(|call| !needed.contains(call)));
+    }
+}
