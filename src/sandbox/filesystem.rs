@@ -25,11 +25,12 @@ pub(super) fn restrict(policy: &Policy) -> Result<u32, String> {
         .map_err(failed)?
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(newest))
-        .map_err(failed)?
-        .scope(Scope::from_all(newest))
-        .map_err(failed)?
-        .create()
         .map_err(failed)?;
+    let scopes = Scope::from_all(newest);
+    if !scopes.is_empty() {
+        ruleset = ruleset.scope(scopes).map_err(failed)?;
+    }
+    let mut ruleset = ruleset.create().map_err(failed)?;
     let read = AccessFs::from_read(newest);
     for path in system_paths() {
         ruleset = ruleset.add_rule(beneath(path, read)?).map_err(failed)?;
