@@ -88,3 +88,55 @@ fn mounts(paths: &Paths) -> BTreeMap<PathBuf, (PathBuf, &'static str)> {
         .map(|(inside, mount)| (inside.clone(), mount.clone()))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mounted(read: &[(&str, &str)], write: &[(&str, &str)]) -> Vec<(String, String, &'static str)> {
+        let pairs =
+            |list: &[(&str, &str)]| list.iter().map(|(name, real)| (name.into(), real.into())).collect();
+        mounts(&Paths { read: pairs(read), write: pairs(write) })
+            .into_iter()
+            .map(|(inside, (real, option))| {
+                (inside.display().to_string(), real.display().to_string(), option)
+            })
+            .collect()
+    }
+
+    fn mount(inside: &str, real: &str, option: &'static str) -> (String, String, &'static str) {
+        (inside.to_owned(), real.to_owned(), option)
+    }
+
+    #[test]
+    fn parents_come_first_and_what_is_shown_already_is_not_mounted_again() {
+        assert_eq!(
+            mounted(
+                &[("/a", "/a"), ("/a/b", "/a/b"), ("/usr/x", "/usr/x")],
+                &[("/a/c", "/a/c"), ("/a/c/d", "/a/c/d")]
+            ),
+            [mount("/a", "/a", "--ro-bind"), mount("/a/c", "/a/c", "--bind")]
+        );
+    }
+
+    #[test]
+    fn writing_includes_reading_and_wins() {
+        assert_eq!(
+            mounted(&[("/a", "/a"), ("/a/b", "/a/b")], &[("/a", "/a")]),
+            [mount("/a", "/a", "--bind")]
+        );
+    }
+
+    #[test]
+    fn a_name_that_is_a_link_leads_to_the_real_place() {
+        assert_eq!(
+            mounted(&[("/link", "/real")], &[]),
+            [mount("/link", "/real", "--ro-bind"), mount("/real", "/real", "--ro-bind")]
+        );
+        // The link itself is to be seen in its directory.
+        assert_eq!(
+            mounted(&[("/dir", "/dir"), ("/dir/link", "/real")], &[]),
+            [mount("/dir", "/dir", "--ro-bind"), mount("/real", "/real", "--ro-bind")]
+        );
+    }
+}

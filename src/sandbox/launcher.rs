@@ -92,6 +92,11 @@ fn confine(policy: &Policy) -> Result<u32, String> {
     let failed = |what: &'static str| move |error: rustix::io::Errno| format!("{what}: {error}");
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(failed("cannot tie the job's life to its parent's"))?;
+    // It may have died before that. (Under bubblewrap the parent is another, and bubblewrap sees to it.)
+    let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs());
+    if policy.surround == Surround::Bare && parent != policy.parent {
+        return Err("the process that watches the job is gone".to_owned());
+    }
     if let Task::Run { cwd, .. } = &policy.task {
         std::env::set_current_dir(cwd).map_err(|error| format!("cannot enter {}: {error}", cwd.display()))?;
     }

@@ -42,6 +42,7 @@ mod filesystem;
 mod job;
 mod launcher;
 mod policy;
+mod preamble;
 mod supervise;
 mod syscalls;
 mod tier;
@@ -207,6 +208,7 @@ fn policy(config: &Config, surround: Surround, paths: &Paths, task: Task, limits
     Policy {
         nonce: nonce(),
         surround,
+        parent: std::process::id(),
         read: paths.real_read(),
         write: paths.real_write(),
         task,
@@ -227,7 +229,7 @@ fn process_limits(bounds: &Bounds, file_bytes: u64) -> ProcessLimits {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
     let user = rustix::process::geteuid();
     ProcessLimits {
-        cpu_seconds: (bounds.wall.as_secs() + 1).saturating_mul(processors),
+        cpu_seconds: bounds.wall.as_secs().saturating_add(1).saturating_mul(processors),
         file_bytes,
         open_files: 4096,
         // The kernel counts all tasks of the user, ours included, and lets root have any number. So this is

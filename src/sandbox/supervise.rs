@@ -14,8 +14,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use super::capture::Capture;
 use super::error::Error;
 use super::job::{Ended, Outcome};
-use super::launcher;
 use super::policy::{Paths, Policy, Surround};
+use super::preamble::Preamble;
 use super::watch::{self, Disk};
 
 /// How often a job is looked at: often while it is young, so that short ones are seen at all.
@@ -25,8 +25,6 @@ const LOOKS_APART: Duration = Duration::from_millis(40);
 const OUTPUT_FACTOR: u64 = 64;
 /// How long killed processes may take to go.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What a launcher, or bubblewrap before it, may say before the program begins.
-const MAX_PREAMBLE_BYTES: usize = 64 << 10;
 
 /// What a whole job may use.
 #[derive(Debug, Clone, Copy)]
@@ -330,14 +328,10 @@ impl Run {
     ) -> Result<Outcome, Error> {
         let [out, err] = self.kept;
         let ((stdout, out_cut), (stderr, err_cut)) = (out.finish(), err.finish());
-        match self.preamble.state {
-            Before::Ready => {}
-            // A limit was reached before the program began: still a limit.
-            Before::Waiting if cause.is_some() => {}
-            Before::Waiting => {
-                let what = self.preamble.complaint(status);
-                return Err(Error::Refused { program: launch.program.clone(), what });
-            }
+        // A limit that was reached before the program began is still a limit.
+        if !self.preamble.is_over() && cause.is_none() {
+            let what = self.preamble.complaint(status);
+            return Err(Error::Refused { program: launch.program.clone(), what });
         }
         let refusal = Policy::refusal_start(&launch.nonce);
         if let Some(what) = stderr.strip_prefix(refusal.as_bytes()) {
@@ -377,47 +371,5 @@ fn read_some<R: Read>(stream: &mut Option<R>, mut take: impl FnMut(&[u8])) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Err(_) => *stream = None,
         }
-    }
-}
-
-/// What comes on standard error until the launcher says that the restrictions hold.
-struct Preamble {
-    ready: String,
-    bytes: Vec<u8>,
-    state: Before,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Before {
-    Waiting,
-    Ready,
-}
-
-impl Preamble {
-    fn new(nonce: &str) -> Self {
-        Self { ready: Policy::ready_line(nonce), bytes: Vec::new(), state: Before::Waiting }
-    }
-
-    /// What was said instead of the ready line.
-    fn complaint(&self, status: ExitStatus) -> String {
-        let said = String::from_utf8_lossy(&self.bytes);
-        match said.split_once(" refused: ") {
-            Some((start, why)) if start.starts_with(launcher::NAME) => why.trim().to_owned(),
-            _ => format!("the launcher did not come up ({status}): {}", said.trim()),
-        }
-    }
-
-    /// Takes bytes; gives those that are the program's.
-    fn push(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
-        if self.state == Before::Ready {
-            return Some(bytes.to_vec());
-        }
-        self.bytes.extend_from_slice(bytes);
-        if let Some(start) = memchr::memmem::find(&self.bytes, self.ready.as_bytes()) {
-            self.state = Before::Ready;
-            return Some(self.bytes.split_off(start + self.ready.len()));
-        }
-        self.bytes.truncate(MAX_PREAMBLE_BYTES);
-        None
     }
 }

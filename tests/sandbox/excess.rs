@@ -8,7 +8,7 @@ use super::stage::Stage;
 
 const MIB: u64 = 1 << 20;
 
-pub async fn is_bounded(stage: &Stage) {
+pub(super) async fn is_bounded(stage: &Stage) {
     limits_hold(stage).await;
     a_larger_file_is_refused(stage).await;
     nothing_outlives_its_job(stage).await;

@@ -54,6 +54,7 @@ async fn a_restricted_pod_gets_the_landlock_tier_and_it_holds() {
 #[ignore = "started by the test above, as another user"]
 async fn inside() {
     assert!(std::env::var_os(TOOLS).is_some(), "this is only started by the test above");
+    assert!(!rustix::process::geteuid().is_root());
     restrict();
     let refused = Sandbox::detect(&Stage::new(Bubblewrap).config).unwrap_err().to_string();
     assert!(refused.contains("namespace") && refused.contains("restricted pod"), "{refused}");

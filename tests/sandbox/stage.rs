@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use hephaestus::sandbox::{Config, Job, Outcome, Sandbox, TierChoice};
 
 /// Where the shared programs are, for a process that was started to use them.
-pub const TOOLS: &str = "HEPHAESTUS_TEST_TOOLS";
+pub(super) const TOOLS: &str = "HEPHAESTUS_TEST_TOOLS";
 
 /// The launcher and the probe, where every user can run them.
-pub struct Tools {
-    pub dir: PathBuf,
+pub(super) struct Tools {
+    pub(super) dir: PathBuf,
     owned: Option<tempfile::TempDir>,
 }
 
@@ -48,49 +48,49 @@ impl Tools {
         Self { dir, owned: Some(owned) }
     }
 
-    pub fn probe(&self) -> PathBuf {
+    pub(super) fn probe(&self) -> PathBuf {
         self.dir.join("probe")
     }
 
-    pub fn is_owned(&self) -> bool {
+    pub(super) fn is_owned(&self) -> bool {
         self.owned.is_some()
     }
 }
 
-pub struct Stage {
-    pub config: Config,
-    pub tools: Arc<Tools>,
+pub(super) struct Stage {
+    pub(super) config: Config,
+    pub(super) tools: Arc<Tools>,
     /// The only place a job may write.
-    pub scratch: tempfile::TempDir,
+    pub(super) scratch: tempfile::TempDir,
     /// A place it may not see.
     outside: tempfile::TempDir,
 }
 
 impl Stage {
-    pub fn new(tier: TierChoice) -> Self {
+    pub(super) fn new(tier: TierChoice) -> Self {
         let tools = Tools::shared();
         let launcher = Some(tools.dir.join("hephaestus"));
         let config = Config { tier, launcher, ..Config::default() };
         Self { config, tools, scratch: tempfile::tempdir().unwrap(), outside: tempfile::tempdir().unwrap() }
     }
 
-    pub fn sandbox(&self) -> Sandbox {
+    pub(super) fn sandbox(&self) -> Sandbox {
         Sandbox::detect(&self.config).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub fn job(&self, arguments: &[&str]) -> Job {
+    pub(super) fn job(&self, arguments: &[&str]) -> Job {
         let mut job = Job::new(self.tools.probe(), self.scratch.path());
         job.args = arguments.iter().map(Into::into).collect();
         job.read = vec![self.tools.dir.clone()];
         job
     }
 
-    pub async fn inside(&self, arguments: &[&str]) -> Outcome {
+    pub(super) async fn inside(&self, arguments: &[&str]) -> Outcome {
         self.sandbox().run(self.job(arguments)).await.unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
     }
 
     /// The same probe without any isolation.
-    pub fn outside(&self, arguments: &[&str]) -> String {
+    pub(super) fn outside(&self, arguments: &[&str]) -> String {
         let output = Command::new(self.tools.probe())
             .args(arguments)
             .current_dir(self.scratch.path())
@@ -99,20 +99,20 @@ impl Stage {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    pub fn world(&self) -> World {
+    pub(super) fn world(&self) -> World {
         World::new(self.outside.path())
     }
 }
 
 /// Things outside, and whether they were touched.
-pub struct World {
-    pub file: PathBuf,
+pub(super) struct World {
+    pub(super) file: PathBuf,
     attributes: (u32, i64),
-    pub tcp: TcpListener,
-    pub udp: UdpSocket,
-    pub unix: (PathBuf, UnixDatagram),
-    pub abstract_name: (String, UnixDatagram),
-    pub process: Child,
+    pub(super) tcp: TcpListener,
+    pub(super) udp: UdpSocket,
+    pub(super) unix: (PathBuf, UnixDatagram),
+    pub(super) abstract_name: (String, UnixDatagram),
+    pub(super) process: Child,
 }
 
 impl World {
@@ -141,7 +141,7 @@ impl World {
 
     /// What of it was touched. It takes a moment for a signal to end a process, and longer on a busy
     /// machine: `patience` is for when it is expected to end.
-    pub fn touched(&mut self, patience: Duration) -> Vec<&'static str> {
+    pub(super) fn touched(&mut self, patience: Duration) -> Vec<&'static str> {
         let received = &mut [0; 16];
         let started = Instant::now();
         while self.process.try_wait().unwrap().is_none() && started.elapsed() < patience {

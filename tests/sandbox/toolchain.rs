@@ -12,7 +12,7 @@ use super::stage::Stage;
 const PANIC: &str = "package m\n\nfunc Third(x []int) int { return x[2] }\n";
 const TESTS: &str = "package m\n\nimport \"testing\"\n\nfunc TestThird(t *testing.T) {\n\tif Third([]int{1, 2, 3}) != 3 {\n\t\tt.Fatal(\"wrong\")\n\t}\n}\n\nfunc TestNone(t *testing.T) { Third(nil) }\n";
 
-pub async fn works(stage: &Stage) {
+pub(super) async fn works(stage: &Stage) {
     let root = stage.scratch.path();
     fs::write(root.join("go.mod"), "module example.test/m\n\ngo 1.21\n").unwrap();
     fs::write(root.join("m.go"), PANIC).unwrap();

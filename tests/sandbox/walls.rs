@@ -61,7 +61,7 @@ fn argument(way: &Way, world: &World) -> String {
 }
 
 /// `namespaces`: whether they can be made outside.
-pub async fn hold(stage: &Stage, namespaces: bool) {
+pub(super) async fn hold(stage: &Stage, namespaces: bool) {
     for (name, way, shows) in WAYS {
         let mut world = stage.world();
         let said = stage.outside(&[name, &argument(way, &world)]);
@@ -123,8 +123,30 @@ async fn honest_work_is_possible(stage: &Stage) {
     }
     assert_eq!(std::fs::read(stage.scratch.path().join("kept")).unwrap(), b"kept");
     clear(stage);
+    paths_mean_what_they_say(stage).await;
     let tier = stage.sandbox().tier().clone();
     assert_eq!(stage.inside(&["loopback"]).await.ended.is_success(), tier.has_loopback(), "{tier}");
+}
+
+/// A name may lead through a link, and a writable place may lie in a readable one.
+async fn paths_mean_what_they_say(stage: &Stage) {
+    let place = tempfile::tempdir().unwrap();
+    let (link, open, closed) =
+        (place.path().join("link"), place.path().join("open"), place.path().join("closed"));
+    std::fs::create_dir_all(&open).unwrap();
+    std::fs::create_dir_all(&closed).unwrap();
+    std::os::unix::fs::symlink(&stage.tools.dir, &link).unwrap();
+    let attempt = async |path: &std::path::Path, read: &std::path::Path| {
+        let mut job = stage.job(&["write", path.join("file").to_str().unwrap()]);
+        job.program = link.join("probe");
+        job.read = vec![link.clone(), read.to_owned()];
+        job.write.push(open.clone());
+        stage.sandbox().run(job).await.unwrap().ended.is_success()
+    };
+    assert!(attempt(&open, &closed).await);
+    assert!(attempt(&open, place.path()).await);
+    assert!(!attempt(&closed, &closed).await);
+    assert!(!attempt(&closed, place.path()).await);
 }
 
 fn clear(stage: &Stage) {
