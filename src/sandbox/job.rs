@@ -23,7 +23,8 @@ pub struct Limits {
 ///
 /// Besides `read` and `write` it sees only the system's program directories (`/usr`, `/lib`, `/bin`, a
 /// few harmless files of `/etc`, `/dev/null` and its like). There is no `/tmp`: point `TMPDIR` at a
-/// directory in `write`.
+/// directory in `write`. It cannot start a session or a process group; Go's own telemetry wants one, and
+/// complains on standard error if `HOME` is set and has no `.config/go/telemetry/mode` that says `off`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// The program; a bare name is looked up in the `PATH` of `env`.

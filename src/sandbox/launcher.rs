@@ -100,6 +100,8 @@ fn confine(policy: &Policy) -> Result<u32, String> {
     if let Task::Run { cwd, .. } = &policy.task {
         std::env::set_current_dir(cwd).map_err(|error| format!("cannot enter {}: {error}", cwd.display()))?;
     }
+    // The watchdog must get its turn whatever the job does, and so must the service beside us.
+    rustix::process::nice(10).map_err(failed("cannot lower the job's priority"))?;
     // When memory runs out in earnest, the kernel shall take the job first. Not all kernels let us ask.
     std::fs::write("/proc/self/oom_score_adj", "1000").ok();
     descriptors::close_all_but_standard_on_exec()

@@ -181,7 +181,8 @@ const fn candidates(choice: TierChoice) -> &'static [Surround] {
 fn launcher_path(config: &Config) -> PathBuf {
     // The link leads to the running binary even after its file was replaced by an upgrade.
     config.launcher.clone().unwrap_or_else(|| {
-        std::env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| "/proc/self/exe".into())
+        let executable = std::env::current_exe().ok().filter(|path| path.exists());
+        executable.unwrap_or_else(|| format!("/proc/{}/exe", std::process::id()).into())
     })
 }
 

@@ -21,10 +21,11 @@ use super::watch::{self, Disk};
 /// How often a job is looked at: often while it is young, so that short ones are seen at all.
 const FIRST_LOOK: Duration = Duration::from_millis(5);
 const LOOKS_APART: Duration = Duration::from_millis(40);
+const MOST_APART: Duration = Duration::from_millis(150);
 /// A stream may be this many times longer than what is kept of it.
 const OUTPUT_FACTOR: u64 = 64;
 /// How long killed processes may take to go.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a whole job may use.
 #[derive(Debug, Clone, Copy)]
@@ -211,8 +212,10 @@ impl Run {
                     return Ok(Some(ended));
                 }
                 let now = self.started.elapsed();
-                // On a machine with very many processes a look takes long; it shall not take over.
-                next_look = now + now.clamp(FIRST_LOOK, LOOKS_APART).max((now - elapsed) * 10);
+                // On a machine with very many processes a look takes long. It shall not take over, nor leave
+                // a job alone for long that slows it down on purpose.
+                let apart = now.clamp(FIRST_LOOK, LOOKS_APART).max((now - elapsed) * 4);
+                next_look = now + apart.min(MOST_APART);
             }
             let until = next_look.min(bounds.wall).saturating_sub(self.started.elapsed());
             if self.exchange(&launch.input, until)? {
@@ -225,7 +228,7 @@ impl Run {
     }
 
     fn look(&mut self, bounds: Bounds, disk: &mut Disk) -> Option<Ended> {
-        let usage = watch::usage(self.group);
+        let usage = watch::usage(self.group, bounds.processes);
         self.peak_memory_bytes = self.peak_memory_bytes.max(usage.memory_bytes);
         self.seen_cpu = self.seen_cpu.max(usage.cpu);
         if usage.memory_bytes > bounds.memory_bytes {
@@ -307,11 +310,13 @@ impl Run {
             self.drain();
             // Orphans of the group are ours to wait for if we are the container's first process.
             while let Ok(Some(_)) = rustix::process::waitpgid(self.group, WaitOptions::NOHANG) {}
-            let count = watch::usage(self.group).processes;
+            let count = watch::usage(self.group, u32::MAX).processes;
             if count == 0 {
                 self.drain();
                 return Ok((status, cpu));
             }
+            // It has members, so the number is still theirs.
+            kill(self.group);
             if Instant::now() >= deadline {
                 return Err(Error::Survivors { program: launch.program.clone(), count });
             }

@@ -55,10 +55,13 @@ fn always(calls: &[&[c::c_long]]) -> Rules {
     calls.iter().copied().flatten().map(|call| (*call, Vec::new())).collect()
 }
 
-/// One rule of one condition on the low half of an argument: all of these are ints to the kernel.
+/// A condition on the low half of an argument: all that are looked at are ints to the kernel.
+fn condition(argument: u8, operator: SeccompCmpOp, value: i32) -> Result<SeccompCondition, BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, u64::from(value.cast_unsigned()))
+}
+
 fn when(argument: u8, operator: SeccompCmpOp, value: i32) -> Result<SeccompRule, BackendError> {
-    let value = u64::from(value.cast_unsigned());
-    SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?])
+    SeccompRule::new(vec![condition(argument, operator, value)?])
 }
 
 /// One rule: these bits of an argument have this value.
@@ -88,9 +91,13 @@ fn allowed(surround: Surround, landlock: u32) -> Result<Rules, BackendError> {
     match surround {
         Surround::Namespaces => {
             rules.extend(always(&[ATTRIBUTES, WATCHES, SOCKETS, SIGNALS, OTHERS, TRUNCATION]));
-            let families = [c::AF_UNIX, c::AF_INET, c::AF_INET6, c::AF_NETLINK];
-            let families = families.into_iter().map(|family| when(0, Eq, family));
-            rules.insert(c::SYS_socket, families.collect::<Result<_, _>>()?);
+            let families =
+                [c::AF_UNIX, c::AF_INET, c::AF_INET6].into_iter().map(|family| when(0, Eq, family));
+            let mut sockets = families.collect::<Result<Vec<_>, _>>()?;
+            // How programs list the network's interfaces.
+            let netlink = condition(0, Eq, c::AF_NETLINK)?;
+            sockets.push(SeccompRule::new(vec![netlink, condition(2, Eq, c::NETLINK_ROUTE)?])?);
+            rules.insert(c::SYS_socket, sockets);
             rules.insert(c::SYS_socketpair, Vec::new());
         }
         Surround::Bare => {

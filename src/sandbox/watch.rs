@@ -58,8 +58,11 @@ fn processes() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// The living processes of a group and what they hold. None if `/proc` cannot be read.
-pub(super) fn usage(group: Pid) -> Usage {
+/// The living processes of a group and what they hold.
+///
+/// Counting stops when there are more than `enough`: to look at all of a fork bomb takes time that it
+/// uses to grow.
+pub(super) fn usage(group: Pid, enough: u32) -> Usage {
     let group = u64::from(group.as_raw_nonzero().get().unsigned_abs());
     let mut usage = Usage::default();
     for pid in processes() {
@@ -68,6 +71,9 @@ pub(super) fn usage(group: Pid) -> Usage {
             usage.processes += 1;
             usage.memory_bytes += resident_bytes(pid).unwrap_or(0);
             usage.cpu += cpu(&fields);
+            if usage.processes > enough {
+                break;
+            }
         }
     }
     usage

@@ -69,8 +69,17 @@ async fn nothing_outlives_its_job(stage: &Stage) {
 
 async fn dropping_kills(stage: &Stage) {
     let sandbox = stage.sandbox();
-    let run = sandbox.run(stage.job(&["fork"]));
-    tokio::time::timeout(Duration::from_millis(300), run).await.expect_err("it forks for ever");
+    let run = sandbox.run(stage.job(&["family"]));
+    let all_there = async {
+        // The probe and its three children; other processes of the job may be seen with them.
+        while probes_running(stage) < 4 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        outcome = run => panic!("it sleeps for an hour: {outcome:?}"),
+        () = all_there => {}
+    }
     wait_until("the dropped job to be gone", || probes_running(stage) == 0);
 }
 

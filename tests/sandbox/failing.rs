@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use hephaestus::sandbox::TierChoice::{Bubblewrap, Landlock};
+use hephaestus::sandbox::TierChoice::Landlock;
 use hephaestus::sandbox::{Config, Error, Sandbox};
 
-use super::stage::Stage;
+use super::stage::{Stage, tiers};
 
 #[test]
 fn no_tier_is_found_with_a_launcher_that_is_none() {
@@ -31,8 +31,8 @@ fn a_library_user_without_launcher_is_refused() {
 
 #[tokio::test]
 async fn what_cannot_run_is_an_error_and_not_an_outcome() {
-    for tier in [Landlock, Bubblewrap] {
-        let stage = Stage::new(tier);
+    for tier in tiers() {
+        let stage = Stage::new(*tier);
         let sandbox = stage.sandbox();
 
         let mut job = stage.job(&[]);
@@ -75,8 +75,8 @@ async fn a_program_cannot_speak_for_the_launcher() {
 
 #[tokio::test]
 async fn input_arrives_whole_and_signals_are_told() {
-    for tier in [Landlock, Bubblewrap] {
-        let stage = Stage::new(tier);
+    for tier in tiers() {
+        let stage = Stage::new(*tier);
         let mut job = stage.job(&[]);
         job.program = "/bin/sh".into();
         job.args = vec!["-c".into(), "wc -c; echo done >&2; kill -TERM $$".into()];

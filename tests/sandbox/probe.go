@@ -192,6 +192,15 @@ var attempts = map[string]func([]string) error{
 
 	// Excess.
 	"sleep": func([]string) error { time.Sleep(time.Hour); return nil },
+	"family": func([]string) error {
+		for range 3 {
+			if err := exec.Command(os.Args[0], "sleep").Start(); err != nil {
+				return err
+			}
+		}
+		time.Sleep(time.Hour)
+		return nil
+	},
 	"spin": func([]string) error {
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 		for {
