@@ -214,7 +214,7 @@ impl Run {
                 let now = self.started.elapsed();
                 // On a machine with very many processes a look takes long. It shall not take over, nor leave
                 // a job alone for long that slows it down on purpose.
-                let apart = now.clamp(FIRST_LOOK, LOOKS_APART).max((now - elapsed) * 4);
+                let apart = now.clamp(FIRST_LOOK, LOOKS_APART).max((now - elapsed) * 10);
                 next_look = now + apart.min(MOST_APART);
             }
             let until = next_look.min(bounds.wall).saturating_sub(self.started.elapsed());

@@ -39,7 +39,7 @@ async fn a_restricted_pod_gets_the_landlock_tier_and_it_holds() {
     std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755)).unwrap();
 
     let mut command = Command::new(&binary);
-    command.args(["--exact", "sandbox::pod::inside", "--ignored", "--nocapture"]).env(TOOLS, tools);
+    command.args(["--exact", "sandbox::pod::inside", "--nocapture"]).env(TOOLS, tools);
     command.env("GOCACHE", &cache).env("HOME", "/nonexistent").env("GOENV", "off").current_dir("/");
     if root {
         command.uid(NOBODY).gid(NOBODY);
@@ -47,13 +47,18 @@ async fn a_restricted_pod_gets_the_landlock_tier_and_it_holds() {
     let output = command.output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    assert!(output.status.success() && said.contains(HELD), "{said}");
 }
 
+/// What the inner half says when it came to its end.
+const HELD: &str = "everything held in the restricted pod";
+
+/// The inner half of the test above, which gives it its tools; by itself it does nothing.
 #[tokio::test]
-#[ignore = "started by the test above, as another user"]
 async fn inside() {
-    assert!(std::env::var_os(TOOLS).is_some(), "this is only started by the test above");
+    if std::env::var_os(TOOLS).is_none() {
+        return;
+    }
     assert!(!rustix::process::geteuid().is_root());
     restrict();
     let refused = Sandbox::detect(&Stage::new(Bubblewrap).config).unwrap_err().to_string();
@@ -65,6 +70,7 @@ async fn inside() {
     walls::hold(&older, false).await;
     excess::is_bounded(&Stage::new(Landlock)).await;
     toolchain::works(&Stage::new(Auto)).await;
+    println!("{HELD}");
 }
 
 /// What a container runtime's default profile does, as far as it matters here.
