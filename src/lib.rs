@@ -1,4 +1,5 @@
 //! Hephaestus: a log agent that ends with a proven fix.
 
 pub mod domain;
+pub mod generator;
 pub mod repository;
