@@ -199,16 +199,21 @@ pub(super) fn soften_later(edits: &mut Edits, file: &Arc<File>, statement: Node<
         if later.kind() != "short_var_declaration" {
             continue;
         }
-        let Some(left) = later.child_by_field_name("left") else { continue };
-        if file.text_of(left) == name {
-            let right = later.child_by_field_name("right")?;
-            let between = left.end_byte()..right.start_byte();
-            edits.replace(file, between, " = ");
-            return Some(());
+        if file.declares(later, name).is_none() {
+            continue;
         }
-        if file.declares(later, name).is_some() {
-            return Some(());
+        let (left, right) = (later.child_by_field_name("left")?, later.child_by_field_name("right")?);
+        let mut cursor = left.walk();
+        let others_known = left.named_children(&mut cursor).map(|node| file.text_of(node)).all(|other| {
+            other == "_"
+                || other == name
+                || std::iter::successors(later.prev_named_sibling(), Node::prev_named_sibling)
+                    .any(|earlier| file.declares(earlier, other).is_some())
+        });
+        if others_known {
+            edits.replace(file, left.end_byte()..right.start_byte(), " = ");
         }
+        return Some(());
     }
     Some(())
 }
