@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod generator;
 pub mod repository;
 pub mod sandbox;
 pub mod telemetry;
