@@ -1,6 +1,8 @@
 //! Hephaestus: a log agent that ends with a proven fix.
 
+pub mod analyzer;
 pub mod cli;
+pub mod collector;
 pub mod config;
 pub mod domain;
 pub mod generator;
