@@ -23,7 +23,7 @@ const (
 	encore     = 150 * time.Millisecond
 	maxShrinks = 4000
 	// So many terms of the wrong kind in a row, and there are no others.
-	maxSpare = 20000
+	maxSpare   = 20000
 	shrinkTime = 1500 * time.Millisecond
 )
 
@@ -332,4 +332,3 @@ func (s *search) run(term *Term) *crash {
 		return nil
 	}
 }
-
