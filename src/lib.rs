@@ -1,4 +1,6 @@
 //! Hephaestus: a log agent that ends with a proven fix.
 
 pub mod domain;
+pub mod generator;
 pub mod repository;
+pub mod sandbox;

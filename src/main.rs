@@ -1,1 +1,5 @@
-fn main() {}
+//! The command line program.
+
+fn main() {
+    hephaestus::sandbox::launch_if_requested();
+}

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Job;
+use super::{Job, Limits};
 
 /// The oldest Go whose output and tools are known to work.
 const OLDEST: (u32, u32) = (1, 21);
@@ -157,7 +157,7 @@ impl GoToolchain {
     pub fn gofmt(&self, folders: Folders<'_>, args: &[&str], source: &str, wall: Duration) -> Job {
         let mut job = self.job(self.root.join("bin/gofmt"), folders, folders.tmp, args, wall);
         job.read.push(self.root.clone());
-        job.stdin = source.as_bytes().to_vec();
+        job.stdin = Some(source.as_bytes().to_vec());
         job
     }
 
@@ -170,7 +170,8 @@ impl GoToolchain {
             read: vec![folders.tree.to_owned()],
             write: vec![folders.tmp.to_owned()],
             wall,
-            stdin: Vec::new(),
+            stdin: None,
+            limits: Limits::default(),
         }
     }
 

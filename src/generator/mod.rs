@@ -1,0 +1,3 @@
+//! From a diagnosed failure to candidates for its repair.
+
+pub mod reproduce;
