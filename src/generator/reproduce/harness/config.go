@@ -57,6 +57,7 @@ type Position struct {
 // Result is what a run hands back.
 type Result struct {
 	Tried   uint64
+	Ended   bool // the process came to its end, and nothing killed it
 	Done    bool // the search came to its end
 	Next    Position
 	Hung    bool // too many executions hang: go on in a new process
@@ -75,7 +76,9 @@ type Found struct {
 	Call    string // the function that was called
 	Steps   int    // calls in all
 	Imports []Import
-	Body    string
+	Setup   string // the statements before the call
+	Final   string // the call
+	Blocks  bool   // calls of this target may not return
 	Problem string // why it cannot be written down
 }
 

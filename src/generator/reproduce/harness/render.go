@@ -20,33 +20,48 @@ type writer struct {
 	taken   map[string]bool
 	imports map[string]string // path -> name
 	lines   []string
-	async   bool
 }
 
 // errUnwritable is the panic of a value that Go source cannot express here.
 var errUnwritable = errors.New("it cannot be written down")
 
-// write gives the imports and the body of a test that makes the call.
-func write(t *Term, self string, taken []string) (imports []Import, body string, err error) {
-	w := &writer{self: self, taken: map[string]bool{}, imports: map[string]string{}}
-	for _, name := range taken {
-		w.taken[name] = true
-	}
-	for _, name := range strings.Fields("t err break case chan const continue default defer else fallthrough for func go goto if import interface map package range return select struct switch type var append cap close copy len make new nil string int any error true false min max clear") {
-		w.taken[name] = true
-	}
+// write gives the imports, the statements that prepare the call, and the call.
+func write(t *Term, self string, taken []string) (imports []Import, setup, call string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%v", p)
 		}
 	}()
-	w.statement(t, "")
+	// The first pass only learns which imports there are, so that no variable takes the name of one.
+	first := newWriter(self, taken)
+	first.call(t, "")
+	w := newWriter(self, taken)
+	for _, name := range first.imports {
+		w.taken[name] = true
+	}
+	call = w.call(t, "")
 	for path, name := range w.imports {
 		imports = append(imports, Import{Name: name, Path: path})
 	}
 	sort.Slice(imports, func(i, j int) bool { return imports[i].Path < imports[j].Path })
-	return imports, strings.Join(w.lines, "\n"), nil
+	return imports, strings.Join(w.lines, "\n"), call, nil
 }
+
+func newWriter(self string, taken []string) *writer {
+	w := &writer{self: self, taken: map[string]bool{}, imports: map[string]string{}}
+	for _, names := range [][]string{taken, strings.Fields(reserved)} {
+		for _, name := range names {
+			w.taken[name] = true
+		}
+	}
+	return w
+}
+
+// reserved names are Go's, and those that the test around the call uses.
+const reserved = `t err done testing time
+break case chan const continue default defer else fallthrough for func go goto if import interface map
+package range return select struct switch type var
+append cap clear close copy len make max min new nil true false any error string int`
 
 func (w *writer) line(format string, args ...any) {
 	w.lines = append(w.lines, fmt.Sprintf(format, args...))
@@ -77,22 +92,8 @@ func (w *writer) std(imports []string) {
 	}
 }
 
-// reserve notes every import of the tree, so that no variable takes its name.
-func (w *writer) reserve(t *Term) {
-	if t.fn != nil {
-		w.std(t.fn.imports)
-		if t.fn.pkg != "" && !t.fn.method {
-			w.use(t.fn.pkg, t.fn.pkgName)
-		}
-	}
-	t.children(func(slot **Term) { w.reserve(*slot) })
-}
-
 // statement writes a call for its effect.
 func (w *writer) statement(t *Term, self string) {
-	if self == "" {
-		w.reserve(t)
-	}
 	w.line("%s", w.call(t, self))
 }
 

@@ -70,15 +70,21 @@ func Main(reg *Registry) int {
 	default:
 		s.follow()
 	}
-	out, err := json.Marshal(s.result)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(folder, "hephaestus-result.json"), out, 0o600)
-	}
-	if err != nil {
+	s.result.Ended = true
+	if err := s.save(); err != nil {
 		fmt.Fprintln(os.Stderr, "harness:", err)
 		return 3
 	}
 	return 0
+}
+
+// save writes the result as it stands: a later execution may end the process.
+func (s *search) save() error {
+	out, err := json.Marshal(s.result)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(os.TempDir(), "hephaestus-result.json"), out, 0o600)
 }
 
 // at notes where we are, so that a crash which ends the process can be told apart.
@@ -191,6 +197,9 @@ func (s *search) keep(at Position, term *Term, seen *crash) {
 	if len(s.result.Found) > 5 {
 		s.result.Found = s.result.Found[:5]
 	}
+	if err := s.save(); err != nil {
+		fmt.Fprintln(os.Stderr, "harness:", err)
+	}
 }
 
 func (s *search) describe(at Position, term *Term) Found {
@@ -199,11 +208,12 @@ func (s *search) describe(at Position, term *Term) Found {
 	if phase.Target == "http" {
 		found.Call = "a request"
 	}
-	imports, body, err := write(term, s.reg.self, s.config.Taken)
+	imports, setup, call, err := write(term, s.reg.self, s.config.Taken)
 	if err != nil {
 		found.Problem = err.Error()
 	}
-	found.Imports, found.Body = imports, body
+	found.Imports, found.Setup, found.Final = imports, setup, call
+	found.Blocks = s.hung > 0
 	return found
 }
 

@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
+	"math/rand"
 	"reflect"
 	"strings"
 	"time"
@@ -66,6 +68,10 @@ func registerStandard(r *Registry) {
 		standard(func(days int64) time.Time { return time.Unix(days*86400, 0).UTC() }, "time.Unix(%s*86400, 0).UTC()", "time"),
 		standard(func() time.Time { return time.Time{} }, "time.Time{}", "time"))
 	r.offer(typeOf((**time.Location)(nil)), standard(func() *time.Location { return time.UTC }, "time.UTC", "time"))
+	r.offer(typeOf((**log.Logger)(nil)),
+		standard(func() *log.Logger { return log.New(io.Discard, "", 0) }, `log.New(io.Discard, "", 0)`, "io", "log"))
+	r.offer(typeOf((**rand.Rand)(nil)),
+		standard(func() *rand.Rand { return rand.New(rand.NewSource(1)) }, "rand.New(rand.NewSource(1))", "math/rand"))
 	failing := standard(errors.New, "errors.New(%s)", "errors")
 	r.funcs = append(r.funcs, failing)
 	r.makers[errorType] = append(r.makers[errorType], failing)

@@ -134,10 +134,10 @@ type Registry struct {
 	finish    []func(*Registry)            // once everything is registered
 }
 
-// New makes a registry for the package with this import path.
-func New(self string) *Registry {
+// New makes a registry for the package in which the type of self is declared.
+func New(self any) *Registry {
 	r := &Registry{
-		self:      self,
+		self:      reflect.TypeOf(self).PkgPath(),
 		seen:      map[reflect.Type]bool{},
 		makers:    map[reflect.Type][]*Func{},
 		methods:   map[reflect.Type][]*Func{},

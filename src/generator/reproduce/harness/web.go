@@ -52,6 +52,8 @@ func registerWeb(r *Registry) {
 
 	r.offer(typeOf((*url.Values)(nil)),
 		standard(func(k, v string) url.Values { return url.Values{k: {v}} }, "url.Values{%s: {%s}}", "net/url"))
+	r.offer(typeOf((**http.Client)(nil)),
+		standard(func() *http.Client { return http.DefaultClient }, "http.DefaultClient", "net/http"))
 	r.extra = append(r.extra, func(t reflect.Type) []*Func {
 		if t.Implements(handlerType) {
 			return []*Func{serve}
