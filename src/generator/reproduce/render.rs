@@ -71,6 +71,9 @@ fn import_block(mut imports: Vec<Import>) -> String {
         imports.iter().partition(|import| import.path.split('/').next().is_some_and(|first| first.contains('.')));
     let block = |imports: Vec<&Import>| imports.into_iter().map(line).collect::<String>();
     let (standard, own) = (block(standard), block(own));
+    if imports.len() == 1 {
+        return format!("import {}", line(&imports[0]).trim_start());
+    }
     let gap = if own.is_empty() || standard.is_empty() { "" } else { "\n" };
     format!("import (\n{standard}{gap}{own})\n")
 }

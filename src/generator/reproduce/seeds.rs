@@ -177,7 +177,12 @@ impl Seeds {
 
     /// A text of the log: JSON, logfmt or plain; requests in it, and its values.
     fn read_log(&mut self, text: &str) {
-        for line in text.lines().take(MAX_TEXTS) {
+        let mut lines = text.lines().take(MAX_TEXTS).peekable();
+        while let Some(line) = lines.next() {
+            // Lines of a stack hold places, not inputs.
+            if line.starts_with('\t') || lines.peek().is_some_and(|next| next.starts_with('\t')) {
+                continue;
+            }
             match serde_json::from_str::<Value>(line) {
                 Ok(value @ (Value::Object(_) | Value::Array(_))) => self.read_json(&value, 0),
                 _ => self.read_plain(line),
@@ -239,8 +244,7 @@ impl Seeds {
         if let Some(path) = field(&["path", "url", "uri", "target"]).as_deref().and_then(path_of) {
             self.requests.push(Route { method: field(&["method", "verb"]).unwrap_or_default(), path });
         }
-        // Lines of a stack hold places, not inputs.
-        if !line.starts_with('\t') && !line.starts_with("goroutine ") {
+        if !line.starts_with("goroutine ") {
             self.read_values(line);
         }
     }

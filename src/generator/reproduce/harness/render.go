@@ -155,12 +155,17 @@ func (w *writer) call(t *Term, self string) string {
 		args = append(args, w.expr(arg, paramType(t.fn.typ, i), self))
 	}
 	if t.fn.format != "" {
-		w.std(t.fn.imports)
 		in := make([]any, len(args))
 		for i := range args {
 			in[i] = args[i]
 		}
-		return strings.ReplaceAll(fmt.Sprintf(t.fn.format, in...), `, strings.NewReader(""))`, ", nil)")
+		text := strings.ReplaceAll(fmt.Sprintf(t.fn.format, in...), `, strings.NewReader(""))`, ", nil)")
+		for _, path := range t.fn.imports {
+			if strings.Contains(text, path[strings.LastIndexByte(path, '/')+1:]+".") {
+				w.std([]string{path})
+			}
+		}
+		return text
 	}
 	if t.fn.method {
 		receiver := args[0]

@@ -18,9 +18,28 @@ func shrinks(root *Term) []*Term {
 		*slot = node
 		node.children(func(child **Term) { walk(child, node) })
 	}
+	if promoted := promote(root); promoted != nil {
+		out = append(out, promoted)
+	}
 	top := root
 	walk(&top, nil)
 	return out
+}
+
+// promote makes the last call of the receiver's history the one that counts: nothing after it matters
+// if it is the one that crashes.
+func promote(root *Term) *Term {
+	if len(root.args) == 0 || len(root.args[0].then) == 0 {
+		return nil
+	}
+	receiver := root.args[0].clone()
+	last := receiver.then[len(receiver.then)-1]
+	receiver.then = receiver.then[:len(receiver.then)-1]
+	if last.args[0].op != opSelf {
+		return nil
+	}
+	last.args[0] = receiver
+	return last
 }
 
 // simpler lists simpler forms of one node, its children untouched.
