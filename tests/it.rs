@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod config_command;
+mod reproduce;
 mod sandbox;
 mod tidy;

@@ -1,3 +1,4 @@
 //! From a fault and a repository to candidates for its repair.
 
+pub mod reproduce;
 pub mod rules;
