@@ -4,7 +4,11 @@
 //! exit code in one place, `exit`.
 
 mod config;
+mod doctor;
 mod exit;
+mod fix;
+mod progress;
+mod render;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -89,6 +93,8 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Fix(fix::FixArgs),
+    Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
     Config(config::ConfigCommand),
 }
@@ -111,6 +117,8 @@ impl Cli {
         telemetry::init(&self.global.log_options(loaded.as_ref().ok(), environment))?;
         match self.command {
             Command::Config(command) => command.run(loaded, environment),
+            Command::Fix(args) => args.run(&loaded?.config, &mut anstream::stdout().lock()),
+            Command::Doctor(args) => args.run(&loaded?.config, &mut anstream::stdout().lock()),
         }
     }
 }
@@ -139,6 +147,11 @@ impl Color {
         }
         .write_global();
     }
+}
+
+/// The stable name of a value that serialises to a word.
+fn name_of(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 #[cfg(test)]

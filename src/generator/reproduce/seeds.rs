@@ -63,8 +63,9 @@ impl Seeds {
             let Ok(file) = repository.go_file(&location.file) else { continue };
             let Some(function) = file.function(super::target::declared(&location.function)) else { continue };
             let node = file.tree.root_node();
-            let node =
-                node.named_descendant_for_byte_range(function.range.start, function.range.end).unwrap_or(node);
+            let node = node
+                .named_descendant_for_byte_range(function.range.start, function.range.end)
+                .unwrap_or(node);
             seeds.read_source(&file, node, true);
         }
         for file in package.sources.iter().chain(&package.tests) {
@@ -158,8 +159,11 @@ impl Seeds {
     }
 
     fn read_test_data(&mut self, repository: &Repository, package: &Surface) {
-        let folder =
-            if package.folder.is_empty() { "testdata".to_owned() } else { format!("{}/testdata", package.folder) };
+        let folder = if package.folder.is_empty() {
+            "testdata".to_owned()
+        } else {
+            format!("{}/testdata", package.folder)
+        };
         let inside = |path: &&crate::domain::RepoPath| {
             path.as_str().strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
         };
@@ -196,14 +200,16 @@ impl Seeds {
                 let text = |keys: &[&str]| keys.iter().find_map(|key| members.get(*key)?.as_str());
                 let path = text(&["path", "url", "uri", "request_uri", "http.target", "http.path", "target"]);
                 if let Some(path) = path.and_then(path_of) {
-                    let method = text(&["method", "http.method", "request_method", "verb"]).unwrap_or_default();
+                    let method =
+                        text(&["method", "http.method", "request_method", "verb"]).unwrap_or_default();
                     let query = text(&["query", "raw_query", "http.query"]).unwrap_or_default();
                     let path = if query.is_empty() { path } else { format!("{path}?{query}") };
                     self.requests.push(Route { method: method.to_owned(), path });
                 }
                 for (key, member) in members {
                     // The record's own fields say nothing of the input.
-                    if !matches!(key.as_str(), "time" | "ts" | "timestamp" | "level" | "stack" | "stacktrace") {
+                    if !matches!(key.as_str(), "time" | "ts" | "timestamp" | "level" | "stack" | "stacktrace")
+                    {
                         self.read_json(member, depth + 1);
                     }
                 }
@@ -260,7 +266,8 @@ impl Seeds {
             let value = word.split_once('=').map_or(word, |(_, value)| trim(value));
             if let Ok(number) = value.parse::<i64>() {
                 self.numbers.push(number);
-            } else if value.contains(|c: char| c.is_ascii_digit() || "/@_-.:".contains(c)) && value.len() > 1 {
+            } else if value.contains(|c: char| c.is_ascii_digit() || "/@_-.:".contains(c)) && value.len() > 1
+            {
                 self.hot.push(value.to_owned());
             }
         }
@@ -309,7 +316,9 @@ fn route(text: &str) -> Option<Route> {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.len() < 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    !text.is_empty()
+        && text.len() < 64
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
 
 fn is_json(text: &str) -> bool {
@@ -395,7 +404,16 @@ mod tests {
     fn hostile_logs_stay_within_bounds() {
         let mut seeds = Seeds::default();
         let long = "x=/".repeat(1_000_000);
-        for text in [long.as_str(), "{\"a\":", "GET", "=", "\"", "http://", "[[[[[[[[[[[[[1]]]]]]]]]]]]]", "é\u{0}=\u{7f}"] {
+        for text in [
+            long.as_str(),
+            "{\"a\":",
+            "GET",
+            "=",
+            "\"",
+            "http://",
+            "[[[[[[[[[[[[[1]]]]]]]]]]]]]",
+            "é\u{0}=\u{7f}",
+        ] {
             seeds.read_log(cap(text, MAX_LOG_BYTES));
         }
         seeds.bound();

@@ -165,7 +165,8 @@ pub(super) fn operator_of<'f>(file: &'f File, node: Node<'_>) -> Option<&'f str>
 
 fn is_comparison(file: &File, node: Node<'_>) -> bool {
     node.kind() == "binary_expression"
-        && operator_of(file, node).is_some_and(|operator| matches!(operator, "==" | "!=" | "<" | "<=" | ">" | ">="))
+        && operator_of(file, node)
+            .is_some_and(|operator| matches!(operator, "==" | "!=" | "<" | "<=" | ">" | ">="))
 }
 
 /// Whether a boolean that stands there is a value: returned, assigned.

@@ -50,8 +50,10 @@ struct Definition<'t> {
 
 fn defining_call<'t>(case: &Case<'_>, file: &'t Arc<File>, variable: Node<'t>) -> Option<Definition<'t>> {
     let name = file.text_of(variable);
-    let Binding::Short { statement, .. } = file.binding(variable, name)
-        .map(|binding| last_assignment(file, variable, name).map_or(binding, |statement| Binding::Short { statement, position: 0 }))?
+    let Binding::Short { statement, .. } = file.binding(variable, name).map(|binding| {
+        last_assignment(file, variable, name)
+            .map_or(binding, |statement| Binding::Short { statement, position: 0 })
+    })?
     else {
         return None;
     };
@@ -68,7 +70,10 @@ fn defining_call<'t>(case: &Case<'_>, file: &'t Arc<File>, variable: Node<'t>) -
     }
     let returns_error = match case.resolver.results(file, call) {
         Some(results) => results.last().is_some_and(|ty| ty.text == "error") && results.len() == names,
-        None => !matches!(called_name(file, call), "Cut" | "CutPrefix" | "CutSuffix" | "LookupEnv" | "Load" | "Value" | "Caller"),
+        None => !matches!(
+            called_name(file, call),
+            "Cut" | "CutPrefix" | "CutSuffix" | "LookupEnv" | "Load" | "Value" | "Caller"
+        ),
     };
     returns_error.then_some(Definition { statement, call, error, names })
 }
@@ -77,13 +82,14 @@ fn defining_call<'t>(case: &Case<'_>, file: &'t Arc<File>, variable: Node<'t>) -
 fn last_assignment<'t>(file: &'t File, variable: Node<'t>, name: &str) -> Option<Node<'t>> {
     let mut node = statement_of(variable)?;
     loop {
-        let found = std::iter::successors(node.prev_named_sibling(), Node::prev_named_sibling).find(|earlier| {
-            earlier.kind() == "assignment_statement"
-                && earlier.child_by_field_name("left").is_some_and(|left| {
-                    let mut cursor = left.walk();
-                    left.named_children(&mut cursor).any(|target| file.text_of(target) == name)
-                })
-        });
+        let found =
+            std::iter::successors(node.prev_named_sibling(), Node::prev_named_sibling).find(|earlier| {
+                earlier.kind() == "assignment_statement"
+                    && earlier.child_by_field_name("left").is_some_and(|left| {
+                        let mut cursor = left.walk();
+                        left.named_children(&mut cursor).any(|target| file.text_of(target) == name)
+                    })
+            });
         if found.is_some() {
             return found;
         }
@@ -96,16 +102,30 @@ fn last_assignment<'t>(file: &'t File, variable: Node<'t>, name: &str) -> Option
     }
 }
 
-fn mend(case: &Case<'_>, depth: usize, file: &Arc<File>, used: Node<'_>, definition: &Definition<'_>) -> Vec<Draft> {
+fn mend(
+    case: &Case<'_>,
+    depth: usize,
+    file: &Arc<File>,
+    used: Node<'_>,
+    definition: &Definition<'_>,
+) -> Vec<Draft> {
     let call = called_name(file, definition.call);
     let name = file.text_of(definition.error);
     let found = if name == "_" {
         give_name(case, file, definition).map(|(edits, reports)| {
-            (edits, reports, format!("The error of `{call}` was thrown away: it is checked before its value is used."))
+            (
+                edits,
+                reports,
+                format!("The error of `{call}` was thrown away: it is checked before its value is used."),
+            )
         })
     } else {
         check_named(case, file, used, definition, name).map(|(edits, reports)| {
-            (edits, reports, format!("The value of `{call}` was used without heeding its error: it is checked first."))
+            (
+                edits,
+                reports,
+                format!("The value of `{call}` was used without heeding its error: it is checked first."),
+            )
         })
     };
     found
@@ -128,9 +148,12 @@ fn failure(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, subject: &str, err
         .child_by_field_name("function")
         .and_then(|function| imported_name(file, function))
         .is_some_and(|(path, _)| matches!(path, "strconv" | "time" | "net/url" | "encoding/json"))
-        || ["parse", "decode", "unmarshal", "atoi"].iter().any(|word| name.to_ascii_lowercase().starts_with(word));
+        || ["parse", "decode", "unmarshal", "atoi"]
+            .iter()
+            .any(|word| name.to_ascii_lowercase().starts_with(word));
     let missing = case.callee(file, call).is_some_and(|callee| {
-        let body = callee.file.text.get(callee.function.body.clone()).unwrap_or_default().to_ascii_lowercase();
+        let body =
+            callee.file.text.get(callee.function.body.clone()).unwrap_or_default().to_ascii_lowercase();
         ["notfound", "not found", "unknown", "no such", "missing"].iter().any(|word| body.contains(word))
     });
     let (blame, plain) = if parses {
@@ -186,7 +209,12 @@ fn give_name(case: &Case<'_>, file: &Arc<File>, definition: &Definition<'_>) -> 
 }
 
 /// A later `err := g()` of the same block declares nothing new any more: it becomes `err = g()`.
-pub(super) fn soften_later(edits: &mut Edits, file: &Arc<File>, statement: Node<'_>, name: &str) -> Option<()> {
+pub(super) fn soften_later(
+    edits: &mut Edits,
+    file: &Arc<File>,
+    statement: Node<'_>,
+    name: &str,
+) -> Option<()> {
     if let Some(Binding::Short { statement: earlier, .. }) = file.binding(statement, name)
         && earlier.parent() == statement.parent()
     {
@@ -245,8 +273,12 @@ fn check_named(
             let last = last.named_child(u32::try_from(last.named_child_count().checked_sub(1)?).ok()?)?;
             let failure = failure(case, file, definition.call, subject(file, definition), name);
             let exit = case.leave(&mut edits, file, last, &failure);
-            let lines: Vec<String> =
-                exit.lines.iter().filter(|line| !line.contains("rror(\"") || line.starts_with("return")).cloned().collect();
+            let lines: Vec<String> = exit
+                .lines
+                .iter()
+                .filter(|line| !line.contains("rror(\"") || line.starts_with("return"))
+                .cloned()
+                .collect();
             edits.insert_after(file, last, &lines)?;
             Some((edits, exit.reports))
         }
@@ -289,11 +321,17 @@ fn asks_for(file: &File, node: Node<'_>, name: &str) -> bool {
 
 /// Whether a block ends by leaving.
 pub(super) fn leaves(file: &File, block: Node<'_>) -> bool {
-    let Some(list) = block.named_child(0).filter(|list| list.kind() == "statement_list") else { return false };
+    let Some(list) = block.named_child(0).filter(|list| list.kind() == "statement_list") else {
+        return false;
+    };
     let mut cursor = list.walk();
     let last = list.named_children(&mut cursor).filter(|node| node.kind() != "comment").last();
     last.is_some_and(|last| {
-        matches!(last.kind(), "return_statement" | "continue_statement" | "break_statement" | "goto_statement")
-            || ["panic(", "os.Exit(", "log.Fatal", "t.Fatal"].iter().any(|head| file.text_of(last).starts_with(head))
+        matches!(
+            last.kind(),
+            "return_statement" | "continue_statement" | "break_statement" | "goto_statement"
+        ) || ["panic(", "os.Exit(", "log.Fatal", "t.Fatal"]
+            .iter()
+            .any(|head| file.text_of(last).starts_with(head))
     })
 }

@@ -33,7 +33,6 @@ mod not_found;
 mod slice_bounds;
 mod suspect;
 
-
 #[cfg(test)]
 mod tests;
 

@@ -54,9 +54,11 @@ fn wrap(case: &Case<'_>, suspect: Suspect<'_>, explanation: &str) -> Option<Draf
     let text = format!("if {} != nil {{\n{indent}\t{body}\n{indent}}}", file.text_of(node));
     edits.replace(file, statement.byte_range(), text);
     // A callback that may be left out is meant to be called only when it is there.
-    let callback = case.resolver.type_of(file, node).is_some_and(|ty| {
-        case.resolver.underlying(&ty).shape() == Shape::Function
-    }) && is_call_statement(statement, node);
+    let callback = case
+        .resolver
+        .type_of(file, node)
+        .is_some_and(|ty| case.resolver.underlying(&ty).shape() == Shape::Function)
+        && is_call_statement(statement, node);
     Some(Draft {
         rule: Rule::GuardNil,
         tier: if callback { Tier::Guard } else { Tier::Mask },

@@ -49,11 +49,9 @@ fn dereferenced<'t>(case: &Case<'_>, file: &Arc<File>, node: Node<'t>) -> Option
             if case.resolver.is_package(file, operand) {
                 return None;
             }
-            let called = node
-                .parent()
-                .is_some_and(|parent| {
-                    parent.kind() == "call_expression" && parent.child_by_field_name("function") == Some(node)
-                });
+            let called = node.parent().is_some_and(|parent| {
+                parent.kind() == "call_expression" && parent.child_by_field_name("function") == Some(node)
+            });
             let field = file.text_of(node.child_by_field_name("field")?);
             let Some(ty) = case.resolver.type_of(file, operand) else { return Some(operand) };
             match case.resolver.underlying(&ty).shape() {
@@ -66,7 +64,9 @@ fn dereferenced<'t>(case: &Case<'_>, file: &Arc<File>, node: Node<'t>) -> Option
                     (!enters).then_some(operand)
                 }
                 Shape::Interface => called.then_some(operand),
-                Shape::Named(Some(_), _) => (called && operand.kind() != "call_expression").then_some(operand),
+                Shape::Named(Some(_), _) => {
+                    (called && operand.kind() != "call_expression").then_some(operand)
+                }
                 _ => None,
             }
         }
@@ -110,8 +110,12 @@ fn followed<'c>(case: &'c Case<'_>, suspect: Suspect<'c>) -> Option<Suspect<'c>>
             let single = right.named_child_count() == 1;
             let value = super::case::value_at(right, position)?;
             // `c := s.client`: the field is what is nil.
-            (value.kind() == "selector_expression" && single)
-                .then_some(Suspect { depth, file, node: value, inner })
+            (value.kind() == "selector_expression" && single).then_some(Suspect {
+                depth,
+                file,
+                node: value,
+                inner,
+            })
         }
         _ => None,
     }

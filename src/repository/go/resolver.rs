@@ -361,7 +361,9 @@ impl<'r> Resolver<'r> {
                 match (over.shape(), position) {
                     (Shape::Map(key, _), 0) => Some(over.with(key)),
                     (Shape::Channel(element), 0) => Some(over.with(element)),
-                    (Shape::Slice(_) | Shape::Array(_) | Shape::Text | Shape::Number, 0) => Some(over.with("int")),
+                    (Shape::Slice(_) | Shape::Array(_) | Shape::Text | Shape::Number, 0) => {
+                        Some(over.with("int"))
+                    }
                     (Shape::Text, _) => Some(over.with("rune")),
                     (_, 1) => self.element(&over),
                     _ => None,
@@ -423,7 +425,8 @@ pub fn package_binding<'t>(file: &'t File, name: &str) -> Option<Binding<'t>> {
 
 /// The result types of a function literal or an interface's method.
 fn literal_results(file: &Arc<File>, node: Node<'_>) -> Vec<Type> {
-    let results = node.child_by_field_name("result").map(|node| super::function::read_results(node, &file.text));
+    let results =
+        node.child_by_field_name("result").map(|node| super::function::read_results(node, &file.text));
     results.unwrap_or_default().into_iter().map(|result| Type::new(result.ty, file)).collect()
 }
 
@@ -433,7 +436,8 @@ fn type_spec(file: &Arc<File>, name: &str) -> Option<TypeDecl> {
     for declaration in root.named_children(&mut cursor).filter(|node| node.kind() == "type_declaration") {
         let mut inner = declaration.walk();
         for spec in declaration.named_children(&mut inner) {
-            let (Some(found), Some(ty)) = (spec.child_by_field_name("name"), spec.child_by_field_name("type"))
+            let (Some(found), Some(ty)) =
+                (spec.child_by_field_name("name"), spec.child_by_field_name("type"))
             else {
                 continue;
             };
