@@ -1,1 +1,8 @@
-fn main() {}
+//! The one integration test binary.
+
+// A test that cannot go on panics; the lint's own exception covers only `#[test]` functions.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+mod config_command;
+mod sandbox;
+mod tidy;

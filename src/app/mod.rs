@@ -1,0 +1,6 @@
+//! The only place that knows all rooms: one file a role. A role builds what it needs from the
+//! configuration, joins it, and gives plain values back.
+
+mod scan;
+
+pub use scan::{Scan, ScanStats, Scanned, Step};

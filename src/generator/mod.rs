@@ -1,0 +1,3 @@
+//! From a fault and a repository to candidates for its repair.
+
+pub mod rules;

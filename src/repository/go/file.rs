@@ -1,0 +1,201 @@
+//! One parsed Go file.
+
+use std::sync::LazyLock;
+
+use tree_sitter::{Language, Node, Parser, Tree};
+
+use super::function::{Function, line_of, text_of};
+use crate::domain::RepoPath;
+
+static GO: LazyLock<Language> = LazyLock::new(|| tree_sitter_go::LANGUAGE.into());
+
+/// One import of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The name it is given, where one is written (`_` and `.` included).
+    pub name: Option<String>,
+    /// The import path.
+    pub path: String,
+}
+
+impl Import {
+    /// The identifier it is used by: the given name, else the last part of the path that is no
+    /// version (`gopkg.in/yaml.v3` and `x/y/v2` are guessed the way people name them).
+    #[must_use]
+    pub fn identifier(&self) -> &str {
+        if let Some(name) = &self.name {
+            return name;
+        }
+        let version = |part: &&str| {
+            part.strip_prefix('v')
+                .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
+        };
+        let part = self.path.rsplit('/').find(|part| !version(part)).unwrap_or(&self.path);
+        part.split(".v").next().unwrap_or(part).trim_start_matches("go-")
+    }
+}
+
+/// One parsed Go file. A file with syntax errors is parsed as far as it goes.
+#[derive(Debug)]
+pub struct File {
+    /// Where it stands.
+    pub path: RepoPath,
+    /// Its text.
+    pub text: String,
+    /// Its syntax tree.
+    pub tree: Tree,
+    /// The name in its package clause; empty where it has none.
+    pub package: String,
+    /// Its imports.
+    pub imports: Vec<Import>,
+    /// Its functions and methods, in order.
+    pub functions: Vec<Function>,
+}
+
+impl File {
+    /// Parses a text.
+    #[must_use]
+    pub fn parse(path: RepoPath, text: String) -> Self {
+        let tree = parse(&text);
+        let root = tree.root_node();
+        let mut file = Self {
+            path,
+            package: String::new(),
+            imports: Vec::new(),
+            functions: Vec::new(),
+            text,
+            tree: tree.clone(),
+        };
+        let mut cursor = root.walk();
+        for node in root.named_children(&mut cursor) {
+            match node.kind() {
+                "package_clause" => {
+                    file.package = node
+                        .named_child(0)
+                        .map(|name| text_of(name, &file.text).to_owned())
+                        .unwrap_or_default();
+                }
+                "import_declaration" => read_imports(node, &file.text, &mut file.imports),
+                "function_declaration" | "method_declaration" => {
+                    file.functions.extend(Function::read(node, &file.text));
+                }
+                _ => {}
+            }
+        }
+        file
+    }
+
+    /// Whether it holds tests.
+    #[must_use]
+    pub fn is_test(&self) -> bool {
+        self.path.as_str().ends_with("_test.go")
+    }
+
+    /// Whether a generator wrote it, by the convention of `go help generate`.
+    #[must_use]
+    pub fn is_generated(&self) -> bool {
+        self.text
+            .lines()
+            .take_while(|line| !line.starts_with("package "))
+            .any(|line| line.starts_with("// Code generated ") && line.ends_with(" DO NOT EDIT."))
+    }
+
+    /// Whether the text has no syntax error.
+    #[must_use]
+    pub fn parses(&self) -> bool {
+        !self.tree.root_node().has_error()
+    }
+
+    /// The function whose declaration covers a line.
+    #[must_use]
+    pub fn function_at(&self, line: u32) -> Option<&Function> {
+        self.functions.iter().find(|function| function.lines.contains(&line))
+    }
+
+    /// The function of a name, as a trace prints it.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Option<&Function> {
+        self.functions.iter().find(|function| function.name == name)
+    }
+
+    /// The smallest named node that covers a range of bytes.
+    #[must_use]
+    pub fn node_at(&self, range: std::ops::Range<usize>) -> Option<Node<'_>> {
+        self.tree.root_node().named_descendant_for_byte_range(range.start, range.end)
+    }
+
+    /// The text of a node.
+    #[must_use]
+    pub fn text_of(&self, node: Node<'_>) -> &str {
+        text_of(node, &self.text)
+    }
+
+    /// The line of a byte, from 1.
+    #[must_use]
+    pub fn line_at(&self, byte: usize) -> u32 {
+        line_of(self.text.as_bytes().iter().take(byte).filter(|byte| **byte == b'\n').count())
+    }
+}
+
+/// Parses Go; text that is no Go gives a tree of errors.
+fn parse(text: &str) -> Tree {
+    let mut parser = Parser::new();
+    let parsed = parser.set_language(&GO).ok().and_then(|()| parser.parse(text, None));
+    // Parsing fails only for a foreign grammar version, a time limit or a cancellation; the grammar is
+    // linked in, and neither limit nor cancellation is set.
+    #[allow(clippy::expect_used)]
+    parsed.expect("the linked grammar parses any text")
+}
+
+fn read_imports(node: Node<'_>, text: &str, imports: &mut Vec<Import>) {
+    let mut cursor = node.walk();
+    for child in node.named_children(&mut cursor) {
+        match child.kind() {
+            "import_spec_list" => read_imports(child, text, imports),
+            "import_spec" => {
+                let Some(path) = child.child_by_field_name("path") else { continue };
+                imports.push(Import {
+                    name: child.child_by_field_name("name").map(|name| text_of(name, text).to_owned()),
+                    path: text_of(path, text).trim_matches(['"', '`']).to_owned(),
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::File;
+    use crate::domain::RepoPath;
+
+    fn parse(text: &str) -> File {
+        File::parse(RepoPath::new("a.go").unwrap(), text.to_owned())
+    }
+
+    #[test]
+    fn functions_carry_the_names_traces_print() {
+        let file = parse(
+            "package p\n\nimport (\n\t\"fmt\"\n\ty \"gopkg.in/yaml.v3\"\n)\n\nfunc F(a, b int, c ...string) (n int, err error) { return }\n\nfunc (t *T) M() {}\nfunc (T) V(_ string) error { return nil }\nfunc (l *List[K]) Push(k K) {}\nfunc Map[T any](in []T) []T { return in }\n",
+        );
+        let names: Vec<_> = file.functions.iter().map(|f| f.name.as_str()).collect();
+        assert_eq!(names, ["F", "(*T).M", "T.V", "(*List).Push", "Map"]);
+        let f = &file.functions[0];
+        assert_eq!(
+            f.params.iter().map(|p| format!("{} {}", p.name, p.ty)).collect::<Vec<_>>(),
+            ["a int", "b int", "c ...string"]
+        );
+        assert!(f.returns_error() && f.is_exported() && !f.generic);
+        assert!(file.functions[3].generic && file.functions[4].generic);
+        assert_eq!(file.function_at(10).map(|f| f.name.as_str()), Some("(*T).M"));
+        assert_eq!(file.imports.iter().map(|i| i.identifier()).collect::<Vec<_>>(), ["fmt", "y"]);
+    }
+
+    #[test]
+    fn broken_source_is_parsed_as_far_as_it_goes() {
+        let file = parse("package p\n\nfunc F( {\n\nfunc G() {}\n");
+        assert!(!file.parses());
+        assert_eq!(parse("").package, "");
+        assert_eq!(parse("\u{0}\u{feff}§").functions.len(), 0);
+    }
+}

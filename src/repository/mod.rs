@@ -1,0 +1,230 @@
+//! The repository under repair: what stands where, a scratch copy to work in, and a way to apply a
+//! change that cannot touch anything outside.
+//!
+//! The repository itself is only ever read, except by [`Repository::apply`]. Builds and tests run in a
+//! [`Workspace`], a copy without `.git`, symbolic links and special files, so that neither hooks nor
+//! links nor a test that writes into its own folder can reach the original.
+
+mod apply;
+mod frame;
+pub mod go;
+mod patch;
+mod workspace;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::RepoPath;
+
+pub use apply::ApplyError;
+pub use patch::unified_diff;
+pub use workspace::Workspace;
+
+/// How much of a repository is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// The most files a repository may hold.
+    pub max_files: usize,
+    /// The largest file that is read as source: generated tables can be huge, and nobody repairs them.
+    pub max_file_bytes: u64,
+    /// The most bytes that are copied for a repair.
+    pub max_copy_bytes: u64,
+}
+
+/// What can go wrong with a repository.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder cannot be used at all.
+    #[error("cannot read the repository {path}: {reason}; give --repo a readable directory")]
+    Unreadable {
+        /// The folder as given.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// There is nothing to repair.
+    #[error("{0} holds no Go module: no go.mod was found; give --repo the root of a Go repository")]
+    NoGoCode(PathBuf),
+    /// The repository is beyond what is copied for a repair.
+    #[error("{path} is too large: more than {limit}; give --repo the folder of the one module at fault")]
+    TooLarge {
+        /// The folder as given.
+        path: PathBuf,
+        /// The limit that was passed.
+        limit: String,
+    },
+    /// A file vanished or cannot be read.
+    #[error("cannot read {path} in the repository: {source}")]
+    File {
+        /// The file.
+        path: RepoPath,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The scratch copy could not be made.
+    #[error("cannot make a scratch copy below {path}: {source}; free some space or set TMPDIR")]
+    Scratch {
+        /// Where it was tried.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { max_files: 200_000, max_file_bytes: 4 << 20, max_copy_bytes: 2 << 30 }
+    }
+}
+
+/// One Go module of the repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Module {
+    /// Its folder relative to the root; empty for the root.
+    pub folder: String,
+    /// Its module path: `example.com/shop`.
+    pub path: String,
+}
+
+/// A repository on disk, read when it was opened and parsed on demand.
+#[derive(Debug)]
+pub struct Repository {
+    config: Config,
+    root: PathBuf,
+    modules: Vec<Module>,
+    files: Vec<RepoPath>,
+    parsed: Mutex<BTreeMap<RepoPath, Arc<go::File>>>,
+}
+
+impl Repository {
+    /// Opens a folder.
+    ///
+    /// # Errors
+    /// When it is not a readable folder, holds no Go module, or is too large.
+    pub fn open(folder: &Path, config: Config) -> Result<Self, Error> {
+        let unreadable = |reason: String| Error::Unreadable { path: folder.to_owned(), reason };
+        let root = folder.canonicalize().map_err(|error| unreadable(error.to_string()))?;
+        if !root.is_dir() {
+            return Err(unreadable("it is not a directory".to_owned()));
+        }
+        std::fs::read_dir(&root).map_err(|error| unreadable(error.to_string()))?;
+        let mut files = Vec::new();
+        for entry in walk(&root) {
+            let Some(path) = regular_file(&root, entry) else { continue };
+            files.push(path);
+            if files.len() > config.max_files {
+                return Err(Error::TooLarge {
+                    path: folder.to_owned(),
+                    limit: format!("{} files", config.max_files),
+                });
+            }
+        }
+        files.sort();
+        let mut modules: Vec<Module> = files
+            .iter()
+            .filter(|path| path.file_name() == "go.mod")
+            .filter_map(|path| {
+                let text = read_capped(&root.join(path), config.max_file_bytes).ok()?;
+                Some(Module { folder: path.folder().to_owned(), path: go::module_path(&text)? })
+            })
+            .collect();
+        // The longest folder first: a nested module owns its files.
+        modules.sort_by_key(|module| std::cmp::Reverse(module.folder.len()));
+        if modules.is_empty() {
+            return Err(Error::NoGoCode(folder.to_owned()));
+        }
+        Ok(Self { config, root, modules, files, parsed: Mutex::new(BTreeMap::new()) })
+    }
+
+    /// The root, absolute and without symbolic links.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Its Go modules, nested ones first.
+    #[must_use]
+    pub fn modules(&self) -> &[Module] {
+        &self.modules
+    }
+
+    /// Every regular file, sorted, `.git` left out.
+    #[must_use]
+    pub fn files(&self) -> &[RepoPath] {
+        &self.files
+    }
+
+    /// The module that owns a file.
+    #[must_use]
+    pub fn module_of(&self, path: &RepoPath) -> Option<&Module> {
+        self.modules.iter().find(|module| is_below(path.as_str(), &module.folder))
+    }
+
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not UTF-8 or is larger than configured.
+    pub fn read(&self, path: &RepoPath) -> Result<String, Error> {
+        read_capped(&self.root.join(path), self.config.max_file_bytes)
+            .map_err(|source| Error::File { path: path.clone(), source })
+    }
+
+    /// The parsed form of a Go file; parsed once.
+    ///
+    /// # Errors
+    /// As [`Repository::read`].
+    pub fn go_file(&self, path: &RepoPath) -> Result<Arc<go::File>, Error> {
+        if let Some(file) = self.cache().get(path) {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(go::File::parse(path.clone(), self.read(path)?));
+        self.cache().insert(path.clone(), Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// The Go files of one folder (a package and its tests), parsed; unreadable ones are left out.
+    #[must_use]
+    pub fn go_files_in(&self, folder: &str) -> Vec<Arc<go::File>> {
+        self.files
+            .iter()
+            .filter(|path| path.folder() == folder && path.file_name().ends_with(".go"))
+            .filter_map(|path| self.go_file(path).ok())
+            .collect()
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, BTreeMap<RepoPath, Arc<go::File>>> {
+        // The cache is only ever extended: a panic elsewhere cannot leave it half written.
+        self.parsed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether `path` lies in `folder` (relative, empty for the root).
+fn is_below(path: &str, folder: &str) -> bool {
+    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Every entry below `root` but `.git`; links are not followed.
+fn walk(root: &Path) -> impl Iterator<Item = ignore::DirEntry> + use<> {
+    ignore::WalkBuilder::new(root)
+        .standard_filters(false)
+        .follow_links(false)
+        .filter_entry(|entry| entry.file_name() != ".git")
+        .build()
+        .filter_map(Result::ok)
+}
+
+/// The path of a regular file relative to the root; none for folders, links, special files, and names
+/// that cannot stand in a patch.
+fn regular_file(root: &Path, entry: ignore::DirEntry) -> Option<RepoPath> {
+    entry.file_type()?.is_file().then_some(())?;
+    RepoPath::new(entry.path().strip_prefix(root).ok()?).ok()
+}
+
+fn read_capped(path: &Path, max_bytes: u64) -> std::io::Result<String> {
+    let size = path.metadata()?.len();
+    if size > max_bytes {
+        return Err(std::io::Error::other(format!("its {size} bytes are more than the {max_bytes} allowed")));
+    }
+    std::fs::read_to_string(path)
+}

@@ -1,0 +1,130 @@
+//! A scratch copy of the repository in which builds and tests run.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::{Error, Repository};
+use crate::domain::{FileChange, RepoPath};
+
+/// A scratch copy: `tree/` holds the files, `tmp/` is for the programs that run, `bin/` for what
+/// they build. Removed when dropped.
+#[derive(Debug)]
+pub struct Workspace {
+    scratch: TempDir,
+}
+
+impl Workspace {
+    /// Copies every regular file of the repository. Links and special files are left behind.
+    ///
+    /// # Errors
+    /// When the disk is full, or the repository larger than configured.
+    pub fn copy_of(repository: &Repository) -> Result<Self, Error> {
+        let parent = std::env::temp_dir();
+        let failed = |source| Error::Scratch { path: parent.clone(), source };
+        let scratch = TempDir::with_prefix_in("hephaestus-", &parent).map_err(failed)?;
+        let workspace = Self { scratch };
+        for folder in ["tree", "tmp", "bin"] {
+            std::fs::create_dir(workspace.scratch.path().join(folder)).map_err(failed)?;
+        }
+        let mut copied = 0_u64;
+        for path in repository.files() {
+            copied += copy(repository, path, &workspace.path(path))
+                .map_err(|source| Error::Scratch { path: workspace.scratch.path().to_owned(), source })?;
+            if copied > repository.config.max_copy_bytes {
+                return Err(Error::TooLarge {
+                    path: repository.root().to_owned(),
+                    limit: format!("{} bytes", repository.config.max_copy_bytes),
+                });
+            }
+        }
+        Ok(workspace)
+    }
+
+    /// The root of the copied files.
+    #[must_use]
+    pub fn tree(&self) -> PathBuf {
+        self.scratch.path().join("tree")
+    }
+
+    /// A folder for temporary files of the programs that run.
+    #[must_use]
+    pub fn tmp(&self) -> PathBuf {
+        self.scratch.path().join("tmp")
+    }
+
+    /// A folder for what is built.
+    #[must_use]
+    pub fn bin(&self) -> PathBuf {
+        self.scratch.path().join("bin")
+    }
+
+    /// Where a file of the repository stands in the copy.
+    #[must_use]
+    pub fn path(&self, path: &RepoPath) -> PathBuf {
+        self.tree().join(path)
+    }
+
+    /// Where a folder of the repository stands in the copy; empty for the root.
+    #[must_use]
+    pub fn folder(&self, folder: &str) -> PathBuf {
+        if folder.is_empty() { self.tree() } else { self.tree().join(folder) }
+    }
+
+    /// Writes a file into the copy.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn write(&self, path: &RepoPath, text: &str) -> Result<(), Error> {
+        std::fs::write(self.path(path), text).map_err(|source| self.failed(source))
+    }
+
+    /// Removes a file from the copy; one that is not there is no error.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn remove(&self, path: &RepoPath) -> Result<(), Error> {
+        match std::fs::remove_file(self.path(path)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(self.failed(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts the new text of every change into the copy.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn change(&self, changes: &[FileChange]) -> Result<(), Error> {
+        changes.iter().try_for_each(|change| self.write(&change.path, &change.after))
+    }
+
+    /// Takes the changes back.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn restore(&self, changes: &[FileChange]) -> Result<(), Error> {
+        changes.iter().try_for_each(|change| self.write(&change.path, &change.before))
+    }
+
+    fn failed(&self, source: std::io::Error) -> Error {
+        Error::Scratch { path: self.scratch.path().to_owned(), source }
+    }
+}
+
+/// Copies one file and makes it writable for us; a file that vanished meanwhile counts as empty.
+fn copy(repository: &Repository, path: &RepoPath, target: &Path) -> std::io::Result<u64> {
+    if let Some(folder) = target.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let source = repository.root().join(path);
+    let mut reader = match std::fs::File::open(&source) {
+        Ok(file) => file,
+        Err(error) => {
+            tracing::warn!(%path, %error, "a file of the repository is left out of the scratch copy");
+            return Ok(0);
+        }
+    };
+    // Contents alone: modes (setuid), owners and extended attributes stay behind.
+    let mut writer = std::fs::File::create(target)?;
+    std::io::copy(&mut reader, &mut writer)
+}

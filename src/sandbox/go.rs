@@ -1,0 +1,255 @@
+//! The Go toolchain as jobs for the sandbox.
+//!
+//! Building and running are kept apart: the compiler writes the build cache but runs nothing of the
+//! repository (cgo is off, `go generate` is never called), while the test binaries run the repository's
+//! code but see neither the cache nor a writable copy of the sources. So code under test can poison
+//! neither later builds nor the proof of its own fix.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{Job, Limits};
+
+/// The oldest Go whose output and tools are known to work.
+const OLDEST: (u32, u32) = (1, 21);
+
+/// Why no Go toolchain can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum GoError {
+    /// There is none.
+    #[error(
+        "no Go toolchain was found{0}; install Go 1.21 or newer and put `go` on PATH, or set repository.go to its path"
+    )]
+    Missing(String),
+    /// It does not answer.
+    #[error("{go} does not answer `go env`: {reason}; reinstall it, or set repository.go to another one")]
+    Broken {
+        /// The program that was asked.
+        go: PathBuf,
+        /// What it said.
+        reason: String,
+    },
+    /// It is too old.
+    #[error(
+        "{go} is {version}, but Go 1.21 or newer is needed; install a newer one or set repository.go to its path"
+    )]
+    TooOld {
+        /// The program that was asked.
+        go: PathBuf,
+        /// Its version.
+        version: String,
+    },
+    /// The build cache cannot be made.
+    #[error(
+        "cannot make the build cache {path}: {source}; set repository.go_cache to a folder that can be written"
+    )]
+    Cache {
+        /// Where it was tried.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// A Go toolchain on this machine.
+#[derive(Debug, Clone)]
+pub struct GoToolchain {
+    root: PathBuf,
+    version: String,
+    module_cache: PathBuf,
+    build_cache: PathBuf,
+}
+
+/// The folders one job works in.
+#[derive(Debug, Clone, Copy)]
+pub struct Folders<'a> {
+    /// The sources: read, never written.
+    pub tree: &'a Path,
+    /// Temporary files: written.
+    pub tmp: &'a Path,
+    /// Where binaries are put.
+    pub bin: &'a Path,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+struct GoEnv {
+    goroot: PathBuf,
+    goversion: String,
+    gomodcache: PathBuf,
+}
+
+impl GoToolchain {
+    /// Finds a Go toolchain: the one given, else the first on PATH, else the usual place.
+    ///
+    /// `cache` is the build cache of Hephaestus alone; the user's own is neither read nor written.
+    ///
+    /// # Errors
+    /// When there is none, it is too old, or the cache cannot be made.
+    pub fn detect(go: Option<&Path>, cache: &Path) -> Result<Self, GoError> {
+        let go = match go {
+            Some(go) if go.is_file() => go.to_owned(),
+            Some(go) => return Err(GoError::Missing(format!(": {} is not a file", go.display()))),
+            None => on_path("go").ok_or_else(|| GoError::Missing(" on PATH".to_owned()))?,
+        };
+        let env = ask(&go)?;
+        if minor_version(&env.goversion).is_some_and(|version| version < OLDEST) {
+            return Err(GoError::TooOld { go, version: env.goversion });
+        }
+        let failed = |source| GoError::Cache { path: cache.to_owned(), source };
+        std::fs::create_dir_all(cache).map_err(failed)?;
+        let build_cache = cache.canonicalize().map_err(failed)?;
+        Ok(Self { root: env.goroot, version: env.goversion, module_cache: env.gomodcache, build_cache })
+    }
+
+    /// Its version as it calls itself: `go1.26.1`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Its root folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Any `go` subcommand that compiles or inspects but runs none of the repository's code:
+    /// `build`, `vet`, `list`, `test -c`.
+    #[must_use]
+    pub fn go(&self, folders: Folders<'_>, package: &Path, args: &[&str], wall: Duration) -> Job {
+        let mut job = self.job(self.root.join("bin/go"), folders, package, args, wall);
+        job.write.extend([self.build_cache.clone(), folders.bin.to_owned()]);
+        job.read.extend([self.root.clone(), self.module_cache.clone()]);
+        job
+    }
+
+    /// `go test -c` of the package in folder `package`, into `output` below `folders.bin`. A package
+    /// without test files compiles to nothing: success, and no output file.
+    #[must_use]
+    pub fn compile_tests(&self, folders: Folders<'_>, package: &Path, output: &Path, wall: Duration) -> Job {
+        let mut job = self.go(folders, package, &["test", "-c", "-vet=off", "-o"], wall);
+        job.args.extend([output.as_os_str().to_owned(), OsString::from(".")]);
+        job
+    }
+
+    /// A compiled test binary, run in its package's folder. The sources are read-only to it.
+    #[must_use]
+    pub fn run_tests(
+        &self,
+        folders: Folders<'_>,
+        package: &Path,
+        binary: &Path,
+        args: &[&str],
+        wall: Duration,
+    ) -> Job {
+        let mut job = self.job(binary.to_owned(), folders, package, args, wall);
+        job.read.push(binary.to_owned());
+        job
+    }
+
+    /// `gofmt` with `args`, `source` on its standard input.
+    #[must_use]
+    pub fn gofmt(&self, folders: Folders<'_>, args: &[&str], source: &str, wall: Duration) -> Job {
+        let mut job = self.job(self.root.join("bin/gofmt"), folders, folders.tmp, args, wall);
+        job.read.push(self.root.clone());
+        job.stdin = Some(source.as_bytes().to_vec());
+        job
+    }
+
+    fn job(&self, program: PathBuf, folders: Folders<'_>, cwd: &Path, args: &[&str], wall: Duration) -> Job {
+        Job {
+            program,
+            args: args.iter().map(OsString::from).collect(),
+            cwd: cwd.to_owned(),
+            env: self.environment(folders),
+            read: vec![folders.tree.to_owned()],
+            write: vec![folders.tmp.to_owned()],
+            wall,
+            stdin: None,
+            limits: Limits::default(),
+        }
+    }
+
+    /// The whole environment of a job: no network, no other toolchain, no cgo, no user settings.
+    fn environment(&self, folders: Folders<'_>) -> Vec<(String, String)> {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        [
+            ("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", text(&self.root.join("bin")))),
+            ("HOME", text(folders.tmp)),
+            ("TMPDIR", text(folders.tmp)),
+            ("GOTMPDIR", text(folders.tmp)),
+            ("GOROOT", text(&self.root)),
+            ("GOCACHE", text(&self.build_cache)),
+            ("GOMODCACHE", text(&self.module_cache)),
+            ("GOPATH", text(&folders.tmp.join("gopath"))),
+            ("GOENV", "off".to_owned()),
+            ("GOFLAGS", "-buildvcs=false".to_owned()),
+            ("GOPROXY", "off".to_owned()),
+            ("GOSUMDB", "off".to_owned()),
+            ("GOTELEMETRY", "off".to_owned()),
+            ("GOTOOLCHAIN", "local".to_owned()),
+            ("CGO_ENABLED", "0".to_owned()),
+            ("LANG", "C.UTF-8".to_owned()),
+            ("TZ", "UTC".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+}
+
+/// The first program of this name on PATH, else below the folder the Go installer uses.
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/local/go/bin")])
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
+}
+
+/// Asks the toolchain where its parts are, from a neutral folder so that no `go.mod` or `go.work` of a
+/// repository has a say.
+fn ask(go: &Path) -> Result<GoEnv, GoError> {
+    let broken = |reason: String| GoError::Broken { go: go.to_owned(), reason };
+    let output = Command::new(go)
+        .args(["env", "-json", "GOROOT", "GOVERSION", "GOMODCACHE"])
+        .current_dir("/")
+        .env("GOTOOLCHAIN", "local")
+        .env("GOWORK", "off")
+        .env_remove("GOFLAGS")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| broken(error.to_string()))?;
+    if !output.status.success() {
+        return Err(broken(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|error| broken(error.to_string()))
+}
+
+/// `go1.26.1` is (1, 26); a development version tells none.
+fn minor_version(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.strip_prefix("go")?.split(['.', 'r', 'b', ' ']);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::minor_version;
+
+    #[test]
+    fn versions_of_every_shape() {
+        for (text, version) in [
+            ("go1.21", Some((1, 21))),
+            ("go1.26.8", Some((1, 26))),
+            ("go1.22rc1", Some((1, 22))),
+            ("go1.27-custom", None),
+            ("devel go1.27-abc", None),
+        ] {
+            assert_eq!(minor_version(text), version, "{text}");
+        }
+    }
+}
