@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod config_command;
+mod corpus;
 mod sandbox;
 mod tidy;

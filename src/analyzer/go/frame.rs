@@ -160,7 +160,8 @@ fn is_standard(package: &str, file: &str) -> bool {
     }
     let told = file.contains('/') && !file.starts_with('<');
     // Functions of a package may be written in the runtime, under the package's name (`sync.fatal`).
-    let lies_in = |folder: &str| file.starts_with(&format!("{folder}/")) || file.contains(&format!("/src/{folder}/"));
+    let lies_in =
+        |folder: &str| file.starts_with(&format!("{folder}/")) || file.contains(&format!("/src/{folder}/"));
     !told || lies_in(package) || lies_in("runtime") || lies_in("internal/runtime")
 }
 
