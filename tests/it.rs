@@ -6,4 +6,5 @@
 mod config_command;
 mod corpus;
 mod sandbox;
+mod scan_command;
 mod tidy;

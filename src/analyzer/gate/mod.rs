@@ -63,7 +63,7 @@ impl Gate {
             all.push(automaton::parse(pattern).map_err(|_| GateError::Damaged)?);
         }
         all.extend_from_slice(user);
-        let nfa = automaton::nfa(&all).map_err(|error| GateError::TooLarge(Box::new(error)))?;
+        let nfa = automaton::nfa(&all).map_err(|error| GateError::TooLarge(error))?;
         match automaton::determinise(&nfa) {
             Ok(dfa) => match Table::new(&dfa, classes(dfa.byte_classes())) {
                 Some(table) => return Ok(Self::Table(table)),
