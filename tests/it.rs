@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod config_command;
+mod corpus;
 mod reproduce;
 mod sandbox;
+mod scan_command;
 mod tidy;

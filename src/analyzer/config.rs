@@ -20,8 +20,6 @@ pub struct ErrorPattern {
 pub struct Config {
     /// Patterns beside the built-in ones.
     pub error_patterns: Vec<ErrorPattern>,
-    /// Lines of source shown around a place in a diagnosis.
-    pub context_lines: u32,
     /// Most frames kept of one stack.
     pub max_stack_depth: usize,
     /// Lines are cut at this length; the rest is passed over and counted.
@@ -38,7 +36,6 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             error_patterns: Vec::new(),
-            context_lines: 10,
             max_stack_depth: 50,
             max_line_bytes: 1 << 20,
             max_event_bytes: 16 << 10,

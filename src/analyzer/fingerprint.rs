@@ -15,7 +15,8 @@ const VERSION: &str = "hephaestus fingerprint v1";
 const CALLERS: usize = 4;
 
 /// The keys of one failure. `place` names who logged it where there is no stack: a function or logger.
-pub(crate) fn keys(class: Class, frames: &[Frame], message: &str, place: Option<&str>) -> FingerprintKeys {
+#[must_use]
+pub fn keys(class: Class, frames: &[Frame], message: &str, place: Option<&str>) -> FingerprintKeys {
     let symbols = symbols(frames);
     let told = symbols.is_empty()
         || matches!(

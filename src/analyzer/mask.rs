@@ -54,6 +54,10 @@ const NAMES: &[&str] = &[
     "udp6",
     "ip4",
     "ip6",
+    "accept4",
+    "pipe2",
+    "dup2",
+    "dup3",
 ];
 
 /// Words after which a number is a code that tells failures apart.

@@ -26,6 +26,7 @@ use crate::domain::Severity;
 use gate::{Gate, automaton};
 
 pub use config::{Config, ErrorPattern};
+pub use fingerprint::keys as fingerprint;
 pub use groups::Groups;
 pub use stream::{Stats, StreamAnalyzer};
 

@@ -22,7 +22,6 @@ pub(super) fn analyzer(config: &Config) -> analyzer::Config {
                 severity: entry.severity,
             })
             .collect(),
-        context_lines: section.context_lines,
         max_stack_depth: as_usize(section.max_stack_depth),
         max_line_bytes: in_memory(section.max_line_bytes),
         max_event_bytes: in_memory(section.max_event_bytes),

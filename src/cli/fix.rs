@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::Exit;
 use super::progress::FixProgress;
 use super::render;
-use crate::app::one_shot::{self, Report};
+use crate::app::fix::{Report, Request, fix};
 use crate::config::Config;
 use crate::domain::VerdictKind;
 
@@ -57,9 +57,9 @@ pub(super) struct FixArgs {
 impl FixArgs {
     pub(super) fn run(self, config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
         let progress = FixProgress::new();
-        let request = one_shot::Request { repo: self.repo, logs: self.logs, apply: self.apply };
+        let request = Request { repo: self.repo, logs: self.logs, apply: self.apply };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let fixed = runtime.block_on(one_shot::fix(config, request, progress.listener()));
+        let fixed = runtime.block_on(fix(config, request, progress.listener()));
         progress.finish();
         let report = fixed?;
         match self.format {

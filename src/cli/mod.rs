@@ -9,6 +9,7 @@ mod exit;
 mod fix;
 mod progress;
 mod render;
+mod scan;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ use crate::telemetry::{self, LogFormat, LogLevel, LogOptions};
 
 const EXAMPLES: &str = "\
 Examples:
+  hephaestus scan app.log                  which errors are in my log?
   hephaestus config check                  is my configuration right?
   hephaestus config show --format json     what holds in the end, secrets left out
 
@@ -93,6 +95,7 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Scan(scan::ScanArgs),
     Fix(fix::FixArgs),
     Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
@@ -116,6 +119,7 @@ impl Cli {
         let loaded = Loaded::load(self.global.config.as_deref(), environment);
         telemetry::init(&self.global.log_options(loaded.as_ref().ok(), environment))?;
         match self.command {
+            Command::Scan(command) => command.run(&loaded?.config),
             Command::Config(command) => command.run(loaded, environment),
             Command::Fix(args) => args.run(&loaded?.config, &mut anstream::stdout().lock()),
             Command::Doctor(args) => args.run(&loaded?.config, &mut anstream::stdout().lock()),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::render::plain;
-use crate::app::one_shot::{Listener, Stage};
+use crate::app::fix::{Listener, Stage};
 
 /// Shows how `hephaestus fix` goes on.
 pub(super) struct FixProgress {

@@ -112,20 +112,20 @@ const fn line_anchor(look: Look) -> Look {
 }
 
 /// The automaton's recipe for a set of patterns.
-pub(crate) fn nfa(patterns: &[Hir]) -> Result<thompson::NFA, thompson::BuildError> {
+pub(crate) fn nfa(patterns: &[Hir]) -> Result<thompson::NFA, Box<thompson::BuildError>> {
     let config = thompson::Config::new()
         .utf8(false)
         .which_captures(thompson::WhichCaptures::None)
         .nfa_size_limit(Some(TABLE_LIMIT_BYTES));
-    thompson::Compiler::new().configure(config).build_many_from_hir(patterns)
+    thompson::Compiler::new().configure(config).build_many_from_hir(patterns).map_err(Box::new)
 }
 
 /// Determinises it, within the limits.
-pub(crate) fn determinise(nfa: &thompson::NFA) -> Result<dense::DFA<Vec<u32>>, dense::BuildError> {
+pub(crate) fn determinise(nfa: &thompson::NFA) -> Result<dense::DFA<Vec<u32>>, Box<dense::BuildError>> {
     let config = dense::Config::new()
         .accelerate(false)
         .start_kind(StartKind::Unanchored)
         .dfa_size_limit(Some(TABLE_LIMIT_BYTES))
         .determinize_size_limit(Some(SCRATCH_LIMIT_BYTES));
-    dense::Builder::new().configure(config).build_from_nfa(nfa)
+    dense::Builder::new().configure(config).build_from_nfa(nfa).map_err(Box::new)
 }

@@ -28,7 +28,7 @@ static BUILT_IN: &Aligned<[u8]> =
 
 /// Why a gate could not be built.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum GateError {
+pub(super) enum GateError {
     /// Too large even for the lazy automaton.
     #[error("the patterns are too large for one automaton")]
     TooLarge(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -38,7 +38,7 @@ pub(crate) enum GateError {
 }
 
 /// Proposes lines worth parsing.
-pub(crate) enum Gate {
+pub(super) enum Gate {
     /// A table, walked by several cursors at once.
     Table(Table),
     /// Too large for a table: states are made as they are met.
@@ -47,13 +47,13 @@ pub(crate) enum Gate {
 
 /// What one walk needs to keep; one for each stream.
 #[derive(Default)]
-pub(crate) struct Scratch {
+pub(super) struct Scratch {
     cache: Option<Cache>,
 }
 
 impl Gate {
     /// The gate of the built-in patterns and a user's own.
-    pub(crate) fn new(user: &[Hir]) -> Result<Self, GateError> {
+    pub(super) fn new(user: &[Hir]) -> Result<Self, GateError> {
         if user.is_empty() {
             let (dfa, _) = dense::DFA::from_bytes(&BUILT_IN.bytes).map_err(|_| GateError::Damaged)?;
             return Table::new(&dfa, classes(dfa.byte_classes())).map(Self::Table).ok_or(GateError::Damaged);
@@ -63,7 +63,7 @@ impl Gate {
             all.push(automaton::parse(pattern).map_err(|_| GateError::Damaged)?);
         }
         all.extend_from_slice(user);
-        let nfa = automaton::nfa(&all).map_err(|error| GateError::TooLarge(Box::new(error)))?;
+        let nfa = automaton::nfa(&all).map_err(|error| GateError::TooLarge(error))?;
         match automaton::determinise(&nfa) {
             Ok(dfa) => match Table::new(&dfa, classes(dfa.byte_classes())) {
                 Some(table) => return Ok(Self::Table(table)),
@@ -85,7 +85,7 @@ impl Gate {
     }
 
     /// Appends the start of every line that hits. `block` holds whole lines: it ends with `\n`.
-    pub(crate) fn hits(&self, block: &[u8], scratch: &mut Scratch, found: &mut Vec<usize>) {
+    pub(super) fn hits(&self, block: &[u8], scratch: &mut Scratch, found: &mut Vec<usize>) {
         match self {
             Self::Table(table) => table.hits(block, found),
             Self::Lazy(lazy) => {
@@ -115,7 +115,7 @@ impl Gate {
     }
 
     /// How it walks, for reports.
-    pub(crate) fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         match self {
             Self::Table(table) => format!("table of {} KiB", table.size_bytes() / 1024),
             Self::Lazy(_) => "lazy automaton".to_owned(),

@@ -29,5 +29,6 @@ pub(crate) const BUILT_IN: &[&str] = &[
     // Plain lines that report an error without a level.
     r"\b[Ee]rror:",
     r"\b[Ff]atal:",
+    r"\b([Ff]ailed to|[Cc]annot|[Cc]an't|[Cc]ould not|[Cc]ouldn't|[Uu]nable to) ",
     r"(connection refused|connection reset by peer|broken pipe|no such host|i/o timeout|deadline exceeded|no space left on device|disk quota exceeded|permission denied|operation not permitted|too many open files|address already in use|no such file or directory|cannot allocate memory|handshake failure|x509: |network is unreachable|no route to host|Temporary failure in name resolution|unexpected EOF)",
 ];

@@ -28,7 +28,7 @@ const WORTH_SPLITTING: usize = 4096;
 const HIT: u32 = 0;
 
 /// A dense automaton that knows of every line only whether it hits.
-pub(super) struct Table {
+pub(crate) struct Table {
     classes: [u8; 256],
     rows: Vec<u32>,
     start: u32,

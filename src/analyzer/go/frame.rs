@@ -159,10 +159,10 @@ fn is_standard(package: &str, file: &str) -> bool {
         return false;
     }
     let told = file.contains('/') && !file.starts_with('<');
-    !told
-        || file.starts_with(&format!("{package}/"))
-        || file.contains(&format!("/src/{package}/"))
-        || first == "runtime"
+    // Functions of a package may be written in the runtime, under the package's name (`sync.fatal`).
+    let lies_in =
+        |folder: &str| file.starts_with(&format!("{folder}/")) || file.contains(&format!("/src/{folder}/"));
+    !told || lies_in(package) || lies_in("runtime") || lies_in("internal/runtime")
 }
 
 #[cfg(test)]
@@ -219,6 +219,7 @@ mod tests {
             ("net/http.(*conn).serve", "net/http/server.go", false),
             ("log/audit.Write", "/home/dev/audit/write.go", true),
             ("runtime.goexit", "", false),
+            ("sync.fatal", "/usr/local/go/src/runtime/panic.go", false),
             ("panic", "/usr/local/go/src/runtime/panic.go", false),
             ("github.com/x/y.F", "/root/go/pkg/mod/github.com/x/y@v1.2.3/f.go", false),
             ("github.com/x/y.F", "github.com/x/y@v1.2.3/f.go", false),

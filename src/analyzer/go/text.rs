@@ -25,7 +25,7 @@ pub struct ParsedCrash {
 /// A stack alone counts if a panic was under way when it was taken.
 #[must_use]
 pub fn parse_trace(text: &str) -> Option<ParsedCrash> {
-    find(text, |failure| failure.head != Head::Bare || failure.panicking)
+    find(text, |failure| !matches!(failure.head, Head::Bare | Head::Record) || failure.panicking)
 }
 
 /// The first stack in a text, whether or not there was a panic: `goroutine …` blocks, or the pairs of

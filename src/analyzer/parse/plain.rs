@@ -29,13 +29,13 @@ pub(super) fn parse(line: &str) -> Parsed {
         Ok((rest, text)) => (rest, time::parse(text), text.as_bytes().get(4) == Some(&b'/')),
         Err(_) => (line, None, false),
     };
-    let (rest, caller) = match caller(rest) {
-        Ok((rest, caller)) => (rest, Some(caller)),
-        Err(_) => (rest, None),
-    };
-    let go = go || caller.is_some();
-    let fields = caller.map(|caller| ("caller".to_owned(), caller.to_owned())).into_iter().collect();
-    let (level, body) = level(rest);
+    let (rest, before) = optional(caller(rest), rest);
+    let (level, rest) = level(rest);
+    // zap on a terminal prints the place behind the level.
+    let (body, behind) = if level.is_some() { optional(caller(rest), rest) } else { (rest, None) };
+    let place = before.or(behind);
+    let go = go || place.is_some();
+    let fields = place.map(|place| ("caller".to_owned(), place.to_owned())).into_iter().collect();
     Parsed { form: Form::Plain, time, level, body: body.trim().to_owned(), fields, go }
 }
 
@@ -55,12 +55,18 @@ fn stamp(input: &str) -> IResult<&str, &str> {
     Ok((rest, text))
 }
 
-/// `file.go:12: ` as Go's `log` prints it.
+/// What was parsed, or the input as it was.
+fn optional<'a>(result: IResult<&'a str, &'a str>, input: &'a str) -> (&'a str, Option<&'a str>) {
+    result.map_or((input, None), |(rest, found)| (rest, Some(found)))
+}
+
+/// `file.go:12: ` as Go's `log` prints it, `file.go:12\t` as zap does.
 fn caller(input: &str) -> IResult<&str, &str> {
     let file = verify(take_while1(|char: char| !char.is_whitespace() && char != ':'), |file: &str| {
         file.ends_with(".go")
     });
-    let (rest, (caller, _, _)) = (recognize((file, char(':'), digit1)), char(':'), space1).parse(input)?;
+    let (rest, (caller, _, _)) =
+        (recognize((file, char(':'), digit1)), opt(char(':')), space1).parse(input)?;
     Ok((rest, caller))
 }
 
@@ -166,11 +172,7 @@ mod tests {
             ("2009/11/10 23:00:00 cannot reach: x", None, "cannot reach: x"),
             ("2009/11/10 23:00:00.123456 main.go:12: ERROR: boom", Some(Level::Error), "boom"),
             ("2009-11-10T23:00:00Z ERROR store: boom", Some(Level::Error), "store: boom"),
-            (
-                "2009-11-10T23:00:00.000Z\terror\tstore/store.go:7\tboom",
-                Some(Level::Error),
-                "store/store.go:7\tboom",
-            ),
+            ("2009-11-10T23:00:00.000Z\terror\tstore/store.go:7\tboom", Some(Level::Error), "boom"),
             ("2009-11-10 23:00:00,123 [main] ERROR x - boom", Some(Level::Error), "x - boom"),
             ("[2009-11-10 23:00:00] [error] boom", Some(Level::Error), "boom"),
             ("E0102 15:04:05.000000       1 file.go:12] boom", Some(Level::Error), "boom"),

@@ -27,15 +27,16 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
 /// A time as a number since the epoch; the magnitude tells the unit.
 pub(crate) fn from_number(number: f64) -> Option<Timestamp> {
     let size = number.abs();
-    let nanos_per_unit = match size {
+    let micros_per_unit = match size {
         _ if !number.is_finite() || size < 1e8 => return None,
-        _ if size < 1e11 => 1e9,
-        _ if size < 1e14 => 1e6,
-        _ if size < 1e17 => 1e3,
-        _ => 1.0,
+        _ if size < 1e11 => 1e6,
+        _ if size < 1e14 => 1e3,
+        _ if size < 1e17 => 1.0,
+        _ => 1e-3,
     };
+    // A double holds the microseconds of our time exactly, and no more.
     #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and out of range is refused")]
-    Timestamp::from_nanosecond((number * nanos_per_unit) as i128).ok()
+    Timestamp::from_microsecond((number * micros_per_unit).round() as i64).ok()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ section! {
     pub struct AnalyzerSection {
         /// Patterns beside the built-in ones.
         error_patterns: Vec<ErrorPattern>,
-        /// How many lines before an error are kept as its context.
+        /// How many lines before a first error are taken as hints to what led to it.
         context_lines: u32 [0..=1_000],
         /// How many frames of a stack trace are kept, from the failing call outwards.
         max_stack_depth: u32 [1..=10_000],

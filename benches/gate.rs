@@ -1,0 +1,45 @@
+//! Whole buffers through the analyzer where next to nothing is an error: what a healthy log costs.
+#![allow(missing_docs)]
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use hephaestus::analyzer::{Analyzer, Config};
+
+const PLAIN: &str =
+    "2024/05/01 10:00:00.000000 server.go:88: GET /orders/17 200 1.2ms 10.0.0.1 curl/8.5.0 request 7f3a\n";
+const JSON: &str = "{\"time\":\"2024-05-01T10:00:00Z\",\"level\":\"INFO\",\"msg\":\"request\",\"path\":\"/orders/17\",\"status\":200,\"took\":\"1.2ms\"}\n";
+const CRI: &str = "2024-05-01T10:00:00.000000000Z stdout F {\"level\":\"info\",\"ts\":1714557600.1,\"msg\":\"request\",\"path\":\"/orders/17\"}\n";
+/// Holds words that the gate looks for, and is no error.
+const DECOY: &str = "2024/05/01 10:00:00.000000 server.go:90: no error: panic button checked, retried after connection refused\n";
+
+fn gate(criterion: &mut Criterion) {
+    let analyzer = Analyzer::new(&Config::default()).expect("the default configuration is sound");
+    let mut group = criterion.benchmark_group("gate");
+    for (name, line, decoy_every) in
+        [("plain", PLAIN, 0), ("json", JSON, 0), ("cri", CRI, 0), ("plain with 6 % decoys", PLAIN, 16)]
+    {
+        let mut block = String::new();
+        let mut number = 0;
+        while block.len() < 8 << 20 {
+            number += 1;
+            block.push_str(if decoy_every > 0 && number % decoy_every == 0 { DECOY } else { line });
+        }
+        group.throughput(Throughput::Bytes(block.len() as u64));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let mut stream = analyzer.stream();
+                let mut events = 0;
+                for chunk in block.as_bytes().chunks(512 << 10) {
+                    stream.push(chunk, &mut |_| events += 1);
+                }
+                stream.finish(&mut |_| events += 1);
+                assert_eq!(black_box(events), 0);
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, gate);
+criterion_main!(benches);

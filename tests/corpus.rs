@@ -1,0 +1,249 @@
+//! The golden corpus: a log in `corpus/NAME.log`, its events in `corpus/NAME.json`. Adding a case is
+//! adding a log and running the test once with `UPDATE_CORPUS=1`; what it wrote is then read by a person.
+//! The crashes were printed by the program in `corpus/depot`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use hephaestus::analyzer::{Analyzer, Config};
+use hephaestus::domain::{Class, ErrorEvent};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
+}
+
+fn logs() -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let logs = entries.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+    logs.map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read(path).unwrap()))
+        .collect()
+}
+
+fn analyze<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, config: &Config) -> Vec<ErrorEvent> {
+    let mut stream = Analyzer::new(config).unwrap().stream();
+    let mut events = Vec::new();
+    for chunk in chunks {
+        stream.push(chunk, &mut |event| events.push(event));
+    }
+    stream.finish(&mut |event| events.push(event));
+    assert_eq!(stream.stats().events, events.len() as u64);
+    events
+}
+
+fn summary(event: &ErrorEvent) -> Value {
+    let frames = event.trace.iter().flat_map(|trace| &trace.frames);
+    let frames: Vec<_> = frames
+        .map(|frame| {
+            format!(
+                "{}{} {}:{}",
+                if frame.in_app { "" } else { "- " },
+                frame.function,
+                frame.file,
+                frame.line
+            )
+        })
+        .collect();
+    json!({
+        "class": event.class, "severity": event.severity, "language": event.language, "title": event.title,
+        "message": event.message, "keys": event.keys, "time": event.time, "span": event.span,
+        "kind": event.trace.as_ref().map(|trace| trace.kind), "frames": frames,
+        "created_by": event.trace.as_ref().and_then(|trace| trace.created_by.as_ref()).map(|frame| &frame.function),
+        "fault_address": event.trace.as_ref().and_then(|trace| trace.fault_address),
+    })
+}
+
+#[test]
+fn every_log_gives_its_events() {
+    let update = std::env::var_os("UPDATE_CORPUS").is_some();
+    let mut wrong = Vec::new();
+    let logs = logs();
+    assert!(logs.len() > 70, "the corpus is missing");
+    for (name, log) in logs {
+        let events: Vec<_> = analyze([log.as_slice()], &Config::default()).iter().map(summary).collect();
+        let found = format!("{:#}\n", Value::Array(events));
+        let path = folder().join(format!("{name}.json"));
+        if update {
+            std::fs::write(path, found).unwrap();
+        } else if std::fs::read_to_string(&path).unwrap_or_default() != found {
+            wrong.push(format!("{name}.log no longer gives {}; it gives\n{found}", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_log_has_its_events_and_the_reverse() {
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            assert!(
+                path.with_extension("log").exists() && path.with_extension("json").exists(),
+                "{}",
+                path.display()
+            );
+        }
+    }
+}
+
+/// One defect, however its crash came into the log.
+#[test]
+fn one_defect_has_one_fingerprint() {
+    let logs = logs();
+    let site = |name: &str| {
+        let events = analyze([logs[name].as_slice()], &Config::default());
+        assert_eq!(events.len(), 1, "{name}");
+        events[0].keys.site
+    };
+    let ways = [
+        "death_index",
+        "death_neg",
+        "death_closure",
+        "death_goroutine",
+        "death_gowrap",
+        "death_repanic",
+        "death_rewrap",
+        "recovered_http",
+        "recovered_http_trimpath",
+        "recovered_httpslog",
+        "recovered_mwjson",
+        "recovered_mwjsonmsg",
+        "recovered_mwtext",
+        "recovered_mwlog",
+        "recovered_mwplain",
+    ];
+    for way in ways {
+        assert_eq!(site(way), site("death_index"), "{way}");
+    }
+    for way in ["recovered_mwexplicit", "recovered_httpexplicit"] {
+        assert_eq!(site(way), site("death_dieexplicit"), "{way}");
+    }
+    assert_eq!(site("death_nilptr"), site("recovered_httpnil"));
+    assert_eq!(site("death_nilptr"), site("gotraceback_system"));
+    assert_ne!(site("death_nilptr"), site("death_index"));
+}
+
+#[test]
+fn healthy_logs_have_no_events() {
+    let logs = logs();
+    for name in ["healthy", "death_stackonly", "recovered_httpabort"] {
+        assert_eq!(analyze([logs[name].as_slice()], &Config::default()), [], "{name}");
+    }
+}
+
+#[test]
+fn hostile_repetition_stays_linear() {
+    let config = Config::default();
+    let started = std::time::Instant::now();
+    for line in [
+        "goroutine 1 [running]:\n",
+        "panic: x\n",
+        "http: panic serving a: b\n",
+        "fatal error: x\n\n",
+        "runtime: x\n",
+        "a.b(c)\n",
+        "WARNING: DATA RACE\n",
+        "panic: recovered: x\n",
+        "==================\n",
+        "{\"level\":\"error\",\"stack\":\"goroutine 1 [running]:\\n\"}\n",
+        "error: x: connection refused\n",
+    ] {
+        analyze([line.repeat(20_000).as_bytes()], &config);
+    }
+    let stacks = "goroutine 1 [running]:\\nmain.f()\\n\\t/a.go:1 +0x1\\n\\n".repeat(20_000);
+    let record = format!("{{\"level\":\"info\",\"msg\":\"{stacks}\"}}\n");
+    analyze([record.as_bytes()], &Config { max_line_bytes: 8 << 20, ..config });
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+}
+
+/// Pieces of real logs in any order, cut anywhere, with any limit.
+fn pieces() -> impl Strategy<Value = Vec<u8>> {
+    let lines: Vec<Vec<u8>> = logs()
+        .into_values()
+        .flat_map(|log| log.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>())
+        .collect();
+    let logs: Vec<_> = logs().into_values().filter(|log| log.len() < 2000).collect();
+    let piece = prop_oneof![
+        4 => prop::sample::select(lines),
+        2 => prop::sample::select(logs),
+        1 => prop::collection::vec(any::<u8>(), 0..40),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_chunking_gives_the_same_events(
+        input in pieces(),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+        limit in prop::sample::select(vec![256usize, 300, 1000, 1 << 20]),
+    ) {
+        let config = Config { max_line_bytes: limit, ..Config::default() };
+        let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
+        cuts.extend([0, input.len()]);
+        cuts.sort_unstable();
+        let chunks = cuts.windows(2).map(|pair| &input[pair[0]..pair[1]]);
+        let whole = analyze([input.as_slice()], &config);
+        prop_assert_eq!(analyze(chunks, &config), whole.clone());
+        prop_assert_eq!(analyze(input.chunks(1), &config), whole.clone());
+        for event in &whole {
+            prop_assert!(event.span.start <= event.span.end && event.span.end <= input.len() as u64);
+        }
+    }
+
+    #[test]
+    fn random_bytes_do_no_harm(input in prop::collection::vec(any::<u8>(), 0..4096)) {
+        analyze([input.as_slice()], &Config::default());
+        let text = String::from_utf8_lossy(&input);
+        let _crash = hephaestus::analyzer::go::parse_trace(&text);
+    }
+}
+
+/// Crashes of the Go at hand, built and run now: a new Go that prints them otherwise is noticed here.
+#[test]
+fn todays_go_is_understood() {
+    let directory = tempfile::tempdir().unwrap();
+    let binary = directory.path().join("depot");
+    let build = std::process::Command::new("go")
+        .args(["build", "-o"])
+        .arg(&binary)
+        .arg(".")
+        .current_dir(folder().join("depot"))
+        .envs([("CGO_ENABLED", "0"), ("GOTOOLCHAIN", "local"), ("GOFLAGS", "-mod=mod"), ("GOPROXY", "off")])
+        .output();
+    let Ok(build) = build else {
+        println!("no Go toolchain: nothing to check");
+        return;
+    };
+    assert!(build.status.success(), "{}", String::from_utf8_lossy(&build.stderr));
+    for (case, class, place) in [
+        ("index", Class::IndexOutOfRange, "example.com/depot/pricing.(*Table).Tier"),
+        ("slice", Class::SliceBounds, "example.com/depot/pricing.(*Table).Window"),
+        ("div", Class::DivideByZero, "example.com/depot/pricing.Split"),
+        ("assert", Class::TypeAssertion, "example.com/depot/pricing.Amount"),
+        ("nilmap", Class::NilMapWrite, "example.com/depot/store.(*Store).Tag"),
+        ("nilptr", Class::NilDereference, "example.com/depot/store.(*Store).Price"),
+        ("generic", Class::IndexOutOfRange, "example.com/depot/store.(*Stack[...]).Pop"),
+        ("dieexplicit", Class::ExplicitPanic, "main.ledger"),
+        ("overflow", Class::StackOverflow, "main.recurse"),
+        ("deadlock", Class::Deadlock, "main.init.func"),
+        ("mutex", Class::MutexMisuse, "main.init.func"),
+        ("wg", Class::WaitGroupMisuse, "main.init.func"),
+    ] {
+        let run = std::process::Command::new(&binary).arg(case).output().unwrap();
+        let events = analyze([run.stderr.as_slice()], &Config::default());
+        assert_eq!(events.len(), 1, "{case}: {}", String::from_utf8_lossy(&run.stderr));
+        let event = &events[0];
+        let frame = event.trace.as_ref().unwrap().frames.iter().find(|frame| frame.in_app).unwrap();
+        assert_eq!(event.class, class, "{case}");
+        assert!(frame.function.starts_with(place), "{case}: {}", frame.function);
+        assert_eq!(
+            (event.span.start, event.span.end),
+            (0, run.stderr.len() as u64 - 1),
+            "{case}: recognised whole"
+        );
+    }
+}
