@@ -38,6 +38,8 @@ pub(super) struct Failure {
     pub(super) nouns: Vec<String>,
     /// Whether the value that failed came from the request, in an HTTP handler.
     pub(super) requested: bool,
+    /// The status with which neighbouring handlers answer the same failure: `StatusNotFound`.
+    pub(super) status: Option<String>,
 }
 
 impl Failure {
@@ -51,6 +53,7 @@ impl Failure {
             blame,
             nouns: Vec::new(),
             requested: false,
+            status: None,
         }
     }
 
@@ -168,12 +171,12 @@ impl Case<'_> {
     /// An error value in the style of the package.
     pub(super) fn error(&self, edits: &mut Edits, file: &Arc<File>, failure: &Failure) -> String {
         if let Some(cause) = &failure.cause {
-            if failure.plain.is_empty() || !wraps(file) {
+            if failure.format.is_empty() || !wraps(file) {
                 return cause.clone();
             }
             let fmt = edits.import(file, "fmt");
             let prefix = self.prefix(file);
-            return format!("{fmt}.Errorf(\"{prefix}{}: %w\", {cause})", failure.plain);
+            return format!("{fmt}.Errorf(\"{prefix}{}: %w\", {cause})", failure.format);
         }
         if let Some((code, status)) = grpc(file, failure.blame) {
             return format!("{status}.Error({code}, \"{}\")", failure.plain);

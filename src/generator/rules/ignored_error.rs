@@ -129,24 +129,34 @@ fn failure(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, subject: &str, err
         .and_then(|function| imported_name(file, function))
         .is_some_and(|(path, _)| matches!(path, "strconv" | "time" | "net/url" | "encoding/json"))
         || ["parse", "decode", "unmarshal", "atoi"].iter().any(|word| name.to_ascii_lowercase().starts_with(word));
-    let missing = case.callee(file, call).is_some_and(|callee| {
-        let body = callee.file.text.get(callee.function.body.clone()).unwrap_or_default().to_ascii_lowercase();
-        ["notfound", "not found", "unknown", "no such", "missing"].iter().any(|word| body.contains(word))
-    });
+    let subject = phrase(subject);
+    let mut verb = words(name);
+    if verb.len() == 1 && subject != "value" && !verb.contains(&subject) {
+        verb.push(subject.clone());
+    }
     let (blame, plain) = if parses {
-        (Blame::Malformed, format!("invalid {}", phrase(subject)))
-    } else if missing {
-        (Blame::Missing, format!("{} not found", phrase(subject)))
+        (Blame::Malformed, format!("invalid {subject}"))
+    } else if finds_nothing(case, file, call) {
+        (Blame::Missing, format!("{subject} not found"))
     } else {
-        (Blame::Internal, words(name).join(" "))
+        (Blame::Internal, format!("cannot {}", verb.join(" ")))
     };
     let mut failure = Failure::new(blame, plain).caused_by(error);
-    if missing && !parses {
-        // To the caller the error itself says that; only an HTTP answer needs the words.
-        failure.format = words(name).join(" ");
+    if blame != Blame::Malformed {
+        // The error says itself what went wrong; only an HTTP answer needs the words.
+        failure.format = verb.join(" ");
     }
     failure.requested = from_request(file, call);
+    failure.status = super::http::neighbours_status(case, file, call);
     failure
+}
+
+/// Whether a call of the repository can fail because there is no such thing.
+fn finds_nothing(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> bool {
+    case.resolver.callees(file, call).iter().any(|callee| {
+        let body = callee.file.text.get(callee.function.body.clone()).unwrap_or_default().to_ascii_lowercase();
+        ["notfound", "not found", "unknown", "no such", "does not exist"].iter().any(|word| body.contains(word))
+    })
 }
 
 fn subject<'f>(file: &'f File, definition: &Definition<'_>) -> &'f str {

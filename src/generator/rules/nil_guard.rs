@@ -24,7 +24,13 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             continue;
         }
         let text = file.text_of(node);
-        let name = noun(file, node);
+        let mut name = noun(file, node);
+        if name.chars().count() < 2
+            && let Some(ty) = case.resolver.type_of(file, node)
+            && let Some(declared) = case.resolver.type_decl(&ty)
+        {
+            name = declared.name;
+        }
         let explanation = format!("`{text}` may be nil: it is checked before it is used.");
         drafts.extend(wrap(case, suspect, &explanation));
         drafts.extend(case.check(&Check {

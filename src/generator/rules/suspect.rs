@@ -25,9 +25,17 @@ pub(super) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
     let Some(file) = case.file(0) else { return suspects };
     for user in case.raisers(0, |file, node| dereferenced(case, file, node).is_some()) {
         let Some(node) = dereferenced(case, file, user) else { continue };
+        if is_given(case, file, node) {
+            continue;
+        }
         if !suspects.iter().any(|known| known.node == node) {
             suspects.push(Suspect { depth: 0, file, node, inner: node });
         }
+    }
+    // What is known to be a pointer, an interface or a function comes before what is not known.
+    let known = |suspect: &Suspect<'c>| case.resolver.type_of(suspect.file, suspect.node).is_some();
+    if suspects.iter().any(known) {
+        suspects.retain(known);
     }
     let mut at = 0;
     while let Some(suspect) = suspects.get(at).copied() {
@@ -39,6 +47,16 @@ pub(super) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
         at += 1;
     }
     suspects
+}
+
+/// Whether a value is never nil by the contract of who passes it.
+fn is_given(case: &Case<'_>, file: &Arc<File>, node: Node<'_>) -> bool {
+    case.resolver.type_of(file, node).is_some_and(|ty| {
+        matches!(
+            ty.text.as_str(),
+            "http.ResponseWriter" | "*http.Request" | "context.Context" | "*gin.Context" | "echo.Context" | "*testing.T"
+        )
+    })
 }
 
 /// The expression that a node dereferences, when it can be nil as far as its type tells.

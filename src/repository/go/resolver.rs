@@ -196,6 +196,43 @@ impl<'r> Resolver<'r> {
         }
     }
 
+    /// The functions that a call can reach: the one it names, or, through an interface of the
+    /// repository, the methods of that name in the packages that are at hand.
+    #[must_use]
+    pub fn callees(&self, file: &Arc<File>, call: Node<'_>) -> Vec<Callee> {
+        if let Some(callee) = self.callee(file, call) {
+            return vec![callee];
+        }
+        let Some(function) = call.child_by_field_name("function") else { return Vec::new() };
+        let (Some(operand), Some(name)) =
+            (function.child_by_field_name("operand"), function.child_by_field_name("field"))
+        else {
+            return Vec::new();
+        };
+        let name = file.text_of(name);
+        let Some(ty) = self.type_of(file, operand) else { return Vec::new() };
+        if self.underlying(&ty).shape() != Shape::Interface {
+            return Vec::new();
+        }
+        let home = self.type_decl(&ty).map(|declaration| declaration.file);
+        let mut folders = vec![file.path.folder().to_owned()];
+        folders.extend(home.map(|home| home.path.folder().to_owned()));
+        let imported =
+            file.imports.iter().filter_map(|import| self.repository.folder_of_package(&import.path));
+        folders.extend(imported);
+        folders.sort();
+        folders.dedup();
+        let mut callees = Vec::new();
+        for other in folders.iter().flat_map(|folder| self.folder(folder)) {
+            for function in &other.functions {
+                if function.identifier == name && function.receiver.is_some() {
+                    callees.push(Callee { file: Arc::clone(&other), function: function.clone() });
+                }
+            }
+        }
+        callees
+    }
+
     /// Whether an expression is the name of an imported package.
     #[must_use]
     pub fn is_package(&self, file: &File, node: Node<'_>) -> bool {
