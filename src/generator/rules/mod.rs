@@ -13,25 +13,31 @@
 
 mod assertion;
 mod case;
+mod channel;
 mod check;
 mod divide;
 mod edit;
 mod exit;
+mod explicit_panic;
 mod flow;
 mod http;
 mod ignored_error;
 mod import;
+mod layout;
 mod length;
 mod literal;
+mod lock;
 mod logger;
 mod lookup;
 mod loop_bound;
+mod make_length;
 mod missing_field;
 mod nil_guard;
 mod nil_map;
 mod not_found;
 mod slice_bounds;
 mod suspect;
+mod wait_group;
 
 
 #[cfg(test)]
@@ -105,6 +111,18 @@ rules! {
     GuardDivisor = "guard_divisor", divide, [DivideByZero];
     /// Asks for a value's type before it is taken for granted.
     CheckAssertion = "check_assertion", assertion, [TypeAssertion];
+    /// Makes a channel that was never made, or closes one only once.
+    CloseOnce = "close_once", channel, [CloseOfChannel];
+    /// Counts a goroutine before it starts, and its end once.
+    BalanceWaitGroup = "balance_wait_group", wait_group, [WaitGroupMisuse];
+    /// Returns an error where the program panics on purpose.
+    ReturnError = "return_error", explicit_panic, [ExplicitPanic];
+    /// Asks whether a length is negative before something is made of it.
+    CheckMakeLength = "check_make_length", make_length, [MakeLength];
+    /// Takes the lock that guards a map, or removes an unlock too many.
+    HoldLock = "hold_lock", lock, [ConcurrentMapAccess, DataRace, MutexMisuse];
+    /// Parses a value in the form it has.
+    CorrectLayout = "correct_layout", layout, [LoggedError];
 }
 
 /// What a draft does, best first.
@@ -132,7 +150,7 @@ pub fn propose(fault: &Fault, repository: &Repository) -> Vec<FixCandidate> {
         .filter(|rule| rule.classes().contains(&fault.class))
         .flat_map(|rule| rule.drafts(&case))
         .collect();
-    drafts.sort_by_cached_key(|draft| (draft.masks, draft.tier, draft.depth, draft.edits.size()));
+    drafts.sort_by_cached_key(|draft| (draft.masks, draft.tier, draft.depth, draft.rule, draft.edits.size()));
     let mut candidates: Vec<FixCandidate> = Vec::new();
     for draft in drafts {
         let Some(changes) = draft.edits.finish() else { continue };

@@ -37,6 +37,17 @@ pub(super) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
     if suspects.iter().any(known) {
         suspects.retain(known);
     }
+    // Methods are rarely called on nil: a receiver is suspected when nothing else can be nil.
+    let receiver = |suspect: &Suspect<'c>| {
+        suspect.node.kind() == "identifier"
+            && matches!(
+                file.binding(suspect.node, file.text_of(suspect.node)),
+                Some(Binding::Signature { part: Part::Receiver, .. })
+            )
+    };
+    if !suspects.iter().all(receiver) {
+        suspects.retain(|suspect| !receiver(suspect));
+    }
     let mut at = 0;
     while let Some(suspect) = suspects.get(at).copied() {
         if let Some(outer) = followed(case, suspect)
