@@ -103,7 +103,8 @@ fn checked(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, name: &str) -> Fou
     let target = file.text_of(function);
     let target = format!("{}{plain}", target.strip_suffix(name)?);
     let arguments = file.text_of(call.child_by_field_name("arguments")?);
-    let noun = super::exit::words(plain).pop().unwrap_or_default();
+    let given = call.child_by_field_name("arguments").and_then(|list| list.named_child(0));
+    let noun = given.map(|given| super::suspect::noun(file, given)).unwrap_or_default();
     let mut failure = Failure::new(Blame::Malformed, format!("invalid {}", phrase(&noun))).caused_by("err");
     failure.requested = from_request(file, call);
     let mut edits = Edits::default();

@@ -3,7 +3,7 @@
 //! Evidence: the message of the logged error shows the value and what it was taken for: `parsing time
 //! "2024-01-02" as "02/01/2006"`, `strconv.Atoi: parsing "1.5": invalid syntax`, `strconv.ParseInt: parsing
 //! "3000000000": value out of range`. Edits, in the functions of the stack and those of their packages
-//! that make such a call: the layout that fits the value; white space trimmed; another base; 64 bits.
+//! and of those they import that make such a call: the layout that fits the value; white space trimmed; another base; 64 bits.
 //!
 //! Risk: one value is evidence for one input only, so a layout is changed only where the message names it.
 
@@ -11,10 +11,13 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, nodes_of};
+use super::case::{Case, Draft, nodes_of, statement_of};
 use super::edit::{Edits, is_repairable};
 use super::{Rule, Tier};
 use crate::repository::go::{File, imported_name, package_binding};
+
+/// How many files are searched for the call.
+const MAX_FILES: usize = 200;
 
 /// Layouts in the order they are tried, with the constant that has the name, where there is one.
 const LAYOUTS: &[(&str, &str)] = &[
@@ -33,36 +36,55 @@ const LAYOUTS: &[(&str, &str)] = &[
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let message = &case.fault.message;
     let mut drafts = Vec::new();
-    let mut seen = Vec::new();
-    for (depth, frame) in case.frames.iter().enumerate() {
-        for file in case.resolver.package_of(&frame.file).iter().filter(|file| is_repairable(file)) {
-            if seen.contains(&file.path) {
+    for (depth, file) in packages(case).iter().enumerate() {
+        for call in nodes_of(file.tree.root_node(), |node| node.kind() == "call_expression") {
+            let Some((path, name)) =
+                call.child_by_field_name("function").and_then(|function| imported_name(file, function))
+            else {
                 continue;
-            }
-            seen.push(file.path.clone());
-            for call in nodes_of(file.tree.root_node(), |node| node.kind() == "call_expression") {
-                let Some((path, name)) =
-                    call.child_by_field_name("function").and_then(|function| imported_name(file, function))
-                else {
-                    continue;
-                };
-                let found = match (path, name) {
-                    ("time", "Parse" | "ParseInLocation") => time(file, call, message),
-                    ("strconv", _) => number(file, call, name, message),
-                    _ => None,
-                };
-                drafts.extend(found.map(|(edits, explanation)| Draft {
-                    rule: Rule::CorrectLayout,
-                    tier: Tier::Cause,
-                    depth,
-                    explanation,
-                    masks: false,
-                    edits,
-                }));
-            }
+            };
+            let found = match (path, name) {
+                ("time", "Parse" | "ParseInLocation") => time(file, call, message),
+                ("strconv", "Atoi") => decimal(file, call, message).or_else(|| number(file, call, name, message)),
+                ("strconv", _) => number(file, call, name, message),
+                _ => None,
+            };
+            drafts.extend(found.map(|(edits, masks, explanation)| Draft {
+                rule: Rule::CorrectLayout,
+                tier: Tier::Cause,
+                depth,
+                explanation,
+                masks,
+                edits,
+            }));
         }
     }
     drafts
+}
+
+/// The files in which the call may stand, nearest first: those of the stack, of their packages, and of
+/// the packages of the repository that these import.
+fn packages(case: &Case<'_>) -> Vec<Arc<File>> {
+    let mut files: Vec<Arc<File>> = Vec::new();
+    let add = |files: &mut Vec<Arc<File>>, found: Vec<Arc<File>>| {
+        for file in found {
+            if files.len() < MAX_FILES && is_repairable(&file) && !files.iter().any(|known| known.path == file.path) {
+                files.push(file);
+            }
+        }
+    };
+    for frame in &case.frames {
+        add(&mut files, vec![Arc::clone(&frame.file)]);
+        add(&mut files, case.resolver.package_of(&frame.file));
+    }
+    let mut at = 0;
+    while let Some(file) = files.get(at).cloned() {
+        for import in &file.imports {
+            add(&mut files, case.resolver.imported(&file, import.identifier()));
+        }
+        at += 1;
+    }
+    files
 }
 
 /// The quoted text after a word of the message, escaped quotes undone.
@@ -77,7 +99,7 @@ fn argument(call: Node<'_>, at: u32) -> Option<Node<'_>> {
 }
 
 /// `time.Parse(layout, value)` with the layout of the message.
-fn time(file: &Arc<File>, call: Node<'_>, message: &str) -> Option<(Edits, String)> {
+fn time(file: &Arc<File>, call: Node<'_>, message: &str) -> Option<(Edits, bool, String)> {
     let value = quoted_after(message, "parsing time")?;
     let named = quoted_after(message, " as ")?;
     let mut edits = Edits::default();
@@ -96,7 +118,7 @@ fn time(file: &Arc<File>, call: Node<'_>, message: &str) -> Option<(Edits, Strin
         format!("\"{fitting}\"")
     };
     edits.replace(file, holder.byte_range(), text);
-    Some((edits, format!("The value \"{value}\" has the layout {fitting}, not {named}.")))
+    Some((edits, false, format!("The value \"{value}\" has the layout {fitting}, not {named}.")))
 }
 
 /// The expression to change for a layout: a literal, a constant of package time, or the literal that a
@@ -153,15 +175,37 @@ fn fits(layout: &str, value: &str) -> bool {
     same && month_fits && part(day, 1, 31)
 }
 
+/// `n, err := strconv.Atoi(s)` of a decimal number: it is parsed as one, and its fraction is dropped.
+fn decimal(file: &Arc<File>, call: Node<'_>, message: &str) -> Option<(Edits, bool, String)> {
+    let value = quoted_after(message, "strconv.Atoi: parsing")?;
+    let number: f64 = value.trim().parse().ok().filter(|number: &f64| number.is_finite())?;
+    let statement = statement_of(call).filter(|node| node.kind() == "short_var_declaration")?;
+    let left = statement.child_by_field_name("left").filter(|left| left.named_child_count() == 2)?;
+    let (target, error) = (left.named_child(0)?, left.named_child(1)?);
+    let name = super::lookup::fresh(file, statement, &["number", "decimal", "parsed"])?;
+    if !value.contains('.') || file.text_of(target) == "_" {
+        return None;
+    }
+    let (target, error) = (file.text_of(target), file.text_of(error));
+    let text = file.text_of(argument(call, 0)?);
+    let mut edits = Edits::default();
+    let strconv = edits.import(file, "strconv");
+    edits.replace(file, statement.byte_range(), format!("{name}, {error} := {strconv}.ParseFloat({text}, 64)"));
+    edits.insert_after(file, statement, &[format!("{target} := int({name})")])?;
+    // Dropping a fraction loses what the value says.
+    let whole = number.fract().abs() < f64::EPSILON;
+    Some((edits, !whole, format!("The value \"{value}\" is a decimal number: it is parsed as one.")))
+}
+
 /// A conversion of package strconv that the message names.
-fn number(file: &Arc<File>, call: Node<'_>, name: &str, message: &str) -> Option<(Edits, String)> {
+fn number(file: &Arc<File>, call: Node<'_>, name: &str, message: &str) -> Option<(Edits, bool, String)> {
     let value = quoted_after(message, &format!("strconv.{name}: parsing"))?;
     let subject = argument(call, 0)?;
     let mut edits = Edits::default();
     if value.trim() != value && value.trim().parse::<f64>().is_ok() {
         let strings = edits.import(file, "strings");
         edits.replace(file, subject.byte_range(), format!("{strings}.TrimSpace({})", file.text_of(subject)));
-        return Some((edits, format!("The value \"{value}\" has white space around it: it is trimmed.")));
+        return Some((edits, false, format!("The value \"{value}\" has white space around it: it is trimmed.")));
     }
     if !matches!(name, "ParseInt" | "ParseUint") {
         return None;
@@ -169,7 +213,7 @@ fn number(file: &Arc<File>, call: Node<'_>, name: &str, message: &str) -> Option
     if message.contains("value out of range") && value.parse::<i64>().is_ok() {
         let bits = argument(call, 2).filter(|bits| !matches!(file.text_of(*bits), "64" | "0"))?;
         edits.replace(file, bits.byte_range(), "64");
-        return Some((edits, format!("The value {value} needs 64 bits.")));
+        return Some((edits, false, format!("The value {value} needs 64 bits.")));
     }
     let base = argument(call, 1)?;
     let digits = value.strip_prefix("0x").or_else(|| value.strip_prefix("0X"));
@@ -181,7 +225,7 @@ fn number(file: &Arc<File>, call: Node<'_>, name: &str, message: &str) -> Option
         _ => return None,
     };
     edits.replace(file, base.byte_range(), wanted);
-    Some((edits, format!("The value \"{value}\" is not of base {}.", file.text_of(base))))
+    Some((edits, false, format!("The value \"{value}\" is not of base {}.", file.text_of(base))))
 }
 
 #[cfg(test)]
