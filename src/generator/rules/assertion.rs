@@ -41,7 +41,9 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 /// Whether an assertion is asked for its success already: two names take its value.
 fn is_checked(assertion: Node<'_>) -> bool {
     let Some(list) = assertion.parent().filter(|list| list.kind() == "expression_list") else {
-        return assertion.parent().is_some_and(|spec| spec.kind() == "var_spec" && spec.named_child_count() > 2);
+        return assertion
+            .parent()
+            .is_some_and(|spec| spec.kind() == "var_spec" && spec.named_child_count() > 2);
     };
     list.named_child_count() == 1
         && list
@@ -83,7 +85,8 @@ fn draft(tier: Tier, masks: bool, explanation: String, edits: Edits) -> Draft {
 
 fn failure(file: &Arc<File>, assertion: Node<'_>) -> Option<Failure> {
     let operand = assertion.child_by_field_name("operand")?;
-    let key = operand.child_by_field_name("index").map(|key| file.text_of(key)).filter(|key| key.starts_with('"'));
+    let key =
+        operand.child_by_field_name("index").map(|key| file.text_of(key)).filter(|key| key.starts_with('"'));
     let name = match key {
         Some(key) => key.trim_matches('"').to_owned(),
         None => noun(file, operand),
@@ -114,7 +117,8 @@ fn checked(case: &Case<'_>, file: &Arc<File>, assertion: Node<'_>, as_type: Opti
     let left = statement.child_by_field_name("left").filter(|left| {
         statement.kind() == "short_var_declaration"
             && left.named_child_count() == 1
-            && statement.child_by_field_name("right").and_then(|right| right.named_child(0)) == Some(assertion)
+            && statement.child_by_field_name("right").and_then(|right| right.named_child(0))
+                == Some(assertion)
             && file.text_of(*left) != "_"
     });
     let reports = if let Some(left) = left.filter(|_| as_type.is_none()) {
@@ -154,12 +158,22 @@ fn name_for(file: &File, statement: Node<'_>, assertion: Node<'_>) -> Option<Str
     let operand = assertion.child_by_field_name("operand")?;
     let ty = file.text_of(assertion.child_by_field_name("type")?).trim_start_matches('*');
     let ty = ty.rsplit('.').next().unwrap_or(ty);
-    let key = operand.child_by_field_name("index").map(|key| file.text_of(key).trim_matches('"')).unwrap_or_default();
+    let key = operand
+        .child_by_field_name("index")
+        .map(|key| file.text_of(key).trim_matches('"'))
+        .unwrap_or_default();
     let lower = |text: &str| {
         let mut words = super::exit::words(text).into_iter();
         let first = words.next().unwrap_or_default();
         let rest: String = words
-            .map(|word| word.chars().next().into_iter().flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect::<String>())
+            .map(|word| {
+                word.chars()
+                    .next()
+                    .into_iter()
+                    .flat_map(char::to_uppercase)
+                    .chain(word.chars().skip(1))
+                    .collect::<String>()
+            })
             .collect();
         first + &rest
     };
@@ -168,12 +182,42 @@ fn name_for(file: &File, statement: Node<'_>, assertion: Node<'_>) -> Option<Str
             && name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.chars().all(char::is_alphanumeric)
             && !matches!(Shape::of(name), Shape::Number | Shape::Text | Shape::Bool | Shape::Interface)
-            && !matches!(name, "map" | "func" | "type" | "range" | "chan" | "interface" | "struct" | "package" | "return" | "default" | "var" | "const" | "go" | "select" | "switch" | "case" | "len" | "string" | "for" | "if" | "else" | "import" | "defer" | "break" | "continue" | "goto" | "fallthrough")
+            && !matches!(
+                name,
+                "map"
+                    | "func"
+                    | "type"
+                    | "range"
+                    | "chan"
+                    | "interface"
+                    | "struct"
+                    | "package"
+                    | "return"
+                    | "default"
+                    | "var"
+                    | "const"
+                    | "go"
+                    | "select"
+                    | "switch"
+                    | "case"
+                    | "len"
+                    | "string"
+                    | "for"
+                    | "if"
+                    | "else"
+                    | "import"
+                    | "defer"
+                    | "break"
+                    | "continue"
+                    | "goto"
+                    | "fallthrough"
+            )
     };
-    let candidates: Vec<String> = [lower(key), lower(ty), "value".to_owned(), "typed".to_owned(), "asserted".to_owned()]
-        .into_iter()
-        .filter(|name| usable(name))
-        .collect();
+    let candidates: Vec<String> =
+        [lower(key), lower(ty), "value".to_owned(), "typed".to_owned(), "asserted".to_owned()]
+            .into_iter()
+            .filter(|name| usable(name))
+            .collect();
     let names: Vec<&str> = candidates.iter().map(String::as_str).collect();
     fresh(file, statement, &names)
 }

@@ -37,6 +37,16 @@ pub(super) struct Case<'a> {
     pub(super) fault: &'a Fault,
     pub(super) resolver: Resolver<'a>,
     pub(super) frames: Vec<Frame>,
+    pub(super) signatures: Signatures,
+}
+
+/// Whether a change may give a function an error result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signatures {
+    /// Functions keep their results.
+    Stay,
+    /// A function that has no way to report may get one.
+    MayChange,
 }
 
 /// A change which a rule proposes.
@@ -52,15 +62,19 @@ pub(super) struct Draft {
 }
 
 impl<'a> Case<'a> {
-    pub(super) fn new(fault: &'a Fault, repository: &'a Repository) -> Self {
+    pub(super) fn new(fault: &'a Fault, repository: &'a Repository, signatures: Signatures) -> Self {
         let frames = fault.stack.iter().take(MAX_FRAMES).map_while(|location| frame(repository, location));
-        Self { fault, resolver: Resolver::new(repository), frames: frames.collect() }
+        Self { fault, resolver: Resolver::new(repository), frames: frames.collect(), signatures }
     }
 
     /// The expressions of a frame's function that satisfy a condition, the likeliest first: those on
     /// the line of the trace, in order of evaluation; when there is none, since lines drift, those of
     /// the whole function, nearest first.
-    pub(super) fn raisers(&self, depth: usize, wanted: impl Fn(&Arc<File>, Node<'_>) -> bool) -> Vec<Node<'_>> {
+    pub(super) fn raisers(
+        &self,
+        depth: usize,
+        wanted: impl Fn(&Arc<File>, Node<'_>) -> bool,
+    ) -> Vec<Node<'_>> {
         let Some(frame) = self.frames.get(depth) else { return Vec::new() };
         let all = nodes_in(&frame.file, &frame.range, |node| wanted(&frame.file, node));
         let on_line: Vec<Node<'_>> =
@@ -68,7 +82,10 @@ impl<'a> Case<'a> {
         let mut found = if on_line.is_empty() { all } else { on_line };
         found.sort_by_key(|node| {
             let lines = lines(*node);
-            (frame.line.abs_diff(*lines.start()).min(frame.line.abs_diff(*lines.end())), lines.end() - lines.start())
+            (
+                frame.line.abs_diff(*lines.start()).min(frame.line.abs_diff(*lines.end())),
+                lines.end() - lines.start(),
+            )
         });
         found.truncate(MAX_RAISERS);
         found
@@ -116,7 +133,9 @@ fn frame(repository: &Repository, location: &Location) -> Option<Frame> {
         .functions
         .iter()
         .filter(owns)
-        .min_by_key(|function| (!function.lines.contains(&location.line), function.lines.start().abs_diff(location.line)))
+        .min_by_key(|function| {
+            (!function.lines.contains(&location.line), function.lines.start().abs_diff(location.line))
+        })
         .or_else(|| file.function_at(location.line))
         .cloned();
     let range = function.as_ref().map_or(0..file.text.len(), |function| function.range.clone());
@@ -191,7 +210,10 @@ pub(super) fn root_of(node: Node<'_>) -> Option<Node<'_>> {
     loop {
         node = match node.kind() {
             "identifier" => return Some(node),
-            "selector_expression" | "index_expression" | "slice_expression" | "type_assertion_expression"
+            "selector_expression"
+            | "index_expression"
+            | "slice_expression"
+            | "type_assertion_expression"
             | "unary_expression" => node.child_by_field_name("operand")?,
             "parenthesized_expression" => node.named_child(0)?,
             _ => return None,

@@ -18,7 +18,8 @@ use crate::repository::go::{Binding, File};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let Some(file) = case.file(0).filter(|file| is_repairable(file)) else { return Vec::new() };
-    let closes = case.raisers(0, |file, node| node.kind() == "call_expression" && called_name(file, node) == "close");
+    let closes =
+        case.raisers(0, |file, node| node.kind() == "call_expression" && called_name(file, node) == "close");
     let never_made = case.fault.message.contains("nil channel");
     closes
         .into_iter()
@@ -100,7 +101,10 @@ fn once(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, channel: Node<'_>) ->
     let name = format!("{field}Once");
     let receiver = file.text_of(operand);
     let declared = home.node_at(owner.range.clone())?.child_by_field_name("type")?;
-    if statement_of(call)?.kind() != "expression_statement" || !is_repairable(home) || home.text.contains(&name) {
+    if statement_of(call)?.kind() != "expression_statement"
+        || !is_repairable(home)
+        || home.text.contains(&name)
+    {
         return None;
     }
     let mut edits = Edits::default();
@@ -109,5 +113,8 @@ fn once(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, channel: Node<'_>) ->
     edits.replace(home, close..close, format!("\n\t{name} {sync}.Once\n"));
     let body = format!("{receiver}.{name}.Do(func() {{ close({}) }})", file.text_of(channel));
     edits.replace(file, call.byte_range(), body);
-    Some(draft(format!("`{}` can be closed more than once: a sync.Once closes it.", file.text_of(channel)), edits))
+    Some(draft(
+        format!("`{}` can be closed more than once: a sync.Once closes it.", file.text_of(channel)),
+        edits,
+    ))
 }

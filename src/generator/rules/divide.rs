@@ -39,7 +39,9 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 
 /// Calls that may be written twice: lengths and conversions.
 fn is_plain_call(text: &str) -> bool {
-    ["len(", "int(", "int64(", "int32(", "uint(", "uint64(", "uint32(", "cap("].iter().any(|head| text.starts_with(head))
+    ["len(", "int(", "int64(", "int32(", "uint(", "uint64(", "uint32(", "cap("]
+        .iter()
+        .any(|head| text.starts_with(head))
         || text.starts_with("time.Duration(")
 }
 
@@ -75,18 +77,34 @@ fn divisor<'t>(case: &Case<'_>, file: &Arc<File>, node: Node<'t>) -> Option<Node
 fn counts(file: &File, divisor: Node<'_>) -> bool {
     let text = file.text_of(divisor);
     let value = (divisor.kind() == "identifier").then(|| origin(file, divisor)).flatten();
-    let length = text.contains("len(") || value.is_some_and(|origin| file.text_of(origin.value).contains("len("));
+    let length =
+        text.contains("len(") || value.is_some_and(|origin| file.text_of(origin.value).contains("len("));
     let name = noun(file, divisor);
     length
         || words(&name).iter().any(|word| {
-            matches!(word.as_str(), "count" | "counts" | "total" | "len" | "size" | "samples" | "n" | "num" | "number" | "hits" | "calls" | "requests")
+            matches!(
+                word.as_str(),
+                "count"
+                    | "counts"
+                    | "total"
+                    | "len"
+                    | "size"
+                    | "samples"
+                    | "n"
+                    | "num"
+                    | "number"
+                    | "hits"
+                    | "calls"
+                    | "requests"
+            )
         })
 }
 
 /// What must not be zero: the length itself rather than its conversion.
 fn subject<'f>(file: &'f File, divisor: Node<'_>) -> &'f str {
     let text = file.text_of(divisor);
-    let inner = text.find("len(").and_then(|at| text.get(at..)).filter(|_| divisor.kind() == "call_expression");
+    let inner =
+        text.find("len(").and_then(|at| text.get(at..)).filter(|_| divisor.kind() == "call_expression");
     match inner {
         Some(inner) if text.starts_with("len(") => inner,
         Some(inner) => inner.strip_suffix(')').unwrap_or(inner),
@@ -101,7 +119,8 @@ fn what_failed(file: &File, divisor: Node<'_>) -> Failure {
         Some(list) => {
             let name = list.rsplit('.').next().unwrap_or(list);
             let plural = name.ends_with('s') && name.len() > 2;
-            let message = if plural { format!("no {}", phrase(name)) } else { format!("empty {}", phrase(name)) };
+            let message =
+                if plural { format!("no {}", phrase(name)) } else { format!("empty {}", phrase(name)) };
             Failure::new(Blame::Empty, message).about(name)
         }
         None => {
@@ -112,7 +131,13 @@ fn what_failed(file: &File, divisor: Node<'_>) -> Failure {
     }
 }
 
-fn checks(case: &Case<'_>, file: &Arc<File>, division: Node<'_>, divisor: Node<'_>, counted: bool) -> Vec<Draft> {
+fn checks(
+    case: &Case<'_>,
+    file: &Arc<File>,
+    division: Node<'_>,
+    divisor: Node<'_>,
+    counted: bool,
+) -> Vec<Draft> {
     let text = subject(file, divisor);
     let positive = if text.starts_with("len(") { format!("{text} > 0") } else { format!("{text} != 0") };
     let check = Check {
@@ -154,7 +179,9 @@ fn empty_case(
     }
     let text = subject(file, divisor);
     let left = division.child_by_field_name("left")?;
-    let pure = nodes_of(left, |node| node.kind() == "call_expression").iter().all(|call| is_plain_call(file.text_of(*call)));
+    let pure = nodes_of(left, |node| node.kind() == "call_expression")
+        .iter()
+        .all(|call| is_plain_call(file.text_of(*call)));
     if !pure {
         return None;
     }
@@ -174,7 +201,8 @@ fn empty_case(
     }
     let positive = if text.starts_with("len(") { format!("{text} > 0") } else { format!("{text} != 0") };
     let mut edits = Edits::default();
-    let declaration = if ty.text == "int" { format!("{name} := 0") } else { format!("var {name} {}", ty.text) };
+    let declaration =
+        if ty.text == "int" { format!("{name} := 0") } else { format!("var {name} {}", ty.text) };
     let lines = vec![
         declaration,
         format!("if {positive} {{"),
@@ -200,9 +228,12 @@ fn empty_case(
 
 /// The name in `name := division`, when the division is the whole value.
 fn declared_name<'f>(file: &'f File, statement: Node<'_>, division: Node<'_>) -> Option<&'f str> {
-    let right = statement.child_by_field_name("right").filter(|_| statement.kind() == "short_var_declaration")?;
+    let right =
+        statement.child_by_field_name("right").filter(|_| statement.kind() == "short_var_declaration")?;
     let left = statement.child_by_field_name("left")?;
-    (right.named_child_count() == 1 && right.named_child(0) == Some(division) && left.named_child_count() == 1)
+    (right.named_child_count() == 1
+        && right.named_child(0) == Some(division)
+        && left.named_child_count() == 1)
         .then(|| file.text_of(left))
         .filter(|name| *name != "_")
 }

@@ -39,7 +39,12 @@ impl Edits {
 
     /// Puts lines before a statement and the comments that belong to it, indented alike. None where
     /// the statement shares its line in a way that cannot be taken apart.
-    pub(super) fn insert_before(&mut self, file: &Arc<File>, statement: Node<'_>, lines: &[String]) -> Option<()> {
+    pub(super) fn insert_before(
+        &mut self,
+        file: &Arc<File>,
+        statement: Node<'_>,
+        lines: &[String],
+    ) -> Option<()> {
         if let Some(indent) = indent_of(file, statement) {
             let mut first = statement;
             while let Some(comment) = first.prev_sibling().filter(|node| belongs_to(file, *node, first)) {
@@ -57,7 +62,12 @@ impl Edits {
     }
 
     /// Puts lines after a statement that ends its line, indented as it is.
-    pub(super) fn insert_after(&mut self, file: &Arc<File>, statement: Node<'_>, lines: &[String]) -> Option<()> {
+    pub(super) fn insert_after(
+        &mut self,
+        file: &Arc<File>,
+        statement: Node<'_>,
+        lines: &[String],
+    ) -> Option<()> {
         let indent = indent_of(file, statement)?;
         let end = statement.end_byte();
         let rest = file.text.get(end..)?.split('\n').next()?;
@@ -79,9 +89,10 @@ impl Edits {
 
     /// Sees to it that a package is imported, and tells the identifier it is used by.
     pub(super) fn import(&mut self, file: &Arc<File>, path: &str) -> String {
-        let known = file.imports.iter().find(|import| {
-            import.path == path && !matches!(import.name.as_deref(), Some("_" | "."))
-        });
+        let known = file
+            .imports
+            .iter()
+            .find(|import| import.path == path && !matches!(import.name.as_deref(), Some("_" | ".")));
         if let Some(import) = known {
             return import.identifier().to_owned();
         }
@@ -141,7 +152,8 @@ impl FileEdits {
 
 /// Whether a rule may change a file: no test, nothing generated, nothing of others.
 pub(super) fn is_repairable(file: &File) -> bool {
-    let foreign = file.path.as_str().split('/').any(|part| matches!(part, "vendor" | "testdata" | "third_party"));
+    let foreign =
+        file.path.as_str().split('/').any(|part| matches!(part, "vendor" | "testdata" | "third_party"));
     !foreign && !file.is_test() && !file.is_generated()
 }
 
@@ -152,7 +164,8 @@ pub(super) fn spaced(file: &File, node: Node<'_>) -> String {
     let (Some(left), Some(operator), Some(right)) = (part("left"), part("operator"), part("right")) else {
         return file.text_of(node).to_owned();
     };
-    let rank = |node: Node<'_>| node.child_by_field_name("operator").map(|sign| precedence(file.text_of(sign)));
+    let rank =
+        |node: Node<'_>| node.child_by_field_name("operator").map(|sign| precedence(file.text_of(sign)));
     let same = left.kind() == "binary_expression" && rank(left) == rank(node);
     let left = if same { spaced(file, left) } else { file.text_of(left).to_owned() };
     format!("{left} {} {}", file.text_of(operator), file.text_of(right))

@@ -78,7 +78,8 @@ fn message(file: &File, value: Node<'_>) -> Option<Failure> {
     if let Some(text) = literal(value) {
         return Some(Failure::new(Blame::Internal, text.replace('%', "%%")).with(text, Vec::new()));
     }
-    let formats = value.kind() == "call_expression" && matches!(called_name(file, value), "Sprintf" | "Errorf");
+    let formats =
+        value.kind() == "call_expression" && matches!(called_name(file, value), "Sprintf" | "Errorf");
     let arguments = value.child_by_field_name("arguments").filter(|_| formats)?;
     let mut cursor = arguments.walk();
     let mut arguments = arguments.named_children(&mut cursor);
@@ -129,5 +130,9 @@ fn checked(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, name: &str) -> Fou
         edits.insert_before(file, statement, &lines)?;
         edits.replace(file, call.byte_range(), value);
     }
-    Some((edits, true, format!("`{name}` panics on bad input: `{plain}` returns the error, which is passed on.")))
+    Some((
+        edits,
+        true,
+        format!("`{name}` panics on bad input: `{plain}` returns the error, which is passed on."),
+    ))
 }

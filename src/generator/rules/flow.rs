@@ -69,13 +69,15 @@ fn declared_from(file: &File, node: Node<'_>, source: &str) -> bool {
     statement
         .child_by_field_name("right")
         .and_then(|right| value_at(right, position))
-        .is_some_and(|value| nodes_of(value, |node| file.text_of(node) == source).first().is_some())
+        .is_some_and(|value| !nodes_of(value, |node| file.text_of(node) == source).is_empty())
 }
 
 /// The value that a variable was declared with, and which of several results it is.
 pub(super) fn origin<'t>(file: &'t File, node: Node<'t>) -> Option<Origin<'t>> {
     let (holder, list, position) = match file.binding(node, file.text_of(node))? {
-        Binding::Short { statement, position } => (statement, statement.child_by_field_name("right")?, position),
+        Binding::Short { statement, position } => {
+            (statement, statement.child_by_field_name("right")?, position)
+        }
         Binding::Var { spec, position } => (spec, spec.child_by_field_name("value")?, position),
         _ => return None,
     };

@@ -115,10 +115,7 @@ fn helper(
 
 /// Calls that come right before a bare `return` in an `if` and reach a function which takes the
 /// response writer.
-fn error_answers<'t>(
-    case: &Case<'_>,
-    file: &'t Arc<File>,
-) -> Vec<(Node<'t>, crate::repository::go::Callee)> {
+fn error_answers<'t>(case: &Case<'_>, file: &'t Arc<File>) -> Vec<(Node<'t>, crate::repository::go::Callee)> {
     nodes_of(file.tree.root_node(), |node| node.kind() == "return_statement" && node.named_child_count() == 0)
         .into_iter()
         .filter_map(|leave| {

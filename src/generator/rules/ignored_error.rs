@@ -50,8 +50,10 @@ struct Definition<'t> {
 
 fn defining_call<'t>(case: &Case<'_>, file: &'t Arc<File>, variable: Node<'t>) -> Option<Definition<'t>> {
     let name = file.text_of(variable);
-    let Binding::Short { statement, .. } = file.binding(variable, name)
-        .map(|binding| last_assignment(file, variable, name).map_or(binding, |statement| Binding::Short { statement, position: 0 }))?
+    let Binding::Short { statement, .. } = file.binding(variable, name).map(|binding| {
+        last_assignment(file, variable, name)
+            .map_or(binding, |statement| Binding::Short { statement, position: 0 })
+    })?
     else {
         return None;
     };
@@ -68,7 +70,12 @@ fn defining_call<'t>(case: &Case<'_>, file: &'t Arc<File>, variable: Node<'t>) -
     }
     let returns_error = match case.resolver.results(file, call) {
         Some(results) => results.last().is_some_and(|ty| ty.text == "error") && results.len() == names,
-        None => !matches!(called_name(file, call), "Cut" | "CutPrefix" | "CutSuffix" | "LookupEnv" | "Load" | "Value" | "Caller"),
+        // Of an unknown call only the name of its last result tells whether that is an error.
+        None if file.text_of(error) != "_" => file.text_of(error).to_ascii_lowercase().contains("err"),
+        None => !matches!(
+            called_name(file, call),
+            "Cut" | "CutPrefix" | "CutSuffix" | "LookupEnv" | "Load" | "Value" | "Caller"
+        ),
     };
     returns_error.then_some(Definition { statement, call, error, names })
 }
@@ -77,13 +84,14 @@ fn defining_call<'t>(case: &Case<'_>, file: &'t Arc<File>, variable: Node<'t>) -
 fn last_assignment<'t>(file: &'t File, variable: Node<'t>, name: &str) -> Option<Node<'t>> {
     let mut node = statement_of(variable)?;
     loop {
-        let found = std::iter::successors(node.prev_named_sibling(), Node::prev_named_sibling).find(|earlier| {
-            earlier.kind() == "assignment_statement"
-                && earlier.child_by_field_name("left").is_some_and(|left| {
-                    let mut cursor = left.walk();
-                    left.named_children(&mut cursor).any(|target| file.text_of(target) == name)
-                })
-        });
+        let found =
+            std::iter::successors(node.prev_named_sibling(), Node::prev_named_sibling).find(|earlier| {
+                earlier.kind() == "assignment_statement"
+                    && earlier.child_by_field_name("left").is_some_and(|left| {
+                        let mut cursor = left.walk();
+                        left.named_children(&mut cursor).any(|target| file.text_of(target) == name)
+                    })
+            });
         if found.is_some() {
             return found;
         }
@@ -96,16 +104,30 @@ fn last_assignment<'t>(file: &'t File, variable: Node<'t>, name: &str) -> Option
     }
 }
 
-fn mend(case: &Case<'_>, depth: usize, file: &Arc<File>, used: Node<'_>, definition: &Definition<'_>) -> Vec<Draft> {
+fn mend(
+    case: &Case<'_>,
+    depth: usize,
+    file: &Arc<File>,
+    used: Node<'_>,
+    definition: &Definition<'_>,
+) -> Vec<Draft> {
     let call = called_name(file, definition.call);
     let name = file.text_of(definition.error);
     let found = if name == "_" {
         give_name(case, file, definition).map(|(edits, reports)| {
-            (edits, reports, format!("The error of `{call}` was thrown away: it is checked before its value is used."))
+            (
+                edits,
+                reports,
+                format!("The error of `{call}` was thrown away: it is checked before its value is used."),
+            )
         })
     } else {
         check_named(case, file, used, definition, name).map(|(edits, reports)| {
-            (edits, reports, format!("The value of `{call}` was used without heeding its error: it is checked first."))
+            (
+                edits,
+                reports,
+                format!("The value of `{call}` was used without heeding its error: it is checked first."),
+            )
         })
     };
     found
@@ -128,7 +150,9 @@ fn failure(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, subject: &str, err
         .child_by_field_name("function")
         .and_then(|function| imported_name(file, function))
         .is_some_and(|(path, _)| matches!(path, "strconv" | "time" | "net/url" | "encoding/json"))
-        || ["parse", "decode", "unmarshal", "atoi"].iter().any(|word| name.to_ascii_lowercase().starts_with(word));
+        || ["parse", "decode", "unmarshal", "atoi"]
+            .iter()
+            .any(|word| name.to_ascii_lowercase().starts_with(word));
     let subject = phrase(subject);
     let mut verb = words(name);
     if verb.len() == 1 && subject != "value" && !verb.contains(&subject) {
@@ -154,8 +178,11 @@ fn failure(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, subject: &str, err
 /// Whether a call of the repository can fail because there is no such thing.
 fn finds_nothing(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> bool {
     case.resolver.callees(file, call).iter().any(|callee| {
-        let body = callee.file.text.get(callee.function.body.clone()).unwrap_or_default().to_ascii_lowercase();
-        ["notfound", "not found", "unknown", "no such", "does not exist"].iter().any(|word| body.contains(word))
+        let body =
+            callee.file.text.get(callee.function.body.clone()).unwrap_or_default().to_ascii_lowercase();
+        ["notfound", "not found", "unknown", "no such", "does not exist"]
+            .iter()
+            .any(|word| body.contains(word))
     })
 }
 
@@ -196,7 +223,12 @@ fn give_name(case: &Case<'_>, file: &Arc<File>, definition: &Definition<'_>) -> 
 }
 
 /// A later `err := g()` of the same block declares nothing new any more: it becomes `err = g()`.
-pub(super) fn soften_later(edits: &mut Edits, file: &Arc<File>, statement: Node<'_>, name: &str) -> Option<()> {
+pub(super) fn soften_later(
+    edits: &mut Edits,
+    file: &Arc<File>,
+    statement: Node<'_>,
+    name: &str,
+) -> Option<()> {
     if let Some(Binding::Short { statement: earlier, .. }) = file.binding(statement, name)
         && earlier.parent() == statement.parent()
     {
@@ -278,6 +310,8 @@ fn check_named(
             Some((edits, true))
         }
         Some(_) => None,
+        // A loop or a switch may ask for it in its own way.
+        None if is_asked_between(file, statement, used, name) => None,
         None => {
             let failure = failure(case, file, definition.call, subject(file, definition), name);
             let exit = case.leave(&mut edits, file, statement, &failure);
@@ -285,6 +319,23 @@ fn check_named(
             Some((edits, exit.reports))
         }
     }
+}
+
+/// Whether some condition between the call and the use of its value speaks of the error.
+fn is_asked_between(file: &File, statement: Node<'_>, used: Node<'_>, name: &str) -> bool {
+    let Some(function) = file.enclosing_function(statement) else { return false };
+    nodes_of(function, |node| {
+        node.kind() == "identifier"
+            && node.start_byte() > statement.end_byte()
+            && node.start_byte() < used.start_byte()
+            && file.text_of(node) == name
+    })
+    .into_iter()
+    .any(|node| {
+        std::iter::successors(node.parent(), Node::parent)
+            .take_while(|parent| parent.kind() != "statement_list")
+            .any(|parent| matches!(parent.kind(), "binary_expression" | "expression_case" | "for_clause"))
+    })
 }
 
 /// Whether a statement is an `if` that asks whether an error is set.
@@ -301,11 +352,17 @@ fn asks_for(file: &File, node: Node<'_>, name: &str) -> bool {
 
 /// Whether a block ends by leaving.
 pub(super) fn leaves(file: &File, block: Node<'_>) -> bool {
-    let Some(list) = block.named_child(0).filter(|list| list.kind() == "statement_list") else { return false };
+    let Some(list) = block.named_child(0).filter(|list| list.kind() == "statement_list") else {
+        return false;
+    };
     let mut cursor = list.walk();
     let last = list.named_children(&mut cursor).filter(|node| node.kind() != "comment").last();
     last.is_some_and(|last| {
-        matches!(last.kind(), "return_statement" | "continue_statement" | "break_statement" | "goto_statement")
-            || ["panic(", "os.Exit(", "log.Fatal", "t.Fatal"].iter().any(|head| file.text_of(last).starts_with(head))
+        matches!(
+            last.kind(),
+            "return_statement" | "continue_statement" | "break_statement" | "goto_statement"
+        ) || ["panic(", "os.Exit(", "log.Fatal", "t.Fatal"]
+            .iter()
+            .any(|head| file.text_of(last).starts_with(head))
     })
 }

@@ -70,7 +70,9 @@ fn into_list(file: &File, list: Node<'_>, wanted: &[&str]) -> Vec<(Range<usize>,
     for spec in specs {
         match groups.last_mut() {
             Some(group)
-                if group.last().is_some_and(|last| last.end_position().row + 1 == spec.start_position().row) =>
+                if group
+                    .last()
+                    .is_some_and(|last| last.end_position().row + 1 == spec.start_position().row) =>
             {
                 group.push(spec);
             }

@@ -45,7 +45,9 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             };
             let found = match (path, name) {
                 ("time", "Parse" | "ParseInLocation") => time(file, call, message),
-                ("strconv", "Atoi") => decimal(file, call, message).or_else(|| number(file, call, name, message)),
+                ("strconv", "Atoi") => {
+                    decimal(file, call, message).or_else(|| number(file, call, name, message))
+                }
                 ("strconv", _) => number(file, call, name, message),
                 _ => None,
             };
@@ -68,7 +70,10 @@ fn packages(case: &Case<'_>) -> Vec<Arc<File>> {
     let mut files: Vec<Arc<File>> = Vec::new();
     let add = |files: &mut Vec<Arc<File>>, found: Vec<Arc<File>>| {
         for file in found {
-            if files.len() < MAX_FILES && is_repairable(&file) && !files.iter().any(|known| known.path == file.path) {
+            if files.len() < MAX_FILES
+                && is_repairable(&file)
+                && !files.iter().any(|known| known.path == file.path)
+            {
                 files.push(file);
             }
         }
@@ -107,7 +112,7 @@ fn time(file: &Arc<File>, call: Node<'_>, message: &str) -> Option<(Edits, bool,
     let (holder, literal) = literal_of(file, layout)?;
     let written = file.text_of(literal).trim_matches(['"', '`']).to_owned();
     let constant = LAYOUTS.iter().any(|(text, name)| *text == named && *name == written);
-    if written != named && !constant && !standard(&written).is_some_and(|text| text == named) {
+    if written != named && !constant && standard(&written).is_none_or(|text| text != named) {
         return None;
     }
     let fitting = LAYOUTS.iter().map(|(text, _)| *text).chain(std::iter::once("2006-01-02T15:04:05Z07:00"));
@@ -129,7 +134,9 @@ fn literal_of<'t>(file: &'t File, layout: Node<'t>) -> Option<(Node<'t>, Node<'t
             let name = file.text_of(layout);
             let spec = match file.binding(layout, name).or_else(|| package_binding(file, name))? {
                 crate::repository::go::Binding::Var { spec, .. } => spec.child_by_field_name("value")?,
-                crate::repository::go::Binding::Short { statement, .. } => statement.child_by_field_name("right")?,
+                crate::repository::go::Binding::Short { statement, .. } => {
+                    statement.child_by_field_name("right")?
+                }
                 _ => return None,
             };
             let value = if spec.kind() == "expression_list" { spec.named_child(0)? } else { spec };
@@ -159,10 +166,16 @@ fn fits(layout: &str, value: &str) -> bool {
         return fits("2006-01-02", date) && time.get(..8).is_some_and(|time| fits("15:04:05", time)) && zone;
     }
     let same = layout.len() == value.len()
-        && layout.bytes().zip(value.bytes()).all(|(a, b)| if a.is_ascii_digit() { b.is_ascii_digit() } else { a == b });
+        && layout
+            .bytes()
+            .zip(value.bytes())
+            .all(|(a, b)| if a.is_ascii_digit() { b.is_ascii_digit() } else { a == b });
     let part = |text: &str, low: u32, high: u32| {
         layout.find(text).is_none_or(|at| {
-            value.get(at..at + 2).and_then(|part| part.parse::<u32>().ok()).is_some_and(|n| (low..=high).contains(&n))
+            value
+                .get(at..at + 2)
+                .and_then(|part| part.parse::<u32>().ok())
+                .is_some_and(|n| (low..=high).contains(&n))
         })
     };
     let (month, day) = if layout.starts_with("2006") { ("01", "02") } else { ("/01/", "02") };
@@ -190,7 +203,11 @@ fn decimal(file: &Arc<File>, call: Node<'_>, message: &str) -> Option<(Edits, bo
     let text = file.text_of(argument(call, 0)?);
     let mut edits = Edits::default();
     let strconv = edits.import(file, "strconv");
-    edits.replace(file, statement.byte_range(), format!("{name}, {error} := {strconv}.ParseFloat({text}, 64)"));
+    edits.replace(
+        file,
+        statement.byte_range(),
+        format!("{name}, {error} := {strconv}.ParseFloat({text}, 64)"),
+    );
     edits.insert_after(file, statement, &[format!("{target} := int({name})")])?;
     // Dropping a fraction loses what the value says.
     let whole = number.fract().abs() < f64::EPSILON;
@@ -205,7 +222,11 @@ fn number(file: &Arc<File>, call: Node<'_>, name: &str, message: &str) -> Option
     if value.trim() != value && value.trim().parse::<f64>().is_ok() {
         let strings = edits.import(file, "strings");
         edits.replace(file, subject.byte_range(), format!("{strings}.TrimSpace({})", file.text_of(subject)));
-        return Some((edits, false, format!("The value \"{value}\" has white space around it: it is trimmed.")));
+        return Some((
+            edits,
+            false,
+            format!("The value \"{value}\" has white space around it: it is trimmed."),
+        ));
     }
     if !matches!(name, "ParseInt" | "ParseUint") {
         return None;
@@ -220,7 +241,11 @@ fn number(file: &Arc<File>, call: Node<'_>, name: &str, message: &str) -> Option
     let wanted = match (file.text_of(base), digits) {
         ("10" | "16" | "8" | "2", Some(_)) => "0",
         ("10" | "8" | "2", None) if !value.is_empty() && value.bytes().all(|b| b.is_ascii_hexdigit()) => {
-            if value.bytes().all(|b| b.is_ascii_digit()) { "10" } else { "16" }
+            if value.bytes().all(|b| b.is_ascii_digit()) {
+                "10"
+            } else {
+                "16"
+            }
         }
         _ => return None,
     };

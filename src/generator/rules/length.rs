@@ -38,7 +38,8 @@ fn may_raise(case: &Case<'_>, file: &Arc<File>, node: Node<'_>) -> bool {
     if node.kind() != "index_expression" {
         return false;
     }
-    let (Some(operand), Some(index)) = (node.child_by_field_name("operand"), node.child_by_field_name("index"))
+    let (Some(operand), Some(index)) =
+        (node.child_by_field_name("operand"), node.child_by_field_name("index"))
     else {
         return false;
     };
@@ -48,7 +49,8 @@ fn may_raise(case: &Case<'_>, file: &Arc<File>, node: Node<'_>) -> bool {
     });
     // A constant index that is not the one of the message did not fail.
     let constant = file.text_of(index).parse::<i64>().ok();
-    list && !is_bounded(file, operand, index) && constant.is_none_or(|constant| case.fault.facts.index.is_none_or(|index| index == constant))
+    list && !is_bounded(file, operand, index)
+        && constant.is_none_or(|constant| case.fault.facts.index.is_none_or(|index| index == constant))
 }
 
 /// Whether the loop around keeps a plain loop variable below the length of the very list.
@@ -87,7 +89,9 @@ fn check<'c>(case: &Case<'_>, file: &'c Arc<File>, raiser: Node<'c>) -> Option<C
         failure: failure.about(name.clone()),
         explanation: explanation.clone(),
     };
-    if position == "0" && needed(file, raiser, operand) == 1 || position.replace(' ', "") == format!("{length}-1") {
+    if position == "0" && needed(file, raiser, operand) == 1
+        || position.replace(' ', "") == format!("{length}-1")
+    {
         let failure = Failure::new(Blame::Empty, empty_message(file, operand, &name));
         return Some(new(format!("{length} == 0"), format!("{length} > 0"), failure));
     }
@@ -98,16 +102,17 @@ fn check<'c>(case: &Case<'_>, file: &'c Arc<File>, raiser: Node<'c>) -> Option<C
         return None;
     }
     let (bad, good) = range(case, file, index, &length);
-    let failure = Failure::new(Blame::Malformed, format!("{} out of range", phrase(&noun_of_index(file, index))))
-        .with(
-            format!("{} %d out of range", phrase(&noun_of_index(file, index))),
-            vec![position.to_owned()],
-        );
+    let failure = Failure::new(
+        Blame::Malformed,
+        format!("{} out of range", phrase(&noun_of_index(file, index))),
+    )
+    .with(format!("{} %d out of range", phrase(&noun_of_index(file, index))), vec![position.to_owned()]);
     Some(Check { subject: raiser, ..new(bad, good, failure) })
 }
 
 fn noun_of_index(file: &File, index: Node<'_>) -> String {
-    let name = shifted(file, index).map_or_else(|| noun(file, index), |(variable, _)| file.text_of(variable).to_owned());
+    let name = shifted(file, index)
+        .map_or_else(|| noun(file, index), |(variable, _)| file.text_of(variable).to_owned());
     if name.chars().count() < 2 { "index".to_owned() } else { name }
 }
 
@@ -143,7 +148,10 @@ fn too_short(file: &File, operand: Node<'_>, need: usize) -> Failure {
     let wanted = format!("want at least {need} {parts}, got %d");
     let length = format!("len({list})");
     let source = split_source(file, operand).filter(|node| node.kind() == "identifier");
-    let plain = source.map_or_else(|| format!("too few {parts}"), |node| format!("malformed {}", phrase(file.text_of(node))));
+    let plain = source.map_or_else(
+        || format!("too few {parts}"),
+        |node| format!("malformed {}", phrase(file.text_of(node))),
+    );
     let failure = Failure::new(Blame::Malformed, plain.clone());
     match source {
         Some(node) => failure
@@ -168,7 +176,8 @@ fn split_source<'t>(file: &'t File, operand: Node<'t>) -> Option<Node<'t>> {
     }
     let call = origin(file, operand)?.value;
     let name = super::case::called_name(file, call);
-    let splits = name.starts_with("Split") || name.starts_with("Fields") || name.starts_with("FindStringSubmatch");
+    let splits =
+        name.starts_with("Split") || name.starts_with("Fields") || name.starts_with("FindStringSubmatch");
     let argument = call.child_by_field_name("arguments").filter(|_| splits)?.named_child(0)?;
     let text = file.text_of(argument);
     // `[]byte` and readers would need another verb.
@@ -179,7 +188,9 @@ fn split_source<'t>(file: &'t File, operand: Node<'t>) -> Option<Node<'t>> {
 fn needed(file: &File, raiser: Node<'_>, operand: Node<'_>) -> usize {
     let list = file.text_of(operand);
     let own = |node: Node<'_>| {
-        node.child_by_field_name("index").and_then(|index| file.text_of(index).parse::<usize>().ok()).map_or(0, |at| at + 1)
+        node.child_by_field_name("index")
+            .and_then(|index| file.text_of(index).parse::<usize>().ok())
+            .map_or(0, |at| at + 1)
     };
     let Some(statement) = statement_of(raiser) else { return own(raiser) };
     // A question for the length between here and there means that the rest is optional.
@@ -187,7 +198,9 @@ fn needed(file: &File, raiser: Node<'_>, operand: Node<'_>) -> usize {
         .take_while(|next| *next == statement || !file.text_of(*next).contains(&format!("len({list})")));
     following
         .flat_map(|next| nodes_of(next, |node| node.kind() == "index_expression"))
-        .filter(|node| node.child_by_field_name("operand").is_some_and(|operand| file.text_of(operand) == list))
+        .filter(|node| {
+            node.child_by_field_name("operand").is_some_and(|operand| file.text_of(operand) == list)
+        })
         .map(own)
         .max()
         .unwrap_or(0)
@@ -208,9 +221,8 @@ fn range(case: &Case<'_>, file: &Arc<File>, index: Node<'_>, length: &str) -> (S
                 _ => false,
             }
     });
-    let unsigned = case.resolver.type_of(file, index).is_some_and(|ty| {
-        ty.text.starts_with("uint") || ty.text == "byte"
-    });
+    let unsigned =
+        case.resolver.type_of(file, index).is_some_and(|ty| ty.text.starts_with("uint") || ty.text == "byte");
     let above = facts.index.is_none_or(|index| index >= 0);
     if counted || unsigned {
         if !above {
@@ -223,10 +235,7 @@ fn range(case: &Case<'_>, file: &Arc<File>, index: Node<'_>, length: &str) -> (S
         let name = file.text_of(variable);
         return (format!("{name} < {}", -shift), format!("{name} >= {}", -shift));
     }
-    (
-        format!("{text} < 0 || {text} >= {length}"),
-        format!("{text} >= 0 && {text} < {length}"),
-    )
+    (format!("{text} < 0 || {text} >= {length}"), format!("{text} >= 0 && {text} < {length}"))
 }
 
 /// `x := make([]T, 0, n)` that is then filled by index: its length is what was meant.
@@ -236,8 +245,7 @@ fn made_too_short(case: &Case<'_>, file: &Arc<File>, raiser: Node<'_>) -> Option
     }
     let operand = raiser.child_by_field_name("operand").filter(|node| node.kind() == "identifier")?;
     let is_target = raiser.parent().and_then(|list| list.parent()).is_some_and(|statement| {
-        statement.kind() == "assignment_statement"
-            && statement.child_by_field_name("left") == raiser.parent()
+        statement.kind() == "assignment_statement" && statement.child_by_field_name("left") == raiser.parent()
     });
     let make = origin(file, operand)?.value;
     if !is_target || make.child_by_field_name("function").map(|node| file.text_of(node)) != Some("make") {

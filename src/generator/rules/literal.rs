@@ -37,7 +37,9 @@ pub(super) fn makers_without(case: &Case<'_>, owner: &TypeDecl, field: &str, use
     for file in files.iter().filter(|file| is_repairable(file)) {
         let found = nodes_of(file.tree.root_node(), |node| makes(case, file, node, owner));
         for node in found {
-            if node.kind() == "composite_literal" && !lacks(file, node, field) || is_set_later(file, node, field) {
+            if node.kind() == "composite_literal" && !lacks(file, node, field)
+                || is_set_later(file, node, field)
+            {
                 continue;
             }
             // A struct that is made only to be compared with or thrown away is no owner.
@@ -78,7 +80,13 @@ pub(super) fn add_field(edits: &mut Edits, maker: &Maker, field: &str, value: &s
     }
 }
 
-fn add_to_literal(edits: &mut Edits, file: &Arc<File>, literal: Node<'_>, field: &str, value: &str) -> Option<()> {
+fn add_to_literal(
+    edits: &mut Edits,
+    file: &Arc<File>,
+    literal: Node<'_>,
+    field: &str,
+    value: &str,
+) -> Option<()> {
     let body = literal.child_by_field_name("body")?;
     let elements = elements(body);
     if let Some(explicit) = elements.iter().find(|element| key_of(file, **element) == Some(field)) {
@@ -176,7 +184,8 @@ fn elements(body: Node<'_>) -> Vec<Node<'_>> {
 }
 
 fn key_of<'f>(file: &'f File, element: Node<'_>) -> Option<&'f str> {
-    (element.kind() == "keyed_element").then(|| element.child_by_field_name("key").map(|key| file.text_of(key)))?
+    (element.kind() == "keyed_element")
+        .then(|| element.child_by_field_name("key").map(|key| file.text_of(key)))?
 }
 
 /// Whether the function around gives the field a value after making the struct.

@@ -25,7 +25,9 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 }
 
 fn twice_unlocked(case: &Case<'_>) -> Vec<Draft> {
-    let Some(frame) = case.frames.first().filter(|frame| is_repairable(&frame.file)) else { return Vec::new() };
+    let Some(frame) = case.frames.first().filter(|frame| is_repairable(&frame.file)) else {
+        return Vec::new();
+    };
     let file = &frame.file;
     let deferred = nodes_in(file, &frame.range, |node| {
         node.kind() == "defer_statement" && file.text_of(node).ends_with("nlock()")
@@ -69,23 +71,26 @@ fn hold(case: &Case<'_>, depth: usize, file: &Arc<File>, field: Node<'_>) -> Opt
     let owner_type = case.resolver.type_of(file, operand)?;
     let name = file.text_of(field.child_by_field_name("field")?);
     let (owner, _) = case.resolver.field(&owner_type, name)?;
-    let mutex = case.resolver.fields(&owner_type).into_iter().find(|field| {
-        matches!(field.ty.text.as_str(), "sync.Mutex" | "sync.RWMutex")
-    })?;
+    let mutex = case
+        .resolver
+        .fields(&owner_type)
+        .into_iter()
+        .find(|field| matches!(field.ty.text.as_str(), "sync.Mutex" | "sync.RWMutex"))?;
     let reads_shared = mutex.ty.text == "sync.RWMutex";
     let mut edits = Edits::default();
     let mut names = Vec::new();
     for other in case.resolver.package_of(&owner.file) {
         for function in &other.functions {
-            let Some(receiver) = function.receiver.as_ref().filter(|receiver| receiver.type_name == owner.name) else {
+            let Some(receiver) =
+                function.receiver.as_ref().filter(|receiver| receiver.type_name == owner.name)
+            else {
                 continue;
             };
             let lock = format!("{}.{}", receiver.name, mutex.name);
             let used = format!("{}.{name}", receiver.name);
             let Some(body) = other.node_at(function.body.clone()) else { continue };
-            let uses = nodes_of(body, |node| {
-                node.kind() == "selector_expression" && other.text_of(node) == used
-            });
+            let uses =
+                nodes_of(body, |node| node.kind() == "selector_expression" && other.text_of(node) == used);
             if uses.is_empty() || other.text_of(body).contains(&lock) || expects_lock(function) {
                 continue;
             }
@@ -100,7 +105,11 @@ fn hold(case: &Case<'_>, depth: usize, file: &Arc<File>, field: Node<'_>) -> Opt
         rule: Rule::HoldLock,
         tier: Tier::Cause,
         depth,
-        explanation: format!("`{name}` is used without `{}` in {}: the lock is taken there.", mutex.name, names.join(", ")),
+        explanation: format!(
+            "`{name}` is used without `{}` in {}: the lock is taken there.",
+            mutex.name,
+            names.join(", ")
+        ),
         masks: false,
         edits,
     })
@@ -115,10 +124,13 @@ fn expects_lock(function: &Function) -> bool {
 /// Whether a field is written where it is used: assigned, an entry of it assigned or deleted.
 fn is_written(file: &File, node: Node<'_>) -> bool {
     let text = file.text_of(node);
-    std::iter::successors(node.parent(), Node::parent).take_while(|node| node.kind() != "statement_list").any(|parent| {
-        let left = parent.child_by_field_name("left").filter(|_| parent.kind() == "assignment_statement");
-        left.is_some_and(|left| left.start_byte() <= node.start_byte() && node.end_byte() <= left.end_byte())
-            || matches!(parent.kind(), "inc_statement" | "dec_statement")
-            || file.text_of(parent).starts_with(&format!("delete({text}"))
-    })
+    std::iter::successors(node.parent(), Node::parent).take_while(|node| node.kind() != "statement_list").any(
+        |parent| {
+            let left = parent.child_by_field_name("left").filter(|_| parent.kind() == "assignment_statement");
+            left.is_some_and(|left| {
+                left.start_byte() <= node.start_byte() && node.end_byte() <= left.end_byte()
+            }) || matches!(parent.kind(), "inc_statement" | "dec_statement")
+                || file.text_of(parent).starts_with(&format!("delete({text}"))
+        },
+    )
 }

@@ -33,7 +33,9 @@ pub(super) fn report(file: &Arc<File>, at: Node<'_>, failure: &Failure) -> Optio
             ("Error" | "Warn" | "Info" | "Debug", true, Some(cause)) => {
                 Some(format!("{logger}.Error(\"{message}\", \"error\", {cause})"))
             }
-            ("Error" | "Warn" | "Info" | "Debug", true, None) => Some(format!("{logger}.Error(\"{message}\")")),
+            ("Error" | "Warn" | "Info" | "Debug", true, None) => {
+                Some(format!("{logger}.Error(\"{message}\")"))
+            }
             ("Printf" | "Println" | "Print", false, Some(cause)) => {
                 Some(format!("{logger}.Printf(\"{message}: %v\", {cause})"))
             }

@@ -26,7 +26,9 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
         }
         let found = match suspect.node.kind() {
             "index_expression" => inline(case, suspect),
-            "identifier" => origin(suspect.file, suspect.node).and_then(|origin| declared(case, suspect, origin)),
+            "identifier" => {
+                origin(suspect.file, suspect.node).and_then(|origin| declared(case, suspect, origin))
+            }
             "call_expression" => returned(case, suspect),
             _ => None,
         };
@@ -49,7 +51,8 @@ type Found = Option<(Edits, bool, String)>;
 fn failure(file: &File, value: Node<'_>, name: &str) -> Failure {
     let noun = if name.chars().count() > 1 { name.to_owned() } else { noun(file, value) };
     let plain = format!("{} not found", phrase(&super::exit::singular(&noun)));
-    let mut failure = Failure::new(Blame::Missing, plain.clone()).about(noun).about(self::noun_of_container(file, value));
+    let mut failure =
+        Failure::new(Blame::Missing, plain.clone()).about(noun).about(self::noun_of_container(file, value));
     if let Some(key) = value.child_by_field_name("index").filter(|_| value.kind() == "index_expression")
         && matches!(key.kind(), "identifier" | "selector_expression")
     {
@@ -63,7 +66,8 @@ fn noun_of_container(file: &File, value: Node<'_>) -> String {
 }
 
 fn is_map(case: &Case<'_>, file: &Arc<File>, index: Node<'_>) -> bool {
-    let container = index.child_by_field_name("operand").and_then(|operand| case.resolver.type_of(file, operand));
+    let container =
+        index.child_by_field_name("operand").and_then(|operand| case.resolver.type_of(file, operand));
     container.is_some_and(|ty| matches!(case.resolver.underlying(&ty).shape(), Shape::Map(..)))
 }
 
@@ -75,7 +79,8 @@ pub(super) fn fresh(file: &File, statement: Node<'_>, names: &[&str]) -> Option<
             let taken_later = std::iter::successors(statement.next_named_sibling(), Node::next_named_sibling)
                 .any(|later| file.declares(later, name).is_some());
             let imported = file.imports.iter().any(|import| import.identifier() == **name);
-            file.binding(statement, name).is_none() && !taken_later && !imported
+            let declared = file.functions.iter().any(|function| function.identifier == **name);
+            file.binding(statement, name).is_none() && !taken_later && !imported && !declared
         })
         .map(|name| (*name).to_owned())
 }
@@ -95,7 +100,8 @@ fn inline(case: &Case<'_>, suspect: Suspect<'_>) -> Found {
     }
     let pure = nodes_of(key, |node| node.kind() == "call_expression").is_empty();
     let base = super::exit::singular(&noun_of_container(file, node));
-    let lower: String = base.chars().next().into_iter().flat_map(char::to_lowercase).chain(base.chars().skip(1)).collect();
+    let lower: String =
+        base.chars().next().into_iter().flat_map(char::to_lowercase).chain(base.chars().skip(1)).collect();
     let name = fresh(file, statement, &[lower.as_str(), "value", "found", "entry"])?;
     let mut edits = Edits::default();
     let ok = found_name(&mut edits, file, statement)?;
@@ -162,7 +168,9 @@ fn declared(case: &Case<'_>, suspect: Suspect<'_>, origin: Origin<'_>) -> Found 
             next.kind() == "if_statement"
                 && next.end_byte() < suspect.node.start_byte()
                 && names > 1
-                && next.child_by_field_name("condition").is_some_and(|condition| file.text_of(condition).contains("nil"))
+                && next
+                    .child_by_field_name("condition")
+                    .is_some_and(|condition| file.text_of(condition).contains("nil"))
         })
         .unwrap_or(statement);
     let exit = case.leave(&mut edits, file, statement, &failure(file, value, name));
@@ -170,7 +178,10 @@ fn declared(case: &Case<'_>, suspect: Suspect<'_>, origin: Origin<'_>) -> Found 
     Some((
         edits,
         exit.reports,
-        format!("`{}` may find nothing: its result `{name}` is checked before it is used.", file.text_of(value)),
+        format!(
+            "`{}` may find nothing: its result `{name}` is checked before it is used.",
+            file.text_of(value)
+        ),
     ))
 }
 
@@ -193,7 +204,11 @@ fn returned(case: &Case<'_>, suspect: Suspect<'_>) -> Found {
     lines.extend(exit.guarded(&format!("{name} == nil")));
     edits.insert_before(file, statement, &lines)?;
     edits.replace(file, node.byte_range(), name.clone());
-    Some((edits, exit.reports, format!("`{called}` may return nil: its result is checked before it is used.")))
+    Some((
+        edits,
+        exit.reports,
+        format!("`{called}` may return nil: its result is checked before it is used."),
+    ))
 }
 
 /// Whether a function of the repository returns a literal nil at a position, without an error.
@@ -203,11 +218,12 @@ fn may_return_nil(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, position: u
     nodes_of(top, |node| node.kind() == "return_statement").into_iter().any(|statement| {
         let Some(list) = statement.named_child(0) else { return false };
         let value = u32::try_from(position).ok().and_then(|at| list.named_child(at));
-        let last = u32::try_from(list.named_child_count().saturating_sub(1)).ok().and_then(|at| list.named_child(at));
+        let last = u32::try_from(list.named_child_count().saturating_sub(1))
+            .ok()
+            .and_then(|at| list.named_child(at));
         let nil = |node: Option<Node<'_>>| node.is_some_and(|node| callee.file.text_of(node) == "nil");
-        let looked_up = value.is_some_and(|value| {
-            value.kind() == "index_expression" && is_map(case, &callee.file, value)
-        });
+        let looked_up = value
+            .is_some_and(|value| value.kind() == "index_expression" && is_map(case, &callee.file, value));
         (nil(value) || looked_up) && (!callee.function.returns_error() || nil(last))
     })
 }

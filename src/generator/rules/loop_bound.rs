@@ -71,8 +71,9 @@ fn bound(file: &Arc<File>, raiser: Node<'_>) -> Option<Draft> {
         let sign = condition.child_by_field_name("operator")?;
         edits.replace(file, sign.byte_range(), "<");
         let tier = if over { Tier::Cause } else { Tier::Guard };
-        return (!file.text_of(right).ends_with("-1") && !file.text_of(right).ends_with("- 1"))
-            .then(|| draft(tier, "The loop runs one element too far: its bound excludes the length.", edits));
+        return (!file.text_of(right).ends_with("-1") && !file.text_of(right).ends_with("- 1")).then(|| {
+            draft(tier, "The loop runs one element too far: its bound excludes the length.", edits)
+        });
     }
     if counts_up && operator == "<" && shift > 0 && is_length(file, right, &length) {
         edits.replace(file, right.byte_range(), format!("{}-{shift}", file.text_of(right)));

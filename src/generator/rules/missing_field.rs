@@ -66,8 +66,10 @@ fn for_field(case: &Case<'_>, suspect: Suspect<'_>) -> Vec<Draft> {
     }
     let Some(value) = values.first() else { return Vec::new() };
     let own = constructed && !field.tagged;
-    let explanation =
-        format!("The field `{name}` of `{}` is left nil where the struct is made: it is set to `{value}`.", owner.name);
+    let explanation = format!(
+        "The field `{name}` of `{}` is left nil where the struct is made: it is set to `{value}`.",
+        owner.name
+    );
     let tier = if own { Tier::Cause } else { Tier::Guard };
     vec![Draft { rule: Rule::InitialiseField, tier, depth, explanation, masks: false, edits }]
 }
@@ -192,16 +194,19 @@ fn implementer(case: &Case<'_>, file: &Arc<File>, ty: &Type) -> Option<String> {
     let mut found: Vec<(bool, String)> = Vec::new();
     for other in case.resolver.package_of(home) {
         for spec in nodes_of(other.tree.root_node(), |node| node.kind() == "type_spec") {
-            let Some(name) = spec.child_by_field_name("name").map(|name| other.text_of(name)) else { continue };
+            let Some(name) = spec.child_by_field_name("name").map(|name| other.text_of(name)) else {
+                continue;
+            };
             let own = Type::new(name, &other);
             let of_struct = case.resolver.underlying(&own).shape() == Shape::Struct;
             let callees: Vec<_> = methods.iter().map(|method| case.resolver.method(&own, method)).collect();
             if !of_struct || callees.iter().any(Option::is_none) || !case.resolver.fields(&own).is_empty() {
                 continue;
             }
-            let pointer = callees.iter().flatten().any(|callee| {
-                callee.function.receiver.as_ref().is_some_and(|receiver| receiver.pointer)
-            });
+            let pointer = callees
+                .iter()
+                .flatten()
+                .any(|callee| callee.function.receiver.as_ref().is_some_and(|receiver| receiver.pointer));
             let lower = name.to_ascii_lowercase();
             let quiet = ["noop", "nop", "discard", "default", "null", "system", "real"]
                 .iter()

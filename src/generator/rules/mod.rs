@@ -32,6 +32,7 @@ mod lookup;
 mod loop_bound;
 mod make_length;
 mod missing_field;
+mod new_error;
 mod nil_guard;
 mod nil_map;
 mod not_found;
@@ -39,13 +40,12 @@ mod slice_bounds;
 mod suspect;
 mod wait_group;
 
-
 #[cfg(test)]
 mod tests;
 
 use crate::domain::{Class, Fault, FixCandidate, Provenance};
 use crate::repository::Repository;
-use case::{Case, Draft};
+use case::{Case, Draft, Signatures};
 
 /// How many candidates are proposed at most: each costs a build.
 const MAX_CANDIDATES: usize = 12;
@@ -144,12 +144,16 @@ enum Tier {
 /// statement, small before large; those that may hide the defect come last and say so.
 #[must_use]
 pub fn propose(fault: &Fault, repository: &Repository) -> Vec<FixCandidate> {
-    let case = Case::new(fault, repository);
-    let mut drafts: Vec<Draft> = Rule::ALL
-        .iter()
-        .filter(|rule| rule.classes().contains(&fault.class))
-        .flat_map(|rule| rule.drafts(&case))
-        .collect();
+    let look = |signatures| -> Vec<Draft> {
+        let case = Case::new(fault, repository, signatures);
+        let rules = Rule::ALL.iter().filter(|rule| rule.classes().contains(&fault.class));
+        rules.flat_map(|rule| rule.drafts(&case)).collect()
+    };
+    let mut drafts = look(Signatures::Stay);
+    if drafts.iter().all(|draft| draft.masks) {
+        // Nothing here can report: a function may have to learn to.
+        drafts.extend(look(Signatures::MayChange));
+    }
     drafts.sort_by_cached_key(|draft| (draft.masks, draft.tier, draft.depth, draft.rule, draft.edits.size()));
     let mut candidates: Vec<FixCandidate> = Vec::new();
     for draft in drafts {

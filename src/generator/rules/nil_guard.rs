@@ -60,13 +60,15 @@ fn wrap(case: &Case<'_>, suspect: Suspect<'_>, explanation: &str) -> Option<Draf
     let text = format!("if {} != nil {{\n{indent}\t{body}\n{indent}}}", file.text_of(node));
     edits.replace(file, statement.byte_range(), text);
     // A callback that may be left out is meant to be called only when it is there.
-    let callback = case.resolver.type_of(file, node).is_some_and(|ty| {
-        case.resolver.underlying(&ty).shape() == Shape::Function
-    }) && is_call_statement(statement, node);
+    let callback = case
+        .resolver
+        .type_of(file, node)
+        .is_some_and(|ty| case.resolver.underlying(&ty).shape() == Shape::Function)
+        && is_call_statement(statement, node);
     // A part that may be left out adds nothing to a sum.
-    let adds = statement
-        .child_by_field_name("operator")
-        .is_some_and(|operator| matches!(file.text_of(operator), "+=" | "-=") && node.kind() == "selector_expression");
+    let adds = statement.child_by_field_name("operator").is_some_and(|operator| {
+        matches!(file.text_of(operator), "+=" | "-=") && node.kind() == "selector_expression"
+    });
     Some(Draft {
         rule: Rule::GuardNil,
         tier: if adds { Tier::Condition } else { Tier::Guard },

@@ -52,9 +52,9 @@ fn written_map<'t>(case: &Case<'_>, file: &Arc<File>, statement: Node<'t>) -> Op
 
 fn may_be_map(case: &Case<'_>, file: &Arc<File>, index: Node<'_>) -> bool {
     let Some(operand) = index.child_by_field_name("operand") else { return false };
-    case.resolver.type_of(file, operand).is_none_or(|ty| {
-        matches!(case.resolver.underlying(&ty).shape(), Shape::Map(..) | Shape::Named(..))
-    })
+    case.resolver
+        .type_of(file, operand)
+        .is_none_or(|ty| matches!(case.resolver.underlying(&ty).shape(), Shape::Map(..) | Shape::Named(..)))
 }
 
 fn for_map(case: &Case<'_>, depth: usize, file: &Arc<File>, map: Node<'_>, write: Node<'_>) -> Vec<Draft> {
@@ -73,7 +73,8 @@ fn for_map(case: &Case<'_>, depth: usize, file: &Arc<File>, map: Node<'_>, write
         let lines = [format!("if {name} == nil {{"), format!("\t{name} = make({})", ty.text), "}".to_owned()];
         let same_home = ty.home.path.folder() == file.path.folder();
         if same_home && edits.insert_before(file, statement, &lines).is_some() {
-            let explanation = format!("`{name}` is nil when it is written to: it is made before the first write.");
+            let explanation =
+                format!("`{name}` is nil when it is written to: it is made before the first write.");
             // For an inner map this is the idiom; elsewhere it leaves the maker of the struct as it was.
             let tier = if mended { Tier::Guard } else { Tier::Cause };
             drafts.push(draft(tier, depth, mended, explanation, edits));
@@ -86,7 +87,9 @@ fn for_map(case: &Case<'_>, depth: usize, file: &Arc<File>, map: Node<'_>, write
 fn for_field(case: &Case<'_>, depth: usize, file: &Arc<File>, map: Node<'_>, ty: &Type) -> Vec<Draft> {
     let owner = map.child_by_field_name("operand").and_then(|operand| case.resolver.type_of(file, operand));
     let field = map.child_by_field_name("field").map(|field| file.text_of(field)).unwrap_or_default();
-    let Some((owner, _)) = owner.and_then(|owner| case.resolver.field(&owner, field)) else { return Vec::new() };
+    let Some((owner, _)) = owner.and_then(|owner| case.resolver.field(&owner, field)) else {
+        return Vec::new();
+    };
     let makers = makers_without(case, &owner, field, file);
     let mut edits = Edits::default();
     let mut count = 0;
@@ -107,7 +110,8 @@ fn for_field(case: &Case<'_>, depth: usize, file: &Arc<File>, map: Node<'_>, ty:
 /// A variable: its declaration, the result it names, or the argument it was passed as.
 fn for_variable(case: &Case<'_>, depth: usize, file: &Arc<File>, map: Node<'_>, ty: &Type) -> Vec<Draft> {
     let name = file.text_of(map);
-    let explanation = format!("The map `{name}` is declared but never made: it is made where it is declared.");
+    let explanation =
+        format!("The map `{name}` is declared but never made: it is made where it is declared.");
     let mut edits = Edits::default();
     match file.binding(map, name) {
         Some(Binding::Var { spec, .. }) if spec.child_by_field_name("value").is_none() => {
@@ -122,8 +126,8 @@ fn for_variable(case: &Case<'_>, depth: usize, file: &Arc<File>, map: Node<'_>, 
                 .map(|()| vec![draft(Tier::Cause, depth, false, explanation, edits)])
                 .unwrap_or_default()
         }
-        Some(Binding::Signature { part: Part::Parameter(position), .. }) => {
-            argument(case, depth, position).map_or_else(Vec::new, |(outer, file, argument)| {
+        Some(Binding::Signature { part: Part::Parameter(position), .. }) => argument(case, depth, position)
+            .map_or_else(Vec::new, |(outer, file, argument)| {
                 case.resolver
                     .type_of(file, argument)
                     .map(|ty| match argument.kind() {
@@ -132,16 +136,13 @@ fn for_variable(case: &Case<'_>, depth: usize, file: &Arc<File>, map: Node<'_>, 
                         _ => Vec::new(),
                     })
                     .unwrap_or_default()
+            }),
+        Some(Binding::Short { statement, position }) => from_lookup(file, statement, position, name, ty)
+            .map(|edits| {
+                let why = format!("`{name}` may not be in its map yet: it is made and kept there first.");
+                vec![draft(Tier::Cause, depth, false, why, edits)]
             })
-        }
-        Some(Binding::Short { statement, position }) => {
-            from_lookup(file, statement, position, name, ty)
-                .map(|edits| {
-                    let why = format!("`{name}` may not be in its map yet: it is made and kept there first.");
-                    vec![draft(Tier::Cause, depth, false, why, edits)]
-                })
-                .unwrap_or_default()
-        }
+            .unwrap_or_default(),
         None => {
             for other in case.resolver.package_of(file).iter().filter(|file| is_repairable(file)) {
                 let Some(Binding::Var { spec, .. }) = package_binding(other, name) else { continue };
@@ -174,7 +175,13 @@ fn declare(edits: &mut Edits, file: &Arc<File>, spec: Node<'_>, name: &str, loca
 }
 
 /// `inner := outer[key]`: a new inner map is made and kept.
-fn from_lookup(file: &Arc<File>, statement: Node<'_>, position: usize, name: &str, ty: &Type) -> Option<Edits> {
+fn from_lookup(
+    file: &Arc<File>,
+    statement: Node<'_>,
+    position: usize,
+    name: &str,
+    ty: &Type,
+) -> Option<Edits> {
     let value = super::case::value_at(statement.child_by_field_name("right")?, position)?;
     if value.kind() != "index_expression" || position != 0 || statement_of(statement) != Some(statement) {
         return None;
@@ -212,7 +219,10 @@ pub(super) fn text_in(ty: &Type, file: &File) -> Option<String> {
         .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
         .filter(|word| !word.is_empty())
         .all(|word| {
-            matches!(word, "map" | "string" | "int" | "int64" | "bool" | "struct" | "float64" | "any" | "byte")
+            matches!(
+                word,
+                "map" | "string" | "int" | "int64" | "bool" | "struct" | "float64" | "any" | "byte"
+            )
         });
     builtin.then(|| ty.text.clone())
 }

@@ -46,8 +46,9 @@ fn draft(edits: Edits, exit: &Exit) -> Draft {
         rule: Rule::CheckFound,
         tier: if exit.reports { Tier::Cause } else { Tier::Mask },
         depth: 0,
-        explanation: "A search that finds nothing gives -1, which was used as a position: it is checked first."
-            .to_owned(),
+        explanation:
+            "A search that finds nothing gives -1, which was used as a position: it is checked first."
+                .to_owned(),
         masks: !exit.reports,
         edits,
     }

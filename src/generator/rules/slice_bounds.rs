@@ -47,8 +47,11 @@ impl<'t> Cut<'t> {
                 .iter()
                 .all(|call| file.text_of(*call).starts_with("len("))
         };
-        (pure(operand) && start.is_none_or(pure) && end.is_none_or(pure) && (start.is_some() || end.is_some()))
-            .then(|| Self { node, operand, list: file.text_of(operand), start, end })
+        (pure(operand)
+            && start.is_none_or(pure)
+            && end.is_none_or(pure)
+            && (start.is_some() || end.is_some()))
+        .then(|| Self { node, operand, list: file.text_of(operand), start, end })
     }
 
     /// The conditions under which the bounds are wrong and right.
@@ -60,9 +63,12 @@ impl<'t> Cut<'t> {
             return Some((format!("{length} < {need}"), format!("{length} >= {need}")));
         }
         let unsigned = |node: Option<Node<'_>>| {
-            node.and_then(|node| case.resolver.type_of(file, node)).is_some_and(|ty| ty.text.starts_with("uint"))
+            node.and_then(|node| case.resolver.type_of(file, node))
+                .is_some_and(|ty| ty.text.starts_with("uint"))
         };
-        let literal = |text: &Option<String>| text.as_ref().is_some_and(|text| text.starts_with(|c: char| c.is_ascii_digit()));
+        let literal = |text: &Option<String>| {
+            text.as_ref().is_some_and(|text| text.starts_with(|c: char| c.is_ascii_digit()))
+        };
         let safe = |text: &str| text.starts_with("len(") || text.starts_with(|c: char| c.is_ascii_digit());
         let (mut bad, mut good) = (Vec::new(), Vec::new());
         if let Some(start) = start.as_ref().filter(|start| !safe(start) && !unsigned(self.start)) {
@@ -114,10 +120,8 @@ impl<'t> Cut<'t> {
         let name = noun(file, self.operand);
         let length = format!("len({})", self.list);
         let failure = match self.constant_need(file) {
-            Some(need) => Failure::new(Blame::Malformed, format!("{} too short", phrase(&name))).with(
-                format!("{} too short: want at least {need}, got %d", phrase(&name)),
-                vec![length],
-            ),
+            Some(need) => Failure::new(Blame::Malformed, format!("{} too short", phrase(&name)))
+                .with(format!("{} too short: want at least {need}, got %d", phrase(&name)), vec![length]),
             None => Failure::new(Blame::Malformed, format!("{} out of range", phrase(&name))),
         };
         Some(Check {
@@ -128,21 +132,28 @@ impl<'t> Cut<'t> {
             good,
             subject: self.node,
             failure: failure.about(name),
-            explanation: format!("`{}` may reach beyond the value: the bounds are checked first.", file.text_of(self.node)),
+            explanation: format!(
+                "`{}` may reach beyond the value: the bounds are checked first.",
+                file.text_of(self.node)
+            ),
         })
     }
 }
 
 /// Words of names that speak of a window on a list.
-const WINDOW: &[&str] = &["page", "offset", "limit", "skip", "take", "per", "window", "batch", "chunk", "cursor", "first", "size", "start", "end", "from", "to", "lo", "hi"];
+const WINDOW: &[&str] = &[
+    "page", "offset", "limit", "skip", "take", "per", "window", "batch", "chunk", "cursor", "first", "size",
+    "start", "end", "from", "to", "lo", "hi",
+];
 
 /// `items[offset:offset+limit]`: both bounds are held within the list.
 fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
     let end = cut.end?;
     let statement = statement_of(cut.node)?;
-    let is_list = case.resolver.type_of(file, cut.operand).is_some_and(|ty| {
-        matches!(case.resolver.underlying(&ty).shape(), Shape::Slice(_))
-    });
+    let is_list = case
+        .resolver
+        .type_of(file, cut.operand)
+        .is_some_and(|ty| matches!(case.resolver.underlying(&ty).shape(), Shape::Slice(_)));
     let variables: Vec<&str> = [cut.start, cut.end]
         .into_iter()
         .flatten()
@@ -184,7 +195,10 @@ fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
         rule: Rule::CheckBounds,
         tier: Tier::Condition,
         depth: 0,
-        explanation: format!("A page of `{}` may lie beyond its end: the bounds are held within it.", cut.list),
+        explanation: format!(
+            "A page of `{}` may lie beyond its end: the bounds are held within it.",
+            cut.list
+        ),
         masks: false,
         edits,
     })
@@ -197,11 +211,22 @@ fn display(file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
     let function = file.enclosing_function(cut.node)?;
     let results = super::exit::results_of(file, function);
     let mut edits = Edits::default();
-    let lines = if statement.kind() == "return_statement" && results == ["string"] && cut.operand.kind() == "identifier" {
-        [format!("if len({}) <= {} {{", cut.list, file.text_of(end)), format!("\treturn {}", cut.list), "}".to_owned()]
+    let lines = if statement.kind() == "return_statement"
+        && results == ["string"]
+        && cut.operand.kind() == "identifier"
+    {
+        [
+            format!("if len({}) <= {} {{", cut.list, file.text_of(end)),
+            format!("\treturn {}", cut.list),
+            "}".to_owned(),
+        ]
     } else if end.kind() == "identifier" && in_scope_before(file, end, statement) {
         let bound = file.text_of(end);
-        [format!("if {bound} > len({}) {{", cut.list), format!("\t{bound} = len({})", cut.list), "}".to_owned()]
+        [
+            format!("if {bound} > len({}) {{", cut.list),
+            format!("\t{bound} = len({})", cut.list),
+            "}".to_owned(),
+        ]
     } else {
         return None;
     };
@@ -210,7 +235,10 @@ fn display(file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
         rule: Rule::CheckBounds,
         tier: Tier::Guard,
         depth: 0,
-        explanation: format!("`{}` may be shorter than what is cut from it: it is then taken whole.", cut.list),
+        explanation: format!(
+            "`{}` may be shorter than what is cut from it: it is then taken whole.",
+            cut.list
+        ),
         masks: true,
         edits,
     })

@@ -65,7 +65,12 @@ fn is_given(case: &Case<'_>, file: &Arc<File>, node: Node<'_>) -> bool {
     case.resolver.type_of(file, node).is_some_and(|ty| {
         matches!(
             ty.text.as_str(),
-            "http.ResponseWriter" | "*http.Request" | "context.Context" | "*gin.Context" | "echo.Context" | "*testing.T"
+            "http.ResponseWriter"
+                | "*http.Request"
+                | "context.Context"
+                | "*gin.Context"
+                | "echo.Context"
+                | "*testing.T"
         )
     })
 }
@@ -78,11 +83,9 @@ fn dereferenced<'t>(case: &Case<'_>, file: &Arc<File>, node: Node<'t>) -> Option
             if case.resolver.is_package(file, operand) {
                 return None;
             }
-            let called = node
-                .parent()
-                .is_some_and(|parent| {
-                    parent.kind() == "call_expression" && parent.child_by_field_name("function") == Some(node)
-                });
+            let called = node.parent().is_some_and(|parent| {
+                parent.kind() == "call_expression" && parent.child_by_field_name("function") == Some(node)
+            });
             let field = file.text_of(node.child_by_field_name("field")?);
             let Some(ty) = case.resolver.type_of(file, operand) else { return Some(operand) };
             match case.resolver.underlying(&ty).shape() {
@@ -95,7 +98,9 @@ fn dereferenced<'t>(case: &Case<'_>, file: &Arc<File>, node: Node<'t>) -> Option
                     (!enters).then_some(operand)
                 }
                 Shape::Interface => called.then_some(operand),
-                Shape::Named(Some(_), _) => (called && operand.kind() != "call_expression").then_some(operand),
+                Shape::Named(Some(package), name) => {
+                    (called && may_be_interface(file, package, name)).then_some(operand)
+                }
                 _ => None,
             }
         }
@@ -114,6 +119,30 @@ fn dereferenced<'t>(case: &Case<'_>, file: &Arc<File>, node: Node<'t>) -> Option
         }
         _ => None,
     }
+}
+
+/// Interfaces of the standard library that programs keep in fields and parameters.
+const INTERFACES: &[(&str, &[&str])] = &[
+    ("io", &["Reader", "Writer", "Closer", "ReadCloser", "WriteCloser", "ReadWriter", "ReadWriteCloser"]),
+    ("context", &["Context"]),
+    ("http", &["Handler", "RoundTripper", "Flusher", "FileSystem"]),
+    ("net", &["Conn", "Listener", "Addr", "Error"]),
+    ("fmt", &["Stringer"]),
+    ("sort", &["Interface"]),
+    ("hash", &["Hash"]),
+    ("fs", &["FS", "File", "FileInfo"]),
+    ("slog", &["Handler"]),
+    ("reflect", &["Type"]),
+    ("sync", &["Locker"]),
+];
+
+/// Whether a type of another repository may be an interface: the standard library's are known, of the
+/// others nothing is.
+fn may_be_interface(file: &File, package: &str, name: &str) -> bool {
+    let path =
+        file.imports.iter().find(|import| import.identifier() == package).map(|import| import.path.as_str());
+    let library = path.is_some_and(|path| !path.split('/').next().unwrap_or(path).contains('.'));
+    !library || INTERFACES.iter().any(|(known, names)| *known == package && names.contains(&name))
 }
 
 /// The same value one step outwards.
@@ -139,8 +168,12 @@ fn followed<'c>(case: &'c Case<'_>, suspect: Suspect<'c>) -> Option<Suspect<'c>>
             let single = right.named_child_count() == 1;
             let value = super::case::value_at(right, position)?;
             // `c := s.client`: the field is what is nil.
-            (value.kind() == "selector_expression" && single)
-                .then_some(Suspect { depth, file, node: value, inner })
+            (value.kind() == "selector_expression" && single).then_some(Suspect {
+                depth,
+                file,
+                node: value,
+                inner,
+            })
         }
         _ => None,
     }

@@ -165,7 +165,8 @@ fn every_candidate_is_formatted_and_builds() {
             .env("GOTOOLCHAIN", "local")
             .output()
             .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let text =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         (output.status.success(), text)
     };
     let (_, unformatted) = run("gofmt", &["-d", "."]);

@@ -14,7 +14,9 @@ use super::{Rule, Tier};
 use crate::repository::go::File;
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
-    let Some(frame) = case.frames.first().filter(|frame| is_repairable(&frame.file)) else { return Vec::new() };
+    let Some(frame) = case.frames.first().filter(|frame| is_repairable(&frame.file)) else {
+        return Vec::new();
+    };
     let file = &frame.file;
     let mut drafts = Vec::new();
     for function in nodes_in(file, &frame.range, |node| {
@@ -39,7 +41,8 @@ fn own<'t>(file: &File, function: Node<'t>, kind: &str, wanted: impl Fn(&str) ->
 }
 
 fn twice_done(file: &Arc<File>, function: Node<'_>) -> Option<Draft> {
-    let deferred = own(file, function, "defer_statement", |text| text.ends_with(".Done()")).into_iter().next()?;
+    let deferred =
+        own(file, function, "defer_statement", |text| text.ends_with(".Done()")).into_iter().next()?;
     let call = file.text_of(deferred).strip_prefix("defer ")?;
     let plain = own(file, function, "expression_statement", |text| text == call).into_iter().next()?;
     let mut edits = Edits::default();
@@ -51,10 +54,14 @@ fn late_add(file: &Arc<File>, function: Node<'_>) -> Option<Draft> {
     let start = std::iter::successors(function.parent(), Node::parent)
         .take_while(|node| node.kind() != "statement_list")
         .find(|node| node.kind() == "go_statement")?;
-    let add = own(file, function, "expression_statement", |text| text.ends_with(".Add(1)")).into_iter().next()?;
+    let add =
+        own(file, function, "expression_statement", |text| text.ends_with(".Add(1)")).into_iter().next()?;
     let text = file.text_of(add).to_owned();
     let mut edits = Edits::default();
     remove_line(&mut edits, file, add)?;
     edits.insert_before(file, statement_of(start)?, &[text])?;
-    Some(draft("The goroutine counted itself, which can be too late: it is counted before it starts.".to_owned(), edits))
+    Some(draft(
+        "The goroutine counted itself, which can be too late: it is counted before it starts.".to_owned(),
+        edits,
+    ))
 }

@@ -17,6 +17,9 @@ use crate::repository::Repository;
 /// How many declarations a look-up follows: named types may be declared in a circle by broken code.
 const MAX_DEPTH: usize = 12;
 
+/// How many files are searched for the users of an exported name.
+const MAX_USERS: usize = 2000;
+
 /// A declared type.
 #[derive(Debug, Clone)]
 pub struct TypeDecl {
@@ -76,6 +79,29 @@ impl<'r> Resolver<'r> {
 
     fn folder(&self, folder: &str) -> Vec<Arc<File>> {
         self.repository.go_files_in(folder).into_iter().filter(|file| !file.is_test()).collect()
+    }
+
+    /// The files that can name what a file declares: its package with its tests and, when others can
+    /// name it too, the files that import the package. None when there are too many to look at.
+    #[must_use]
+    pub fn users_of(&self, file: &File, exported: bool) -> Option<Vec<Arc<File>>> {
+        let folder = file.path.folder();
+        let mut users = self.repository.go_files_in(folder);
+        if !exported {
+            return Some(users);
+        }
+        let sources = || self.repository.files().iter().filter(|path| path.as_str().ends_with(".go"));
+        if sources().count() > MAX_USERS {
+            return None;
+        }
+        for path in sources().filter(|path| path.folder() != folder) {
+            let Ok(other) = self.repository.go_file(path) else { continue };
+            let imports = |path: &str| self.repository.folder_of_package(path).as_deref() == Some(folder);
+            if other.imports.iter().any(|import| imports(&import.path)) {
+                users.push(other);
+            }
+        }
+        Some(users)
     }
 
     /// The files of the package that a file imports under a name; empty when it is none of the
@@ -398,7 +424,9 @@ impl<'r> Resolver<'r> {
                 match (over.shape(), position) {
                     (Shape::Map(key, _), 0) => Some(over.with(key)),
                     (Shape::Channel(element), 0) => Some(over.with(element)),
-                    (Shape::Slice(_) | Shape::Array(_) | Shape::Text | Shape::Number, 0) => Some(over.with("int")),
+                    (Shape::Slice(_) | Shape::Array(_) | Shape::Text | Shape::Number, 0) => {
+                        Some(over.with("int"))
+                    }
                     (Shape::Text, _) => Some(over.with("rune")),
                     (_, 1) => self.element(&over),
                     _ => None,
@@ -460,7 +488,8 @@ pub fn package_binding<'t>(file: &'t File, name: &str) -> Option<Binding<'t>> {
 
 /// The result types of a function literal or an interface's method.
 fn literal_results(file: &Arc<File>, node: Node<'_>) -> Vec<Type> {
-    let results = node.child_by_field_name("result").map(|node| super::function::read_results(node, &file.text));
+    let results =
+        node.child_by_field_name("result").map(|node| super::function::read_results(node, &file.text));
     results.unwrap_or_default().into_iter().map(|result| Type::new(result.ty, file)).collect()
 }
 
@@ -470,7 +499,8 @@ fn type_spec(file: &Arc<File>, name: &str) -> Option<TypeDecl> {
     for declaration in root.named_children(&mut cursor).filter(|node| node.kind() == "type_declaration") {
         let mut inner = declaration.walk();
         for spec in declaration.named_children(&mut inner) {
-            let (Some(found), Some(ty)) = (spec.child_by_field_name("name"), spec.child_by_field_name("type"))
+            let (Some(found), Some(ty)) =
+                (spec.child_by_field_name("name"), spec.child_by_field_name("type"))
             else {
                 continue;
             };

@@ -66,7 +66,9 @@ impl File {
         while let Some(parent) = node.parent() {
             let found = match parent.kind() {
                 "statement_list" => self.before(node, name),
-                "if_statement" | "expression_switch_statement" | "for_clause" => self.header(parent, node, name),
+                "if_statement" | "expression_switch_statement" | "for_clause" => {
+                    self.header(parent, node, name)
+                }
                 "type_switch_statement" => {
                     self.header(parent, node, name).or_else(|| self.type_switch(parent, node, name))
                 }
@@ -75,7 +77,9 @@ impl File {
                     .child_by_field_name("communication")
                     .filter(|statement| *statement != node && statement.kind() == "receive_statement")
                     .and_then(|statement| self.short(statement, name)),
-                "func_literal" | "function_declaration" | "method_declaration" => self.signature(parent, name),
+                "func_literal" | "function_declaration" | "method_declaration" => {
+                    self.signature(parent, name)
+                }
                 _ => None,
             };
             if found.is_some() {
