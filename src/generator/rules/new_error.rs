@@ -11,7 +11,7 @@ use tree_sitter::Node;
 use super::case::{Case, called_name, nodes_of, statement_of};
 use super::check::in_scope_before;
 use super::edit::{Edits, indent_of, is_repairable};
-use super::exit::{Blame, Exit, Failure, results_of, words};
+use super::exit::{Exit, Failure, results_of, words};
 use super::flow::from_request;
 use super::ignored_error::soften_later;
 use super::lookup::fresh;
@@ -62,7 +62,7 @@ pub(super) fn leave(
     change_returns(&mut trial, file, node)?;
     let calls = calls(case, file, function)?;
     for (user, range) in &calls {
-        change_call(case, &mut trial, user, user.node_at(range.clone())?, function)?;
+        change_call(case, &mut trial, user, user.node_at(range.clone())?, function, failure)?;
     }
     let error = case.error(&mut trial, file, failure);
     let lines = case.give_back(file, node, &results_of(file, node), &error);
@@ -166,16 +166,14 @@ fn change_call(
     file: &Arc<File>,
     call: Node<'_>,
     function: &Function,
+    failure: &Failure,
 ) -> Option<()> {
     let statement = statement_of(call)?;
     let name = called_name(file, call);
-    let mut failure =
-        Failure::new(Blame::Internal, format!("cannot {}", words(name).join(" "))).caused_by("err");
-    failure.format = words(name).join(" ");
+    // An answer says what failed inside; an error passed on says what was tried.
+    let mut failure = Failure { format: words(name).join(" "), ..failure.clone() }.caused_by("err");
+    failure.arguments.clear();
     failure.requested = from_request(file, call);
-    if failure.requested {
-        failure.blame = Blame::Malformed;
-    }
     let exit = case.leave_as_it_is(edits, file, call, &failure);
     if !exit.reports {
         return None;
