@@ -37,6 +37,16 @@ pub(super) struct Case<'a> {
     pub(super) fault: &'a Fault,
     pub(super) resolver: Resolver<'a>,
     pub(super) frames: Vec<Frame>,
+    pub(super) signatures: Signatures,
+}
+
+/// Whether a change may give a function an error result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signatures {
+    /// Functions keep their results.
+    Stay,
+    /// A function that has no way to report may get one.
+    MayChange,
 }
 
 /// A change which a rule proposes.
@@ -52,9 +62,9 @@ pub(super) struct Draft {
 }
 
 impl<'a> Case<'a> {
-    pub(super) fn new(fault: &'a Fault, repository: &'a Repository) -> Self {
+    pub(super) fn new(fault: &'a Fault, repository: &'a Repository, signatures: Signatures) -> Self {
         let frames = fault.stack.iter().take(MAX_FRAMES).map_while(|location| frame(repository, location));
-        Self { fault, resolver: Resolver::new(repository), frames: frames.collect() }
+        Self { fault, resolver: Resolver::new(repository), frames: frames.collect(), signatures }
     }
 
     /// The expressions of a frame's function that satisfy a condition, the likeliest first: those on

@@ -42,6 +42,9 @@ impl Case<'_> {
     pub(super) fn check(&self, check: &Check<'_>) -> Vec<Draft> {
         let mut drafts = Vec::new();
         let Some(file) = self.file(check.depth).filter(|file| is_repairable(file)) else { return drafts };
+        if is_asked_already(file, check) {
+            return drafts;
+        }
         if let Some(edits) = condition(file, check) {
             drafts.push(check.draft(Tier::Condition, check.depth, false, edits));
         }
@@ -108,6 +111,22 @@ impl Case<'_> {
         }
         drafts
     }
+}
+
+/// Whether a condition around the expression asks the same already.
+fn is_asked_already(file: &File, check: &Check<'_>) -> bool {
+    std::iter::successors(check.at.parent(), Node::parent)
+        .take_while(|node| {
+            !matches!(node.kind(), "func_literal" | "function_declaration" | "method_declaration")
+        })
+        .filter_map(|node| match node.kind() {
+            "binary_expression" => Some(node),
+            "if_statement" => node.child_by_field_name("condition"),
+            _ => None,
+        })
+        .flat_map(|condition| nodes_of(condition, |node| node.kind() == "binary_expression"))
+        .map(|part| file.text_of(part))
+        .any(|part| part == check.bad || part == check.good)
 }
 
 /// Joins the check to the boolean expression that holds the failing one, where there is such an

@@ -11,7 +11,7 @@ use tree_sitter::Node;
 
 use super::case::{Case, Draft, nodes_of, statement_of};
 use super::check::{Check, in_scope_before, operator_of};
-use super::edit::{Edits, is_repairable};
+use super::edit::{Edits, is_repairable, spaced};
 use super::exit::{Blame, Failure, results_of, words};
 use super::flow::origin;
 use super::suspect::{noun, phrase};
@@ -206,7 +206,7 @@ fn empty_case(
     let lines = vec![
         declaration,
         format!("if {positive} {{"),
-        format!("\t{name} = {}", file.text_of(division)),
+        format!("\t{name} = {}", spaced(file, division)),
         "}".to_owned(),
     ];
     if whole {

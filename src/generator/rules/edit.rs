@@ -157,6 +157,30 @@ pub(super) fn is_repairable(file: &File) -> bool {
     !foreign && !file.is_test() && !file.is_generated()
 }
 
+/// The text of an expression as gofmt prints it on its own: operators that were written without spaces
+/// inside another expression get them.
+pub(super) fn spaced(file: &File, node: Node<'_>) -> String {
+    let part = |field: &str| node.child_by_field_name(field);
+    let (Some(left), Some(operator), Some(right)) = (part("left"), part("operator"), part("right")) else {
+        return file.text_of(node).to_owned();
+    };
+    let rank =
+        |node: Node<'_>| node.child_by_field_name("operator").map(|sign| precedence(file.text_of(sign)));
+    let same = left.kind() == "binary_expression" && rank(left) == rank(node);
+    let left = if same { spaced(file, left) } else { file.text_of(left).to_owned() };
+    format!("{left} {} {}", file.text_of(operator), file.text_of(right))
+}
+
+fn precedence(operator: &str) -> u8 {
+    match operator {
+        "*" | "/" | "%" | "<<" | ">>" | "&" | "&^" => 5,
+        "+" | "-" | "|" | "^" => 4,
+        "&&" => 2,
+        "||" => 1,
+        _ => 3,
+    }
+}
+
 /// The white space before a statement; none when something else stands before it on its line.
 pub(super) fn indent_of(file: &File, statement: Node<'_>) -> Option<String> {
     let head = file.text.get(..statement.start_byte())?;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::Case;
+use super::case::{Case, Signatures};
 use super::edit::Edits;
-use super::{http, logger};
+use super::{http, logger, new_error};
 use crate::repository::go::{File, Shape, Type};
 
 /// What kind of bad state makes the function leave.
@@ -38,6 +38,8 @@ pub(super) struct Failure {
     pub(super) nouns: Vec<String>,
     /// Whether the value that failed came from the request, in an HTTP handler.
     pub(super) requested: bool,
+    /// The status with which neighbouring handlers answer the same failure: `StatusNotFound`.
+    pub(super) status: Option<String>,
 }
 
 impl Failure {
@@ -51,6 +53,7 @@ impl Failure {
             blame,
             nouns: Vec::new(),
             requested: false,
+            status: None,
         }
     }
 
@@ -88,8 +91,29 @@ impl Exit {
 }
 
 impl Case<'_> {
-    /// The way to leave the function around a node.
+    /// The way to leave the function around a node. Where the case allows it, a function that cannot
+    /// report is given an error result.
     pub(super) fn leave(&self, edits: &mut Edits, file: &Arc<File>, at: Node<'_>, failure: &Failure) -> Exit {
+        let mut trial = edits.clone();
+        let exit = self.leave_as_it_is(&mut trial, file, at, failure);
+        if !exit.reports
+            && self.signatures == Signatures::MayChange
+            && let Some(exit) = new_error::leave(self, edits, file, at, failure)
+        {
+            return exit;
+        }
+        *edits = trial;
+        exit
+    }
+
+    /// The way to leave a function with the results it has.
+    pub(super) fn leave_as_it_is(
+        &self,
+        edits: &mut Edits,
+        file: &Arc<File>,
+        at: Node<'_>,
+        failure: &Failure,
+    ) -> Exit {
         let Some(function) = file.enclosing_function(at) else {
             return Exit { lines: vec!["return".to_owned()], reports: false };
         };
@@ -103,10 +127,10 @@ impl Case<'_> {
                 return Exit { lines: self.give_back(file, function, others, "false"), reports: true };
             }
         }
-        if results.is_empty() {
-            if let Some(lines) = http::answer(self, edits, file, function, failure) {
-                return Exit { lines, reports: true };
-            }
+        if results.is_empty()
+            && let Some(lines) = http::answer(self, edits, file, function, failure)
+        {
+            return Exit { lines, reports: true };
         }
         let mut lines: Vec<String> = logger::report(file, at, failure).into_iter().collect();
         if in_loop(at, function) {
@@ -128,7 +152,13 @@ impl Case<'_> {
     }
 
     /// `return` with the zero values of all results but the last, which is given.
-    fn give_back(&self, file: &Arc<File>, function: Node<'_>, others: &[String], last: &str) -> Vec<String> {
+    pub(super) fn give_back(
+        &self,
+        file: &Arc<File>,
+        function: Node<'_>,
+        others: &[String],
+        last: &str,
+    ) -> Vec<String> {
         let mut lines = Vec::new();
         let mut values: Vec<String> = Vec::new();
         for (at, ty) in others.iter().enumerate() {
@@ -168,12 +198,12 @@ impl Case<'_> {
     /// An error value in the style of the package.
     pub(super) fn error(&self, edits: &mut Edits, file: &Arc<File>, failure: &Failure) -> String {
         if let Some(cause) = &failure.cause {
-            if failure.plain.is_empty() || !wraps(file) {
+            if failure.format.is_empty() || !wraps(file) {
                 return cause.clone();
             }
             let fmt = edits.import(file, "fmt");
             let prefix = self.prefix(file);
-            return format!("{fmt}.Errorf(\"{prefix}{}: %w\", {cause})", failure.plain);
+            return format!("{fmt}.Errorf(\"{prefix}{}: %w\", {cause})", failure.format);
         }
         if let Some((code, status)) = grpc(file, failure.blame) {
             return format!("{status}.Error({code}, \"{}\")", failure.plain);

@@ -69,7 +69,7 @@ fn declared_from(file: &File, node: Node<'_>, source: &str) -> bool {
     statement
         .child_by_field_name("right")
         .and_then(|right| value_at(right, position))
-        .is_some_and(|value| nodes_of(value, |node| file.text_of(node) == source).first().is_some())
+        .is_some_and(|value| !nodes_of(value, |node| file.text_of(node) == source).is_empty())
 }
 
 /// The value that a variable was declared with, and which of several results it is.

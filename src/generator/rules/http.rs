@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, nodes_of};
+use super::case::{Case, called_name, nodes_of, statement_of};
 use super::edit::Edits;
 use super::exit::{Blame, Failure};
 use crate::repository::go::{File, Function};
@@ -72,7 +72,10 @@ fn status(edits: &mut Edits, file: &Arc<File>, failure: &Failure) -> String {
     format!("{http}.{}", status_name(failure))
 }
 
-const fn status_name(failure: &Failure) -> &'static str {
+fn status_name(failure: &Failure) -> &str {
+    if let Some(status) = &failure.status {
+        return status;
+    }
     match (failure.blame, failure.requested) {
         (Blame::Missing, _) => "StatusNotFound",
         (Blame::Malformed | Blame::Empty, true) => "StatusBadRequest",
@@ -127,6 +130,34 @@ fn error_answers<'t>(case: &Case<'_>, file: &'t Arc<File>) -> Vec<(Node<'t>, cra
             takes_writer.then_some((call, callee))
         })
         .collect()
+}
+
+/// The status with which the package answers when a call fails, as its other handlers do.
+pub(super) fn neighbours_status(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> Option<String> {
+    let name = called_name(file, call);
+    case.resolver.package_of(file).iter().find_map(|other| {
+        nodes_of(other.tree.root_node(), |node| node.kind() == "call_expression")
+            .into_iter()
+            .filter(|node| called_name(other, *node) == name)
+            .find_map(|node| {
+                let statement = statement_of(node)?;
+                let check = if statement.kind() == "if_statement" {
+                    statement
+                } else {
+                    statement.next_named_sibling().filter(|next| next.kind() == "if_statement")?
+                };
+                let condition = check.child_by_field_name("condition")?;
+                let block = check.child_by_field_name("consequence")?;
+                if !other.text_of(condition).contains("!= nil") {
+                    return None;
+                }
+                let statuses = nodes_of(block, |node| {
+                    node.kind() == "selector_expression" && other.text_of(node).starts_with("http.Status")
+                });
+                let [status] = statuses.as_slice() else { return None };
+                other.text_of(*status).strip_prefix("http.").map(str::to_owned)
+            })
+    })
 }
 
 /// The status that a helper's name stands for.

@@ -14,7 +14,7 @@ use tree_sitter::Node;
 
 use super::case::{Case, Draft, called_name, nodes_of, statement_of};
 use super::edit::{Edits, indent_of, is_repairable};
-use super::exit::{Blame, Failure, words};
+use super::exit::{Blame, Failure, results_of, words};
 use super::flow::from_request;
 use super::suspect::phrase;
 use super::{Rule, Tier};
@@ -70,6 +70,8 @@ fn defining_call<'t>(case: &Case<'_>, file: &'t Arc<File>, variable: Node<'t>) -
     }
     let returns_error = match case.resolver.results(file, call) {
         Some(results) => results.last().is_some_and(|ty| ty.text == "error") && results.len() == names,
+        // Of an unknown call only the name of its last result tells whether that is an error.
+        None if file.text_of(error) != "_" => file.text_of(error).to_ascii_lowercase().contains("err"),
         None => !matches!(
             called_name(file, call),
             "Cut" | "CutPrefix" | "CutSuffix" | "LookupEnv" | "Load" | "Value" | "Caller"
@@ -151,25 +153,37 @@ fn failure(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, subject: &str, err
         || ["parse", "decode", "unmarshal", "atoi"]
             .iter()
             .any(|word| name.to_ascii_lowercase().starts_with(word));
-    let missing = case.callee(file, call).is_some_and(|callee| {
-        let body =
-            callee.file.text.get(callee.function.body.clone()).unwrap_or_default().to_ascii_lowercase();
-        ["notfound", "not found", "unknown", "no such", "missing"].iter().any(|word| body.contains(word))
-    });
+    let subject = phrase(subject);
+    let mut verb = words(name);
+    if verb.len() == 1 && subject != "value" && !verb.contains(&subject) {
+        verb.push(subject.clone());
+    }
     let (blame, plain) = if parses {
-        (Blame::Malformed, format!("invalid {}", phrase(subject)))
-    } else if missing {
-        (Blame::Missing, format!("{} not found", phrase(subject)))
+        (Blame::Malformed, format!("invalid {subject}"))
+    } else if finds_nothing(case, file, call) {
+        (Blame::Missing, format!("{subject} not found"))
     } else {
-        (Blame::Internal, words(name).join(" "))
+        (Blame::Internal, format!("cannot {}", verb.join(" ")))
     };
     let mut failure = Failure::new(blame, plain).caused_by(error);
-    if missing && !parses {
-        // To the caller the error itself says that; only an HTTP answer needs the words.
-        failure.format = words(name).join(" ");
+    if blame != Blame::Malformed {
+        // The error says itself what went wrong; only an HTTP answer needs the words.
+        failure.format = verb.join(" ");
     }
     failure.requested = from_request(file, call);
+    failure.status = super::http::neighbours_status(case, file, call);
     failure
+}
+
+/// Whether a call of the repository can fail because there is no such thing.
+fn finds_nothing(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> bool {
+    case.resolver.callees(file, call).iter().any(|callee| {
+        let body =
+            callee.file.text.get(callee.function.body.clone()).unwrap_or_default().to_ascii_lowercase();
+        ["notfound", "not found", "unknown", "no such", "does not exist"]
+            .iter()
+            .any(|word| body.contains(word))
+    })
 }
 
 fn subject<'f>(file: &'f File, definition: &Definition<'_>) -> &'f str {
@@ -273,12 +287,10 @@ fn check_named(
             let last = last.named_child(u32::try_from(last.named_child_count().checked_sub(1)?).ok()?)?;
             let failure = failure(case, file, definition.call, subject(file, definition), name);
             let exit = case.leave(&mut edits, file, last, &failure);
-            let lines: Vec<String> = exit
-                .lines
-                .iter()
-                .filter(|line| !line.contains("rror(\"") || line.starts_with("return"))
-                .cloned()
-                .collect();
+            // What the block does already stands for the report; only the way out is missing.
+            let silent = file.enclosing_function(last).is_none_or(|node| results_of(file, node).is_empty());
+            let lines: Vec<String> =
+                if silent { exit.lines.last().cloned().into_iter().collect() } else { exit.lines.clone() };
             edits.insert_after(file, last, &lines)?;
             Some((edits, exit.reports))
         }
@@ -298,6 +310,8 @@ fn check_named(
             Some((edits, true))
         }
         Some(_) => None,
+        // A loop or a switch may ask for it in its own way.
+        None if is_asked_between(file, statement, used, name) => None,
         None => {
             let failure = failure(case, file, definition.call, subject(file, definition), name);
             let exit = case.leave(&mut edits, file, statement, &failure);
@@ -305,6 +319,23 @@ fn check_named(
             Some((edits, exit.reports))
         }
     }
+}
+
+/// Whether some condition between the call and the use of its value speaks of the error.
+fn is_asked_between(file: &File, statement: Node<'_>, used: Node<'_>, name: &str) -> bool {
+    let Some(function) = file.enclosing_function(statement) else { return false };
+    nodes_of(function, |node| {
+        node.kind() == "identifier"
+            && node.start_byte() > statement.end_byte()
+            && node.start_byte() < used.start_byte()
+            && file.text_of(node) == name
+    })
+    .into_iter()
+    .any(|node| {
+        std::iter::successors(node.parent(), Node::parent)
+            .take_while(|parent| parent.kind() != "statement_list")
+            .any(|parent| matches!(parent.kind(), "binary_expression" | "expression_case" | "for_clause"))
+    })
 }
 
 /// Whether a statement is an `if` that asks whether an error is set.

@@ -49,7 +49,24 @@ fn may_raise(case: &Case<'_>, file: &Arc<File>, node: Node<'_>) -> bool {
     });
     // A constant index that is not the one of the message did not fail.
     let constant = file.text_of(index).parse::<i64>().ok();
-    list && constant.is_none_or(|constant| case.fault.facts.index.is_none_or(|index| index == constant))
+    list && !is_bounded(file, operand, index)
+        && constant.is_none_or(|constant| case.fault.facts.index.is_none_or(|index| index == constant))
+}
+
+/// Whether the loop around keeps a plain loop variable below the length of the very list.
+fn is_bounded(file: &File, operand: Node<'_>, index: Node<'_>) -> bool {
+    let (list, name) = (file.text_of(operand), file.text_of(index));
+    match file.binding(index, name).filter(|_| index.kind() == "identifier") {
+        Some(Binding::Range { clause, position: 0 }) => {
+            clause.child_by_field_name("right").is_some_and(|over| file.text_of(over) == list)
+        }
+        Some(Binding::Short { statement, .. }) => statement
+            .parent()
+            .filter(|parent| parent.kind() == "for_clause")
+            .and_then(|clause| clause.child_by_field_name("condition"))
+            .is_some_and(|condition| file.text_of(condition) == format!("{name} < len({list})")),
+        _ => false,
+    }
 }
 
 fn check<'c>(case: &Case<'_>, file: &'c Arc<File>, raiser: Node<'c>) -> Option<Check<'c>> {

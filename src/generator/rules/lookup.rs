@@ -79,7 +79,8 @@ pub(super) fn fresh(file: &File, statement: Node<'_>, names: &[&str]) -> Option<
             let taken_later = std::iter::successors(statement.next_named_sibling(), Node::next_named_sibling)
                 .any(|later| file.declares(later, name).is_some());
             let imported = file.imports.iter().any(|import| import.identifier() == **name);
-            file.binding(statement, name).is_none() && !taken_later && !imported
+            let declared = file.functions.iter().any(|function| function.identifier == **name);
+            file.binding(statement, name).is_none() && !taken_later && !imported && !declared
         })
         .map(|name| (*name).to_owned())
 }

@@ -13,32 +13,39 @@
 
 mod assertion;
 mod case;
+mod channel;
 mod check;
 mod divide;
 mod edit;
 mod exit;
+mod explicit_panic;
 mod flow;
 mod http;
 mod ignored_error;
 mod import;
+mod layout;
 mod length;
 mod literal;
+mod lock;
 mod logger;
 mod lookup;
 mod loop_bound;
+mod make_length;
 mod missing_field;
+mod new_error;
 mod nil_guard;
 mod nil_map;
 mod not_found;
 mod slice_bounds;
 mod suspect;
+mod wait_group;
 
 #[cfg(test)]
 mod tests;
 
 use crate::domain::{Class, Fault, FixCandidate, Provenance};
 use crate::repository::Repository;
-use case::{Case, Draft};
+use case::{Case, Draft, Signatures};
 
 /// How many candidates are proposed at most: each costs a build.
 const MAX_CANDIDATES: usize = 12;
@@ -104,6 +111,18 @@ rules! {
     GuardDivisor = "guard_divisor", divide, [DivideByZero];
     /// Asks for a value's type before it is taken for granted.
     CheckAssertion = "check_assertion", assertion, [TypeAssertion];
+    /// Makes a channel that was never made, or closes one only once.
+    CloseOnce = "close_once", channel, [CloseOfChannel];
+    /// Counts a goroutine before it starts, and its end once.
+    BalanceWaitGroup = "balance_wait_group", wait_group, [WaitGroupMisuse];
+    /// Returns an error where the program panics on purpose.
+    ReturnError = "return_error", explicit_panic, [ExplicitPanic];
+    /// Asks whether a length is negative before something is made of it.
+    CheckMakeLength = "check_make_length", make_length, [MakeLength];
+    /// Takes the lock that guards a map, or removes an unlock too many.
+    HoldLock = "hold_lock", lock, [ConcurrentMapAccess, DataRace, MutexMisuse];
+    /// Parses a value in the form it has.
+    CorrectLayout = "correct_layout", layout, [LoggedError];
 }
 
 /// What a draft does, best first.
@@ -125,13 +144,17 @@ enum Tier {
 /// statement, small before large; those that may hide the defect come last and say so.
 #[must_use]
 pub fn propose(fault: &Fault, repository: &Repository) -> Vec<FixCandidate> {
-    let case = Case::new(fault, repository);
-    let mut drafts: Vec<Draft> = Rule::ALL
-        .iter()
-        .filter(|rule| rule.classes().contains(&fault.class))
-        .flat_map(|rule| rule.drafts(&case))
-        .collect();
-    drafts.sort_by_cached_key(|draft| (draft.masks, draft.tier, draft.depth, draft.edits.size()));
+    let look = |signatures| -> Vec<Draft> {
+        let case = Case::new(fault, repository, signatures);
+        let rules = Rule::ALL.iter().filter(|rule| rule.classes().contains(&fault.class));
+        rules.flat_map(|rule| rule.drafts(&case)).collect()
+    };
+    let mut drafts = look(Signatures::Stay);
+    if drafts.iter().all(|draft| draft.masks) {
+        // Nothing here can report: a function may have to learn to.
+        drafts.extend(look(Signatures::MayChange));
+    }
+    drafts.sort_by_cached_key(|draft| (draft.masks, draft.tier, draft.depth, draft.rule, draft.edits.size()));
     let mut candidates: Vec<FixCandidate> = Vec::new();
     for draft in drafts {
         let Some(changes) = draft.edits.finish() else { continue };

@@ -2,7 +2,7 @@
 //!
 //! Evidence: an expression on the failing line that is dereferenced and can be nil. Edits, in order: a
 //! comparison in the condition that uses it; an early exit which reports; for a callback that nobody
-//! set, a call only when it is set. A plain statement is at last wrapped in a comparison, which may
+//! set, a call only when it is set; what may be left out of a sum is left out. Any other plain statement is at last wrapped in a comparison, which may
 //! hide the defect.
 
 use tree_sitter::Node;
@@ -24,7 +24,13 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             continue;
         }
         let text = file.text_of(node);
-        let name = noun(file, node);
+        let mut name = noun(file, node);
+        if name.chars().count() < 2
+            && let Some(ty) = case.resolver.type_of(file, node)
+            && let Some(declared) = case.resolver.type_decl(&ty)
+        {
+            name = declared.name;
+        }
         let explanation = format!("`{text}` may be nil: it is checked before it is used.");
         drafts.extend(wrap(case, suspect, &explanation));
         drafts.extend(case.check(&Check {
@@ -48,7 +54,7 @@ fn wrap(case: &Case<'_>, suspect: Suspect<'_>, explanation: &str) -> Option<Draf
     if !matches!(statement.kind(), "expression_statement" | "assignment_statement" | "inc_statement") {
         return None;
     }
-    let indent = indent_of(file, statement)?;
+    let indent = indent_of(file, statement).filter(|_| !file.text_of(statement).contains('`'))?;
     let body = file.text_of(statement).replace('\n', "\n\t");
     let mut edits = Edits::default();
     let text = format!("if {} != nil {{\n{indent}\t{body}\n{indent}}}", file.text_of(node));
@@ -59,12 +65,16 @@ fn wrap(case: &Case<'_>, suspect: Suspect<'_>, explanation: &str) -> Option<Draf
         .type_of(file, node)
         .is_some_and(|ty| case.resolver.underlying(&ty).shape() == Shape::Function)
         && is_call_statement(statement, node);
+    // A part that may be left out adds nothing to a sum.
+    let adds = statement.child_by_field_name("operator").is_some_and(|operator| {
+        matches!(file.text_of(operator), "+=" | "-=") && node.kind() == "selector_expression"
+    });
     Some(Draft {
         rule: Rule::GuardNil,
-        tier: if callback { Tier::Guard } else { Tier::Mask },
+        tier: if adds { Tier::Condition } else { Tier::Guard },
         depth: 0,
         explanation: explanation.to_owned(),
-        masks: !callback,
+        masks: !callback && !adds,
         edits,
     })
 }

@@ -11,7 +11,7 @@ use tree_sitter::Node;
 
 use super::case::{Case, Draft, nodes_of, statement_of};
 use super::check::{Check, in_scope_before};
-use super::edit::{Edits, is_repairable};
+use super::edit::{Edits, is_repairable, spaced};
 use super::exit::{Blame, Failure, words};
 use super::suspect::{noun, phrase};
 use super::{Rule, Tier};
@@ -175,17 +175,21 @@ fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
             text.to_owned()
         } else {
             let name = super::lookup::fresh(file, statement, &[name, "bound", "stop"])?;
-            lines.push(format!("{name} := {text}"));
-            edits.replace(file, bound.byte_range(), name.clone());
+            lines.push(format!("{name} := {}", spaced(file, bound)));
             name
         };
         lines.extend([format!("if {held} > {length} {{"), format!("\t{held} = {length}"), "}".to_owned()]);
-        Some(())
+        Some(held)
     };
-    if let Some(start) = cut.start.filter(|start| start.kind() != "int_literal") {
-        hold(start, "start")?;
-    }
-    hold(end, "end")?;
+    let start = match cut.start {
+        Some(start) if start.kind() != "int_literal" => hold(start, "start")?,
+        Some(start) => file.text_of(start).to_owned(),
+        None => String::new(),
+    };
+    let stop = hold(end, "end")?;
+    let first = cut.start.unwrap_or(end).start_byte();
+    let colon = if cut.start.is_some() { format!("{start}:") } else { String::new() };
+    edits.replace(file, first..end.end_byte(), format!("{colon}{stop}"));
     edits.insert_before(file, statement, &lines)?;
     Some(Draft {
         rule: Rule::CheckBounds,

@@ -25,9 +25,28 @@ pub(super) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
     let Some(file) = case.file(0) else { return suspects };
     for user in case.raisers(0, |file, node| dereferenced(case, file, node).is_some()) {
         let Some(node) = dereferenced(case, file, user) else { continue };
+        if is_given(case, file, node) {
+            continue;
+        }
         if !suspects.iter().any(|known| known.node == node) {
             suspects.push(Suspect { depth: 0, file, node, inner: node });
         }
+    }
+    // What is known to be a pointer, an interface or a function comes before what is not known.
+    let known = |suspect: &Suspect<'c>| case.resolver.type_of(suspect.file, suspect.node).is_some();
+    if suspects.iter().any(known) {
+        suspects.retain(known);
+    }
+    // Methods are rarely called on nil: a receiver is suspected when nothing else can be nil.
+    let receiver = |suspect: &Suspect<'c>| {
+        suspect.node.kind() == "identifier"
+            && matches!(
+                file.binding(suspect.node, file.text_of(suspect.node)),
+                Some(Binding::Signature { part: Part::Receiver, .. })
+            )
+    };
+    if !suspects.iter().all(receiver) {
+        suspects.retain(|suspect| !receiver(suspect));
     }
     let mut at = 0;
     while let Some(suspect) = suspects.get(at).copied() {
@@ -39,6 +58,21 @@ pub(super) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
         at += 1;
     }
     suspects
+}
+
+/// Whether a value is never nil by the contract of who passes it.
+fn is_given(case: &Case<'_>, file: &Arc<File>, node: Node<'_>) -> bool {
+    case.resolver.type_of(file, node).is_some_and(|ty| {
+        matches!(
+            ty.text.as_str(),
+            "http.ResponseWriter"
+                | "*http.Request"
+                | "context.Context"
+                | "*gin.Context"
+                | "echo.Context"
+                | "*testing.T"
+        )
+    })
 }
 
 /// The expression that a node dereferences, when it can be nil as far as its type tells.
@@ -64,8 +98,8 @@ fn dereferenced<'t>(case: &Case<'_>, file: &Arc<File>, node: Node<'t>) -> Option
                     (!enters).then_some(operand)
                 }
                 Shape::Interface => called.then_some(operand),
-                Shape::Named(Some(_), _) => {
-                    (called && operand.kind() != "call_expression").then_some(operand)
+                Shape::Named(Some(package), name) => {
+                    (called && may_be_interface(file, package, name)).then_some(operand)
                 }
                 _ => None,
             }
@@ -85,6 +119,30 @@ fn dereferenced<'t>(case: &Case<'_>, file: &Arc<File>, node: Node<'t>) -> Option
         }
         _ => None,
     }
+}
+
+/// Interfaces of the standard library that programs keep in fields and parameters.
+const INTERFACES: &[(&str, &[&str])] = &[
+    ("io", &["Reader", "Writer", "Closer", "ReadCloser", "WriteCloser", "ReadWriter", "ReadWriteCloser"]),
+    ("context", &["Context"]),
+    ("http", &["Handler", "RoundTripper", "Flusher", "FileSystem"]),
+    ("net", &["Conn", "Listener", "Addr", "Error"]),
+    ("fmt", &["Stringer"]),
+    ("sort", &["Interface"]),
+    ("hash", &["Hash"]),
+    ("fs", &["FS", "File", "FileInfo"]),
+    ("slog", &["Handler"]),
+    ("reflect", &["Type"]),
+    ("sync", &["Locker"]),
+];
+
+/// Whether a type of another repository may be an interface: the standard library's are known, of the
+/// others nothing is.
+fn may_be_interface(file: &File, package: &str, name: &str) -> bool {
+    let path =
+        file.imports.iter().find(|import| import.identifier() == package).map(|import| import.path.as_str());
+    let library = path.is_some_and(|path| !path.split('/').next().unwrap_or(path).contains('.'));
+    !library || INTERFACES.iter().any(|(known, names)| *known == package && names.contains(&name))
 }
 
 /// The same value one step outwards.

@@ -17,6 +17,9 @@ use crate::repository::Repository;
 /// How many declarations a look-up follows: named types may be declared in a circle by broken code.
 const MAX_DEPTH: usize = 12;
 
+/// How many files are searched for the users of an exported name.
+const MAX_USERS: usize = 2000;
+
 /// A declared type.
 #[derive(Debug, Clone)]
 pub struct TypeDecl {
@@ -76,6 +79,29 @@ impl<'r> Resolver<'r> {
 
     fn folder(&self, folder: &str) -> Vec<Arc<File>> {
         self.repository.go_files_in(folder).into_iter().filter(|file| !file.is_test()).collect()
+    }
+
+    /// The files that can name what a file declares: its package with its tests and, when others can
+    /// name it too, the files that import the package. None when there are too many to look at.
+    #[must_use]
+    pub fn users_of(&self, file: &File, exported: bool) -> Option<Vec<Arc<File>>> {
+        let folder = file.path.folder();
+        let mut users = self.repository.go_files_in(folder);
+        if !exported {
+            return Some(users);
+        }
+        let sources = || self.repository.files().iter().filter(|path| path.as_str().ends_with(".go"));
+        if sources().count() > MAX_USERS {
+            return None;
+        }
+        for path in sources().filter(|path| path.folder() != folder) {
+            let Ok(other) = self.repository.go_file(path) else { continue };
+            let imports = |path: &str| self.repository.folder_of_package(path).as_deref() == Some(folder);
+            if other.imports.iter().any(|import| imports(&import.path)) {
+                users.push(other);
+            }
+        }
+        Some(users)
     }
 
     /// The files of the package that a file imports under a name; empty when it is none of the
@@ -194,6 +220,43 @@ impl<'r> Resolver<'r> {
             }
             _ => None,
         }
+    }
+
+    /// The functions that a call can reach: the one it names, or, through an interface of the
+    /// repository, the methods of that name in the packages that are at hand.
+    #[must_use]
+    pub fn callees(&self, file: &Arc<File>, call: Node<'_>) -> Vec<Callee> {
+        if let Some(callee) = self.callee(file, call) {
+            return vec![callee];
+        }
+        let Some(function) = call.child_by_field_name("function") else { return Vec::new() };
+        let (Some(operand), Some(name)) =
+            (function.child_by_field_name("operand"), function.child_by_field_name("field"))
+        else {
+            return Vec::new();
+        };
+        let name = file.text_of(name);
+        let Some(ty) = self.type_of(file, operand) else { return Vec::new() };
+        if self.underlying(&ty).shape() != Shape::Interface {
+            return Vec::new();
+        }
+        let home = self.type_decl(&ty).map(|declaration| declaration.file);
+        let mut folders = vec![file.path.folder().to_owned()];
+        folders.extend(home.map(|home| home.path.folder().to_owned()));
+        let imported =
+            file.imports.iter().filter_map(|import| self.repository.folder_of_package(&import.path));
+        folders.extend(imported);
+        folders.sort();
+        folders.dedup();
+        let mut callees = Vec::new();
+        for other in folders.iter().flat_map(|folder| self.folder(folder)) {
+            for function in &other.functions {
+                if function.identifier == name && function.receiver.is_some() {
+                    callees.push(Callee { file: Arc::clone(&other), function: function.clone() });
+                }
+            }
+        }
+        callees
     }
 
     /// Whether an expression is the name of an imported package.

@@ -1,0 +1,138 @@
+//! A panic on purpose where the function could return an error.
+//!
+//! Evidence: `panic(…)`, or a call of a `Must…` function, on the failing line or that of a caller.
+//! Edits: in a function that can report, `panic(err)` becomes the return of that error and any other
+//! panic one of an error with its message; `Must…` becomes the function that returns the error, checked.
+
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use super::case::{Case, Draft, called_name, statement_of};
+use super::check::in_scope_before;
+use super::edit::{Edits, is_repairable};
+use super::exit::{Blame, Failure};
+use super::flow::from_request;
+use super::lookup::fresh;
+use super::suspect::phrase;
+use super::{Rule, Tier};
+use crate::repository::go::{File, imported_name};
+
+pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    for depth in 0..case.frames.len() {
+        let Some(file) = case.file(depth).filter(|file| is_repairable(file)) else { continue };
+        for call in case.raisers(depth, |_, node| node.kind() == "call_expression") {
+            let name = called_name(file, call);
+            let found = if name == "panic" {
+                returned(case, file, call)
+            } else if name.starts_with("Must") {
+                checked(case, file, call, name)
+            } else {
+                None
+            };
+            if let Some((edits, reports, explanation)) = found {
+                drafts.push(Draft {
+                    rule: Rule::ReturnError,
+                    tier: if reports { Tier::Cause } else { Tier::Mask },
+                    depth,
+                    explanation,
+                    masks: !reports,
+                    edits,
+                });
+            }
+        }
+    }
+    drafts
+}
+
+type Found = Option<(Edits, bool, String)>;
+
+/// `panic(x)` becomes a return.
+fn returned(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> Found {
+    let value = call.child_by_field_name("arguments")?.named_child(0)?;
+    let statement = statement_of(call).filter(|statement| statement.kind() == "expression_statement")?;
+    let is_error = case.resolver.type_of(file, value).is_some_and(|ty| ty.text == "error")
+        || matches!(file.text_of(value), "err" | "e");
+    let mut failure = if is_error {
+        Failure::new(Blame::Internal, String::new()).caused_by(file.text_of(value))
+    } else {
+        message(file, value)?
+    };
+    failure.requested = from_request(file, statement);
+    let mut edits = Edits::default();
+    let exit = case.leave(&mut edits, file, call, &failure);
+    if !exit.reports {
+        return None;
+    }
+    let indent = super::edit::indent_of(file, statement)?;
+    edits.replace(file, statement.byte_range(), exit.lines.join(&format!("\n{indent}")));
+    Some((edits, true, "The function can return an error: it does so instead of panicking.".to_owned()))
+}
+
+/// The message of a panic with a text or a formatted text.
+fn message(file: &File, value: Node<'_>) -> Option<Failure> {
+    let literal = |node: Node<'_>| {
+        (node.kind() == "interpreted_string_literal").then(|| file.text_of(node).trim_matches('"').to_owned())
+    };
+    if let Some(text) = literal(value) {
+        return Some(Failure::new(Blame::Internal, text.replace('%', "%%")).with(text, Vec::new()));
+    }
+    let formats =
+        value.kind() == "call_expression" && matches!(called_name(file, value), "Sprintf" | "Errorf");
+    let arguments = value.child_by_field_name("arguments").filter(|_| formats)?;
+    let mut cursor = arguments.walk();
+    let mut arguments = arguments.named_children(&mut cursor);
+    let format = literal(arguments.next()?)?;
+    let arguments: Vec<String> = arguments.map(|node| file.text_of(node).to_owned()).collect();
+    Some(Failure::new(Blame::Internal, "internal error").with(format, arguments))
+}
+
+/// `x := p.MustF(a)` becomes `x, err := p.F(a)` and a check.
+fn checked(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, name: &str) -> Found {
+    let plain = name.strip_prefix("Must").filter(|rest| !rest.is_empty())?;
+    let function = call.child_by_field_name("function")?;
+    let known = match imported_name(file, function) {
+        // `template.Must(f())` has no function of another name behind it.
+        Some(_) => true,
+        None => case.resolver.package_of(file).iter().any(|file| file.function(plain).is_some()),
+    };
+    let statement = statement_of(call)?;
+    if !known || !in_scope_before(file, call, statement) || file.enclosing_function(call).is_none() {
+        return None;
+    }
+    let target = file.text_of(function);
+    let target = format!("{}{plain}", target.strip_suffix(name)?);
+    let arguments = file.text_of(call.child_by_field_name("arguments")?);
+    let given = call.child_by_field_name("arguments").and_then(|list| list.named_child(0));
+    let noun = given.map(|given| super::suspect::noun(file, given)).unwrap_or_default();
+    let mut failure = Failure::new(Blame::Malformed, format!("invalid {}", phrase(&noun))).caused_by("err");
+    failure.requested = from_request(file, call);
+    let mut edits = Edits::default();
+    let whole = statement.kind() == "short_var_declaration"
+        && statement.child_by_field_name("right").and_then(|right| right.named_child(0)) == Some(call);
+    let left = statement.child_by_field_name("left").filter(|_| whole);
+    let value = match left {
+        Some(left) if left.named_child_count() == 1 => file.text_of(left).to_owned(),
+        _ => fresh(file, statement, &["value", "result", "parsed"])?,
+    };
+    super::ignored_error::soften_later(&mut edits, file, statement, "err")?;
+    let exit = case.leave(&mut edits, file, call, &failure);
+    if !exit.reports {
+        return None;
+    }
+    let mut lines = vec![format!("{value}, err := {target}{arguments}")];
+    lines.extend(exit.guarded("err != nil"));
+    if left.is_some() {
+        let indent = super::edit::indent_of(file, statement)?;
+        edits.replace(file, statement.byte_range(), lines.join(&format!("\n{indent}")));
+    } else {
+        edits.insert_before(file, statement, &lines)?;
+        edits.replace(file, call.byte_range(), value);
+    }
+    Some((
+        edits,
+        true,
+        format!("`{name}` panics on bad input: `{plain}` returns the error, which is passed on."),
+    ))
+}

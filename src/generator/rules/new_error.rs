@@ -1,0 +1,208 @@
+//! Giving a function an error result, so that it can report what it could only hide.
+//!
+//! Only where that stays small: a function or method of the repository without an error result, whose
+//! results have no names, which no interface asks for, no test calls and nothing takes as a value, and
+//! whose few callers can all report. Its returns get `nil`, its callers a check.
+
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use super::case::{Case, called_name, nodes_of, statement_of};
+use super::check::in_scope_before;
+use super::edit::{Edits, indent_of, is_repairable};
+use super::exit::{Exit, Failure, results_of, words};
+use super::flow::from_request;
+use super::ignored_error::soften_later;
+use super::lookup::fresh;
+use crate::repository::go::{File, Function};
+
+/// The most calls that are changed with the function.
+const MAX_CALLS: usize = 6;
+
+/// Methods that interfaces of the standard library ask for by these names.
+const KNOWN: &[&str] = &[
+    "String",
+    "Error",
+    "Len",
+    "Less",
+    "Swap",
+    "ServeHTTP",
+    "Close",
+    "Read",
+    "Write",
+    "Unwrap",
+    "Is",
+    "As",
+    "Push",
+    "Pop",
+    "Format",
+    "GoString",
+    "main",
+    "init",
+];
+
+/// Leaves the function around a node with an error that it did not have before.
+pub(super) fn leave(
+    case: &Case<'_>,
+    edits: &mut Edits,
+    file: &Arc<File>,
+    at: Node<'_>,
+    failure: &Failure,
+) -> Option<Exit> {
+    let node = file.enclosing_function(at)?;
+    let function = file.functions.iter().find(|function| function.range == node.byte_range())?;
+    let unnamed = function.results.iter().all(|result| result.name.is_empty());
+    let known = KNOWN.contains(&function.identifier.as_str());
+    if !unnamed || known || is_asked_for(case, file, &function.identifier) {
+        return None;
+    }
+    let mut trial = edits.clone();
+    change_signature(&mut trial, file, node)?;
+    change_returns(&mut trial, file, node)?;
+    let calls = calls(case, file, function)?;
+    for (user, range) in &calls {
+        change_call(case, &mut trial, user, user.node_at(range.clone())?, function, failure)?;
+    }
+    let error = case.error(&mut trial, file, failure);
+    let lines = case.give_back(file, node, &results_of(file, node), &error);
+    *edits = trial;
+    Some(Exit { lines, reports: true })
+}
+
+/// Whether an interface of the package asks for a method of that name.
+fn is_asked_for(case: &Case<'_>, file: &File, name: &str) -> bool {
+    case.resolver.package_of(file).iter().any(|file| {
+        nodes_of(file.tree.root_node(), |node| node.kind() == "method_elem")
+            .into_iter()
+            .filter_map(|method| method.child_by_field_name("name"))
+            .any(|method| file.text_of(method) == name)
+    })
+}
+
+fn change_signature(edits: &mut Edits, file: &Arc<File>, node: Node<'_>) -> Option<()> {
+    match node.child_by_field_name("result") {
+        None => {
+            let end = node.child_by_field_name("parameters")?.end_byte();
+            edits.replace(file, end..end, " error");
+        }
+        Some(list) if list.kind() == "parameter_list" => {
+            let end = list.end_byte() - 1;
+            edits.replace(file, end..end, ", error");
+        }
+        Some(result) => {
+            edits.replace(file, result.byte_range(), format!("({}, error)", file.text_of(result)))
+        }
+    }
+    Some(())
+}
+
+fn change_returns(edits: &mut Edits, file: &Arc<File>, node: Node<'_>) -> Option<()> {
+    let count = results_of(file, node).len();
+    let returns = nodes_of(node, |inner| inner.kind() == "return_statement");
+    for statement in returns.into_iter().filter(|inner| file.enclosing_function(*inner) == Some(node)) {
+        match statement.named_child(0) {
+            None => edits.replace(file, statement.byte_range(), "return nil"),
+            Some(list) if list.named_child_count() == count => {
+                edits.replace(file, list.end_byte()..list.end_byte(), ", nil");
+            }
+            Some(_) => return None,
+        }
+    }
+    if count == 0 {
+        let body = node.child_by_field_name("body")?;
+        let list = body.named_child(0)?;
+        let last = list.named_child(u32::try_from(list.named_child_count().checked_sub(1)?).ok()?)?;
+        if last.kind() != "return_statement" {
+            edits.insert_after(file, last, &["return nil".to_owned()])?;
+        }
+    }
+    Some(())
+}
+
+type Calls = Vec<(Arc<File>, std::ops::Range<usize>)>;
+
+/// Every call of a function; none when it is used in any other way, or by a test.
+fn calls(case: &Case<'_>, file: &Arc<File>, function: &Function) -> Option<Calls> {
+    let mut calls = Vec::new();
+    for user in case.resolver.users_of(file, function.is_exported())? {
+        let uses = nodes_of(user.tree.root_node(), |node| {
+            matches!(node.kind(), "identifier" | "field_identifier")
+                && user.text_of(node) == function.identifier
+        });
+        for name in uses {
+            let holder =
+                name.parent().filter(|parent| parent.kind() == "selector_expression").unwrap_or(name);
+            let Some(parent) = holder.parent() else { continue };
+            let declares =
+                matches!(parent.kind(), "function_declaration" | "method_declaration" | "field_declaration");
+            let key = matches!(parent.kind(), "keyed_element" | "literal_element")
+                && name.kind() == "field_identifier";
+            if declares || key || name.parent().is_some_and(|parent| parent.kind() == "method_declaration") {
+                continue;
+            }
+            let is_call =
+                parent.kind() == "call_expression" && parent.child_by_field_name("function") == Some(holder);
+            match case.callee(&user, parent).filter(|_| is_call) {
+                Some(callee) if callee.function == *function && callee.file.path == file.path => {
+                    if !is_repairable(&user) || calls.len() == MAX_CALLS {
+                        return None;
+                    }
+                    calls.push((Arc::clone(&user), parent.byte_range()));
+                }
+                // Another function of that name.
+                Some(_) => {}
+                None => return None,
+            }
+        }
+    }
+    (!calls.is_empty()).then_some(calls)
+}
+
+/// A call takes the error and leaves with it; none when its function cannot report.
+fn change_call(
+    case: &Case<'_>,
+    edits: &mut Edits,
+    file: &Arc<File>,
+    call: Node<'_>,
+    function: &Function,
+    failure: &Failure,
+) -> Option<()> {
+    let statement = statement_of(call)?;
+    let name = called_name(file, call);
+    // An answer says what failed inside; an error passed on says what was tried.
+    let mut failure = Failure { format: words(name).join(" "), ..failure.clone() }.caused_by("err");
+    failure.arguments.clear();
+    failure.requested = from_request(file, call);
+    let exit = case.leave_as_it_is(edits, file, call, &failure);
+    if !exit.reports {
+        return None;
+    }
+    let text = file.text_of(call);
+    if statement.kind() == "expression_statement" && statement.named_child(0) == Some(call) {
+        if !function.results.is_empty() {
+            return None;
+        }
+        let lines = exit.guarded(&format!("err := {text}; err != nil"));
+        let indent = indent_of(file, statement)?;
+        edits.replace(file, statement.byte_range(), lines.join(&format!("\n{indent}")));
+        return Some(());
+    }
+    soften_later(edits, file, statement, "err")?;
+    let right = statement.child_by_field_name("right").and_then(|right| right.named_child(0));
+    if statement.kind() == "short_var_declaration" && right == Some(call) {
+        let left = statement.child_by_field_name("left")?;
+        edits.replace(file, left.end_byte()..left.end_byte(), ", err");
+        return edits.insert_after(file, statement, &exit.guarded("err != nil"));
+    }
+    if function.results.len() != 1 || !in_scope_before(file, call, statement) {
+        return None;
+    }
+    let last = words(name).pop().unwrap_or_default();
+    let value = fresh(file, statement, &[last.as_str(), "value", "result"])?;
+    let mut lines = vec![format!("{value}, err := {text}")];
+    lines.extend(exit.guarded("err != nil"));
+    edits.insert_before(file, statement, &lines)?;
+    edits.replace(file, call.byte_range(), value);
+    Some(())
+}

@@ -1,0 +1,67 @@
+//! A WaitGroup whose count goes below zero.
+//!
+//! Evidence: `Done` or `Add` on the failing line, in the function that the trace names. Edits: a plain
+//! `Done` beside a deferred one goes; an `Add` inside the goroutine it counts moves before its start.
+
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use super::case::{Case, Draft, nodes_in, nodes_of, statement_of};
+use super::channel::remove_line;
+use super::edit::{Edits, is_repairable};
+use super::{Rule, Tier};
+use crate::repository::go::File;
+
+pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
+    let Some(frame) = case.frames.first().filter(|frame| is_repairable(&frame.file)) else {
+        return Vec::new();
+    };
+    let file = &frame.file;
+    let mut drafts = Vec::new();
+    for function in nodes_in(file, &frame.range, |node| {
+        matches!(node.kind(), "func_literal" | "function_declaration" | "method_declaration")
+    }) {
+        drafts.extend(twice_done(file, function));
+        drafts.extend(late_add(file, function));
+    }
+    drafts
+}
+
+fn draft(explanation: String, edits: Edits) -> Draft {
+    Draft { rule: Rule::BalanceWaitGroup, tier: Tier::Cause, depth: 0, explanation, masks: false, edits }
+}
+
+/// The statements of a function's own body, its closures left out, with a given text.
+fn own<'t>(file: &File, function: Node<'t>, kind: &str, wanted: impl Fn(&str) -> bool) -> Vec<Node<'t>> {
+    nodes_of(function, |node| node.kind() == kind && wanted(file.text_of(node)))
+        .into_iter()
+        .filter(|node| file.enclosing_function(*node) == Some(function))
+        .collect()
+}
+
+fn twice_done(file: &Arc<File>, function: Node<'_>) -> Option<Draft> {
+    let deferred =
+        own(file, function, "defer_statement", |text| text.ends_with(".Done()")).into_iter().next()?;
+    let call = file.text_of(deferred).strip_prefix("defer ")?;
+    let plain = own(file, function, "expression_statement", |text| text == call).into_iter().next()?;
+    let mut edits = Edits::default();
+    remove_line(&mut edits, file, plain)?;
+    Some(draft(format!("`{call}` is called twice, once by `defer`: the plain call goes."), edits))
+}
+
+fn late_add(file: &Arc<File>, function: Node<'_>) -> Option<Draft> {
+    let start = std::iter::successors(function.parent(), Node::parent)
+        .take_while(|node| node.kind() != "statement_list")
+        .find(|node| node.kind() == "go_statement")?;
+    let add =
+        own(file, function, "expression_statement", |text| text.ends_with(".Add(1)")).into_iter().next()?;
+    let text = file.text_of(add).to_owned();
+    let mut edits = Edits::default();
+    remove_line(&mut edits, file, add)?;
+    edits.insert_before(file, statement_of(start)?, &[text])?;
+    Some(draft(
+        "The goroutine counted itself, which can be too late: it is counted before it starts.".to_owned(),
+        edits,
+    ))
+}
