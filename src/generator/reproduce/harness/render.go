@@ -20,6 +20,8 @@ type writer struct {
 	taken   map[string]bool
 	imports map[string]string // path -> name
 	lines   []string
+	root    *Term // the call that is written
+	split   bool  // it is long: its larger arguments get variables
 }
 
 // errUnwritable is the panic of a value that Go source cannot express here.
@@ -34,11 +36,13 @@ func write(t *Term, self string, taken []string) (imports []Import, setup, call 
 	}()
 	// The first pass only learns which imports there are, so that no variable takes the name of one.
 	first := newWriter(self, taken)
-	first.call(t, "")
+	long := len(first.call(t, "")) > 90
 	w := newWriter(self, taken)
 	for _, name := range first.imports {
 		w.taken[name] = true
 	}
+	w.split = long
+	w.root = t
 	call = w.call(t, "")
 	for path, name := range w.imports {
 		imports = append(imports, Import{Name: name, Path: path})
@@ -152,6 +156,10 @@ func (w *writer) composite(t *Term, self string) string {
 func (w *writer) call(t *Term, self string) string {
 	var args []string
 	for i, arg := range t.args {
+		if w.split && t == w.root && arg.op == opCall && arg.size() > 1 {
+			args = append(args, w.variable(arg))
+			continue
+		}
 		args = append(args, w.expr(arg, paramType(t.fn.typ, i), self))
 	}
 	if t.fn.format != "" {

@@ -59,6 +59,9 @@ func simpler(t *Term) []*Term {
 	}
 	switch t.op {
 	case opLit:
+		if t.fixed {
+			break
+		}
 		for _, v := range simplerValues(t.lit) {
 			v := v
 			add(func(c *Term) { c.lit = v })

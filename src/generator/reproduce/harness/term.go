@@ -58,6 +58,7 @@ type Term struct {
 	then   []*Term // calls on the value once it is made; their first argument is opSelf
 	forced bool    // no caller would do this
 	closed bool    // a channel that is closed
+	fixed  bool    // not made simpler: it would be harder to read
 }
 
 // size is the number of nodes.

@@ -149,7 +149,9 @@ func (g *generator) request() []*Term {
 			body = g.text()
 		}
 	}
-	return []*Term{g.textTerm(route.Method), g.textTerm(path), g.textTerm(body)}
+	method := g.textTerm(route.Method)
+	method.fixed = true
+	return []*Term{method, g.textTerm(path), g.textTerm(body)}
 }
 
 func (g *generator) segment() string {
