@@ -394,6 +394,9 @@ func (w *writer) typeName(t reflect.Type) string {
 	case reflect.Pointer:
 		return "*" + w.typeName(t.Elem())
 	case reflect.Slice:
+		if t == reflect.TypeOf([]byte(nil)) {
+			return "[]byte"
+		}
 		return "[]" + w.typeName(t.Elem())
 	case reflect.Array:
 		return fmt.Sprintf("[%d]%s", t.Len(), w.typeName(t.Elem()))

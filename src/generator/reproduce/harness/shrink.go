@@ -83,6 +83,9 @@ func simpler(t *Term) []*Term {
 	case opStruct:
 		for i := range t.args {
 			i := i
+			if t.args[i].needed {
+				continue
+			}
 			add(func(c *Term) {
 				c.args = append(c.args[:i:i], c.args[i+1:]...)
 				c.fields = append(c.fields[:i:i], c.fields[i+1:]...)

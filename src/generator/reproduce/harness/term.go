@@ -59,6 +59,7 @@ type Term struct {
 	forced bool    // no caller would do this
 	closed bool    // a channel that is closed
 	fixed  bool    // not made simpler: it would be harder to read
+	needed bool    // a field that every caller fills in
 }
 
 // size is the number of nodes.

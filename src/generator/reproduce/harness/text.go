@@ -51,9 +51,15 @@ func (g *generator) word() string {
 	if len(g.words) > 0 && g.rng.pct(35) {
 		return pick(g.rng, g.words)
 	}
-	w := pick(g.rng, g.config.Words)
-	if len(g.config.Hot) > 0 && (w == "" || g.rng.pct(60)) {
+	w := ""
+	switch p := g.rng.n(100); {
+	case p < 45:
 		w = pick(g.rng, g.config.Hot)
+	case p < 65:
+		w = pick(g.rng, g.config.Log)
+	}
+	if w == "" {
+		w = pick(g.rng, g.config.Words)
 	}
 	g.words = append(g.words, w)
 	return w
@@ -179,8 +185,11 @@ func (g *generator) integer() int64 {
 	case p < 92:
 		return int64(r.n(200))
 	case p < 97:
-		return int64(1) << r.n(34)
-	default:
+		return int64(1) << r.n(18)
+	case p < 99:
 		return -int64(1) << r.n(34)
+	default:
+		// As a length this is refused at once; anything between would only use up the memory.
+		return 1<<63 - 1 - int64(r.n(2))
 	}
 }

@@ -112,8 +112,11 @@ func (c *Config) names() []string {
 func (g *generator) request() []*Term {
 	r := g.rng
 	var route Route
-	fromLog := len(g.config.Requests) > 0 && r.pct(45)
+	hot := len(g.config.HotRoute) > 0 && r.pct(70)
+	fromLog := !hot && len(g.config.Requests) > 0 && r.pct(60)
 	switch {
+	case hot:
+		route = g.config.HotRoute[r.n(len(g.config.HotRoute))]
 	case fromLog:
 		route = g.config.Requests[r.n(len(g.config.Requests))]
 	case len(g.config.Routes) > 0:
@@ -121,15 +124,15 @@ func (g *generator) request() []*Term {
 	default:
 		route = Route{"", "/" + g.segment()}
 	}
-	if route.Method == "" || r.pct(3) {
-		route.Method = pick(r, []string{"GET", "POST", "PUT", "DELETE", "PATCH"})
+	if route.Method == "" || r.pct(2) {
+		route.Method = pick(r, []string{"GET", "GET", "POST", "POST", "PUT", "DELETE"})
 	}
 	path, query, _ := strings.Cut(route.Path, "?")
 	parts := strings.Split(path, "/")
 	for i, part := range parts {
 		if strings.HasPrefix(part, "{$") {
 			parts[i] = ""
-		} else if strings.HasPrefix(part, "{") || i == len(parts)-1 && part == "" && i > 1 && r.pct(60) || fromLog && i > 0 && r.pct(10) {
+		} else if strings.HasPrefix(part, "{") || hot && i > 1 && r.pct(15) || i == len(parts)-1 && part == "" && i > 1 && r.pct(60) || fromLog && i > 0 && r.pct(10) {
 			parts[i] = g.segment()
 		}
 	}
