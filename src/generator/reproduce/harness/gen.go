@@ -24,8 +24,10 @@ type generator struct {
 	rng    *rng
 	forced bool // may do what no caller would
 	timed  bool // contexts end by themselves
+	loyal  bool // keeps to few words, so that what is stored is found again
 	words  []string
 	ints   []int64
+	shared map[reflect.Type]int // the services that were made
 	nodes  int
 }
 
@@ -78,12 +80,10 @@ func (g *generator) value(t reflect.Type, depth int) *Term {
 		return g.history(g.made(f, depth+1), t, depth)
 	}
 	switch t.Kind() {
-	case reflect.Pointer:
-		return g.pointer(t, depth)
+	case reflect.Pointer, reflect.Interface:
+		return g.service(t, depth)
 	case reflect.Struct:
 		return g.object(t, depth)
-	case reflect.Interface:
-		return g.iface(t, depth)
 	}
 	if makers := g.reg.makersOf(t); t.Name() != "" && t.PkgPath() != "" && len(makers) > 0 && g.rng.pct(25) {
 		return g.made(g.choose(makers), depth+1)
@@ -112,6 +112,30 @@ func (g *generator) value(t reflect.Type, depth int) *Term {
 		return term
 	}
 	return g.basic(t)
+}
+
+// service makes a pointer or an interface. Parts of a program that need the same service are mostly
+// given the same one.
+func (g *generator) service(t reflect.Type, depth int) *Term {
+	make := g.pointer
+	if t.Kind() == reflect.Interface {
+		make = g.iface
+	}
+	if !g.isService(t) {
+		return make(t, depth)
+	}
+	if id, ok := g.shared[t]; ok && g.rng.pct(90) {
+		return g.node(Term{op: opShared, typ: t, share: id})
+	}
+	term := make(t, depth)
+	if _, known := g.shared[t]; !known && term.op == opCall && term.share == 0 {
+		if g.shared == nil {
+			g.shared = map[reflect.Type]int{}
+		}
+		term.share = len(g.shared) + 1
+		g.shared[t] = term.share
+	}
+	return term
 }
 
 // flat ends the recursion.
@@ -354,7 +378,7 @@ func (g *generator) anything(depth int) *Term {
 
 // history adds calls on a value that has just been made: what a program does before the crash.
 func (g *generator) history(term *Term, t reflect.Type, depth int) *Term {
-	chance := []int{65, 40, 15}
+	chance := []int{65, 45, 30, 25, 20, 10}
 	if depth >= len(chance) || !g.rng.pct(chance[depth]) || g.nodes > maxNodes/2 {
 		return term
 	}

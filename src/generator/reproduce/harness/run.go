@@ -115,6 +115,7 @@ func (s *search) generate(at Position) *Term {
 		return nil
 	}
 	g := &generator{reg: s.reg, config: s.config, forced: phase.Forced, rng: newRng(s.config.Seed, uint64(at.Phase), at.Index)}
+	g.loyal = g.rng.pct(50)
 	f := targets[g.rng.n(len(targets))]
 	for i := 0; i < f.typ.NumIn(); i++ {
 		g.timed = g.timed || f.typ.In(i) == contextType

@@ -59,7 +59,10 @@ func simpler(t *Term) []*Term {
 	}
 	switch t.op {
 	case opLit:
-		if t.fixed {
+		if t.fixed { // The method of a request: only the plainest is better.
+			if t.lit.String() != "GET" {
+				add(func(c *Term) { c.lit = reflect.ValueOf("GET") })
+			}
 			break
 		}
 		for _, v := range simplerValues(t.lit) {

@@ -48,7 +48,7 @@ func pick(r *rng, from []string) string {
 // word takes a dictionary entry: mostly from what stands in the functions of the trace and in the log
 // near the crash, else from the whole package.
 func (g *generator) word() string {
-	if len(g.words) > 0 && g.rng.pct(35) {
+	if n := len(g.words); n > 0 && (g.rng.pct(35) || g.loyal && g.rng.pct(40+20*min(n, 2))) {
 		return pick(g.rng, g.words)
 	}
 	w := ""
@@ -68,6 +68,9 @@ func (g *generator) word() string {
 // text is a string argument.
 func (g *generator) text() string {
 	r := g.rng
+	if g.loyal && r.pct(65) {
+		return g.word()
+	}
 	switch p := r.n(100); {
 	case p < 12:
 		return ""
