@@ -44,6 +44,8 @@ pub(super) struct Key {
 pub(super) struct Seeds {
     /// Literals of the functions on the stack; what is compared with stands there more than once.
     pub(super) hot: Vec<String>,
+    /// Literals of the tests of the packages on the stack.
+    pub(super) samples: Vec<String>,
     /// Texts of the log.
     pub(super) log: Vec<String>,
     pub(super) keys: Vec<Key>,
@@ -90,6 +92,17 @@ impl Seeds {
         for file in neighbours.iter().flat_map(|neighbour| &neighbour.sources) {
             seeds.read_source(file, file.tree.root_node(), false, &handlers);
         }
+        let on_stack = |file: &&std::sync::Arc<File>| {
+            fault.stack.iter().any(|location| location.file.folder() == file.path.folder())
+        };
+        let tests = std::iter::once(package).chain(neighbours).flat_map(|part| &part.tests);
+        for file in tests.filter(on_stack) {
+            let mut of_test = Self::default();
+            of_test.read_source(file, file.tree.root_node(), false, &[]);
+            seeds.samples.append(&mut of_test.words);
+            seeds.json.append(&mut of_test.json);
+            seeds.requests.append(&mut of_test.routes);
+        }
         let asked: Vec<Route> =
             seeds.requests.iter().filter(|request| matches_any(request, &seeds.hot_route)).cloned().collect();
         seeds.hot_route.extend(asked);
@@ -102,11 +115,18 @@ impl Seeds {
     }
 
     fn bound(&mut self) {
-        for texts in [&mut self.log, &mut self.words, &mut self.json, &mut self.query, &mut self.headers] {
+        for texts in [
+            &mut self.samples,
+            &mut self.log,
+            &mut self.words,
+            &mut self.json,
+            &mut self.query,
+            &mut self.headers,
+        ] {
             distinct(texts);
         }
         for texts in
-            [&mut self.hot, &mut self.log, &mut self.words, &mut self.json, &mut self.query, &mut self.headers]
+            [&mut self.hot, &mut self.samples, &mut self.log, &mut self.words, &mut self.json, &mut self.query, &mut self.headers]
         {
             texts.retain(|text| text.len() <= MAX_TEXT_BYTES);
             texts.truncate(MAX_TEXTS);
@@ -184,6 +204,9 @@ impl Seeds {
         if hot {
             if parent == "index_expression" {
                 self.keys.push(Key { name: text.clone(), kind: String::new() });
+            }
+            if parent == "argument_list" && is_name(&text) {
+                self.query.push(text.clone());
             }
             // A text that is compared with decides where the program goes; words for people do not.
             let compared = parent == "binary_expression"

@@ -55,8 +55,10 @@ func (g *generator) word() string {
 	switch p := g.rng.n(100); {
 	case p < 45:
 		w = pick(g.rng, g.config.Hot)
-	case p < 65:
+	case p < 60:
 		w = pick(g.rng, g.config.Log)
+	case p < 80:
+		w = pick(g.rng, g.config.Samples)
 	}
 	if w == "" {
 		w = pick(g.rng, g.config.Words)

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"reflect"
+	"strconv"
 	"strings"
 )
 
@@ -147,8 +148,10 @@ func (g *generator) request(depth int) []*Term {
 	body := ""
 	if route.Method != "GET" && route.Method != "DELETE" || r.pct(5) {
 		switch p := r.n(100); {
-		case p < 75 && g.config.UsesJSON:
+		case p < 75 && g.config.UsesJSON && (len(g.config.Keys) > 0 || p < 35):
 			body = g.jsonText()
+		case p < 85:
+			body = g.mutate(pick(r, g.config.Samples))
 		case p < 95:
 			body = g.text()
 		}
@@ -178,7 +181,11 @@ func (g *generator) query(from string) string {
 		}
 	}
 	for i := g.rng.n(3); i > 0 && len(keys) > 0 && g.rng.pct(60); i-- {
-		values.Set(pick(g.rng, keys), g.text())
+		value := g.text()
+		if g.rng.pct(40) {
+			value = strconv.FormatInt(g.sharedInt(), 10)
+		}
+		values.Set(pick(g.rng, keys), value)
 	}
 	return values.Encode()
 }
