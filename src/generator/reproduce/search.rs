@@ -149,7 +149,8 @@ struct Run {
 impl Search<'_> {
     /// Tries every target for its share of the time. With `forced`, also what no caller would do.
     pub(super) async fn run(&self, forced: bool, time: Duration) -> Result<Findings, Error> {
-        let phases = self.phases(forced, time);
+        let mut phases = self.phases(forced, time);
+        let schedule: Vec<u128> = phases.iter().map(|phase| phase.millis).collect();
         let mut findings = Findings::default();
         let mut start = Position::default();
         let end = Instant::now() + time;
@@ -158,10 +159,14 @@ impl Search<'_> {
             if left < Duration::from_millis(20) {
                 break;
             }
+            let elapsed = time.saturating_sub(left).as_millis();
+            for (phase, whole) in phases.iter_mut().zip(&schedule) {
+                phase.millis = whole.saturating_sub(elapsed);
+            }
             let run = self.harness(Mode::Search, &phases, start, &[], 0, left).await?;
             let at = Position { phase: usize::try_from(run.mark.0).unwrap_or(usize::MAX), index: run.mark.1 };
-            findings.tried +=
-                if run.report.ended { run.report.tried } else { at.index.saturating_sub(start.index) };
+            findings.tried += if run.report.ended { run.report.tried } else { at.index.saturating_sub(start.index) };
+            tracing::debug!(ended = %run.outcome.ended, report = ?run.report, ?at, stderr = %String::from_utf8_lossy(&run.outcome.stderr).chars().take(300).collect::<String>(), "the harness ran");
             findings.found = run.report.found.unwrap_or_default();
             if !findings.found.is_empty() {
                 break;
@@ -184,8 +189,9 @@ impl Search<'_> {
     }
 
     fn phases(&self, forced: bool, time: Duration) -> Vec<Phase> {
-        // The first target gets double.
+        // The first target gets double. Each phase is told when it ends.
         let shares = u32::try_from(self.targets.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let end = |at: usize| time * u32::try_from(at + 2).unwrap_or(u32::MAX).min(shares) / shares;
         self.targets
             .iter()
             .enumerate()
@@ -196,7 +202,7 @@ impl Search<'_> {
                 },
                 entry: target.entry,
                 forced,
-                millis: (time / shares * if at == 0 { 2 } else { 1 }).as_millis(),
+                millis: end(at).as_millis(),
             })
             .collect()
     }

@@ -15,6 +15,7 @@ use crate::repository::go::File;
 const MAX_TEXTS: usize = 400;
 const MAX_TEXT_BYTES: usize = 2048;
 const MAX_LOG_BYTES: usize = 256 * 1024;
+const MAX_KEYS: usize = 40;
 const MAX_TESTDATA_FILES: usize = 16;
 /// Lengths beyond this are no arguments that a reproduction needs.
 const MAX_LENGTH: i64 = 4096;
@@ -28,12 +29,26 @@ pub(super) struct Route {
     pub(super) path: String,
 }
 
+/// A member of a document that the functions on the stack read. The kind is empty where the source does
+/// not tell it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Key {
+    pub(super) name: String,
+    pub(super) kind: String,
+}
+
 /// The dictionary of one package's search.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Seeds {
-    /// Texts of the log, and literals of the functions on the stack.
+    /// Literals of the functions on the stack; what is compared with stands there more than once.
     pub(super) hot: Vec<String>,
+    /// Literals of the tests of the packages on the stack.
+    pub(super) samples: Vec<String>,
+    /// Texts of the log.
+    pub(super) log: Vec<String>,
+    pub(super) keys: Vec<Key>,
     /// Literals of the package and its tests, small test data.
     pub(super) words: Vec<String>,
     pub(super) numbers: Vec<i64>,
@@ -41,6 +56,8 @@ pub(super) struct Seeds {
     pub(super) json: Vec<String>,
     pub(super) uses_json: bool,
     pub(super) routes: Vec<Route>,
+    /// Routes that lead to the functions on the stack, as the source and the log spell them.
+    pub(super) hot_route: Vec<Route>,
     pub(super) requests: Vec<Route>,
     pub(super) query: Vec<String>,
     pub(super) headers: Vec<String>,
@@ -63,17 +80,32 @@ impl Seeds {
             let Ok(file) = repository.go_file(&location.file) else { continue };
             let Some(function) = file.function(super::target::declared(&location.function)) else { continue };
             let node = file.tree.root_node();
-            let node = node
-                .named_descendant_for_byte_range(function.range.start, function.range.end)
-                .unwrap_or(node);
-            seeds.read_source(&file, node, true);
+            let node =
+                node.named_descendant_for_byte_range(function.range.start, function.range.end).unwrap_or(node);
+            seeds.read_source(&file, node, true, &[]);
         }
+        let handlers: Vec<String> =
+            fault.stack.iter().map(|location| identifier(&location.function).to_owned()).collect();
         for file in package.sources.iter().chain(&package.tests) {
-            seeds.read_source(file, file.tree.root_node(), false);
+            seeds.read_source(file, file.tree.root_node(), false, &handlers);
         }
         for file in neighbours.iter().flat_map(|neighbour| &neighbour.sources) {
-            seeds.read_source(file, file.tree.root_node(), false);
+            seeds.read_source(file, file.tree.root_node(), false, &handlers);
         }
+        let on_stack = |file: &&std::sync::Arc<File>| {
+            fault.stack.iter().any(|location| location.file.folder() == file.path.folder())
+        };
+        let tests = std::iter::once(package).chain(neighbours).flat_map(|part| &part.tests);
+        for file in tests.filter(on_stack) {
+            let mut of_test = Self::default();
+            of_test.read_source(file, file.tree.root_node(), false, &[]);
+            seeds.samples.append(&mut of_test.words);
+            seeds.json.append(&mut of_test.json);
+            seeds.requests.append(&mut of_test.routes);
+        }
+        let asked: Vec<Route> =
+            seeds.requests.iter().filter(|request| matches_any(request, &seeds.hot_route)).cloned().collect();
+        seeds.hot_route.extend(asked);
         seeds.read_test_data(repository, package);
         seeds.read_facts(fault);
         let all = std::iter::once(package).chain(neighbours);
@@ -83,12 +115,25 @@ impl Seeds {
     }
 
     fn bound(&mut self) {
-        for texts in [&mut self.hot, &mut self.words, &mut self.json, &mut self.query, &mut self.headers] {
+        for texts in [
+            &mut self.samples,
+            &mut self.log,
+            &mut self.words,
+            &mut self.json,
+            &mut self.query,
+            &mut self.headers,
+        ] {
             distinct(texts);
+        }
+        for texts in
+            [&mut self.hot, &mut self.samples, &mut self.log, &mut self.words, &mut self.json, &mut self.query, &mut self.headers]
+        {
             texts.retain(|text| text.len() <= MAX_TEXT_BYTES);
             texts.truncate(MAX_TEXTS);
         }
-        for routes in [&mut self.routes, &mut self.requests] {
+        distinct(&mut self.keys);
+        self.keys.truncate(MAX_KEYS);
+        for routes in [&mut self.routes, &mut self.hot_route, &mut self.requests] {
             distinct(routes);
             routes.truncate(MAX_TEXTS);
         }
@@ -112,7 +157,7 @@ impl Seeds {
     }
 
     /// Literals of a piece of source.
-    fn read_source(&mut self, file: &File, node: Node<'_>, hot: bool) {
+    fn read_source(&mut self, file: &File, node: Node<'_>, hot: bool, handlers: &[String]) {
         if file.is_generated() && !hot {
             return;
         }
@@ -121,10 +166,11 @@ impl Seeds {
             match node.kind() {
                 "interpreted_string_literal" | "raw_string_literal" => {
                     if !is_import(node) {
-                        self.read_literal(file, node, hot);
+                        self.read_literal(file, node, hot, handlers);
                     }
                     continue;
                 }
+                "field_declaration" if hot => self.keys.extend(tagged(file, node)),
                 "int_literal" => self.numbers.extend(integer(file.text_of(node))),
                 _ => {}
             }
@@ -134,9 +180,12 @@ impl Seeds {
         }
     }
 
-    fn read_literal(&mut self, file: &File, node: Node<'_>, hot: bool) {
+    fn read_literal(&mut self, file: &File, node: Node<'_>, hot: bool, handlers: &[String]) {
         let Some(text) = literal(file.text_of(node)) else { return };
         if let Some(route) = route(&text) {
+            if leads_to(file, node, handlers) {
+                self.hot_route.push(route.clone());
+            }
             self.routes.push(route);
         }
         match called(file, node) {
@@ -151,19 +200,27 @@ impl Seeds {
         if is_json(&text) {
             self.json.push(text.clone());
         }
+        let parent = node.parent().map_or("", |parent| parent.kind());
         if hot {
-            self.hot.push(text);
+            if parent == "index_expression" {
+                self.keys.push(Key { name: text.clone(), kind: String::new() });
+            }
+            if parent == "argument_list" && is_name(&text) {
+                self.query.push(text.clone());
+            }
+            // A text that is compared with decides where the program goes; words for people do not.
+            let compared = parent == "binary_expression"
+                || node.parent().and_then(|list| list.parent()).is_some_and(|n| n.kind() == "expression_case");
+            let weight = if compared { 4 } else { usize::from(!text.contains([' ', '%'])) };
+            self.hot.extend(std::iter::repeat_n(text, weight));
         } else {
             self.words.push(text);
         }
     }
 
     fn read_test_data(&mut self, repository: &Repository, package: &Surface) {
-        let folder = if package.folder.is_empty() {
-            "testdata".to_owned()
-        } else {
-            format!("{}/testdata", package.folder)
-        };
+        let folder =
+            if package.folder.is_empty() { "testdata".to_owned() } else { format!("{}/testdata", package.folder) };
         let inside = |path: &&crate::domain::RepoPath| {
             path.as_str().strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
         };
@@ -200,16 +257,14 @@ impl Seeds {
                 let text = |keys: &[&str]| keys.iter().find_map(|key| members.get(*key)?.as_str());
                 let path = text(&["path", "url", "uri", "request_uri", "http.target", "http.path", "target"]);
                 if let Some(path) = path.and_then(path_of) {
-                    let method =
-                        text(&["method", "http.method", "request_method", "verb"]).unwrap_or_default();
+                    let method = text(&["method", "http.method", "request_method", "verb"]).unwrap_or_default();
                     let query = text(&["query", "raw_query", "http.query"]).unwrap_or_default();
                     let path = if query.is_empty() { path } else { format!("{path}?{query}") };
                     self.requests.push(Route { method: method.to_owned(), path });
                 }
                 for (key, member) in members {
                     // The record's own fields say nothing of the input.
-                    if !matches!(key.as_str(), "time" | "ts" | "timestamp" | "level" | "stack" | "stacktrace")
-                    {
+                    if !matches!(key.as_str(), "time" | "ts" | "timestamp" | "level" | "stack" | "stacktrace") {
                         self.read_json(member, depth + 1);
                     }
                 }
@@ -258,20 +313,57 @@ impl Seeds {
     fn read_values(&mut self, text: &str) {
         let text = cap(text, MAX_TEXT_BYTES);
         if !text.contains(' ') && !text.is_empty() {
-            self.hot.push(text.to_owned());
+            self.log.push(text.to_owned());
         }
         let quoted = text.split('"').skip(1).step_by(2).filter(|part| !part.is_empty());
-        self.hot.extend(quoted.map(str::to_owned));
+        self.log.extend(quoted.map(str::to_owned));
         for word in text.split_whitespace().map(trim).take(64) {
             let value = word.split_once('=').map_or(word, |(_, value)| trim(value));
             if let Ok(number) = value.parse::<i64>() {
                 self.numbers.push(number);
-            } else if value.contains(|c: char| c.is_ascii_digit() || "/@_-.:".contains(c)) && value.len() > 1
-            {
-                self.hot.push(value.to_owned());
+            } else if value.contains(|c: char| c.is_ascii_digit() || "/@_-.:".contains(c)) && value.len() > 1 {
+                self.log.push(value.to_owned());
             }
         }
     }
+}
+
+/// `(*Server).handleGet.func1` is handleGet.
+fn identifier(function: &str) -> &str {
+    let declared = super::target::declared(function);
+    declared.rsplit('.').next().unwrap_or(declared)
+}
+
+/// Whether a route's literal is registered together with one of these functions.
+fn leads_to(file: &File, literal: Node<'_>, handlers: &[String]) -> bool {
+    let Some(arguments) = literal.parent().and_then(|list| file.text.get(list.byte_range())) else {
+        return false;
+    };
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    arguments.len() < 400 && arguments.split(|c| !is_word(c)).any(|word| handlers.iter().any(|name| name == word))
+}
+
+/// Whether a request fits one of the patterns.
+fn matches_any(request: &Route, patterns: &[Route]) -> bool {
+    let path = request.path.split('?').next().unwrap_or_default();
+    patterns.iter().any(|pattern| {
+        let mut parts = path.split('/');
+        let fits = pattern.path.split('/').all(|want| match parts.next() {
+            Some(part) => want.is_empty() || want.starts_with('{') || want == part,
+            None => false,
+        });
+        (pattern.method.is_empty() || request.method.is_empty() || pattern.method == request.method)
+            && fits
+            && (parts.next().is_none() || pattern.path.ends_with('/') || pattern.path.contains("...}"))
+    })
+}
+
+/// The key of a field with a json tag.
+fn tagged(file: &File, field: Node<'_>) -> Option<Key> {
+    let tag = file.text_of(field.child_by_field_name("tag")?);
+    let name = tag.split_once("json:\"")?.1.split(['"', ',']).next()?;
+    let kind = file.text_of(field.child_by_field_name("type")?);
+    (!name.is_empty() && name != "-").then(|| Key { name: name.to_owned(), kind: kind.to_owned() })
 }
 
 /// Removes repetitions, keeping the order.
@@ -316,9 +408,7 @@ fn route(text: &str) -> Option<Route> {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() < 64
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    !text.is_empty() && text.len() < 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
 
 fn is_json(text: &str) -> bool {
@@ -376,9 +466,9 @@ mod tests {
         let requests: Vec<_> =
             seeds.requests.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
         assert_eq!(requests, ["POST /orders?page=-1", "GET /items/7?x=1", "PUT /a/b"]);
-        assert!(seeds.hot.contains(&"AB-1".to_owned()), "{:?}", seeds.hot);
+        assert!(seeds.log.contains(&"AB-1".to_owned()), "{:?}", seeds.log);
         assert!(seeds.numbers.contains(&7));
-        assert!(!seeds.hot.iter().any(|text| text.contains("main.go")));
+        assert!(!seeds.log.iter().any(|text| text.contains("main.go")));
     }
 
     #[test]
@@ -386,7 +476,7 @@ mod tests {
         let text = "package p\n\nimport \"net/http\"\n\nfunc F(m *http.ServeMux, r *http.Request) {\n\tm.HandleFunc(\"GET /items/{id}\", nil)\n\tr.URL.Query().Get(\"page\")\n\tr.Header.Get(\"X-Tenant\")\n\t_ = `{\"a\":1}`\n\t_ = 0x10\n}\n";
         let file = File::parse(RepoPath::new("p.go").unwrap(), text.to_owned());
         let mut seeds = Seeds::default();
-        seeds.read_source(&file, file.tree.root_node(), true);
+        seeds.read_source(&file, file.tree.root_node(), true, &["F".to_owned()]);
         assert_eq!(
             seeds.routes,
             [Route { method: "GET".to_owned(), path: "/items/{id}".to_owned() }],
@@ -404,20 +494,11 @@ mod tests {
     fn hostile_logs_stay_within_bounds() {
         let mut seeds = Seeds::default();
         let long = "x=/".repeat(1_000_000);
-        for text in [
-            long.as_str(),
-            "{\"a\":",
-            "GET",
-            "=",
-            "\"",
-            "http://",
-            "[[[[[[[[[[[[[1]]]]]]]]]]]]]",
-            "é\u{0}=\u{7f}",
-        ] {
+        for text in [long.as_str(), "{\"a\":", "GET", "=", "\"", "http://", "[[[[[[[[[[[[[1]]]]]]]]]]]]]", "é\u{0}=\u{7f}"] {
             seeds.read_log(cap(text, MAX_LOG_BYTES));
         }
         seeds.bound();
-        assert!(seeds.hot.len() <= MAX_TEXTS && seeds.hot.iter().all(|text| text.len() <= MAX_TEXT_BYTES));
+        assert!(seeds.log.len() <= MAX_TEXTS && seeds.log.iter().all(|text| text.len() <= MAX_TEXT_BYTES));
     }
 
     #[test]

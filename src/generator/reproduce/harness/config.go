@@ -14,13 +14,17 @@ type Config struct {
 	Drifted  bool   // the line of the log is not to be trusted: function and class decide
 	Phases   []Phase
 	Start    Position
-	Hot      []string // literals of the functions on the stack, texts of the log
+	Hot      []string // literals of the functions on the stack
+	Log      []string // texts of the log
+	Samples  []string // literals of the tests of the packages on the stack
+	Keys     []Key    // members of documents that the functions on the stack read
 	Words    []string // literals of the package and its tests
 	Numbers  []int64
 	Lengths  []int
 	JSON     []string
 	UsesJSON bool
 	Routes   []Route
+	HotRoute []Route // those that lead to the functions on the stack
 	Requests []Route // as the log tells them
 	Query    []string
 	Headers  []string
@@ -42,8 +46,11 @@ type Phase struct {
 	Target string // a function, or "http"
 	Entry  bool
 	Forced bool
-	Millis int64
+	Millis int64 // when it ends, from the start of the process
 }
+
+// Key is a member of a document and its type, where the source tells one.
+type Key struct{ Name, Kind string }
 
 // Route is a method and a path, or a pattern of one.
 type Route struct{ Method, Path string }

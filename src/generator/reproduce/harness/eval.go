@@ -15,11 +15,17 @@ type invalid struct{ reason string }
 // panic surfaced.
 type evaluator struct {
 	current *Func
-	depth   int
+	shared  map[int]reflect.Value
 }
 
 func (e *evaluator) eval(t *Term, self reflect.Value) reflect.Value {
 	v := e.make(t, self)
+	if t.share != 0 && t.op != opShared {
+		if e.shared == nil {
+			e.shared = map[int]reflect.Value{}
+		}
+		e.shared[t.share] = v
+	}
 	if len(t.then) == 0 {
 		return v
 	}
@@ -43,6 +49,11 @@ func (e *evaluator) make(t *Term, self reflect.Value) reflect.Value {
 		return reflect.Zero(t.typ)
 	case opSelf:
 		return self
+	case opShared:
+		if v, ok := e.shared[t.share]; ok {
+			return v
+		}
+		panic(invalid{"what is shared is not there"})
 	case opCall:
 		return e.call(t, self)
 	case opAddr:

@@ -13,8 +13,8 @@ var (
 )
 
 const (
-	maxDepth = 6
-	maxNodes = 150
+	maxDepth = 8
+	maxNodes = 200
 )
 
 // generator makes the terms of one execution.
@@ -24,8 +24,10 @@ type generator struct {
 	rng    *rng
 	forced bool // may do what no caller would
 	timed  bool // contexts end by themselves
+	loyal  bool // keeps to few words, so that what is stored is found again
 	words  []string
 	ints   []int64
+	shared map[reflect.Type]int // the services that were made
 	nodes  int
 }
 
@@ -78,12 +80,10 @@ func (g *generator) value(t reflect.Type, depth int) *Term {
 		return g.history(g.made(f, depth+1), t, depth)
 	}
 	switch t.Kind() {
-	case reflect.Pointer:
-		return g.pointer(t, depth)
+	case reflect.Pointer, reflect.Interface:
+		return g.service(t, depth)
 	case reflect.Struct:
 		return g.object(t, depth)
-	case reflect.Interface:
-		return g.iface(t, depth)
 	}
 	if makers := g.reg.makersOf(t); t.Name() != "" && t.PkgPath() != "" && len(makers) > 0 && g.rng.pct(25) {
 		return g.made(g.choose(makers), depth+1)
@@ -114,11 +114,35 @@ func (g *generator) value(t reflect.Type, depth int) *Term {
 	return g.basic(t)
 }
 
+// service makes a pointer or an interface. Parts of a program that need the same service are mostly
+// given the same one.
+func (g *generator) service(t reflect.Type, depth int) *Term {
+	make := g.pointer
+	if t.Kind() == reflect.Interface {
+		make = g.iface
+	}
+	if !g.isService(t) {
+		return make(t, depth)
+	}
+	if id, ok := g.shared[t]; ok && g.rng.pct(90) {
+		return g.node(Term{op: opShared, typ: t, share: id})
+	}
+	term := make(t, depth)
+	if _, known := g.shared[t]; !known && term.op == opCall && term.share == 0 {
+		if g.shared == nil {
+			g.shared = map[reflect.Type]int{}
+		}
+		term.share = len(g.shared) + 1
+		g.shared[t] = term.share
+	}
+	return term
+}
+
 // flat ends the recursion.
 func (g *generator) flat(t reflect.Type, depth int) *Term {
 	switch t.Kind() {
 	case reflect.Interface, reflect.Pointer, reflect.Func, reflect.Chan, reflect.UnsafePointer:
-		return g.node(Term{op: opZero, typ: t, forced: depth <= 1})
+		return g.node(Term{op: opZero, typ: t, forced: depth <= 1 || g.isService(t)})
 	case reflect.Slice, reflect.Map, reflect.Struct, reflect.Array:
 		return g.zero(t)
 	}
@@ -190,6 +214,9 @@ func (g *generator) mapping(t reflect.Type, depth int) *Term {
 	term := g.node(Term{op: opMap, typ: t})
 	for i := g.length(); i > 0 && g.nodes < maxNodes; i-- {
 		key := g.value(t.Key(), depth+1)
+		if len(g.config.Keys) > 0 && key.op == opLit && key.lit.Kind() == reflect.String && g.rng.pct(65) {
+			key.lit = reflect.ValueOf(g.config.Keys[g.rng.n(len(g.config.Keys))].Name).Convert(key.typ)
+		}
 		if !repeats(term.args, key) {
 			term.args = append(term.args, key, g.value(t.Elem(), depth+1))
 		}
@@ -213,7 +240,7 @@ func (g *generator) pointer(t reflect.Type, depth int) *Term {
 		if g.forced && g.rng.pct(15) {
 			return g.node(Term{op: opZero, typ: t, forced: true})
 		}
-	} else if g.rng.pct(12) {
+	} else if g.rng.pct(12) && !g.isService(t) {
 		return g.zero(t)
 	}
 	elem := t.Elem()
@@ -262,17 +289,34 @@ func (g *generator) literal(t reflect.Type, depth int) *Term {
 		exported := f.PkgPath == ""
 		hidden = hidden || !exported
 		settable := exported || own && g.forced && g.rng.pct(60) && f.Name != "_"
-		if !settable || g.rng.pct(25) || g.nodes > maxNodes || depth > maxDepth {
+		needed := exported && g.isService(f.Type) && !(g.forced && g.rng.pct(10))
+		if !settable || !needed && (g.rng.pct(25) || g.nodes > maxNodes || depth > maxDepth) {
 			continue
 		}
+		value := g.value(f.Type, depth+1)
+		value.needed = needed
 		term.fields = append(term.fields, i)
-		term.args = append(term.args, g.value(f.Type, depth+1))
+		term.args = append(term.args, value)
 		term.forced = term.forced || !exported
 	}
 	if hidden && (g.reg.hasConstructor(t) || g.reg.built[typeKey(t)]) {
 		term.forced = true
 	}
 	return term
+}
+
+// isService: what a struct cannot do without. Nobody who builds one leaves it out, so a crash without
+// it says nothing; data that may be absent is something else.
+func (g *generator) isService(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Func, reflect.Chan:
+		return true
+	case reflect.Interface:
+		return t.NumMethod() > 0 && t != errorType
+	case reflect.Pointer:
+		return len(g.reg.std[t]) > 0 || t.Elem().Kind() == reflect.Struct && g.reg.hasConstructor(t.Elem())
+	}
+	return false
 }
 
 // iface makes a value for an interface.
@@ -334,7 +378,7 @@ func (g *generator) anything(depth int) *Term {
 
 // history adds calls on a value that has just been made: what a program does before the crash.
 func (g *generator) history(term *Term, t reflect.Type, depth int) *Term {
-	chance := []int{65, 40, 15}
+	chance := []int{65, 45, 30, 25, 20, 10}
 	if depth >= len(chance) || !g.rng.pct(chance[depth]) || g.nodes > maxNodes/2 {
 		return term
 	}

@@ -15,11 +15,13 @@ func (g *generator) jsonText() string {
 	var doc any
 	structs := g.reg.jsonTypes()
 	switch p := g.rng.n(100); {
-	case p < 30 && len(g.config.JSON) > 0:
+	case p < 25 && len(g.config.JSON) > 0:
 		if json.Unmarshal([]byte(pick(g.rng, g.config.JSON)), &doc) != nil {
 			return g.mutate(pick(g.rng, g.config.JSON))
 		}
-	case p < 80 && len(structs) > 0:
+	case p < 60 && len(g.config.Keys) > 0:
+		doc = g.jsonKnown()
+	case p < 88 && len(structs) > 0:
 		doc = g.jsonOf(structs[g.rng.n(len(structs))], 0)
 	default:
 		doc = g.jsonObject(0)
@@ -117,10 +119,55 @@ func (g *generator) jsonOf(t reflect.Type, depth int) any {
 	}
 }
 
+// jsonKnown is an object of the keys that the functions on the stack read.
+func (g *generator) jsonKnown() any {
+	out := map[string]any{}
+	for _, key := range g.config.Keys {
+		if g.rng.pct(35) {
+			continue
+		}
+		out[key.Name] = g.jsonKind(key.Kind)
+	}
+	return out
+}
+
+func (g *generator) jsonKind(kind string) any {
+	switch {
+	case g.rng.pct(8):
+	case kind == "string":
+		return g.text()
+	case kind == "bool":
+		return g.rng.pct(50)
+	case strings.HasPrefix(kind, "int"), strings.HasPrefix(kind, "uint"):
+		return g.sharedInt()
+	case strings.HasPrefix(kind, "float"):
+		return g.float()
+	case strings.HasPrefix(kind, "[]"):
+		out := []any{}
+		for i := g.length(); i > 0 && len(out) < 64; i-- {
+			out = append(out, g.jsonKind(kind[2:]))
+		}
+		return out
+	case strings.HasPrefix(kind, "map[string]any"), strings.HasPrefix(kind, "map[string]interface"):
+		return g.jsonObject(1)
+	default:
+		for _, t := range g.reg.types {
+			if t.Name() != "" && strings.HasSuffix(strings.TrimPrefix(kind, "*"), t.Name()) {
+				return g.jsonOf(t, 1)
+			}
+		}
+	}
+	return g.jsonAny(1)
+}
+
 func (g *generator) jsonObject(depth int) any {
 	out := map[string]any{}
 	for i := g.rng.n(4); i > 0; i-- {
-		out[g.word()] = g.jsonAny(depth + 1)
+		name := g.word()
+		if len(g.config.Keys) > 0 && g.rng.pct(70) {
+			name = g.config.Keys[g.rng.n(len(g.config.Keys))].Name
+		}
+		out[name] = g.jsonAny(depth + 1)
 	}
 	return out
 }

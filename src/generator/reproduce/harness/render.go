@@ -20,6 +20,10 @@ type writer struct {
 	taken   map[string]bool
 	imports map[string]string // path -> name
 	lines   []string
+	root    *Term // the call that is written
+	split   bool  // it is long: its larger arguments get variables
+	refers  map[int]bool
+	shared  map[int]string // the variables of what is shared
 }
 
 // errUnwritable is the panic of a value that Go source cannot express here.
@@ -33,12 +37,14 @@ func write(t *Term, self string, taken []string) (imports []Import, setup, call 
 		}
 	}()
 	// The first pass only learns which imports there are, so that no variable takes the name of one.
-	first := newWriter(self, taken)
-	first.call(t, "")
-	w := newWriter(self, taken)
+	first := newWriter(t, self, taken)
+	long := len(first.call(t, "")) > 90
+	w := newWriter(t, self, taken)
 	for _, name := range first.imports {
 		w.taken[name] = true
 	}
+	w.split = long
+	w.root = t
 	call = w.call(t, "")
 	for path, name := range w.imports {
 		imports = append(imports, Import{Name: name, Path: path})
@@ -47,8 +53,9 @@ func write(t *Term, self string, taken []string) (imports []Import, setup, call 
 	return imports, strings.Join(w.lines, "\n"), call, nil
 }
 
-func newWriter(self string, taken []string) *writer {
-	w := &writer{self: self, taken: map[string]bool{}, imports: map[string]string{}}
+func newWriter(root *Term, self string, taken []string) *writer {
+	w := &writer{self: self, taken: map[string]bool{}, imports: map[string]string{}, refers: map[int]bool{}, shared: map[int]string{}}
+	references(root, w.refers)
 	for _, names := range [][]string{taken, strings.Fields(reserved)} {
 		for _, name := range names {
 			w.taken[name] = true
@@ -99,10 +106,15 @@ func (w *writer) statement(t *Term, self string) {
 
 // expr writes a value; want is the type of the place it goes to.
 func (w *writer) expr(t *Term, want reflect.Type, self string) string {
-	if t.op == opSelf {
+	switch {
+	case t.op == opSelf:
 		return self
+	case t.op == opShared && w.shared[t.share] == "":
+		panic(errUnwritable)
+	case t.op == opShared:
+		return w.shared[t.share]
 	}
-	if len(t.then) > 0 || t.op == opCall && (t.fn.stmt != "" || t.fn.typ.NumOut() > 1) || t.op == opAddr && t.args[0].op != opStruct || t.op == opChan && (len(t.args) > 0 || t.closed) {
+	if w.refers[t.share] || len(t.then) > 0 || t.op == opCall && (t.fn.stmt != "" || t.fn.typ.NumOut() > 1) || t.op == opAddr && t.args[0].op != opStruct || t.op == opChan && (len(t.args) > 0 || t.closed) {
 		return w.variable(t)
 	}
 	switch t.op {
@@ -152,6 +164,10 @@ func (w *writer) composite(t *Term, self string) string {
 func (w *writer) call(t *Term, self string) string {
 	var args []string
 	for i, arg := range t.args {
+		if w.split && t == w.root && arg.op == opCall && arg.size() > 1 {
+			args = append(args, w.variable(arg))
+			continue
+		}
 		args = append(args, w.expr(arg, paramType(t.fn.typ, i), self))
 	}
 	if t.fn.format != "" {
@@ -186,7 +202,7 @@ func (w *writer) call(t *Term, self string) string {
 func (w *writer) variable(t *Term) string {
 	then := t.then
 	bare := *t
-	bare.then = nil
+	bare.then, bare.share = nil, 0
 	var name string
 	switch {
 	case t.op == opCall && t.fn.stmt != "":
@@ -214,10 +230,21 @@ func (w *writer) variable(t *Term) string {
 		name = w.fresh(variableName(t.typ))
 		w.line("%s := %s", name, value)
 	}
+	if t.share != 0 {
+		w.shared[t.share] = name
+	}
 	for _, call := range then {
 		w.statement(call, name)
 	}
 	return name
+}
+
+// references notes which shared values are referred to.
+func references(t *Term, out map[int]bool) {
+	if t.op == opShared {
+		out[t.share] = true
+	}
+	t.children(func(slot **Term) { references(*slot, out) })
 }
 
 // results declares a variable for the first result and checks the error.
@@ -386,6 +413,9 @@ func (w *writer) typeName(t reflect.Type) string {
 	case reflect.Pointer:
 		return "*" + w.typeName(t.Elem())
 	case reflect.Slice:
+		if t == reflect.TypeOf([]byte(nil)) {
+			return "[]byte"
+		}
 		return "[]" + w.typeName(t.Elem())
 	case reflect.Array:
 		return fmt.Sprintf("[%d]%s", t.Len(), w.typeName(t.Elem()))

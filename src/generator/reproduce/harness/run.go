@@ -37,6 +37,7 @@ type search struct {
 	result Result
 	worker *worker
 	hung   int
+	begun  time.Time
 	end    time.Time
 }
 
@@ -63,7 +64,8 @@ func Main(reg *Registry) int {
 		fmt.Fprintln(os.Stderr, "harness:", err)
 		return 3
 	}
-	s := &search{reg: reg, config: config, mark: mark, end: time.Now().Add(time.Duration(config.Millis) * time.Millisecond)}
+	s := &search{reg: reg, config: config, mark: mark, begun: time.Now()}
+	s.end = s.begun.Add(time.Duration(config.Millis) * time.Millisecond)
 	switch config.Mode {
 	case "search":
 		s.search()
@@ -113,6 +115,7 @@ func (s *search) generate(at Position) *Term {
 		return nil
 	}
 	g := &generator{reg: s.reg, config: s.config, forced: phase.Forced, rng: newRng(s.config.Seed, uint64(at.Phase), at.Index)}
+	g.loyal = g.rng.pct(50)
 	f := targets[g.rng.n(len(targets))]
 	for i := 0; i < f.typ.NumIn(); i++ {
 		g.timed = g.timed || f.typ.In(i) == contextType
@@ -131,7 +134,7 @@ func (s *search) search() {
 		if p == s.config.Start.Phase {
 			from = s.config.Start.Index
 		}
-		deadline := time.Now().Add(time.Duration(phase.Millis) * time.Millisecond)
+		deadline := s.begun.Add(time.Duration(phase.Millis) * time.Millisecond)
 		if deadline.After(s.end) {
 			deadline = s.end
 		}
@@ -213,7 +216,7 @@ func (s *search) describe(at Position, term *Term) Found {
 		found.Problem = err.Error()
 	}
 	found.Imports, found.Setup, found.Final = imports, setup, call
-	found.Blocks = s.hung > 0
+	found.Blocks = s.hung > 2 && uint64(s.hung)*20 > s.result.Tried
 	return found
 }
 

@@ -59,6 +59,12 @@ func simpler(t *Term) []*Term {
 	}
 	switch t.op {
 	case opLit:
+		if t.fixed { // The method of a request: only the plainest is better.
+			if t.lit.String() != "GET" {
+				add(func(c *Term) { c.lit = reflect.ValueOf("GET") })
+			}
+			break
+		}
 		for _, v := range simplerValues(t.lit) {
 			v := v
 			add(func(c *Term) { c.lit = v })
@@ -80,6 +86,9 @@ func simpler(t *Term) []*Term {
 	case opStruct:
 		for i := range t.args {
 			i := i
+			if t.args[i].needed {
+				continue
+			}
 			add(func(c *Term) {
 				c.args = append(c.args[:i:i], c.args[i+1:]...)
 				c.fields = append(c.fields[:i:i], c.fields[i+1:]...)

@@ -22,7 +22,7 @@ var timedContext = standard(
 	func() context.Context {
 		// The timer cancels it; there is nothing else to release.
 		ctx, cancel := context.WithCancel(context.Background())
-		time.AfterFunc(2*time.Millisecond, cancel)
+		time.AfterFunc(500*time.Microsecond, cancel)
 		return ctx
 	},
 	"", "context", "time",

@@ -45,6 +45,7 @@ const (
 	opFunc             // func(...) (...) { return }
 	opChan             // make(chan T, n), with n = len(args) + 8
 	opSelf             // the value whose history this call belongs to
+	opShared           // the value that was made before under the same share number
 )
 
 // Term is an expression: it can be evaluated, changed, and written as Go.
@@ -58,6 +59,9 @@ type Term struct {
 	then   []*Term // calls on the value once it is made; their first argument is opSelf
 	forced bool    // no caller would do this
 	closed bool    // a channel that is closed
+	fixed  bool    // not made simpler: it would be harder to read
+	needed bool    // a field that every caller fills in
+	share  int     // other terms may refer to the value by this number; 0: none
 }
 
 // size is the number of nodes.

@@ -48,12 +48,20 @@ func pick(r *rng, from []string) string {
 // word takes a dictionary entry: mostly from what stands in the functions of the trace and in the log
 // near the crash, else from the whole package.
 func (g *generator) word() string {
-	if len(g.words) > 0 && g.rng.pct(35) {
+	if n := len(g.words); n > 0 && (g.rng.pct(35) || g.loyal && g.rng.pct(40+20*min(n, 2))) {
 		return pick(g.rng, g.words)
 	}
-	w := pick(g.rng, g.config.Words)
-	if len(g.config.Hot) > 0 && (w == "" || g.rng.pct(60)) {
+	w := ""
+	switch p := g.rng.n(100); {
+	case p < 45:
 		w = pick(g.rng, g.config.Hot)
+	case p < 60:
+		w = pick(g.rng, g.config.Log)
+	case p < 80:
+		w = pick(g.rng, g.config.Samples)
+	}
+	if w == "" {
+		w = pick(g.rng, g.config.Words)
 	}
 	g.words = append(g.words, w)
 	return w
@@ -62,6 +70,9 @@ func (g *generator) word() string {
 // text is a string argument.
 func (g *generator) text() string {
 	r := g.rng
+	if g.loyal && r.pct(65) {
+		return g.word()
+	}
 	switch p := r.n(100); {
 	case p < 12:
 		return ""
@@ -179,8 +190,11 @@ func (g *generator) integer() int64 {
 	case p < 92:
 		return int64(r.n(200))
 	case p < 97:
-		return int64(1) << r.n(34)
-	default:
+		return int64(1) << r.n(18)
+	case p < 99:
 		return -int64(1) << r.n(34)
+	default:
+		// As a length this is refused at once; anything between would only use up the memory.
+		return 1<<63 - 1 - int64(r.n(2))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"reflect"
+	"strconv"
 	"strings"
 )
 
@@ -33,7 +34,7 @@ func registerWeb(r *Registry) {
 			return httptest.NewRequest(method, target, strings.NewReader(body))
 		},
 		"httptest.NewRequest(%s, %s, strings.NewReader(%s))", "net/http/httptest", "strings")
-	request.gen = func(g *generator, _ int) []*Term { return g.request() }
+	request.gen = func(g *generator, depth int) []*Term { return g.request(depth - 1) }
 	r.offer(typeOf((**http.Request)(nil)), request)
 
 	header := standard(func(r *http.Request, key, value string) { r.Header.Set(key, value) }, "%s.Header.Set(%s, %s)")
@@ -109,11 +110,15 @@ func (c *Config) names() []string {
 }
 
 // request makes the method, target and body of a request.
-func (g *generator) request() []*Term {
+func (g *generator) request(depth int) []*Term {
 	r := g.rng
 	var route Route
-	fromLog := len(g.config.Requests) > 0 && r.pct(45)
+	// What comes before the crash mostly went elsewhere.
+	hot := len(g.config.HotRoute) > 0 && r.pct(70-45*min(depth, 1))
+	fromLog := !hot && len(g.config.Requests) > 0 && r.pct(60)
 	switch {
+	case hot:
+		route = g.config.HotRoute[r.n(len(g.config.HotRoute))]
 	case fromLog:
 		route = g.config.Requests[r.n(len(g.config.Requests))]
 	case len(g.config.Routes) > 0:
@@ -121,15 +126,15 @@ func (g *generator) request() []*Term {
 	default:
 		route = Route{"", "/" + g.segment()}
 	}
-	if route.Method == "" || r.pct(3) {
-		route.Method = pick(r, []string{"GET", "POST", "PUT", "DELETE", "PATCH"})
+	if route.Method == "" || r.pct(2) {
+		route.Method = pick(r, []string{"GET", "GET", "POST", "POST", "PUT", "DELETE"})
 	}
 	path, query, _ := strings.Cut(route.Path, "?")
 	parts := strings.Split(path, "/")
 	for i, part := range parts {
 		if strings.HasPrefix(part, "{$") {
 			parts[i] = ""
-		} else if strings.HasPrefix(part, "{") || i == len(parts)-1 && part == "" && i > 1 && r.pct(60) || fromLog && i > 0 && r.pct(10) {
+		} else if strings.HasPrefix(part, "{") || hot && i > 1 && r.pct(15) || i == len(parts)-1 && part == "" && i > 1 && r.pct(60) || fromLog && i > 0 && r.pct(10) {
 			parts[i] = g.segment()
 		}
 	}
@@ -143,13 +148,17 @@ func (g *generator) request() []*Term {
 	body := ""
 	if route.Method != "GET" && route.Method != "DELETE" || r.pct(5) {
 		switch p := r.n(100); {
-		case p < 75 && g.config.UsesJSON:
+		case p < 75 && g.config.UsesJSON && (len(g.config.Keys) > 0 || p < 35):
 			body = g.jsonText()
+		case p < 85:
+			body = g.mutate(pick(r, g.config.Samples))
 		case p < 95:
 			body = g.text()
 		}
 	}
-	return []*Term{g.textTerm(route.Method), g.textTerm(path), g.textTerm(body)}
+	method := g.textTerm(route.Method)
+	method.fixed = true
+	return []*Term{method, g.textTerm(path), g.textTerm(body)}
 }
 
 func (g *generator) segment() string {
@@ -172,7 +181,11 @@ func (g *generator) query(from string) string {
 		}
 	}
 	for i := g.rng.n(3); i > 0 && len(keys) > 0 && g.rng.pct(60); i-- {
-		values.Set(pick(g.rng, keys), g.text())
+		value := g.text()
+		if g.rng.pct(40) {
+			value = strconv.FormatInt(g.sharedInt(), 10)
+		}
+		values.Set(pick(g.rng, keys), value)
 	}
 	return values.Encode()
 }
