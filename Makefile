@@ -41,7 +41,7 @@ bench: setup ## measure: framing, gate, parsing, fingerprint
 	cargo bench --locked
 
 demo: build ## start a broken shop, read its logs, prove patches
-	@HEPHAESTUS="$(CARGO_TARGET_DIR)/debug/hephaestus" examples/demo/run.sh
+	@examples/demo/run.sh "$(CARGO_TARGET_DIR)/demo" "$(CARGO_TARGET_DIR)/debug/hephaestus"
 
 clean: ## remove what cargo built
 	cargo clean

@@ -5,6 +5,7 @@
 
 mod config_command;
 mod corpus;
+mod reproduce;
 mod sandbox;
 mod scan_command;
 mod tidy;

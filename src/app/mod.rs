@@ -1,6 +1,9 @@
-//! The only place that knows all rooms: one file a role. A role builds what it needs from the
-//! configuration, joins it, and gives plain values back.
+//! The only place that knows all rooms: one file a role builds them and joins them.
 
+mod evidence;
+pub mod examination;
+pub mod one_shot;
+mod parts;
 mod scan;
 
 pub use scan::{Scan, ScanStats, Scanned, Step};

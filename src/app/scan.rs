@@ -3,9 +3,10 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use super::parts;
 use crate::analyzer::{self, Analyzer, Groups, StreamAnalyzer};
 use crate::collector::{self, Source};
-use crate::config::AnalyzerSection;
+use crate::config::Config;
 use crate::domain::{ErrorEvent, ErrorGroup};
 
 /// A pass over logs that is ready to run.
@@ -62,8 +63,8 @@ impl Scan {
     ///
     /// # Errors
     /// When the configured patterns cannot be used.
-    pub fn new(section: &AnalyzerSection, paths: &[PathBuf]) -> Result<Self, analyzer::Error> {
-        let analyzer = Analyzer::new(&analyzer_config(section))?;
+    pub fn new(config: &Config, paths: &[PathBuf]) -> Result<Self, analyzer::Error> {
+        let analyzer = Analyzer::new(&parts::analyzer(config))?;
         Ok(Self { analyzer, sources: paths.iter().map(|path| Source::named(path)).collect() })
     }
 
@@ -124,22 +125,5 @@ impl ScanStats {
         self.lines += seen.lines;
         self.truncated_lines += seen.truncated_lines;
         self.events += seen.events;
-    }
-}
-
-/// The analyzer's own configuration from the checked section of the file.
-fn analyzer_config(section: &AnalyzerSection) -> analyzer::Config {
-    let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
-    let patterns = section.error_patterns.iter().map(|entry| analyzer::ErrorPattern {
-        pattern: entry.pattern.as_str().to_owned(),
-        severity: entry.severity,
-    });
-    analyzer::Config {
-        error_patterns: patterns.collect(),
-        context_lines: section.context_lines,
-        max_stack_depth: usize::try_from(section.max_stack_depth).unwrap_or(usize::MAX),
-        max_line_bytes: bytes(section.max_line_bytes.bytes()),
-        max_event_bytes: bytes(section.max_event_bytes.bytes()),
-        ..analyzer::Config::default()
     }
 }

@@ -4,7 +4,11 @@
 //! exit code in one place, `exit`.
 
 mod config;
+mod doctor;
 mod exit;
+mod fix;
+mod progress;
+mod render;
 mod scan;
 
 use std::path::PathBuf;
@@ -92,6 +96,8 @@ enum Color {
 #[derive(Debug, Subcommand)]
 enum Command {
     Scan(scan::ScanArgs),
+    Fix(fix::FixArgs),
+    Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
     Config(config::ConfigCommand),
 }
@@ -115,6 +121,8 @@ impl Cli {
         match self.command {
             Command::Scan(command) => command.run(&loaded?.config),
             Command::Config(command) => command.run(loaded, environment),
+            Command::Fix(args) => args.run(&loaded?.config, &mut anstream::stdout().lock()),
+            Command::Doctor(args) => args.run(&loaded?.config, &mut anstream::stdout().lock()),
         }
     }
 }
@@ -143,6 +151,11 @@ impl Color {
         }
         .write_global();
     }
+}
+
+/// The stable name of a value that serialises to a word.
+fn name_of(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 #[cfg(test)]

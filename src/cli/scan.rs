@@ -83,7 +83,7 @@ impl ScanArgs {
 
     fn scan(&self, config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
         let started = Instant::now();
-        let scan = Scan::new(&config.analyzer, &self.files)?;
+        let scan = Scan::new(config, &self.files)?;
         let progress = progress(scan.size_bytes());
         let mut worst = None;
         let mut written = Ok(());

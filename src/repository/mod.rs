@@ -98,11 +98,19 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Opens a folder.
+    /// Opens a folder within the default limits.
+    ///
+    /// # Errors
+    /// As [`Repository::open_within`].
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        Self::open_within(folder, Config::default())
+    }
+
+    /// Opens a folder within limits.
     ///
     /// # Errors
     /// When it is not a readable folder, holds no Go module, or is too large.
-    pub fn open(folder: &Path, config: Config) -> Result<Self, Error> {
+    pub fn open_within(folder: &Path, config: Config) -> Result<Self, Error> {
         let unreadable = |reason: String| Error::Unreadable { path: folder.to_owned(), reason };
         let root = folder.canonicalize().map_err(|error| unreadable(error.to_string()))?;
         if !root.is_dir() {

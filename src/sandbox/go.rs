@@ -124,7 +124,9 @@ impl GoToolchain {
     pub fn go(&self, folders: Folders<'_>, package: &Path, args: &[&str], wall: Duration) -> Job {
         let mut job = self.job(self.root.join("bin/go"), folders, package, args, wall);
         job.write.extend([self.build_cache.clone(), folders.bin.to_owned()]);
-        job.read.extend([self.root.clone(), self.module_cache.clone()]);
+        job.read.push(self.root.clone());
+        // It comes into being with the first module that is downloaded.
+        job.read.extend(self.module_cache.is_dir().then(|| self.module_cache.clone()));
         job
     }
 

@@ -57,6 +57,7 @@ use std::time::Duration;
 
 pub use config::{Config, TierChoice};
 pub use error::{Error, Unavailable};
+pub use go::{Folders, GoError, GoToolchain};
 pub use job::{Ended, Job, Limits, Outcome};
 pub use launcher::launch_if_requested;
 pub use tier::{ProbeReport, Tier};

@@ -16,6 +16,10 @@ section! {
         max_line_bytes: ByteSize [ByteSize::from_kib(1)..=ByteSize::from_mib(64)],
         /// The most text one event may gather.
         max_event_bytes: ByteSize [ByteSize::from_kib(4)..=ByteSize::from_mib(64)],
+        /// Events below are dropped.
+        severity_threshold: Severity,
+        /// How many groups are kept in memory at once.
+        max_groups: u32 [1..=10_000_000],
     }
 }
 

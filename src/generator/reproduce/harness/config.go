@@ -1,0 +1,86 @@
+//go:build go1.21
+
+package harness
+
+// Config is what the log and the sources tell: written by the searching side, read once.
+type Config struct {
+	Mode     string // search, shrink, render
+	Seed     uint64
+	Class    string
+	Message  string
+	Actual   string // the type that came, in a failed type assertion
+	Stack    []Place
+	Tree     string // the root of the sources
+	Drifted  bool   // the line of the log is not to be trusted: function and class decide
+	Phases   []Phase
+	Start    Position
+	Hot      []string // literals of the functions on the stack, texts of the log
+	Words    []string // literals of the package and its tests
+	Numbers  []int64
+	Lengths  []int
+	JSON     []string
+	UsesJSON bool
+	Routes   []Route
+	Requests []Route // as the log tells them
+	Query    []string
+	Headers  []string
+	Taken    []string // identifiers that a variable may not shadow
+	Path     []int    // shrink steps already taken
+	From     int      // the next shrink step to try
+	Millis   int64    // the time for everything
+}
+
+// Place is a statement on the log's stack.
+type Place struct {
+	File     string
+	Line     int
+	Function string
+}
+
+// Phase is one target and what may be done to reach it.
+type Phase struct {
+	Target string // a function, or "http"
+	Entry  bool
+	Forced bool
+	Millis int64
+}
+
+// Route is a method and a path, or a pattern of one.
+type Route struct{ Method, Path string }
+
+// Position is where an execution stands: together with the seed it decides what is done.
+type Position struct {
+	Phase int
+	Index uint64
+}
+
+// Result is what a run hands back.
+type Result struct {
+	Tried   uint64
+	Ended   bool // the process came to its end, and nothing killed it
+	Done    bool // the search came to its end
+	Next    Position
+	Hung    bool // too many executions hang: go on in a new process
+	Found   []Found
+	Missing []string // targets that are not registered
+}
+
+// Found is a call that ends in the crash.
+type Found struct {
+	At      Position
+	Score   int
+	Exact   bool
+	Forced  bool
+	Entry   bool
+	Message string
+	Call    string // the function that was called
+	Steps   int    // calls in all
+	Imports []Import
+	Setup   string // the statements before the call
+	Final   string // the call
+	Blocks  bool   // calls of this target may not return
+	Problem string // why it cannot be written down
+}
+
+// Import is one import of the written test.
+type Import struct{ Name, Path string }

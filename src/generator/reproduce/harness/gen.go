@@ -1,0 +1,374 @@
+//go:build go1.21
+
+package harness
+
+import (
+	"reflect"
+	"strings"
+)
+
+var (
+	errorType = reflect.TypeOf((*error)(nil)).Elem()
+	anyType   = reflect.TypeOf((*any)(nil)).Elem()
+)
+
+const (
+	maxDepth = 6
+	maxNodes = 150
+)
+
+// generator makes the terms of one execution.
+type generator struct {
+	reg    *Registry
+	config *Config
+	rng    *rng
+	forced bool // may do what no caller would
+	timed  bool // contexts end by themselves
+	words  []string
+	ints   []int64
+	nodes  int
+}
+
+func (g *generator) node(t Term) *Term {
+	g.nodes++
+	return &t
+}
+
+func (g *generator) zero(t reflect.Type) *Term { return g.node(Term{op: opZero, typ: t}) }
+
+// callTerm is a call of f whose arguments are generated, the first `have` excepted.
+func (g *generator) callTerm(f *Func, depth int, have ...*Term) *Term {
+	args := have
+	if f.gen != nil {
+		return g.node(Term{op: opCall, fn: f, args: append(args, f.gen(g, depth)...)})
+	}
+	n := f.typ.NumIn()
+	if f.typ.IsVariadic() {
+		n--
+	}
+	for i := len(have); i < n; i++ {
+		args = append(args, g.value(f.typ.In(i), depth))
+	}
+	if f.typ.IsVariadic() {
+		for i := g.length(); i > 0 && len(args) < n+4; i-- {
+			args = append(args, g.value(paramType(f.typ, n), depth+1))
+		}
+	}
+	term := g.node(Term{op: opCall, fn: f, args: args})
+	return term
+}
+
+// made is a call used for its value.
+func (g *generator) made(f *Func, depth int) *Term {
+	t := g.callTerm(f, depth)
+	t.typ = f.typ.Out(0)
+	return t
+}
+
+// value makes a term for a parameter (depth 0) or a part of one.
+func (g *generator) value(t reflect.Type, depth int) *Term {
+	if depth > maxDepth || g.nodes > maxNodes {
+		return g.flat(t, depth)
+	}
+	if makers := g.reg.std[t]; len(makers) > 0 {
+		f := makers[g.rng.n(len(makers))]
+		if g.timed && t == contextType {
+			f = timedContext
+		}
+		return g.history(g.made(f, depth+1), t, depth)
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return g.pointer(t, depth)
+	case reflect.Struct:
+		return g.object(t, depth)
+	case reflect.Interface:
+		return g.iface(t, depth)
+	}
+	if makers := g.reg.makersOf(t); t.Name() != "" && t.PkgPath() != "" && len(makers) > 0 && g.rng.pct(25) {
+		return g.made(g.choose(makers), depth+1)
+	}
+	switch t.Kind() {
+	case reflect.Slice:
+		return g.slice(t, depth)
+	case reflect.Array:
+		term := g.node(Term{op: opArray, typ: t})
+		for i := 0; i < t.Len() && i < 16; i++ {
+			term.args = append(term.args, g.value(t.Elem(), depth+1))
+		}
+		return term
+	case reflect.Map:
+		return g.mapping(t, depth)
+	case reflect.Func:
+		if g.forced && g.rng.pct(20) {
+			return g.node(Term{op: opZero, typ: t, forced: true})
+		}
+		return g.node(Term{op: opFunc, typ: t})
+	case reflect.Chan:
+		term := g.node(Term{op: opChan, typ: t, closed: g.rng.pct(40)})
+		for i := g.rng.n(3); i > 0; i-- {
+			term.args = append(term.args, g.value(t.Elem(), depth+1))
+		}
+		return term
+	}
+	return g.basic(t)
+}
+
+// flat ends the recursion.
+func (g *generator) flat(t reflect.Type, depth int) *Term {
+	switch t.Kind() {
+	case reflect.Interface, reflect.Pointer, reflect.Func, reflect.Chan, reflect.UnsafePointer:
+		return g.node(Term{op: opZero, typ: t, forced: depth <= 1})
+	case reflect.Slice, reflect.Map, reflect.Struct, reflect.Array:
+		return g.zero(t)
+	}
+	return g.basic(t)
+}
+
+func (g *generator) basic(t reflect.Type) *Term {
+	v := reflect.New(t).Elem()
+	switch t.Kind() {
+	case reflect.Bool:
+		v.SetBool(g.rng.pct(50))
+	case reflect.String:
+		v.SetString(g.text())
+	case reflect.Float32, reflect.Float64:
+		v.SetFloat(g.float())
+	case reflect.Complex64, reflect.Complex128:
+		v.SetComplex(complex(g.float(), g.float()))
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		v.SetInt(g.sharedInt())
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		n := g.sharedInt()
+		if n < 0 && g.rng.pct(80) {
+			n = -n
+		}
+		v.SetUint(uint64(n))
+	default:
+		return g.zero(t)
+	}
+	return g.node(Term{op: opLit, typ: t, lit: v})
+}
+
+func (g *generator) sharedInt() int64 {
+	if len(g.ints) > 0 && g.rng.pct(25) {
+		return g.ints[g.rng.n(len(g.ints))]
+	}
+	n := g.integer()
+	g.ints = append(g.ints, n)
+	return n
+}
+
+func (g *generator) float() float64 {
+	if g.rng.pct(70) {
+		return float64(g.sharedInt())
+	}
+	return float64(g.integer()) / float64(1+g.rng.n(100))
+}
+
+func (g *generator) slice(t reflect.Type, depth int) *Term {
+	if t.Elem().Kind() == reflect.Uint8 && t.Elem().PkgPath() == "" {
+		v := reflect.New(t).Elem()
+		v.SetBytes([]byte(g.text()))
+		return g.node(Term{op: opLit, typ: t, lit: v})
+	}
+	if g.rng.pct(10) {
+		return g.zero(t)
+	}
+	term := g.node(Term{op: opSlice, typ: t})
+	for i := g.length(); i > 0 && g.nodes < maxNodes; i-- {
+		term.args = append(term.args, g.value(t.Elem(), depth+1))
+	}
+	return term
+}
+
+func (g *generator) mapping(t reflect.Type, depth int) *Term {
+	// Reading a nil map is fine, writing to one that we passed is our own doing.
+	if g.rng.pct(8) && (depth > 0 || g.forced || g.config.Class != "nil_map_write") {
+		return g.node(Term{op: opZero, typ: t, forced: depth == 0 && g.config.Class == "nil_map_write"})
+	}
+	term := g.node(Term{op: opMap, typ: t})
+	for i := g.length(); i > 0 && g.nodes < maxNodes; i-- {
+		key := g.value(t.Key(), depth+1)
+		if !repeats(term.args, key) {
+			term.args = append(term.args, key, g.value(t.Elem(), depth+1))
+		}
+	}
+	return term
+}
+
+// repeats reports whether a literal key stands among the entries: Go refuses such a literal.
+func repeats(entries []*Term, key *Term) bool {
+	for i := 0; i+1 < len(entries); i += 2 {
+		same := entries[i].op == key.op && (key.op != opLit || entries[i].lit.Equal(key.lit))
+		if same {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *generator) pointer(t reflect.Type, depth int) *Term {
+	if depth == 0 {
+		if g.forced && g.rng.pct(15) {
+			return g.node(Term{op: opZero, typ: t, forced: true})
+		}
+	} else if g.rng.pct(12) {
+		return g.zero(t)
+	}
+	elem := t.Elem()
+	if elem.Kind() != reflect.Struct {
+		return g.node(Term{op: opAddr, typ: t, args: []*Term{g.value(elem, depth+1)}})
+	}
+	if makers := g.reg.makersOf(t); len(makers) > 0 && !(g.forced && g.rng.pct(30)) {
+		if f := g.choose(makers); isConstructor(f) || g.rng.pct(60) || g.unwritable(elem) {
+			return g.history(g.made(f, depth+1), t, depth)
+		}
+	}
+	return g.history(g.node(Term{op: opAddr, typ: t, args: []*Term{g.literal(elem, depth)}}), t, depth)
+}
+
+func (g *generator) object(t reflect.Type, depth int) *Term {
+	if makers := g.reg.makersOf(t); len(makers) > 0 && (g.reg.hasConstructor(t) || g.unwritable(t) || g.rng.pct(20)) && !(g.forced && g.rng.pct(30)) {
+		return g.history(g.made(g.choose(makers), depth+1), t, depth)
+	}
+	return g.history(g.literal(t, depth), t, depth)
+}
+
+// choose prefers constructors, which stand first.
+func (g *generator) choose(makers []*Func) *Func {
+	n := 0
+	for n < len(makers) && isConstructor(makers[n]) {
+		n++
+	}
+	if n > 0 && g.rng.pct(85) {
+		return makers[g.rng.n(n)]
+	}
+	return makers[g.rng.n(len(makers))]
+}
+
+// unwritable: the name of such a type cannot be used here.
+func (g *generator) unwritable(t reflect.Type) bool {
+	return t.PkgPath() != "" && t.PkgPath() != g.reg.self && !isExported(t.Name())
+}
+
+// literal is T{...}: exported fields, and with force the others too.
+func (g *generator) literal(t reflect.Type, depth int) *Term {
+	term := g.node(Term{op: opStruct, typ: t})
+	hidden := false
+	own := t.PkgPath() == g.reg.self
+	for i := 0; i < t.NumField(); i++ {
+		f := t.Field(i)
+		exported := f.PkgPath == ""
+		hidden = hidden || !exported
+		settable := exported || own && g.forced && g.rng.pct(60) && f.Name != "_"
+		if !settable || g.rng.pct(25) || g.nodes > maxNodes || depth > maxDepth {
+			continue
+		}
+		term.fields = append(term.fields, i)
+		term.args = append(term.args, g.value(f.Type, depth+1))
+		term.forced = term.forced || !exported
+	}
+	if hidden && (g.reg.hasConstructor(t) || g.reg.built[typeKey(t)]) {
+		term.forced = true
+	}
+	return term
+}
+
+// iface makes a value for an interface.
+func (g *generator) iface(t reflect.Type, depth int) *Term {
+	if t.NumMethod() == 0 {
+		return g.anything(depth)
+	}
+	if t == errorType && g.rng.pct(50) {
+		return g.zero(t)
+	}
+	if g.forced && g.rng.pct(10) {
+		return g.node(Term{op: opZero, typ: t, forced: true})
+	}
+	makers, types := g.reg.makersOf(t), g.reg.implementers(t)
+	if len(makers) > 0 && (len(types) == 0 || g.rng.pct(60)) {
+		return g.history(g.made(g.choose(makers), depth+1), t, depth)
+	}
+	if len(types) > 0 {
+		return g.value(types[g.rng.n(len(types))], depth+1)
+	}
+	return g.node(Term{op: opZero, typ: t, forced: t != errorType})
+}
+
+// zoo holds the types that usually come in an `any`: what JSON decoding gives, and what people pass.
+var zoo = []reflect.Type{
+	reflect.TypeOf(""), reflect.TypeOf(float64(0)), reflect.TypeOf(true), reflect.TypeOf(map[string]any(nil)),
+	reflect.TypeOf([]any(nil)), reflect.TypeOf(0), reflect.TypeOf(int64(0)), reflect.TypeOf([]string(nil)),
+	reflect.TypeOf(map[string]string(nil)), reflect.TypeOf([]byte(nil)), reflect.TypeOf(uint64(0)),
+	reflect.TypeOf(int32(0)), reflect.TypeOf(float32(0)), reflect.TypeOf(struct{}{}), reflect.TypeOf([]int(nil)),
+	reflect.TypeOf(uint8(0)),
+}
+
+func (g *generator) anything(depth int) *Term {
+	r := g.rng
+	if g.config.Actual != "" && r.pct(35) {
+		for _, t := range append(zoo, g.reg.types...) {
+			if t.String() == g.config.Actual {
+				return g.value(t, depth+1)
+			}
+			if "*"+t.String() == g.config.Actual {
+				return g.value(reflect.PointerTo(t), depth+1)
+			}
+		}
+	}
+	switch p := r.n(100); {
+	case p < 8:
+		return g.zero(anyType)
+	case p < 65:
+		return g.value(zoo[r.n(5)], depth+1)
+	case p < 85 || len(g.reg.types) == 0:
+		return g.value(zoo[r.n(len(zoo))], depth+1)
+	}
+	t := g.reg.types[r.n(len(g.reg.types))]
+	if t.Kind() == reflect.Struct && r.pct(50) {
+		t = reflect.PointerTo(t)
+	}
+	return g.value(t, depth+1)
+}
+
+// history adds calls on a value that has just been made: what a program does before the crash.
+func (g *generator) history(term *Term, t reflect.Type, depth int) *Term {
+	chance := []int{65, 40, 15}
+	if depth >= len(chance) || !g.rng.pct(chance[depth]) || g.nodes > maxNodes/2 {
+		return term
+	}
+	actual := term.typ
+	if actual == nil {
+		actual = t
+	}
+	var methods []*Func
+	for _, m := range g.reg.methodsOf(actual) {
+		if (m.exported || m.pkg == "" && !isExported(receiverName(m)) && m.pkgName == "main") && !blocks(m.call) {
+			methods = append(methods, m)
+		}
+	}
+	if len(methods) == 0 {
+		return term
+	}
+	for i := 1 + g.rng.n(3) + g.rng.n(3); i > 0 && g.nodes < maxNodes; i-- {
+		m := methods[g.rng.n(len(methods))]
+		self := g.node(Term{op: opSelf, typ: actual})
+		term.then = append(term.then, g.callTerm(m, depth+1, self))
+	}
+	return term
+}
+
+func receiverName(f *Func) string {
+	return strings.TrimLeft(strings.SplitN(f.name, ".", 2)[0], "(*")
+}
+
+// blocks tells by its name that a method runs until the program ends.
+func blocks(name string) bool {
+	for _, word := range []string{"Run", "Serve", "ListenAndServe", "Loop", "Wait"} {
+		if strings.HasPrefix(name, word) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,183 @@
+//go:build go1.21
+
+package harness
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+)
+
+// crash is a panic as it was seen while it passed.
+type crash struct {
+	value  any
+	frames []Place // of the sources, from the failing one outwards
+}
+
+// observe is called by a deferred function while a panic passes.
+func observe(value any, tree string) *crash {
+	pcs := make([]uintptr, 128)
+	pcs = pcs[:runtime.Callers(2, pcs)]
+	c := &crash{value: value}
+	if len(pcs) == 0 {
+		return c
+	}
+	frames := runtime.CallersFrames(pcs)
+	for {
+		f, more := frames.Next()
+		if f.Function == "runtime.gopanic" {
+			c.frames = c.frames[:0] // what comes before is a deferred function that panicked again
+		} else if file, ok := strings.CutPrefix(f.File, tree+"/"); ok && !strings.Contains(file, "hephaestus_") {
+			c.frames = append(c.frames, Place{file, f.Line, functionName(f.Function)})
+		}
+		if !more {
+			return c
+		}
+	}
+}
+
+// functionName drops the package and type arguments of a symbol.
+func functionName(symbol string) string {
+	symbol = plainName(symbol)
+	slash := strings.LastIndexByte(symbol, '/') + 1
+	if dot := strings.IndexByte(symbol[slash:], '.'); dot >= 0 {
+		symbol = symbol[slash+dot+1:]
+	}
+	return strings.TrimSuffix(symbol, "-fm")
+}
+
+// declared is the declared function of a closure: (*T).M.func1.2 is (*T).M, F.func1 is F.
+func declared(name string) string {
+	from := 0
+	if strings.HasPrefix(name, "(") {
+		from = strings.IndexByte(name, ')') + 2
+	}
+	if from > len(name) {
+		return name
+	}
+	for _, mark := range []string{".func", ".gowrap", ".deferwrap", "-range"} {
+		if i := strings.Index(name[from:], mark); i >= 0 {
+			return name[:from+i]
+		}
+	}
+	return name
+}
+
+func samePlace(a, b Place) (function, line bool) {
+	function = declared(a.Function) == declared(b.Function)
+	return function, function && a.Line == b.Line && a.File == b.File
+}
+
+// match rates how much a crash is the log's: 0 is another one. The rest of the log's chain, the
+// message, and the values in it only rank: a hard gate would throw real ones away.
+func (c *Config) match(seen *crash) (score int, exact bool) {
+	if len(seen.frames) == 0 || len(c.Stack) == 0 || classify(seen.value) != c.Class {
+		return 0, false
+	}
+	function, line := samePlace(seen.frames[0], c.Stack[0])
+	if !function || !line && !c.Drifted {
+		return 0, false
+	}
+	score = 100
+	if line {
+		score += 50
+	}
+	at := 1
+	for _, want := range c.Stack[1:] {
+		for i := at; i < len(seen.frames); i++ {
+			if function, line := samePlace(seen.frames[i], want); function {
+				score += 10
+				if line {
+					score += 5
+				}
+				at = i + 1
+				break
+			}
+		}
+	}
+	text := messageOf(seen.value)
+	if text == c.Message || strings.HasSuffix(c.Message, text) {
+		score += 30
+	} else if shape(text) == shape(c.Message) {
+		score += 20
+	}
+	return score, line
+}
+
+// shape masks numbers but keeps their signs: [-1] and [5] are different mistakes.
+func shape(s string) string {
+	var out strings.Builder
+	digits := false
+	for _, r := range s {
+		if r >= '0' && r <= '9' {
+			if !digits {
+				out.WriteByte('#')
+			}
+			digits = true
+			continue
+		}
+		digits = false
+		out.WriteRune(r)
+	}
+	return out.String()
+}
+
+func messageOf(value any) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("%T", value)
+		}
+	}()
+	if err, ok := value.(error); ok {
+		return err.Error()
+	}
+	return fmt.Sprint(value)
+}
+
+// classify names the class of a recovered value, in the vocabulary of the log's analysis.
+func classify(value any) string {
+	text := messageOf(value)
+	has := func(parts ...string) bool {
+		for _, part := range parts {
+			if strings.Contains(text, part) {
+				return true
+			}
+		}
+		return false
+	}
+	if _, ok := value.(*runtime.TypeAssertionError); ok {
+		return "type_assertion"
+	}
+	if _, ok := value.(runtime.Error); !ok {
+		switch {
+		case strings.HasPrefix(text, "sync: negative WaitGroup"), strings.HasPrefix(text, "sync: WaitGroup"):
+			return "wait_group_misuse"
+		case strings.HasPrefix(text, "reflect:"), strings.HasPrefix(text, "reflect."):
+			return "reflect_misuse"
+		}
+		return "explicit_panic"
+	}
+	switch {
+	case has("assignment to entry in nil map"):
+		return "nil_map_write"
+	case has("nil pointer dereference"):
+		return "nil_dereference"
+	case has("index out of range"):
+		return "index_out_of_range"
+	case has("slice bounds out of range", "cannot convert slice with length"):
+		return "slice_bounds"
+	case has("integer divide by zero"):
+		return "divide_by_zero"
+	case has("close of closed channel", "close of nil channel"):
+		return "close_of_channel"
+	case has("send on closed channel"):
+		return "send_on_closed_channel"
+	case has("makeslice", "makechan", "makemap"):
+		return "make_length"
+	case has("unhashable", "uncomparable"):
+		return "uncomparable"
+	case has("invalid memory address"):
+		return "memory_fault"
+	}
+	return "explicit_panic"
+}

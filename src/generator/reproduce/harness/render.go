@@ -1,0 +1,409 @@
+//go:build go1.21
+
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"sort"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// writer writes a term as the statements of a test: what a person would have typed.
+type writer struct {
+	self    string
+	taken   map[string]bool
+	imports map[string]string // path -> name
+	lines   []string
+}
+
+// errUnwritable is the panic of a value that Go source cannot express here.
+var errUnwritable = errors.New("it cannot be written down")
+
+// write gives the imports, the statements that prepare the call, and the call.
+func write(t *Term, self string, taken []string) (imports []Import, setup, call string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v", p)
+		}
+	}()
+	// The first pass only learns which imports there are, so that no variable takes the name of one.
+	first := newWriter(self, taken)
+	first.call(t, "")
+	w := newWriter(self, taken)
+	for _, name := range first.imports {
+		w.taken[name] = true
+	}
+	call = w.call(t, "")
+	for path, name := range w.imports {
+		imports = append(imports, Import{Name: name, Path: path})
+	}
+	sort.Slice(imports, func(i, j int) bool { return imports[i].Path < imports[j].Path })
+	return imports, strings.Join(w.lines, "\n"), call, nil
+}
+
+func newWriter(self string, taken []string) *writer {
+	w := &writer{self: self, taken: map[string]bool{}, imports: map[string]string{}}
+	for _, names := range [][]string{taken, strings.Fields(reserved)} {
+		for _, name := range names {
+			w.taken[name] = true
+		}
+	}
+	return w
+}
+
+// reserved names are Go's, and those that the test around the call uses.
+const reserved = `t err done testing time
+break case chan const continue default defer else fallthrough for func go goto if import interface map
+package range return select struct switch type var
+append cap clear close copy len make max min new nil true false any error string int`
+
+func (w *writer) line(format string, args ...any) {
+	w.lines = append(w.lines, fmt.Sprintf(format, args...))
+}
+
+// use imports a package and returns the name to call it by. The standard library's names in formats
+// are fixed, and so are those of the packages: two of one name cannot stand together here.
+func (w *writer) use(path, name string) string {
+	if path == "" || path == w.self {
+		return ""
+	}
+	if known, ok := w.imports[path]; ok {
+		return known + "."
+	}
+	for _, other := range w.imports {
+		if other == name {
+			name += "2"
+		}
+	}
+	w.imports[path] = name
+	w.taken[name] = true
+	return name + "."
+}
+
+func (w *writer) std(imports []string) {
+	for _, path := range imports {
+		w.use(path, path[strings.LastIndexByte(path, '/')+1:])
+	}
+}
+
+// statement writes a call for its effect.
+func (w *writer) statement(t *Term, self string) {
+	w.line("%s", w.call(t, self))
+}
+
+// expr writes a value; want is the type of the place it goes to.
+func (w *writer) expr(t *Term, want reflect.Type, self string) string {
+	if t.op == opSelf {
+		return self
+	}
+	if len(t.then) > 0 || t.op == opCall && (t.fn.stmt != "" || t.fn.typ.NumOut() > 1) || t.op == opAddr && t.args[0].op != opStruct || t.op == opChan && (len(t.args) > 0 || t.closed) {
+		return w.variable(t)
+	}
+	switch t.op {
+	case opLit:
+		return w.literal(t.lit, want)
+	case opZero:
+		return w.zero(t.typ, want)
+	case opCall:
+		return w.call(t, self)
+	case opAddr:
+		return "&" + w.expr(t.args[0], t.typ.Elem(), self)
+	case opFunc:
+		return w.function(t.typ)
+	case opChan:
+		return "make(" + w.typeName(reflect.ChanOf(reflect.BothDir, t.typ.Elem())) + ", 8)"
+	}
+	return w.composite(t, self)
+}
+
+func (w *writer) composite(t *Term, self string) string {
+	var parts []string
+	switch t.op {
+	case opStruct:
+		for i, field := range t.fields {
+			f := t.typ.Field(field)
+			parts = append(parts, f.Name+": "+w.expr(t.args[i], f.Type, self))
+		}
+	case opMap:
+		for i := 0; i+1 < len(t.args); i += 2 {
+			parts = append(parts, w.expr(t.args[i], t.typ.Key(), self)+": "+w.expr(t.args[i+1], t.typ.Elem(), self))
+		}
+	case opSlice, opArray:
+		for _, arg := range t.args {
+			parts = append(parts, w.expr(arg, t.typ.Elem(), self))
+		}
+	default:
+		panic(errUnwritable)
+	}
+	inner := strings.Join(parts, ", ")
+	if len(inner) > 70 && len(parts) > 1 || strings.Contains(inner, "\n") {
+		inner = "\n" + strings.Join(parts, ",\n") + ",\n"
+	}
+	return w.typeName(t.typ) + "{" + inner + "}"
+}
+
+// call writes a call without its results.
+func (w *writer) call(t *Term, self string) string {
+	var args []string
+	for i, arg := range t.args {
+		args = append(args, w.expr(arg, paramType(t.fn.typ, i), self))
+	}
+	if t.fn.format != "" {
+		in := make([]any, len(args))
+		for i := range args {
+			in[i] = args[i]
+		}
+		text := strings.ReplaceAll(fmt.Sprintf(t.fn.format, in...), `, strings.NewReader(""))`, ", nil)")
+		for _, path := range t.fn.imports {
+			if strings.Contains(text, path[strings.LastIndexByte(path, '/')+1:]+".") {
+				w.std([]string{path})
+			}
+		}
+		return text
+	}
+	if t.fn.method {
+		receiver := args[0]
+		if strings.HasPrefix(receiver, "&") || strings.HasPrefix(receiver, "*") {
+			receiver = "(" + receiver + ")"
+		}
+		if t.args[0].op == opZero {
+			receiver = "(" + w.typeName(t.fn.typ.In(0)) + ")(nil)"
+		} else if t.args[0].op == opLit || t.args[0].op == opStruct && t.fn.typ.In(0).Kind() != reflect.Pointer {
+			receiver = w.expr(t.args[0], anyType, self)
+		}
+		return receiver + "." + t.fn.call + "(" + strings.Join(args[1:], ", ") + ")"
+	}
+	return w.use(t.fn.pkg, t.fn.pkgName) + t.fn.call + "(" + strings.Join(args, ", ") + ")"
+}
+
+// variable declares one for the value, and writes its history.
+func (w *writer) variable(t *Term) string {
+	then := t.then
+	bare := *t
+	bare.then = nil
+	var name string
+	switch {
+	case t.op == opCall && t.fn.stmt != "":
+		name = w.fresh("ctx")
+		w.std(t.fn.imports)
+		w.line("%s", strings.NewReplacer("$v", name, "$c", w.fresh("cancel")).Replace(t.fn.stmt))
+	case t.op == opCall && t.fn.typ.NumOut() > 1:
+		name = w.results(&bare)
+	case t.op == opAddr && t.args[0].op != opStruct:
+		value := w.expr(t.args[0], anyType, "")
+		pointee := w.fresh(variableName(t.typ.Elem()))
+		w.line("%s := %s", pointee, value)
+		name = "&" + pointee
+	case t.op == opChan:
+		name = w.fresh("queue")
+		w.line("%s := make(%s, %d)", name, w.typeName(reflect.ChanOf(reflect.BothDir, t.typ.Elem())), len(t.args)+8)
+		for _, arg := range t.args {
+			w.line("%s <- %s", name, w.expr(arg, t.typ.Elem(), ""))
+		}
+		if t.closed {
+			w.line("close(%s)", name)
+		}
+	default:
+		value := w.expr(&bare, anyType, "")
+		name = w.fresh(variableName(t.typ))
+		w.line("%s := %s", name, value)
+	}
+	for _, call := range then {
+		w.statement(call, name)
+	}
+	return name
+}
+
+// results declares a variable for the first result and checks the error.
+func (w *writer) results(t *Term) string {
+	call := w.call(t, "")
+	name := w.fresh(variableName(t.typ))
+	names := []string{name}
+	last := t.fn.typ.NumOut() - 1
+	for i := 1; i < last; i++ {
+		names = append(names, "_")
+	}
+	if t.fn.typ.Out(last) != errorType {
+		w.line("%s, _ := %s", strings.Join(names, ", "), call)
+		return name
+	}
+	w.line("%s, err := %s", strings.Join(names, ", "), call)
+	w.line("if err != nil {\nt.Fatal(err)\n}")
+	return name
+}
+
+// variableName makes a name from a type's.
+func variableName(t reflect.Type) string {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice && t.Name() == "" {
+		t = t.Elem()
+	}
+	name, _, _ := strings.Cut(t.Name(), "[")
+	if name == "" || t.PkgPath() == "" {
+		return "value"
+	}
+	upper := 0
+	for upper < len(name) && unicode.IsUpper(rune(name[upper])) {
+		upper++
+	}
+	if upper > 1 && upper < len(name) {
+		upper--
+	}
+	return strings.ToLower(name[:upper]) + name[upper:]
+}
+
+func (w *writer) fresh(name string) string {
+	for i, base := 2, name; w.taken[name]; i++ {
+		name = base + strconv.Itoa(i)
+	}
+	w.taken[name] = true
+	return name
+}
+
+// function writes a function that does nothing.
+func (w *writer) function(t reflect.Type) string {
+	var in, out []string
+	for i := 0; i < t.NumIn(); i++ {
+		name := w.typeName(t.In(i))
+		if t.IsVariadic() && i == t.NumIn()-1 {
+			name = "..." + w.typeName(t.In(i).Elem())
+		}
+		in = append(in, name)
+	}
+	for i := 0; i < t.NumOut(); i++ {
+		out = append(out, "_ "+w.typeName(t.Out(i)))
+	}
+	head := "func(" + strings.Join(in, ", ") + ")"
+	switch {
+	case len(out) == 0:
+		return head + " {}"
+	case len(out) == 1 && t.Out(0) == errorType:
+		return head + " error { return nil }"
+	}
+	return head + " (" + strings.Join(out, ", ") + ") { return }"
+}
+
+func (w *writer) zero(t, want reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Struct, reflect.Array:
+		return w.typeName(t) + "{}"
+	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Func, reflect.Chan:
+		if want.Kind() == reflect.Interface {
+			return "(" + w.typeName(t) + ")(nil)"
+		}
+		return "nil"
+	case reflect.Interface, reflect.UnsafePointer:
+		return "nil"
+	}
+	return w.literal(reflect.Zero(t), want)
+}
+
+// literal writes a basic value; where the place does not fix the type, it is converted.
+func (w *writer) literal(v reflect.Value, want reflect.Type) string {
+	t := v.Type()
+	text := basicText(v)
+	if t.Kind() == reflect.Slice {
+		if v.IsNil() {
+			return w.zero(t, want)
+		}
+		return w.typeName(t) + "(" + quote(string(v.Bytes())) + ")"
+	}
+	if strings.HasPrefix(text, "math.") {
+		w.std([]string{"math"})
+	} else if want.Kind() != reflect.Interface {
+		return text
+	}
+	switch t {
+	case reflect.TypeOf(""), reflect.TypeOf(0), reflect.TypeOf(true):
+		return text
+	case reflect.TypeOf(0.0):
+		if strings.ContainsAny(text, ".e") {
+			return text
+		}
+		return text + ".0"
+	}
+	return w.typeName(t) + "(" + text + ")"
+}
+
+func basicText(v reflect.Value) string {
+	switch v.Kind() {
+	case reflect.Bool:
+		return strconv.FormatBool(v.Bool())
+	case reflect.String:
+		return quote(v.String())
+	case reflect.Float32, reflect.Float64:
+		switch f := v.Float(); {
+		case math.IsNaN(f):
+			return "math.NaN()"
+		case math.IsInf(f, 0):
+			return fmt.Sprintf("math.Inf(%d)", int(math.Copysign(1, f)))
+		}
+		return strconv.FormatFloat(v.Float(), 'g', -1, v.Type().Bits())
+	case reflect.Complex64, reflect.Complex128:
+		return fmt.Sprint(v.Complex())
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return strconv.FormatInt(v.Int(), 10)
+	case reflect.Slice:
+		return ""
+	}
+	return strconv.FormatUint(v.Uint(), 10)
+}
+
+func quote(s string) string {
+	if strings.ContainsAny(s, "\"\\\n") && utf8.ValidString(s) && !strings.ContainsAny(s, "`\r") && printable(s) {
+		return "`" + s + "`"
+	}
+	return strconv.Quote(s)
+}
+
+func printable(s string) bool {
+	for _, r := range s {
+		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return strings.TrimSpace(s) != ""
+}
+
+// typeName writes a type as this package spells it.
+func (w *writer) typeName(t reflect.Type) string {
+	if t.Name() != "" {
+		if t.PkgPath() == "" {
+			return t.Name()
+		}
+		if strings.Contains(t.Name(), "/") || t.PkgPath() != w.self && !isExported(t.Name()) {
+			panic(errUnwritable)
+		}
+		name, _, _ := strings.Cut(t.String(), ".")
+		return w.use(t.PkgPath(), name) + t.Name()
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return "*" + w.typeName(t.Elem())
+	case reflect.Slice:
+		return "[]" + w.typeName(t.Elem())
+	case reflect.Array:
+		return fmt.Sprintf("[%d]%s", t.Len(), w.typeName(t.Elem()))
+	case reflect.Map:
+		return "map[" + w.typeName(t.Key()) + "]" + w.typeName(t.Elem())
+	case reflect.Chan:
+		return strings.TrimSuffix(t.ChanDir().String(), " ") + " " + w.typeName(t.Elem())
+	case reflect.Interface:
+		if t.NumMethod() == 0 {
+			return "any"
+		}
+	case reflect.Struct:
+		if t.NumField() == 0 {
+			return "struct{}"
+		}
+	case reflect.Func:
+		text := w.function(t)
+		return strings.TrimSpace(strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(text, "{}"), "{ return }"), "{ return nil }"))
+	}
+	panic(errUnwritable)
+}

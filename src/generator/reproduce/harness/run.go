@@ -1,0 +1,344 @@
+//go:build go1.21
+
+package harness
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"runtime/debug"
+	"time"
+)
+
+const (
+	// A call that takes longer waits for something that will not come.
+	patience = 60 * time.Millisecond
+	// So many abandoned calls, and a new process is better.
+	maxHung = 40
+	// After a match, so long for a better one.
+	encore     = 150 * time.Millisecond
+	maxShrinks = 4000
+	// So many terms of the wrong kind in a row, and there are no others.
+	maxSpare   = 20000
+	shrinkTime = 1500 * time.Millisecond
+)
+
+// special targets are no functions of the package.
+var special = map[string][]*Func{}
+
+type search struct {
+	reg    *Registry
+	config *Config
+	mark   *os.File
+	result Result
+	worker *worker
+	hung   int
+	end    time.Time
+}
+
+// Main reads the configuration from the temporary folder, does what it says, and writes the result
+// beside it. It returns the exit code.
+func Main(reg *Registry) int {
+	for _, finish := range reg.finish {
+		finish(reg)
+	}
+	debug.SetMaxStack(64 << 20)
+	folder := os.TempDir()
+	text, err := os.ReadFile(filepath.Join(folder, "hephaestus-config.json"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "harness:", err)
+		return 3
+	}
+	config := new(Config)
+	if err := json.Unmarshal(text, config); err != nil {
+		fmt.Fprintln(os.Stderr, "harness:", err)
+		return 3
+	}
+	mark, err := os.Create(filepath.Join(folder, "hephaestus-mark"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "harness:", err)
+		return 3
+	}
+	s := &search{reg: reg, config: config, mark: mark, end: time.Now().Add(time.Duration(config.Millis) * time.Millisecond)}
+	switch config.Mode {
+	case "search":
+		s.search()
+	default:
+		s.follow()
+	}
+	s.result.Ended = true
+	if err := s.save(); err != nil {
+		fmt.Fprintln(os.Stderr, "harness:", err)
+		return 3
+	}
+	return 0
+}
+
+// save writes the result as it stands: a later execution may end the process.
+func (s *search) save() error {
+	out, err := json.Marshal(s.result)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(os.TempDir(), "hephaestus-result.json"), out, 0o600)
+}
+
+// at notes where we are, so that a crash which ends the process can be told apart.
+func (s *search) at(a, b uint64) {
+	var buffer [16]byte
+	binary.LittleEndian.PutUint64(buffer[:8], a)
+	binary.LittleEndian.PutUint64(buffer[8:], b)
+	if _, err := s.mark.WriteAt(buffer[:], 0); err != nil {
+		fmt.Fprintln(os.Stderr, "harness:", err)
+	}
+}
+
+// targets are the functions a phase calls.
+func (s *search) targets(p Phase) []*Func {
+	if out, ok := special[p.Target]; ok {
+		return out
+	}
+	return s.reg.find(p.Target)
+}
+
+// generate makes the term of one position; nil when its target is not there.
+func (s *search) generate(at Position) *Term {
+	phase := s.config.Phases[at.Phase]
+	targets := s.targets(phase)
+	if len(targets) == 0 {
+		return nil
+	}
+	g := &generator{reg: s.reg, config: s.config, forced: phase.Forced, rng: newRng(s.config.Seed, uint64(at.Phase), at.Index)}
+	f := targets[g.rng.n(len(targets))]
+	for i := 0; i < f.typ.NumIn(); i++ {
+		g.timed = g.timed || f.typ.In(i) == contextType
+	}
+	return g.callTerm(f, 0)
+}
+
+func (s *search) search() {
+	for p := s.config.Start.Phase; p < len(s.config.Phases); p++ {
+		phase := s.config.Phases[p]
+		if len(s.targets(phase)) == 0 {
+			s.result.Missing = append(s.result.Missing, phase.Target)
+			continue
+		}
+		from := uint64(0)
+		if p == s.config.Start.Phase {
+			from = s.config.Start.Index
+		}
+		deadline := time.Now().Add(time.Duration(phase.Millis) * time.Millisecond)
+		if deadline.After(s.end) {
+			deadline = s.end
+		}
+		if !s.phase(p, from, deadline) {
+			return
+		}
+		if len(s.result.Found) > 0 {
+			break
+		}
+	}
+	s.result.Done = true
+}
+
+// phase runs one phase; false when the process has had enough.
+func (s *search) phase(p int, from uint64, deadline time.Time) bool {
+	best, spare := 0, 0
+	for i := from; ; i++ {
+		if i%16 == 0 && !time.Now().Before(deadline) {
+			return true
+		}
+		at := Position{p, i}
+		s.at(uint64(p), i)
+		term := s.generate(at)
+		if s.config.Phases[p].Forced != term.isForced() {
+			// The other phase of this target has it.
+			if spare++; spare > maxSpare {
+				return true
+			}
+			continue
+		}
+		spare = 0
+		s.result.Tried++
+		seen := s.run(term)
+		if s.hung > maxHung {
+			s.result.Hung, s.result.Next = true, Position{p, i + 1}
+			return false
+		}
+		if seen == nil {
+			continue
+		}
+		if score, _ := s.config.match(seen); score > best {
+			if best == 0 {
+				if soon := time.Now().Add(encore); soon.Before(deadline) {
+					deadline = soon
+				}
+			}
+			best = score
+			s.keep(at, term, seen)
+		}
+	}
+}
+
+// keep shrinks a call that matched and writes it down; the best stands first.
+func (s *search) keep(at Position, term *Term, seen *crash) {
+	term = s.shrink(term, seen)
+	if again := s.run(term); again != nil {
+		seen = again
+	}
+	found := s.describe(at, term)
+	found.Score, found.Exact = s.config.match(seen)
+	found.Message = messageOf(seen.value)
+	s.result.Found = append([]Found{found}, s.result.Found...)
+	if len(s.result.Found) > 5 {
+		s.result.Found = s.result.Found[:5]
+	}
+	if err := s.save(); err != nil {
+		fmt.Fprintln(os.Stderr, "harness:", err)
+	}
+}
+
+func (s *search) describe(at Position, term *Term) Found {
+	phase := s.config.Phases[at.Phase]
+	found := Found{At: at, Forced: term.isForced(), Entry: phase.Entry, Call: term.fn.name, Steps: countCalls(term)}
+	if phase.Target == "http" {
+		found.Call = "a request"
+	}
+	imports, setup, call, err := write(term, s.reg.self, s.config.Taken)
+	if err != nil {
+		found.Problem = err.Error()
+	}
+	found.Imports, found.Setup, found.Final = imports, setup, call
+	found.Blocks = s.hung > 0
+	return found
+}
+
+func countCalls(t *Term) int {
+	n := len(t.then)
+	if t.op == opCall {
+		n++
+	}
+	t.children(func(slot **Term) { n += countCalls(*slot) })
+	return n
+}
+
+// shrink takes every simpler form that still ends in the crash at least as well.
+func (s *search) shrink(term *Term, seen *crash) *Term {
+	want, _ := s.config.match(seen)
+	message := shape(messageOf(seen.value))
+	forced := term.isForced()
+	stop := time.Now().Add(shrinkTime)
+	runs := 0
+	for improved := true; improved; {
+		improved = false
+		for _, simpler := range shrinks(term) {
+			if runs++; runs > maxShrinks || time.Now().After(stop) || s.hung > maxHung {
+				return term
+			}
+			if simpler.isForced() && !forced {
+				continue
+			}
+			again := s.run(simpler)
+			if again == nil {
+				continue
+			}
+			if score, _ := s.config.match(again); score >= want-10 && shape(messageOf(again.value)) == message {
+				term, improved = simpler, true
+				break
+			}
+		}
+	}
+	return term
+}
+
+// follow replays the start position with the shrink steps of the path. In mode "shrink" it then tries
+// the next steps, each marked: the one that ends the process is taken by whoever watches.
+func (s *search) follow() {
+	term := s.generate(s.config.Start)
+	if term == nil {
+		return
+	}
+	for _, step := range s.config.Path {
+		if options := shrinks(term); step < len(options) {
+			term = options[step]
+		}
+	}
+	s.result.Found = []Found{s.describe(s.config.Start, term)}
+	forced := term.isForced()
+	if s.config.Mode == "replay" {
+		s.run(term)
+		time.Sleep(patience)
+	}
+	if s.config.Mode == "shrink" {
+		for i, simpler := range shrinks(term) {
+			if i < s.config.From || simpler.isForced() && !forced {
+				continue
+			}
+			if time.Now().After(s.end) {
+				break
+			}
+			s.at(1, uint64(i))
+			s.run(simpler)
+			time.Sleep(3 * time.Millisecond)
+		}
+	}
+	s.result.Done = true
+}
+
+// worker runs terms on a goroutine of its own, so that one that hangs can be left behind.
+type worker struct {
+	terms chan *Term
+	seen  chan *crash
+	timer *time.Timer
+}
+
+func (s *search) newWorker() *worker {
+	w := &worker{terms: make(chan *Term), seen: make(chan *crash, 1), timer: time.NewTimer(time.Hour)}
+	go func() {
+		for term := range w.terms {
+			w.do(term, s.config.Tree)
+		}
+	}()
+	return w
+}
+
+// do runs one term. The panic is looked at while it passes, before the stack is gone.
+func (w *worker) do(term *Term, tree string) {
+	var seen *crash
+	defer func() {
+		if value := recover(); value != nil {
+			if _, ours := value.(invalid); !ours {
+				seen = observe(value, tree)
+			}
+		}
+		w.seen <- seen
+	}()
+	new(evaluator).eval(term, reflect.Value{})
+}
+
+// run executes a term and returns the panic that ended it, if one did.
+func (s *search) run(term *Term) *crash {
+	if s.worker == nil {
+		s.worker = s.newWorker()
+	}
+	before := runtime.NumGoroutine()
+	w := s.worker
+	w.terms <- term
+	w.timer.Reset(patience)
+	select {
+	case seen := <-w.seen:
+		w.timer.Stop()
+		// What the call has started may panic a moment later.
+		for i := 0; i < 5 && runtime.NumGoroutine() > before; i++ {
+			time.Sleep(100 * time.Microsecond)
+		}
+		return seen
+	case <-w.timer.C:
+		s.worker, s.hung = nil, s.hung+1
+		return nil
+	}
+}

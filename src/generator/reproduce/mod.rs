@@ -1,0 +1,337 @@
+//! Makes the crash of a log happen again, without AI: by a call that is found, shrunk, and written down
+//! as a regression test.
+//!
+//! # How
+//!
+//! 1. `target`: the outermost function of the stack that can be called, then inward; HTTP handlers by a
+//!    request through the handler that the package itself makes.
+//! 2. `surface`, `register`: what the package and its neighbours offer, as a generated test file of one
+//!    registration a line; `session` compiles it together with `harness/` (Go), by an overlay, so that
+//!    the tree stays as it is.
+//! 3. `seeds`: texts and numbers of the log, of the functions on the stack, and of the sources.
+//! 4. `search`: the harness builds arguments by reflection the way the package builds them, calls, and
+//!    compares the panic: the same class, in the same function, at the same statement. What it finds it
+//!    shrinks and writes as Go. Each execution is decided by (seed, phase, index), so that one which ends
+//!    its process is done again, made smaller, and the search goes on behind it.
+//! 5. `render`: the test as a person would have written it, without reflection. It is compiled among the
+//!    package's own tests and run alone: only if it ends in the crash of the log, as `judge` reads its
+//!    output, it is a reproducer.
+//!
+//! # What a reproduction is worth
+//!
+//! The same crash can often be had in ways that no caller would go: a nil receiver, a struct put together
+//! by hand, an inner function called with what its callers never pass. Such calls are tried last and
+//! labelled by [`Reach`]; only [`Reach::EntryPoint`] can make a fix proven.
+//!
+//! # What it does not reach
+//!
+//! Structured binary input, failing peers, races, graphs of many objects.
+
+mod judge;
+mod register;
+mod render;
+mod search;
+mod seeds;
+mod session;
+mod surface;
+mod target;
+
+use std::time::{Duration, Instant};
+
+use crate::domain::{Class, Fault, Reach, Reproducer};
+use crate::repository::{Repository, Workspace};
+use crate::sandbox::{GoToolchain, Sandbox};
+
+use judge::Judge;
+use search::{Found, Search};
+use seeds::Seeds;
+use session::{Bench, Built, Scratch};
+use surface::Surface;
+use target::Package;
+
+/// The longest search, builds not counted.
+const SEARCH_TIME: Duration = Duration::from_secs(10);
+/// How long the written test may run.
+const TEST_TIME: Duration = Duration::from_secs(20);
+
+/// What can go wrong besides not finding anything.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The sandbox could not run a job.
+    #[error(transparent)]
+    Sandbox(#[from] crate::sandbox::Error),
+    /// The disk is full, or the scratch copy is gone.
+    #[error("could not {what} for the reproduction: {source}; free some space or set TMPDIR")]
+    Io {
+        /// What was attempted.
+        what: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// What is to be reproduced, and with what.
+pub struct Request<'a> {
+    /// The crash, placed in the repository.
+    pub fault: &'a Fault,
+    /// The sources.
+    pub repository: &'a Repository,
+    /// A scratch copy, exclusively ours meanwhile; it is left as found.
+    pub workspace: &'a Workspace,
+    /// Texts of the log near the crash: the sample, attributes, access lines. Hostile.
+    pub log_context: &'a [String],
+    /// The time for everything.
+    pub time_limit: Duration,
+    /// Decides every choice: the same seed gives the same executions.
+    pub seed: u64,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub enum Reproduction {
+    /// There is a test that ends in the crash.
+    Reproduced {
+        /// The test.
+        reproducer: Reproducer,
+        /// How many calls were tried.
+        tried: u64,
+        /// One sentence for people: which call, after how many executions, and where to find it again.
+        how: String,
+    },
+    /// There is none.
+    NotReproduced {
+        /// Why, in one sentence.
+        reason: String,
+        /// How many calls were tried.
+        tried: u64,
+    },
+}
+
+/// Looks for a call that ends in the crash, and writes it down as a test.
+///
+/// # Errors
+/// When the sandbox cannot run a job, or the disk is full. Not finding anything is no error.
+pub async fn reproduce(
+    request: Request<'_>,
+    go: &GoToolchain,
+    sandbox: &Sandbox,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<Reproduction, Error> {
+    let not = |reason: String| Ok(Reproduction::NotReproduced { reason, tried: 0 });
+    if let Some(reason) = beyond_reach(request.fault.class) {
+        return not(reason.to_owned());
+    }
+    let Some(judge) = Judge::new(request.fault, request.repository, request.workspace.tree()) else {
+        return not("no frame of the stack lies in the repository".to_owned());
+    };
+    let packages = target::choose(request.fault, request.repository);
+    if packages.is_empty() {
+        return not("no function of the stack can be called".to_owned());
+    }
+    let bench = Bench { repository: request.repository, workspace: request.workspace, go, sandbox };
+    let scratch = Scratch::new(request.workspace)?;
+    let attempt = Attempt { request: &request, bench, scratch: &scratch, judge: &judge, progress };
+    attempt.run(&packages).await
+}
+
+/// Why a class of failure is not tried at all.
+const fn beyond_reach(class: Class) -> Option<&'static str> {
+    match class {
+        Class::LoggedError => Some("a logged error has no crash to reproduce"),
+        Class::ConcurrentMapAccess | Class::DataRace => {
+            Some("it takes several goroutines at the right moment: a single call cannot show it")
+        }
+        Class::Deadlock => Some("goroutines that wait for each other end no call"),
+        Class::UncaughtException => Some("only Go can be reproduced"),
+        _ if matches!(class.nature(), crate::domain::Nature::Operational) => {
+            Some("it is a failure of the surroundings, not of the code")
+        }
+        _ => None,
+    }
+}
+
+/// One reproduction under way.
+struct Attempt<'a> {
+    request: &'a Request<'a>,
+    bench: Bench<'a>,
+    scratch: &'a Scratch,
+    judge: &'a Judge<'a>,
+    progress: &'a (dyn Fn(&str) + Sync),
+}
+
+impl<'a> Attempt<'a> {
+    /// All packages by fair means, the outermost first; then by force.
+    async fn run(&self, packages: &'a [Package]) -> Result<Reproduction, Error> {
+        let end = Instant::now() + self.request.time_limit;
+        let search_time = SEARCH_TIME.min(self.request.time_limit / 2);
+        let shares = u32::try_from(packages.len()).unwrap_or(1).max(1);
+        let (mut tried, mut problems, mut searches) = (0, Vec::new(), Vec::new());
+        for (number, package) in packages.iter().enumerate() {
+            if Instant::now() >= end {
+                break;
+            }
+            match self.prepare(package, number).await? {
+                Ok(search) => {
+                    let time = search_time * 7 / 10 / shares;
+                    if let Some(done) = self.attempt(&search, false, time, &mut tried, &mut problems).await? {
+                        return Ok(done);
+                    }
+                    searches.push(search);
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        for search in &searches {
+            if Instant::now() >= end {
+                break;
+            }
+            let time = search_time * 3 / 10 / shares;
+            if let Some(done) = self.attempt(search, true, time, &mut tried, &mut problems).await? {
+                return Ok(done);
+            }
+        }
+        problems.dedup();
+        let reason = match problems.is_empty() {
+            true => format!("no call of {tried} ended in the crash"),
+            false => format!("no call of {tried} ended in the crash; {}", problems.join("; ")),
+        };
+        Ok(Reproduction::NotReproduced { reason, tried })
+    }
+
+    /// Builds the harness of a package; the inner error says why that is not possible.
+    async fn prepare(
+        &self,
+        package: &'a Package,
+        number: usize,
+    ) -> Result<Result<OwnedSearch<'a>, String>, Error> {
+        let Some(surface) = Surface::read(self.request.repository, &package.folder) else {
+            return Ok(Err(format!("no Go package was found in {:?}", package.folder)));
+        };
+        (self.progress)(&format!("building a harness for {}", surface.import_path));
+        let (built, neighbours) = self.bench.build_harness(self.scratch, &surface, number).await?;
+        let binary = match built {
+            Built::Binary(binary) => binary,
+            Built::Failed(said) => {
+                tracing::debug!(package = %surface.import_path, output = %said, "the harness does not build");
+                return Ok(Err(format!("{} does not build: {}", surface.import_path, first_lines(&said))));
+            }
+        };
+        let mut seeds = Seeds::gather(
+            self.request.fault,
+            self.request.log_context,
+            self.request.repository,
+            &surface,
+            &neighbours,
+        );
+        search::merge_routes(&mut seeds);
+        Ok(Ok(OwnedSearch { surface, binary, seeds, package }))
+    }
+
+    /// One search of one package, and the test of the first call that holds.
+    async fn attempt(
+        &self,
+        owned: &OwnedSearch<'_>,
+        forced: bool,
+        time: Duration,
+        tried: &mut u64,
+        problems: &mut Vec<String>,
+    ) -> Result<Option<Reproduction>, Error> {
+        let how = if forced { ", with forced state" } else { "" };
+        (self.progress)(&format!("searching {}{how}", owned.surface.import_path));
+        let search = Search {
+            bench: self.bench,
+            scratch: self.scratch,
+            fault: self.request.fault,
+            judge: self.judge,
+            seed: self.request.seed,
+            package: &owned.surface,
+            binary: owned.binary.clone(),
+            seeds: owned.seeds.clone(),
+            targets: &owned.package.targets,
+        };
+        let findings = search.run(forced, time).await?;
+        *tried += findings.tried;
+        for found in &findings.found {
+            if !found.problem.is_empty() {
+                problems.push(format!("a call that crashes cannot be written as a test: {}", found.problem));
+                continue;
+            }
+            match self.verify(owned, found).await? {
+                Ok(reproducer) => {
+                    let how = self.sentence(found, *tried);
+                    return Ok(Some(Reproduction::Reproduced { reproducer, tried: *tried, how }));
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes the test, and runs it alone among the package's own: it must end in the crash of the log.
+    async fn verify(
+        &self,
+        owned: &OwnedSearch<'_>,
+        found: &Found,
+    ) -> Result<Result<Reproducer, String>, Error> {
+        let reach = match (found.forced, found.entry) {
+            (true, _) => Reach::ForcedState,
+            (false, true) => Reach::EntryPoint,
+            (false, false) => Reach::InternalCall,
+        };
+        let Some(mut reproducer) = render::reproducer(self.request.fault, &owned.surface, found, reach)
+        else {
+            return Ok(Err("the test has no place to stand".to_owned()));
+        };
+        (self.progress)(&format!("running {}", reproducer.test));
+        reproducer.source = self.bench.format(self.scratch, reproducer.source).await?;
+        tracing::debug!(source = %reproducer.source, "a regression test was written");
+        let binary = match self.bench.build_test(self.scratch, &reproducer.file, &reproducer.source).await? {
+            Built::Binary(binary) => binary,
+            Built::Failed(said) => {
+                tracing::debug!(output = %said, "the regression test does not compile");
+                return Ok(Err(format!("its test does not compile: {}", first_lines(&said))));
+            }
+        };
+        let only = format!("-test.run=^{}$", reproducer.test);
+        let args = [only.as_str(), "-test.v", "-test.count=1"];
+        let outcome =
+            self.bench.run(self.scratch, reproducer.file.folder(), &binary, &args, TEST_TIME).await?;
+        let output = [outcome.stdout, outcome.stderr].concat();
+        if self.judge.is_the_crash(&output).is_some() {
+            return Ok(Ok(reproducer));
+        }
+        tracing::debug!(output = %String::from_utf8_lossy(&output), "the regression test does not crash");
+        Ok(Err("its test did not end in the crash of the log".to_owned()))
+    }
+
+    fn sentence(&self, found: &Found, tried: u64) -> String {
+        let calls = if found.steps > 1 {
+            format!("{} calls, the last of ", found.steps)
+        } else {
+            "one call of ".to_owned()
+        };
+        let drift = if self.judge.drifted {
+            "; the line of the log is of another version, so the function and class were compared"
+        } else {
+            ""
+        };
+        format!(
+            "{calls}{}, found after {tried} executions (seed {}, phase {}, index {}){drift}",
+            found.call, self.request.seed, found.at.phase, found.at.index
+        )
+    }
+}
+
+/// A package that is ready to be searched.
+struct OwnedSearch<'a> {
+    surface: Surface,
+    binary: std::path::PathBuf,
+    seeds: Seeds,
+    package: &'a Package,
+}
+
+/// The first lines of a compiler's output, for a sentence.
+fn first_lines(said: &str) -> String {
+    let lines: Vec<_> = said.lines().filter(|line| !line.starts_with('#')).take(3).collect();
+    lines.join(", ").chars().take(400).collect()
+}

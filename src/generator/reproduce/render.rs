@@ -1,0 +1,139 @@
+//! The regression test as a person would have written it.
+
+use std::collections::BTreeSet;
+
+use super::search::{Found, Import};
+use super::surface::Surface;
+use super::target::declared;
+use crate::domain::{Fault, Reach, RepoPath, Reproducer};
+
+/// Writes the test of a call that was found.
+pub(super) fn reproducer(
+    fault: &Fault,
+    package: &Surface,
+    found: &Found,
+    reach: Reach,
+) -> Option<Reproducer> {
+    let failing = fault.stack.first()?;
+    let words = words(declared(&failing.function));
+    let taken = package.top_level();
+    let base = format!("Test{}DoesNotPanic", words.iter().map(|word| capitalised(word)).collect::<String>());
+    let test = unused(&base, |name| taken.contains(name));
+    let files: BTreeSet<&str> =
+        package.sources.iter().chain(&package.tests).map(|file| file.path.file_name()).collect();
+    let stem = words.iter().map(|word| word.to_lowercase()).collect::<Vec<_>>().join("_");
+    let file = unused(&stem, |name| files.contains(format!("{name}_regression_test.go").as_str()));
+    let file = format!("{file}_regression_test.go");
+    let path = if package.folder.is_empty() { file } else { format!("{}/{file}", package.folder) };
+    let mut imports = found.imports.clone().unwrap_or_default();
+    let wait = wait(found);
+    imports.push(Import { name: "testing".to_owned(), path: "testing".to_owned() });
+    if wait.contains("time.") {
+        imports.push(Import { name: "time".to_owned(), path: "time".to_owned() });
+    }
+    let source = format!(
+        "package {}\n\n{}\n// {test} repeats a call that crashed in {} ({}:{}):\n// {}\nfunc {test}(t *testing.T) {{\n{}\n{wait}}}\n",
+        package.name,
+        import_block(imports),
+        failing.function,
+        failing.file.file_name(),
+        failing.line,
+        one_line(&fault.message),
+        found.setup,
+    );
+    Some(Reproducer { file: RepoPath::new(&path).ok()?, test, source, reach })
+}
+
+/// The call, and how the test waits for its end.
+fn wait(found: &Found) -> String {
+    let call = &found.r#final;
+    if found.blocks {
+        return format!(
+            "done := make(chan struct{{}})\ngo func() {{\ndefer close(done)\n{call}\n}}()\nselect {{\ncase <-done:\ncase <-time.After(2 * time.Second):\n// It runs until the program ends.\n}}\n"
+        );
+    }
+    if found.ends_process {
+        return format!(
+            "{call}\n// The crash comes from a goroutine that the call starts.\ntime.Sleep(300 * time.Millisecond)\n"
+        );
+    }
+    format!("{call}\n")
+}
+
+fn import_block(mut imports: Vec<Import>) -> String {
+    imports.sort_by(|a, b| a.path.cmp(&b.path));
+    imports.dedup_by(|a, b| a.path == b.path);
+    let line = |import: &Import| {
+        let plain = import.path.rsplit('/').next() == Some(import.name.as_str());
+        if plain {
+            format!("\t{:?}\n", import.path)
+        } else {
+            format!("\t{} {:?}\n", import.name, import.path)
+        }
+    };
+    let (own, standard): (Vec<_>, Vec<_>) = imports
+        .iter()
+        .partition(|import| import.path.split('/').next().is_some_and(|first| first.contains('.')));
+    let block = |imports: Vec<&Import>| imports.into_iter().map(line).collect::<String>();
+    let (standard, own) = (block(standard), block(own));
+    if imports.len() == 1 {
+        return format!("import {}", line(&imports[0]).trim_start());
+    }
+    let gap = if own.is_empty() || standard.is_empty() { "" } else { "\n" };
+    format!("import (\n{standard}{gap}{own})\n")
+}
+
+/// The words of a function's name: `(*Store).Put` is Store, Put.
+fn words(function: &str) -> Vec<String> {
+    function
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn capitalised(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
+}
+
+fn unused(base: &str, taken: impl Fn(&str) -> bool) -> String {
+    if !taken(base) {
+        return base.to_owned();
+    }
+    (2_u32..).map(|number| format!("{base}{number}")).find(|name| !taken(name)).unwrap_or_default()
+}
+
+/// A message of the log, fit for a comment: one line, no control characters, not long.
+fn one_line(message: &str) -> String {
+    let clean: String =
+        message.chars().map(|c| if c.is_control() || c == '\u{2028}' { ' ' } else { c }).take(200).collect();
+    clean.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_stand_in_two_blocks() {
+        let import = |name: &str, path: &str| Import { name: name.to_owned(), path: path.to_owned() };
+        assert_eq!(
+            import_block(vec![
+                import("yaml", "a.b/yaml.v3"),
+                import("testing", "testing"),
+                import("testing", "testing"),
+                import("rand", "math/rand"),
+            ]),
+            "import (\n\t\"math/rand\"\n\t\"testing\"\n\n\tyaml \"a.b/yaml.v3\"\n)\n"
+        );
+    }
+
+    #[test]
+    fn names_are_free_and_messages_harmless() {
+        assert_eq!(words("(*Store).put"), ["Store", "put"]);
+        assert_eq!(capitalised("put"), "Put");
+        assert_eq!(unused("a", |name| name == "a" || name == "a2"), "a3");
+        assert_eq!(one_line("a\n*/ func init() {}\r\u{2028}x"), "a */ func init() {}  x");
+    }
+}

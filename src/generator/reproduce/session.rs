@@ -1,0 +1,219 @@
+//! One package's harness: written, compiled, and run in the sandbox. Nothing of it is written into the
+//! tree: the Go tool's overlay puts the files where they belong.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+use tempfile::TempDir;
+
+use super::Error;
+use super::register::{FILE, HARNESS, Registration};
+use super::surface::{Surface, neighbours};
+use crate::domain::RepoPath;
+use crate::repository::{Repository, Workspace};
+use crate::sandbox::{Folders, GoToolchain, Outcome, Sandbox};
+
+/// How long a compiler may take.
+const BUILD_TIME: Duration = Duration::from_secs(60);
+/// How often lines that do not compile are dropped before we give up.
+const ROUNDS: usize = 8;
+
+const PARTS: [(&str, &str); 11] = [
+    ("config.go", include_str!("harness/config.go")),
+    ("eval.go", include_str!("harness/eval.go")),
+    ("gen.go", include_str!("harness/gen.go")),
+    ("json.go", include_str!("harness/json.go")),
+    ("oracle.go", include_str!("harness/oracle.go")),
+    ("render.go", include_str!("harness/render.go")),
+    ("run.go", include_str!("harness/run.go")),
+    ("shrink.go", include_str!("harness/shrink.go")),
+    ("std.go", include_str!("harness/std.go")),
+    ("term.go", include_str!("harness/term.go")),
+    ("text.go", include_str!("harness/text.go")),
+];
+/// Parts that are linked only where the package uses what they need: linking costs time.
+const OPTIONAL_PARTS: [(&str, &str, &str); 2] = [
+    ("net/http", "web.go", include_str!("harness/web.go")),
+    ("log/slog", "slog.go", include_str!("harness/slog.go")),
+];
+
+/// What builds and runs need.
+#[derive(Clone, Copy)]
+pub(super) struct Bench<'a> {
+    pub(super) repository: &'a Repository,
+    pub(super) workspace: &'a Workspace,
+    pub(super) go: &'a GoToolchain,
+    pub(super) sandbox: &'a Sandbox,
+}
+
+/// Folders of our own inside the scratch copy, gone when dropped.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    folder: TempDir,
+}
+
+/// The Go tool's description of files that stand elsewhere, or are absent.
+#[derive(Debug, Default, Serialize)]
+struct Overlay {
+    #[serde(rename = "Replace")]
+    replace: BTreeMap<PathBuf, PathBuf>,
+}
+
+impl Scratch {
+    pub(super) fn new(workspace: &Workspace) -> Result<Self, Error> {
+        let failed = |source| Error::Io { what: "make a scratch folder", source };
+        let folder = TempDir::with_prefix_in("reproduce-", workspace.tmp()).map_err(failed)?;
+        for name in ["tmp", "bin"] {
+            std::fs::create_dir(folder.path().join(name)).map_err(failed)?;
+        }
+        Ok(Self { folder })
+    }
+
+    /// Where the code under test may write.
+    pub(super) fn tmp(&self) -> PathBuf {
+        self.folder.path().join("tmp")
+    }
+
+    /// Where only the compiler writes.
+    pub(super) fn bin(&self) -> PathBuf {
+        self.folder.path().join("bin")
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf, Error> {
+        let path = self.bin().join(name);
+        std::fs::write(&path, text).map_err(|source| Error::Io { what: "write the harness", source })?;
+        Ok(path)
+    }
+}
+
+/// How a build ended.
+pub(super) enum Built {
+    /// The test binary.
+    Binary(PathBuf),
+    /// It does not compile; what the compiler said.
+    Failed(String),
+}
+
+impl Bench<'_> {
+    /// Compiles the tests of a package with files put over the tree; an absent file is one to leave out.
+    async fn compile(
+        self,
+        scratch: &Scratch,
+        folder: &str,
+        files: &BTreeMap<PathBuf, Option<PathBuf>>,
+        name: &str,
+        flags: &[&str],
+    ) -> Result<Built, Error> {
+        let replace = files.iter().map(|(at, from)| (at.clone(), from.clone().unwrap_or_default())).collect();
+        let overlay = serde_json::to_string(&Overlay { replace }).unwrap_or_default();
+        let overlay = scratch.write(&format!("{name}.json"), &overlay)?;
+        let binary = scratch.bin().join(name);
+        let (tree, tmp, bin) = (self.workspace.tree(), scratch.tmp(), scratch.bin());
+        let folders = Folders { tree: &tree, tmp: &tmp, bin: &bin };
+        let (overlay, output) = (text(&overlay), text(&binary));
+        let mut args = vec!["test", "-c", "-vet=off", "-overlay", &overlay, "-o", &output];
+        args.extend_from_slice(flags);
+        args.push(".");
+        let job = self.go.go(folders, &self.workspace.folder(folder), &args, BUILD_TIME);
+        let outcome = self.sandbox.run(job).await?;
+        if outcome.ended.is_success() && binary.is_file() {
+            return Ok(Built::Binary(binary));
+        }
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&outcome.stderr),
+            String::from_utf8_lossy(&outcome.stdout)
+        );
+        Ok(Built::Failed(if outcome.ended.is_success() {
+            said
+        } else {
+            format!("{said}({})", outcome.ended)
+        }))
+    }
+
+    /// Compiles the harness of a package. The package's own tests are left out: they cost time, and
+    /// their `TestMain` would come first.
+    pub(super) async fn build_harness(
+        self,
+        scratch: &Scratch,
+        package: &Surface,
+        number: usize,
+    ) -> Result<(Built, Vec<Surface>), Error> {
+        let Some(module) = package.sources.first().and_then(|file| self.repository.module_of(&file.path))
+        else {
+            return Ok((Built::Failed("the package belongs to no module".to_owned()), Vec::new()));
+        };
+        let neighbours = neighbours(self.repository, package);
+        let mut files = BTreeMap::new();
+        for test in &package.tests {
+            files.insert(self.workspace.path(&test.path), None);
+        }
+        let home = self.workspace.folder(&module.folder).join(HARNESS);
+        let uses = |path: &str| std::iter::once(package).chain(&neighbours).any(|part| part.imports(path));
+        let optional =
+            OPTIONAL_PARTS.iter().filter(|(needs, _, _)| uses(needs)).map(|(_, name, text)| (*name, *text));
+        for (name, text) in PARTS.into_iter().chain(optional) {
+            files.insert(home.join(name), Some(scratch.write(name, text)?));
+        }
+        let mut registration = Registration::new(package, &neighbours, &module.path);
+        let place = self.workspace.folder(&package.folder).join(FILE);
+        let mut said = String::new();
+        for _ in 0..ROUNDS {
+            let written = scratch.write(FILE, &registration.text())?;
+            files.insert(place.clone(), Some(written));
+            let name = format!("harness{number}.test");
+            // Every error at once, so that every line that fails is dropped at once.
+            match self.compile(scratch, &package.folder, &files, &name, &["-gcflags=-e"]).await? {
+                Built::Binary(binary) => return Ok((Built::Binary(binary), neighbours)),
+                Built::Failed(text) if registration.drop_failing(&text) => said = text,
+                Built::Failed(text) => return Ok((Built::Failed(text), neighbours)),
+            }
+        }
+        Ok((Built::Failed(said), neighbours))
+    }
+
+    /// Compiles the package's tests with one more.
+    pub(super) async fn build_test(
+        self,
+        scratch: &Scratch,
+        file: &RepoPath,
+        source: &str,
+    ) -> Result<Built, Error> {
+        let written = scratch.write("regression_test.go", source)?;
+        let files = BTreeMap::from([(self.workspace.path(file), Some(written))]);
+        self.compile(scratch, file.folder(), &files, "regression.test", &[]).await
+    }
+
+    /// Runs a test binary in its package's folder.
+    pub(super) async fn run(
+        self,
+        scratch: &Scratch,
+        folder: &str,
+        binary: &Path,
+        args: &[&str],
+        wall: Duration,
+    ) -> Result<Outcome, Error> {
+        let (tree, tmp, bin) = (self.workspace.tree(), scratch.tmp(), scratch.bin());
+        let folders = Folders { tree: &tree, tmp: &tmp, bin: &bin };
+        let job = self.go.run_tests(folders, &self.workspace.folder(folder), binary, args, wall);
+        Ok(self.sandbox.run(job).await?)
+    }
+
+    /// The source as gofmt writes it; as it was where gofmt refuses.
+    pub(super) async fn format(self, scratch: &Scratch, source: String) -> Result<String, Error> {
+        let (tree, tmp, bin) = (self.workspace.tree(), scratch.tmp(), scratch.bin());
+        let folders = Folders { tree: &tree, tmp: &tmp, bin: &bin };
+        let job = self.go.gofmt(folders, &[], &source, Duration::from_secs(10));
+        let outcome = self.sandbox.run(job).await?;
+        match String::from_utf8(outcome.stdout) {
+            Ok(formatted) if outcome.ended.is_success() && !formatted.is_empty() => Ok(formatted),
+            _ => Ok(source),
+        }
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

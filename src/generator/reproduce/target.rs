@@ -1,0 +1,246 @@
+//! Where to call: the outermost function of the stack that can be called, then inward.
+
+use std::sync::Arc;
+
+use crate::domain::{Class, Fault, Location};
+use crate::repository::Repository;
+use crate::repository::go::{File, Function};
+
+/// The most packages for which a harness is built.
+const MAX_PACKAGES: usize = 3;
+
+/// One way to call into a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    /// What is called.
+    pub(super) call: Call,
+    /// Whether it is used as the real program's callers use it.
+    pub(super) entry: bool,
+}
+
+/// What is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Call {
+    /// A function or method, as a trace names it.
+    Function(String),
+    /// A request to the HTTP handler that the package makes.
+    Http,
+}
+
+/// The targets within one package, best first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Package {
+    pub(super) folder: String,
+    pub(super) targets: Vec<Target>,
+}
+
+/// A frame with its declaration.
+struct Frame<'f> {
+    location: &'f Location,
+    file: Arc<File>,
+    function: Function,
+}
+
+impl Frame<'_> {
+    fn folder(&self) -> &str {
+        self.file.path.folder()
+    }
+
+    fn body(&self) -> &str {
+        self.file.text.get(self.function.body.clone()).unwrap_or_default()
+    }
+
+    fn is_closure(&self) -> bool {
+        self.location.function != self.function.name
+    }
+
+    /// `func(w http.ResponseWriter, r *http.Request)`.
+    fn is_handler(&self) -> bool {
+        let types: Vec<_> = self.function.params.iter().map(|param| param.ty.as_str()).collect();
+        types == ["http.ResponseWriter", "*http.Request"]
+    }
+
+    /// A closure that a function hands out as a handler.
+    fn makes_handler(&self) -> bool {
+        self.is_closure() && self.function.results.iter().any(|result| result.ty.starts_with("http.Handler"))
+    }
+
+    /// A closure around another handler: what stands inside it is the real entry.
+    fn is_middleware(&self) -> bool {
+        self.makes_handler() && self.function.params.iter().any(|param| param.ty.starts_with("http.Handler"))
+    }
+
+    fn is_start(&self) -> bool {
+        self.function.receiver.is_none()
+            && (self.function.identifier == "init"
+                || self.function.identifier == "main" && self.file.package == "main")
+    }
+
+    fn recovers(&self) -> bool {
+        self.body().contains("recover()")
+    }
+}
+
+/// The function that declares a closure: `(*T).M.func1.2` is in `(*T).M`.
+pub(super) fn declared(function: &str) -> &str {
+    let from = if function.starts_with('(') { function.find(')').map_or(0, |at| at + 2) } else { 0 };
+    let tail = function.get(from..).unwrap_or_default();
+    [".func", ".gowrap", ".deferwrap", "-range"]
+        .iter()
+        .filter_map(|mark| tail.find(mark))
+        .min()
+        .map_or(function, |at| &function[..from + at])
+}
+
+fn frames<'f>(fault: &'f Fault, repository: &Repository) -> Vec<Frame<'f>> {
+    let frame = |location: &'f Location| {
+        let file = repository.go_file(&location.file).ok()?;
+        let function = file.function(declared(&location.function))?.clone();
+        (!file.is_test()).then_some(Frame { location, file, function })
+    };
+    fault.stack.iter().filter_map(frame).collect()
+}
+
+/// What to call, package by package.
+pub(super) fn choose(fault: &Fault, repository: &Repository) -> Vec<Package> {
+    let frames = frames(fault, repository);
+    // A panic does not leave a function that recovers it: what stands outside cannot show it.
+    let seen = frames.iter().skip(1).position(|frame| frame.recovers()).map_or(frames.len(), |at| at + 1);
+    let mut packages: Vec<Package> = Vec::new();
+    let callable: Vec<&Frame<'_>> =
+        frames[..seen].iter().rev().filter(|frame| !frame.is_start() && !frame.is_middleware()).collect();
+    let outermost = callable.first().map(|frame| frame.folder().to_owned());
+    if seen == frames.len() {
+        let web = callable.iter().filter(|frame| frame.is_handler() || frame.makes_handler());
+        let around = frames.iter().filter(|frame| frame.is_middleware());
+        for frame in web.copied().chain(around) {
+            add(&mut packages, frame.folder(), Target { call: Call::Http, entry: true });
+        }
+    }
+    for (at, frame) in callable.iter().enumerate() {
+        let entry = at == 0 || frame.function.is_exported() && Some(frame.folder()) == outermost.as_deref();
+        add(
+            &mut packages,
+            frame.folder(),
+            Target { call: Call::Function(frame.function.name.clone()), entry },
+        );
+    }
+    packages.truncate(MAX_PACKAGES);
+    packages
+}
+
+fn add(packages: &mut Vec<Package>, folder: &str, target: Target) {
+    let at = packages.iter().position(|package| package.folder == folder).unwrap_or_else(|| {
+        packages.push(Package { folder: folder.to_owned(), targets: Vec::new() });
+        packages.len() - 1
+    });
+    let targets = &mut packages[at].targets;
+    if !targets.iter().any(|known| known.call == target.call) {
+        targets.push(target);
+    }
+}
+
+/// Whether the line of the log cannot be the failing statement any more: it holds nothing that could
+/// fail in this way. Then the function alone has to do.
+pub(super) fn has_drifted(class: Class, statement: &str) -> bool {
+    let any = |signs: &[&str]| signs.iter().any(|sign| statement.contains(sign));
+    match class {
+        Class::NilMapWrite => {
+            !any(&["] =", "] +", "] -", "]++", "]--", "] |", "] &", "] *", "] <", "],", "].", "maps."])
+        }
+        Class::IndexOutOfRange => !any(&["["]),
+        Class::SliceBounds => !any(&["["]),
+        Class::DivideByZero => !any(&["/", "%"]),
+        Class::TypeAssertion => !any(&[".(", "range", "("]),
+        Class::NilDereference => !any(&[".", "*", "[", "("]),
+        Class::CloseOfChannel => !any(&["close("]),
+        Class::SendOnClosedChannel => !any(&["<-"]),
+        Class::MakeLength => !any(&["make("]),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{FaultFacts, RepoPath};
+
+    fn repository(files: &[(&str, &str)]) -> (tempfile::TempDir, Repository) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in [("go.mod", "module m\n")].iter().chain(files) {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let repository = Repository::open(folder.path()).unwrap();
+        (folder, repository)
+    }
+
+    fn fault(stack: &[(&str, &str)]) -> Fault {
+        let stack = stack
+            .iter()
+            .map(|(file, function)| Location {
+                file: RepoPath::new(file).unwrap(),
+                line: 3,
+                function: (*function).to_owned(),
+            })
+            .collect();
+        Fault { class: Class::NilMapWrite, message: String::new(), facts: FaultFacts::default(), stack }
+    }
+
+    fn text(packages: &[Package]) -> Vec<String> {
+        packages
+            .iter()
+            .flat_map(|package| {
+                package.targets.iter().map(|target| {
+                    let call = match &target.call {
+                        Call::Function(name) => name.as_str(),
+                        Call::Http => "http",
+                    };
+                    format!("{}:{call}{}", package.folder, if target.entry { "!" } else { "" })
+                })
+            })
+            .collect()
+    }
+
+    const STORE: &str = "package store\n\nfunc (s *S) Put() {}\nfunc (s *S) put() {}\n";
+    const API: &str = "package api\n\nfunc (a *A) get(w http.ResponseWriter, r *http.Request) {}\nfunc logged(h http.Handler) http.Handler { return nil }\nfunc safe(h http.Handler) http.Handler { recover() }\nfunc Load() { safe() }\n";
+    const MAIN: &str = "package main\n\nfunc main() {}\nfunc load() {}\n";
+
+    #[test]
+    fn the_outermost_callable_frame_comes_first() {
+        let (_folder, repository) =
+            repository(&[("store/s.go", STORE), ("api/a.go", API), ("main.go", MAIN)]);
+        let choose = |stack| text(&choose(&fault(stack), &repository));
+        assert_eq!(
+            choose(&[("store/s.go", "(*S).put"), ("store/s.go", "(*S).Put"), ("main.go", "main")]),
+            ["store:(*S).Put!", "store:(*S).put"]
+        );
+        assert_eq!(
+            choose(&[("store/s.go", "(*S).Put"), ("main.go", "load"), ("main.go", "main")]),
+            [":load!", "store:(*S).Put"]
+        );
+        assert_eq!(choose(&[("store/s.go", "(*S).Put.func1")]), ["store:(*S).Put!"]);
+    }
+
+    #[test]
+    fn handlers_are_reached_by_requests() {
+        let (_folder, repository) =
+            repository(&[("store/s.go", STORE), ("api/a.go", API), ("main.go", MAIN)]);
+        let choose = |stack| text(&choose(&fault(stack), &repository));
+        assert_eq!(
+            choose(&[("store/s.go", "(*S).Put"), ("api/a.go", "(*A).get"), ("api/a.go", "logged.func1")]),
+            ["api:http!", "api:(*A).get!", "store:(*S).Put"]
+        );
+        // What recovers hides the panic from the caller: the handler itself is called.
+        assert_eq!(choose(&[("api/a.go", "(*A).get"), ("api/a.go", "safe.func1")]), ["api:(*A).get!"]);
+    }
+
+    #[test]
+    fn a_line_that_cannot_fail_in_this_way_has_drifted() {
+        assert!(has_drifted(Class::IndexOutOfRange, "\treturn nil"));
+        assert!(!has_drifted(Class::IndexOutOfRange, "\treturn parts[1]"));
+        assert!(!has_drifted(Class::NilMapWrite, "\ts.m[k] = v"));
+        assert!(has_drifted(Class::NilMapWrite, "func (s *S) Put(k string) {"));
+    }
+}

@@ -1,0 +1,204 @@
+//! Real crashes of small modules, made to happen again.
+//!
+//! A case is one file: the module, a driver that crashes it (or input for its own program), and the
+//! source with the defect mended. The driver is really run; what it prints is read like any log.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use hephaestus::analyzer::go::{fault_facts, parse_trace};
+use hephaestus::domain::{Fault, Reproducer};
+use hephaestus::generator::reproduce::{Reproduction, Request, reproduce};
+use hephaestus::repository::{Repository, Workspace};
+use hephaestus::sandbox::{Config, Folders, GoToolchain, Sandbox};
+
+struct Case {
+    reach: String,
+    context: Vec<String>,
+    module: BTreeMap<String, String>,
+    driver: Option<String>,
+    stdin: Option<String>,
+    fixed: BTreeMap<String, String>,
+}
+
+fn parse(text: &str) -> Case {
+    let mut parts = text.split("\n-- ");
+    let head = parts.next().unwrap();
+    let value =
+        |key: &str| head.lines().filter_map(|l| l.strip_prefix(key)).map(str::to_owned).collect::<Vec<_>>();
+    let mut case = Case {
+        reach: value("reach: ").remove(0),
+        context: value("context: "),
+        module: BTreeMap::new(),
+        driver: None,
+        stdin: None,
+        fixed: BTreeMap::new(),
+    };
+    for part in parts {
+        let (name, body) = part.split_once(" --\n").unwrap();
+        let body = format!("{body}\n");
+        match name.strip_prefix("fixed/") {
+            Some(name) => drop(case.fixed.insert(name.to_owned(), body)),
+            None if name == "driver/main.go" => case.driver = Some(body),
+            None if name == "stdin" => case.stdin = Some(body),
+            None => drop(case.module.insert(name.to_owned(), body)),
+        }
+    }
+    case
+}
+
+fn write(folder: &Path, files: &BTreeMap<String, String>) {
+    for (path, text) in files {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+}
+
+fn cache() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("go-cache")
+}
+
+/// What the crash prints: the driver is really run.
+fn crash(case: &Case) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &case.module);
+    let target = match &case.driver {
+        Some(driver) => {
+            write(folder.path(), &BTreeMap::from([("driver/main.go".to_owned(), driver.clone())]));
+            "./driver"
+        }
+        None => ".",
+    };
+    let program = folder.path().join("program");
+    let build = Command::new("go")
+        .args(["build", "-o"])
+        .arg(&program)
+        .arg(target)
+        .current_dir(folder.path())
+        .env("GOCACHE", cache())
+        .env("GOFLAGS", "-mod=mod")
+        .output()
+        .unwrap();
+    assert!(build.status.success(), "{}", String::from_utf8_lossy(&build.stderr));
+    let mut child = Command::new(program)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    if let Some(input) = &case.stdin {
+        use std::io::Write;
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    }
+    String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap()
+}
+
+fn fault(log: &str, repository: &Repository) -> Fault {
+    let crash = parse_trace(log).unwrap_or_else(|| panic!("no crash in {log}"));
+    let stack: Vec<_> = crash.trace.frames.iter().filter_map(|frame| repository.locate(frame)).collect();
+    assert!(!stack.is_empty(), "no frame of {log} is in the repository");
+    let facts = fault_facts(&crash.message, crash.trace.fault_address);
+    Fault { class: crash.class, message: crash.message, facts, stack }
+}
+
+fn sandbox() -> Sandbox {
+    let launcher = Some(PathBuf::from(env!("CARGO_BIN_EXE_hephaestus")));
+    Sandbox::detect(&Config { launcher, ..Config::default() }).unwrap()
+}
+
+/// Runs the reproducer alone in the scratch copy; the output, and whether it passed.
+async fn run(
+    test: &Reproducer,
+    workspace: &Workspace,
+    go: &GoToolchain,
+    sandbox: &Sandbox,
+) -> (bool, String) {
+    workspace.write(&test.file, &test.source).unwrap();
+    let (tree, tmp, bin) = (workspace.tree(), workspace.tmp(), workspace.bin());
+    let folders = Folders { tree: &tree, tmp: &tmp, bin: &bin };
+    let package = workspace.folder(test.file.folder());
+    let binary = bin.join("check.test");
+    let minute = Duration::from_secs(60);
+    let built = sandbox.run(go.compile_tests(folders, &package, &binary, minute)).await.unwrap();
+    assert!(built.ended.is_success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let only = format!("-test.run=^{}$", test.test);
+    let ran =
+        sandbox.run(go.run_tests(folders, &package, &binary, &[&only, "-test.v"], minute)).await.unwrap();
+    let output = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
+    assert!(output.contains(&format!("=== RUN   {}", test.test)), "{output}");
+    workspace.remove(&test.file).unwrap();
+    (ran.ended.is_success(), output)
+}
+
+fn listing(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut out: Vec<_> = ignore::WalkBuilder::new(folder)
+        .standard_filters(false)
+        .build()
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()))
+        .map(|entry| (entry.path().to_owned(), std::fs::read(entry.path()).unwrap()))
+        .collect();
+    out.sort();
+    out
+}
+
+async fn check(text: &str) {
+    let case = parse(text);
+    let log = crash(&case);
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &case.module);
+    let repository = Repository::open(folder.path()).unwrap();
+    let workspace = Workspace::copy_of(&repository).unwrap();
+    let fault = fault(&log, &repository);
+    let (go, sandbox) = (GoToolchain::detect(None, &cache()).unwrap(), sandbox());
+    let before = listing(workspace.tree().parent().unwrap());
+    let context: Vec<String> = case.context.iter().cloned().chain([log]).collect();
+    let request = Request {
+        fault: &fault,
+        repository: &repository,
+        workspace: &workspace,
+        log_context: &context,
+        time_limit: Duration::from_secs(60),
+        seed: 7,
+    };
+    let begun = std::time::Instant::now();
+    let result = reproduce(request, &go, &sandbox, &|step| println!("{step}")).await.unwrap();
+    assert_eq!(before, listing(workspace.tree().parent().unwrap()), "the workspace is left as found");
+    let Reproduction::Reproduced { reproducer, how, .. } = result else { panic!("{result:?}") };
+    println!("{how} in {:.1}s\n{}", begun.elapsed().as_secs_f64(), reproducer.source);
+    assert_eq!(reproducer.reach.as_str(), case.reach);
+    assert!(!reproducer.source.contains("hephaestus") && !reproducer.source.contains("reflect."));
+
+    let (passed, output) = run(&reproducer, &workspace, &go, &sandbox).await;
+    let again = parse_trace(&output).unwrap_or_else(|| panic!("no crash in {output}"));
+    assert!(!passed && again.class == fault.class, "{output}");
+    write(&workspace.tree(), &case.fixed);
+    let (passed, output) = run(&reproducer, &workspace, &go, &sandbox).await;
+    assert!(passed, "the mended source must pass: {output}");
+}
+
+macro_rules! cases {
+    ($($name:ident)+) => {$(
+        #[tokio::test]
+        async fn $name() {
+            check(include_str!(concat!("cases/", stringify!($name), ".txt"))).await;
+        }
+    )+};
+}
+
+cases! {
+    assertion_on_json
+    divide_by_zero
+    generic_function
+    handler_behind_mux
+    index_by_parsing
+    nil_map_write
+    package_main
+    recovered_by_the_code
+    slice_bounds
+    three_packages_deep
+    worker_goroutine
+}
