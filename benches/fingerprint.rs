@@ -1,5 +1,5 @@
 //! A failure → its three keys.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::expect_used)]
 
 use std::hint::black_box;
 

@@ -1,5 +1,5 @@
 //! Bytes → lines.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::expect_used)]
 
 use std::hint::black_box;
 

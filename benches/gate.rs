@@ -1,5 +1,5 @@
 //! Whole buffers through the analyzer where next to nothing is an error: what a healthy log costs.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::expect_used)]
 
 use std::hint::black_box;
 

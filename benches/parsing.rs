@@ -1,5 +1,5 @@
 //! Lines that are errors → events: every line is parsed, judged and named.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::expect_used)]
 
 use std::hint::black_box;
 

@@ -3,6 +3,8 @@
 //! Numbers, ids, addresses, paths and quoted text give way to placeholders. What tells failures apart
 //! is kept: HTTP status codes, SQLSTATE codes, exit codes, and names that merely contain a digit.
 
+use super::clipped;
+
 /// Names that contain digits and are not ids.
 const NAMES: &[&str] = &[
     "x509",
@@ -70,7 +72,7 @@ const MAX_BYTES: usize = 4096;
 /// the lines behind it hold values.
 pub(crate) fn mask(message: &str) -> String {
     let line = message.trim().lines().next().unwrap_or_default();
-    let line = &line[..line.floor_char_boundary(MAX_BYTES)];
+    let line = clipped(line, MAX_BYTES);
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
     let mut last_words = [String::new(), String::new()];

@@ -161,6 +161,12 @@ impl Analyzer {
     }
 }
 
+/// The beginning of a text, at most `limit` bytes, cut between characters.
+fn clipped(text: &str, limit: usize) -> &str {
+    let end = (0..=limit.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
+}
+
 impl std::fmt::Debug for Analyzer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Analyzer").field("config", &self.shared.config).finish_non_exhaustive()

@@ -378,7 +378,8 @@ impl Open {
         let Some(line) = raw.before.filter(|line| !line.is_empty()) else { return };
         let text = strip(String::from_utf8_lossy(trimmed(line))).text;
         let announces = self.machine.is_bare() && !text.trim().is_empty();
-        if !announces && !(self.machine.is_race() && text == BAR) {
+        let reports = self.machine.is_race() && text == BAR;
+        if !announces && !reports {
             return;
         }
         if announces {

@@ -162,12 +162,6 @@ impl Config {
             "name one of the provider's models, or set provider: none",
         );
         rule(
-            self.analyzer.max_line_bytes <= self.analyzer.max_event_bytes,
-            "analyzer.max_line_bytes",
-            "larger than analyzer.max_event_bytes",
-            "make it at most as large: an event holds at least one line",
-        );
-        rule(
             !self.generator.fix_strategies.is_empty(),
             "generator.fix_strategies",
             "empty: no fix could ever be found",

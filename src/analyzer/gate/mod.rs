@@ -40,7 +40,7 @@ pub(super) enum GateError {
 /// Proposes lines worth parsing.
 pub(super) enum Gate {
     /// A table, walked by several cursors at once.
-    Table(Table),
+    Table(Box<Table>),
     /// Too large for a table: states are made as they are met.
     Lazy(Box<LazyDfa>),
 }
@@ -56,7 +56,9 @@ impl Gate {
     pub(super) fn new(user: &[Hir]) -> Result<Self, GateError> {
         if user.is_empty() {
             let (dfa, _) = dense::DFA::from_bytes(&BUILT_IN.bytes).map_err(|_| GateError::Damaged)?;
-            return Table::new(&dfa, classes(dfa.byte_classes())).map(Self::Table).ok_or(GateError::Damaged);
+            return Table::new(&dfa, classes(dfa.byte_classes()))
+                .map(|table| Self::Table(Box::new(table)))
+                .ok_or(GateError::Damaged);
         }
         let mut all = Vec::new();
         for pattern in patterns::BUILT_IN {
@@ -66,7 +68,7 @@ impl Gate {
         let nfa = automaton::nfa(&all).map_err(|error| GateError::TooLarge(error))?;
         match automaton::determinise(&nfa) {
             Ok(dfa) => match Table::new(&dfa, classes(dfa.byte_classes())) {
-                Some(table) => return Ok(Self::Table(table)),
+                Some(table) => return Ok(Self::Table(Box::new(table))),
                 None => tracing::warn!("the patterns' table is too large: scanning with a lazy automaton"),
             },
             Err(error) => {

@@ -8,6 +8,7 @@
 //! Only the first goroutine's frames are kept. The others are passed over, so memory does not grow with
 //! the length of a dump.
 
+use crate::analyzer::clipped;
 use crate::domain::{Frame, TraceKind};
 
 use super::frame::{frame, location, symbol};
@@ -424,7 +425,7 @@ impl Machine {
 
     fn extend_message(&mut self, text: &str) {
         let room = MAX_MESSAGE_BYTES.saturating_sub(self.message.len());
-        self.message.push_str(&text[..text.floor_char_boundary(room)]);
+        self.message.push_str(clipped(text, room));
     }
 }
 
