@@ -12,9 +12,11 @@ use tree_sitter::Node;
 use super::case::{Case, Draft, nodes_of, statement_of};
 use super::check::{Check, in_scope_before, operator_of};
 use super::edit::{Edits, is_repairable, spaced};
-use super::exit::{Blame, Failure, results_of, words};
+use super::exit::{Blame, Failure, results_of};
 use super::flow::origin;
-use super::suspect::{noun, phrase};
+use super::naming::phrase;
+use super::naming::words;
+use super::suspect::noun;
 use super::{Rule, Tier};
 use crate::repository::go::{File, Shape};
 
