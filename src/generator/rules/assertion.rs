@@ -16,7 +16,8 @@ use super::edit::{Edits, is_repairable};
 use super::exit::{Blame, Failure};
 use super::flow::from_request;
 use super::lookup::{found_name, fresh};
-use super::suspect::{noun, phrase};
+use super::naming::phrase;
+use super::suspect::noun;
 use super::{Rule, Tier};
 use crate::repository::go::{File, Shape};
 
@@ -163,7 +164,7 @@ fn name_for(file: &File, statement: Node<'_>, assertion: Node<'_>) -> Option<Str
         .map(|key| file.text_of(key).trim_matches('"'))
         .unwrap_or_default();
     let lower = |text: &str| {
-        let mut words = super::exit::words(text).into_iter();
+        let mut words = super::naming::words(text).into_iter();
         let first = words.next().unwrap_or_default();
         let rest: String = words
             .map(|word| {

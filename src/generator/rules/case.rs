@@ -116,6 +116,13 @@ impl<'a> Case<'a> {
         a.path.folder() == b.path.folder()
     }
 
+    /// An integer as it is compared with a length: converted where its type is another.
+    pub(super) fn as_int(&self, file: &Arc<File>, node: Node<'_>) -> String {
+        let text = file.text_of(node);
+        let int = self.resolver.type_of(file, node).is_none_or(|ty| ty.text == "int");
+        if int || node.kind() == "int_literal" { text.to_owned() } else { format!("int({text})") }
+    }
+
     /// The callee of a call in a frame's file, if the repository holds it.
     pub(super) fn callee(&self, file: &Arc<File>, call: Node<'_>) -> Option<Callee> {
         self.resolver.callee(file, call)

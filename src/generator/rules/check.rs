@@ -10,7 +10,7 @@ use super::edit::{Edits, is_repairable};
 use super::exit::Failure;
 use super::flow::from_request;
 use super::{Rule, Tier};
-use crate::repository::go::{File, Function};
+use crate::repository::go::{File, Function, package_binding};
 
 /// A check to put before an expression.
 #[derive(Debug, Clone)]
@@ -85,7 +85,8 @@ impl Case<'_> {
         while let Some((outer, call, function)) = self.call_into(depth) {
             let Some(caller) = self.file(outer).filter(|caller| is_repairable(caller)) else { break };
             let Some(inner) = self.file(depth) else { break };
-            let Some(names) = Substitution::of(caller, call, function) else { break };
+            let Some(mut names) = Substitution::of(caller, call, function) else { break };
+            names.keep_globals(self, inner, caller, call, &bad);
             let own_package = self.same_package(caller, inner);
             let Some(outer_bad) = names.apply(&bad, own_package) else { break };
             let Some(outer_arguments) =
@@ -252,6 +253,26 @@ impl Substitution {
             }
         }
         Some(Self { names })
+    }
+
+    /// Names declared outside functions mean the same in both, unless the caller has its own.
+    fn keep_globals(
+        &mut self,
+        case: &Case<'_>,
+        inner: &Arc<File>,
+        caller: &File,
+        call: Node<'_>,
+        text: &str,
+    ) {
+        let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
+        let package = case.resolver.package_of(inner);
+        for word in words {
+            let known = self.names.iter().any(|(name, _)| name == word);
+            let global = package.iter().any(|file| package_binding(file, word).is_some());
+            if !known && global && case.same_package(inner, caller) && caller.binding(call, word).is_none() {
+                self.names.push((word.to_owned(), word.to_owned()));
+            }
+        }
     }
 
     /// The text with every parameter replaced; none when it speaks of anything else that the caller

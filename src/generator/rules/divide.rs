@@ -12,9 +12,11 @@ use tree_sitter::Node;
 use super::case::{Case, Draft, nodes_of, statement_of};
 use super::check::{Check, in_scope_before, operator_of};
 use super::edit::{Edits, is_repairable, spaced};
-use super::exit::{Blame, Failure, results_of, words};
+use super::exit::{Blame, Failure, results_of};
 use super::flow::origin;
-use super::suspect::{noun, phrase};
+use super::naming::phrase;
+use super::naming::words;
+use super::suspect::noun;
 use super::{Rule, Tier};
 use crate::repository::go::{File, Shape};
 
@@ -101,8 +103,16 @@ fn counts(file: &File, divisor: Node<'_>) -> bool {
 }
 
 /// What must not be zero: the length itself rather than its conversion.
-fn subject<'f>(file: &'f File, divisor: Node<'_>) -> &'f str {
+fn subject<'f>(file: &'f File, divisor: Node<'_>) -> std::borrow::Cow<'f, str> {
     let text = file.text_of(divisor);
+    if let Some(inner) = divisor.named_child(0).filter(|_| divisor.kind() == "parenthesized_expression") {
+        // Beside a comparison gofmt writes no spaces inside.
+        return file.text_of(inner).replace(' ', "").into();
+    }
+    subject_of_call(text, divisor).into()
+}
+
+fn subject_of_call<'f>(text: &'f str, divisor: Node<'_>) -> &'f str {
     let inner =
         text.find("len(").and_then(|at| text.get(at..)).filter(|_| divisor.kind() == "call_expression");
     match inner {

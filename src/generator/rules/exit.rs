@@ -7,6 +7,7 @@ use tree_sitter::Node;
 
 use super::case::{Case, Signatures};
 use super::edit::Edits;
+use super::naming::{singular, words};
 use super::{http, logger, new_error};
 use crate::repository::go::{File, Shape, Type};
 
@@ -291,39 +292,6 @@ fn sentinels(file: &File) -> Vec<String> {
     names
 }
 
-/// The words of a mixed-case name, in lower case.
-pub(super) fn words(name: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut previous_lower = false;
-    for c in name.chars() {
-        if !c.is_alphanumeric() {
-            previous_lower = false;
-            words.push(String::new());
-            continue;
-        }
-        if words.is_empty() || (c.is_uppercase() && previous_lower) {
-            words.push(String::new());
-        }
-        if let Some(word) = words.last_mut() {
-            word.extend(c.to_lowercase());
-        }
-        previous_lower = c.is_lowercase() || c.is_numeric();
-    }
-    words.retain(|word| !word.is_empty());
-    words
-}
-
-/// A word without the ending of its plural.
-pub(super) fn singular(word: &str) -> String {
-    if let Some(stem) = word.strip_suffix("ies").filter(|stem| stem.len() > 1) {
-        return format!("{stem}y");
-    }
-    match word.strip_suffix('s') {
-        Some(stem) if stem.len() > 1 && !stem.ends_with('s') => stem.to_owned(),
-        _ => word.to_owned(),
-    }
-}
-
 /// The result types of a function's declaration or literal, one a result.
 pub(super) fn results_of(file: &File, function: Node<'_>) -> Vec<String> {
     let Some(result) = function.child_by_field_name("result") else { return Vec::new() };
@@ -399,21 +367,4 @@ fn grpc(file: &File, blame: Blame) -> Option<(&'static str, &'static str)> {
         },
         "status",
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{singular, words};
-
-    #[test]
-    fn names_come_apart_into_words() {
-        assert_eq!(words("NotFound"), ["not", "found"]);
-        assert_eq!(words("SKUs"), ["skus"]);
-        assert_eq!(words("user_id2Name"), ["user", "id2", "name"]);
-        assert_eq!(words("é_Ü"), ["é", "ü"]);
-        assert_eq!(singular("products"), "product");
-        assert_eq!(singular("entries"), "entry");
-        assert_eq!(singular("address"), "address");
-        assert_eq!(singular("s"), "s");
-    }
 }

@@ -14,7 +14,7 @@ use super::edit::{Edits, is_repairable};
 use super::exit::{Blame, Failure};
 use super::flow::from_request;
 use super::lookup::fresh;
-use super::suspect::phrase;
+use super::naming::phrase;
 use super::{Rule, Tier};
 use crate::repository::go::{File, imported_name};
 

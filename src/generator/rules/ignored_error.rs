@@ -14,9 +14,10 @@ use tree_sitter::Node;
 
 use super::case::{Case, Draft, called_name, nodes_of, statement_of};
 use super::edit::{Edits, indent_of, is_repairable};
-use super::exit::{Blame, Failure, results_of, words};
+use super::exit::{Blame, Failure, results_of};
 use super::flow::from_request;
-use super::suspect::phrase;
+use super::naming::phrase;
+use super::naming::words;
 use super::{Rule, Tier};
 use crate::repository::go::{Binding, File, imported_name};
 

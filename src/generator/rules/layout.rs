@@ -82,6 +82,10 @@ fn packages(case: &Case<'_>) -> Vec<Arc<File>> {
         add(&mut files, vec![Arc::clone(&frame.file)]);
         add(&mut files, case.resolver.package_of(&frame.file));
     }
+    if files.is_empty() {
+        // A log line alone may not say where it was written.
+        add(&mut files, case.resolver.sources(MAX_FILES));
+    }
     let mut at = 0;
     while let Some(file) = files.get(at).cloned() {
         for import in &file.imports {
@@ -106,24 +110,27 @@ fn argument(call: Node<'_>, at: u32) -> Option<Node<'_>> {
 /// `time.Parse(layout, value)` with the layout of the message.
 fn time(file: &Arc<File>, call: Node<'_>, message: &str) -> Option<(Edits, bool, String)> {
     let value = quoted_after(message, "parsing time")?;
-    let named = quoted_after(message, " as ")?;
+    let named = quoted_after(message, " as ").unwrap_or_default();
     let mut edits = Edits::default();
     let layout = argument(call, 0)?;
     let (holder, literal) = literal_of(file, layout)?;
     let written = file.text_of(literal).trim_matches(['"', '`']).to_owned();
     let constant = LAYOUTS.iter().any(|(text, name)| *text == named && *name == written);
-    if written != named && !constant && standard(&written).is_none_or(|text| text != named) {
+    let meant = standard(&written).unwrap_or(&written);
+    // `month out of range` names no layout: then day and month of one of that shape are swapped.
+    let swapped = named.is_empty() && message.contains("out of range") && same_shape(meant, &value);
+    if meant != named && !constant && !swapped {
         return None;
     }
     let fitting = LAYOUTS.iter().map(|(text, _)| *text).chain(std::iter::once("2006-01-02T15:04:05Z07:00"));
-    let fitting = fitting.into_iter().find(|layout| fits(layout, &value))?;
+    let fitting = fitting.into_iter().find(|layout| *layout != meant && fits(layout, &value))?;
     let text = if fitting.contains('T') && fitting.contains("Z07") {
         format!("{}.RFC3339", edits.import(file, "time"))
     } else {
         format!("\"{fitting}\"")
     };
     edits.replace(file, holder.byte_range(), text);
-    Some((edits, false, format!("The value \"{value}\" has the layout {fitting}, not {named}.")))
+    Some((edits, false, format!("The value \"{value}\" has the layout {fitting}, not {meant}.")))
 }
 
 /// The expression to change for a layout: a literal, a constant of package time, or the literal that a
@@ -165,11 +172,7 @@ fn fits(layout: &str, value: &str) -> bool {
         let zone = time.ends_with('Z') || time.get(8..).is_some_and(|zone| zone.contains(['+', '-']));
         return fits("2006-01-02", date) && time.get(..8).is_some_and(|time| fits("15:04:05", time)) && zone;
     }
-    let same = layout.len() == value.len()
-        && layout
-            .bytes()
-            .zip(value.bytes())
-            .all(|(a, b)| if a.is_ascii_digit() { b.is_ascii_digit() } else { a == b });
+    let same = same_shape(layout, value);
     let part = |text: &str, low: u32, high: u32| {
         layout.find(text).is_none_or(|at| {
             value
@@ -212,6 +215,15 @@ fn decimal(file: &Arc<File>, call: Node<'_>, message: &str) -> Option<(Edits, bo
     // Dropping a fraction loses what the value says.
     let whole = number.fract().abs() < f64::EPSILON;
     Some((edits, !whole, format!("The value \"{value}\" is a decimal number: it is parsed as one.")))
+}
+
+/// Whether two texts have digits at the same places, and the same signs between.
+fn same_shape(layout: &str, value: &str) -> bool {
+    layout.len() == value.len()
+        && layout
+            .bytes()
+            .zip(value.bytes())
+            .all(|(a, b)| if a.is_ascii_digit() { b.is_ascii_digit() } else { a == b })
 }
 
 /// A conversion of package strconv that the message names.

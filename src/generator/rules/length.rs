@@ -18,7 +18,8 @@ use super::edit::{Edits, is_repairable};
 use super::exit::{Blame, Failure};
 use super::flow::origin;
 use super::loop_bound::shifted;
-use super::suspect::{noun, phrase};
+use super::naming::phrase;
+use super::suspect::noun;
 use super::{Rule, Tier};
 use crate::repository::go::{Binding, File, Shape};
 
@@ -209,7 +210,7 @@ fn needed(file: &File, raiser: Node<'_>, operand: Node<'_>) -> usize {
 
 /// The conditions for a computed index.
 fn range(case: &Case<'_>, file: &Arc<File>, index: Node<'_>, length: &str) -> (String, String) {
-    let text = file.text_of(index);
+    let (text, plain) = (file.text_of(index), case.as_int(file, index));
     let facts = &case.fault.facts;
     let counted = shifted(file, index).is_some_and(|(variable, shift)| {
         shift >= 0
@@ -228,14 +229,14 @@ fn range(case: &Case<'_>, file: &Arc<File>, index: Node<'_>, length: &str) -> (S
         if !above {
             return (format!("{text} < 0"), format!("{text} >= 0"));
         }
-        return (format!("{text} >= {length}"), format!("{text} < {length}"));
+        return (format!("{plain} >= {length}"), format!("{plain} < {length}"));
     }
     if let (false, Some((variable, shift @ ..=-1))) = (above, shifted(file, index)) {
         // `i-1` fails at the front only.
         let name = file.text_of(variable);
         return (format!("{name} < {}", -shift), format!("{name} >= {}", -shift));
     }
-    (format!("{text} < 0 || {text} >= {length}"), format!("{text} >= 0 && {text} < {length}"))
+    (format!("{text} < 0 || {plain} >= {length}"), format!("{text} >= 0 && {plain} < {length}"))
 }
 
 /// `x := make([]T, 0, n)` that is then filled by index: its length is what was meant.

@@ -46,7 +46,7 @@ pub(super) fn makers_without(case: &Case<'_>, owner: &TypeDecl, field: &str, use
             makers.push(Maker {
                 file: Arc::clone(file),
                 range: node.byte_range(),
-                constructor: is_constructor(file, node),
+                constructor: is_constructor(file, node, owner),
             });
         }
     }
@@ -201,11 +201,14 @@ fn is_set_later(file: &File, node: Node<'_>, field: &str) -> bool {
     })
 }
 
-fn is_constructor(file: &File, node: Node<'_>) -> bool {
+/// Whether a place stands outside functions, or in one that sets things up: that gives back the type, or
+/// is called like it.
+fn is_constructor(file: &File, node: Node<'_>, owner: &TypeDecl) -> bool {
     let Some(function) = file.enclosing_function(node) else { return statement_of(node).is_none() };
-    let Some(name) = function.child_by_field_name("name") else { return false };
-    let name = file.text_of(name).to_ascii_lowercase();
-    ["new", "make", "open", "create", "build", "init", "main", "setup", "default", "load", "must"]
+    let gives = super::exit::results_of(file, function)
         .iter()
-        .any(|word| name.starts_with(word))
+        .any(|ty| Type::plain_name(ty).is_some_and(|name| name == owner.name));
+    let Some(name) = function.child_by_field_name("name") else { return gives };
+    let name = file.text_of(name).to_ascii_lowercase();
+    gives || ["main", "init", "setup", "run"].iter().any(|word| name.starts_with(word))
 }

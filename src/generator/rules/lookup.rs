@@ -14,7 +14,8 @@ use super::edit::{Edits, is_repairable};
 use super::exit::{Blame, Failure};
 use super::flow::{Origin, origin};
 use super::ignored_error::soften_later;
-use super::suspect::{Suspect, noun, phrase, suspects};
+use super::naming::phrase;
+use super::suspect::{Suspect, noun, suspects};
 use super::{Rule, Tier};
 use crate::repository::go::{File, Shape};
 
@@ -50,7 +51,7 @@ type Found = Option<(Edits, bool, String)>;
 
 fn failure(file: &File, value: Node<'_>, name: &str) -> Failure {
     let noun = if name.chars().count() > 1 { name.to_owned() } else { noun(file, value) };
-    let plain = format!("{} not found", phrase(&super::exit::singular(&noun)));
+    let plain = format!("{} not found", phrase(&super::naming::singular(&noun)));
     let mut failure =
         Failure::new(Blame::Missing, plain.clone()).about(noun).about(self::noun_of_container(file, value));
     if let Some(key) = value.child_by_field_name("index").filter(|_| value.kind() == "index_expression")
@@ -99,7 +100,7 @@ fn inline(case: &Case<'_>, suspect: Suspect<'_>) -> Found {
         return None;
     }
     let pure = nodes_of(key, |node| node.kind() == "call_expression").is_empty();
-    let base = super::exit::singular(&noun_of_container(file, node));
+    let base = super::naming::singular(&noun_of_container(file, node));
     let lower: String =
         base.chars().next().into_iter().flat_map(char::to_lowercase).chain(base.chars().skip(1)).collect();
     let name = fresh(file, statement, &[lower.as_str(), "value", "found", "entry"])?;
@@ -196,7 +197,7 @@ fn returned(case: &Case<'_>, suspect: Suspect<'_>) -> Found {
         return None;
     }
     let called = called_name(file, node);
-    let last = super::exit::words(called).pop().unwrap_or_default();
+    let last = super::naming::words(called).pop().unwrap_or_default();
     let name = fresh(file, statement, &[last.as_str(), "found", "result", "value"])?;
     let mut edits = Edits::default();
     let exit = case.leave(&mut edits, file, node, &failure(file, node, &name));

@@ -7,7 +7,8 @@ use super::Rule;
 use super::case::{Case, Draft, nodes_of};
 use super::check::Check;
 use super::exit::{Blame, Failure};
-use super::suspect::{noun, phrase};
+use super::naming::phrase;
+use super::suspect::noun;
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let Some(file) = case.file(0) else { return Vec::new() };

@@ -32,6 +32,7 @@ mod lookup;
 mod loop_bound;
 mod make_length;
 mod missing_field;
+mod naming;
 mod new_error;
 mod nil_guard;
 mod nil_map;

@@ -11,10 +11,11 @@ use tree_sitter::Node;
 use super::case::{Case, called_name, nodes_of, statement_of};
 use super::check::in_scope_before;
 use super::edit::{Edits, indent_of, is_repairable};
-use super::exit::{Exit, Failure, results_of, words};
+use super::exit::{Exit, Failure, results_of};
 use super::flow::from_request;
 use super::ignored_error::soften_later;
 use super::lookup::fresh;
+use super::naming::words;
 use crate::repository::go::{File, Function};
 
 /// The most calls that are changed with the function.

@@ -11,7 +11,8 @@ use super::case::{Case, Draft, nodes_of, statement_of};
 use super::check::Check;
 use super::edit::{Edits, indent_of, is_repairable};
 use super::exit::{Blame, Failure};
-use super::suspect::{Suspect, noun, phrase, suspects};
+use super::naming::phrase;
+use super::suspect::{Suspect, noun, suspects};
 use super::{Rule, Tier};
 use crate::repository::go::Shape;
 

@@ -15,7 +15,8 @@ use super::edit::{Edits, is_repairable};
 use super::exit::{Blame, Exit, Failure};
 use super::flow::{from_request, origin};
 use super::lookup::fresh;
-use super::suspect::{noun, phrase};
+use super::naming::phrase;
+use super::suspect::noun;
 use super::{Rule, Tier};
 use crate::repository::go::{File, imported_name};
 

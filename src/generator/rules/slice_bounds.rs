@@ -12,8 +12,10 @@ use tree_sitter::Node;
 use super::case::{Case, Draft, nodes_of, statement_of};
 use super::check::{Check, in_scope_before};
 use super::edit::{Edits, is_repairable, spaced};
-use super::exit::{Blame, Failure, words};
-use super::suspect::{noun, phrase};
+use super::exit::{Blame, Failure};
+use super::naming::phrase;
+use super::naming::words;
+use super::suspect::noun;
 use super::{Rule, Tier};
 use crate::repository::go::{File, Shape};
 
@@ -88,6 +90,7 @@ impl<'t> Cut<'t> {
         }
         let last = end.as_ref().or(start.as_ref())?;
         if !last.replace(' ', "").starts_with(&length) {
+            let last = case.as_int(file, self.end.or(self.start)?);
             bad.push(format!("{last} > {length}"));
             good.push(format!("{last} <= {length}"));
         }

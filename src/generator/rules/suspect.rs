@@ -187,7 +187,7 @@ pub(super) fn noun(file: &File, node: Node<'_>) -> String {
         }
         "index_expression" => node
             .child_by_field_name("operand")
-            .map(|operand| super::exit::singular(&noun(file, operand)))
+            .map(|operand| super::naming::singular(&noun(file, operand)))
             .unwrap_or_default(),
         "call_expression" => called_name(file, node).to_owned(),
         "unary_expression" | "parenthesized_expression" | "slice_expression" => {
@@ -196,10 +196,4 @@ pub(super) fn noun(file: &File, node: Node<'_>) -> String {
         "identifier" => file.text_of(node).to_owned(),
         _ => String::new(),
     }
-}
-
-/// The words of a name, as a message writes them; short names say nothing and become `value`.
-pub(super) fn phrase(name: &str) -> String {
-    let words = super::exit::words(name);
-    if name.chars().count() < 2 || words.is_empty() { "value".to_owned() } else { words.join(" ") }
 }

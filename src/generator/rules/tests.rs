@@ -84,6 +84,10 @@ impl Case {
     }
 
     fn candidates(&self) -> Vec<FixCandidate> {
+        self.propose(&self.fault())
+    }
+
+    fn propose(&self, fault: &Fault) -> Vec<FixCandidate> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("go.mod"), "module example.com/m\n\ngo 1.21\n").unwrap();
         for (name, text) in &self.files {
@@ -91,7 +95,7 @@ impl Case {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        propose(&self.fault(), &Repository::open(folder.path()).unwrap())
+        propose(fault, &Repository::open(folder.path()).unwrap())
     }
 }
 
@@ -173,6 +177,21 @@ fn every_candidate_is_formatted_and_builds() {
     assert!(unformatted.is_empty(), "{unformatted}");
     let (built, complaints) = run("go", &["vet", "./..."]);
     assert!(built, "{complaints}");
+}
+
+/// Sources that end in the middle of anything: whatever is proposed, nothing panics.
+#[test]
+fn broken_sources_are_no_danger() {
+    for mut case in Case::all() {
+        let fault = case.fault();
+        for part in [3, 5, 7] {
+            for (_, text) in &mut case.files {
+                let cut = text.floor_char_boundary(text.len() * part / 8);
+                text.truncate(cut);
+            }
+            let _candidates = case.propose(&fault);
+        }
+    }
 }
 
 #[test]

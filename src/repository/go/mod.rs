@@ -8,6 +8,7 @@ mod resolver;
 mod scope;
 mod symbol;
 mod types;
+mod typing;
 
 pub use file::{File, Import};
 pub use function::{Function, Param, Receiver};

@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::scope::{Binding, Part};
+use super::scope::Binding;
 use super::types::{Shape, Type};
 use super::{File, Function};
 use crate::repository::Repository;
 
 /// How many declarations a look-up follows: named types may be declared in a circle by broken code.
-const MAX_DEPTH: usize = 12;
+pub(super) const MAX_DEPTH: usize = 12;
 
 /// How many files are searched for the users of an exported name.
 const MAX_USERS: usize = 2000;
@@ -102,6 +102,16 @@ impl<'r> Resolver<'r> {
             }
         }
         Some(users)
+    }
+
+    /// The Go files of the repository, tests left out, up to a limit.
+    #[must_use]
+    pub fn sources(&self, limit: usize) -> Vec<Arc<File>> {
+        let paths = self.repository.files().iter().filter(|path| {
+            let name = path.file_name();
+            name.ends_with(".go") && !name.ends_with("_test.go")
+        });
+        paths.take(limit).filter_map(|path| self.repository.go_file(path).ok()).collect()
     }
 
     /// The files of the package that a file imports under a name; empty when it is none of the
@@ -322,158 +332,6 @@ impl<'r> Resolver<'r> {
         })?;
         Some(literal_results(home, method))
     }
-
-    /// The type of an expression.
-    #[must_use]
-    pub fn type_of(&self, file: &Arc<File>, node: Node<'_>) -> Option<Type> {
-        self.type_within(file, node, MAX_DEPTH)
-    }
-
-    fn type_within(&self, file: &Arc<File>, node: Node<'_>, depth: usize) -> Option<Type> {
-        let depth = depth.checked_sub(1)?;
-        let text = |text: &str| Some(Type::new(text, file));
-        let field = |name: &str| node.child_by_field_name(name);
-        match node.kind() {
-            "identifier" => self.type_of_name(file, node, depth),
-            "parenthesized_expression" => self.type_within(file, node.named_child(0)?, depth),
-            "selector_expression" => {
-                let (operand, name) = (field("operand")?, file.text_of(field("field")?));
-                if self.is_package(file, operand) {
-                    return self
-                        .imported(file, file.text_of(operand))
-                        .iter()
-                        .find_map(|file| self.package_variable(file, name, depth));
-                }
-                Some(self.field(&self.type_within(file, operand, depth)?, name)?.1.ty)
-            }
-            "index_expression" => {
-                let container = self.type_within(file, field("operand")?, depth)?;
-                self.element(&container)
-            }
-            "slice_expression" => self.type_within(file, field("operand")?, depth),
-            "call_expression" => self.results(file, node)?.into_iter().next(),
-            "type_conversion_expression" | "type_assertion_expression" => text(file.text_of(field("type")?)),
-            "composite_literal" => text(file.text_of(field("type")?)),
-            "unary_expression" => {
-                let inner = self.type_within(file, field("operand")?, depth)?;
-                match file.text_of(field("operator")?) {
-                    "&" => Some(inner.with(format!("*{}", inner.text))),
-                    "*" => Some(inner.pointee()),
-                    "<-" => self.element(&inner),
-                    _ => Some(inner),
-                }
-            }
-            "binary_expression" => match file.text_of(field("operator")?) {
-                "==" | "!=" | "<" | "<=" | ">" | ">=" | "&&" | "||" => text("bool"),
-                _ => {
-                    let (left, right) = (field("left")?, field("right")?);
-                    let typed = if left.kind().ends_with("_literal") { right } else { left };
-                    self.type_within(file, typed, depth)
-                }
-            },
-            "int_literal" => text("int"),
-            "float_literal" => text("float64"),
-            "rune_literal" => text("rune"),
-            "interpreted_string_literal" | "raw_string_literal" => text("string"),
-            "true" | "false" => text("bool"),
-            "func_literal" => text("func()"),
-            _ => None,
-        }
-    }
-
-    /// The element of a slice, array, map, channel or string.
-    #[must_use]
-    pub fn element(&self, container: &Type) -> Option<Type> {
-        let container = self.underlying(container).pointee();
-        let container = self.underlying(&container);
-        match container.shape() {
-            Shape::Slice(element)
-            | Shape::Array(element)
-            | Shape::Map(_, element)
-            | Shape::Channel(element) => Some(container.with(element)),
-            Shape::Text => Some(container.with("byte")),
-            _ => None,
-        }
-    }
-
-    fn type_of_name(&self, file: &Arc<File>, node: Node<'_>, depth: usize) -> Option<Type> {
-        let name = file.text_of(node);
-        match file.binding(node, name) {
-            Some(binding) => self.type_of_binding(file, binding, depth),
-            None => self.package_of(file).iter().find_map(|file| self.package_variable(file, name, depth)),
-        }
-    }
-
-    fn type_of_binding(&self, file: &Arc<File>, binding: Binding<'_>, depth: usize) -> Option<Type> {
-        match binding {
-            Binding::Short { statement, position } => {
-                let left = statement.child_by_field_name("left")?.named_child_count();
-                self.type_of_value(file, statement.child_by_field_name("right")?, left, position, depth)
-            }
-            Binding::Var { spec, position } => {
-                if let Some(ty) = spec.child_by_field_name("type") {
-                    return Some(Type::new(file.text_of(ty), file));
-                }
-                let mut cursor = spec.walk();
-                let names = spec.children_by_field_name("name", &mut cursor).filter(Node::is_named).count();
-                self.type_of_value(file, spec.child_by_field_name("value")?, names, position, depth)
-            }
-            Binding::Range { clause, position } => {
-                let over = self.type_within(file, clause.child_by_field_name("right")?, depth)?;
-                let over = self.underlying(&self.underlying(&over).pointee());
-                match (over.shape(), position) {
-                    (Shape::Map(key, _), 0) => Some(over.with(key)),
-                    (Shape::Channel(element), 0) => Some(over.with(element)),
-                    (Shape::Slice(_) | Shape::Array(_) | Shape::Text | Shape::Number, 0) => {
-                        Some(over.with("int"))
-                    }
-                    (Shape::Text, _) => Some(over.with("rune")),
-                    (_, 1) => self.element(&over),
-                    _ => None,
-                }
-            }
-            Binding::TypeSwitch { statement, case } => match case {
-                Some(case) => Some(Type::new(file.text_of(case.child_by_field_name("type")?), file)),
-                None => self.type_within(file, statement.child_by_field_name("value")?, depth),
-            },
-            Binding::Signature { declaration, part, .. } => {
-                let text = file.text_of(declaration.child_by_field_name("type")?);
-                let variadic = declaration.kind() == "variadic_parameter_declaration";
-                let text = if variadic { format!("[]{text}") } else { text.to_owned() };
-                debug_assert!(!variadic || matches!(part, Part::Parameter(_)));
-                Some(Type::new(text, file))
-            }
-        }
-    }
-
-    /// The type of one of several names that are given values at once.
-    fn type_of_value(
-        &self,
-        file: &Arc<File>,
-        values: Node<'_>,
-        names: usize,
-        position: usize,
-        depth: usize,
-    ) -> Option<Type> {
-        let list = values.kind() == "expression_list";
-        let count = if list { values.named_child_count() } else { 1 };
-        if count == names {
-            let value = if list { values.named_child(u32::try_from(position).ok()?)? } else { values };
-            return self.type_within(file, value, depth);
-        }
-        let value = if list { values.named_child(0)? } else { values };
-        match (value.kind(), position) {
-            ("call_expression", _) => self.results(file, value)?.into_iter().nth(position),
-            (_, 0) => self.type_within(file, value, depth),
-            _ => Some(Type::new("bool", file)),
-        }
-    }
-
-    /// The type of a variable or constant declared outside functions.
-    fn package_variable(&self, file: &Arc<File>, name: &str, depth: usize) -> Option<Type> {
-        let binding = package_binding(file, name)?;
-        self.type_of_binding(file, binding, depth)
-    }
 }
 
 /// The declaration outside functions of a variable or constant.
@@ -546,4 +404,55 @@ fn read_fields(file: &Arc<File>, spec: Node<'_>) -> Vec<Field> {
         }
     }
     fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Resolver;
+    use crate::domain::RepoPath;
+    use crate::repository::Repository;
+
+    #[test]
+    fn types_are_followed_through_declarations() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("go.mod", "module a.b/m\n");
+        write(
+            "p/p.go",
+            "package p\n\ntype Base struct{ ID int64 }\n\ntype T struct {\n\tBase\n\tNames map[string][]string\n\tNext *T\n}\n\nfunc New() (*T, error) { return nil, nil }\n\nfunc (t *T) First(k string) (string, bool) { return \"\", false }\n",
+        );
+        let body = "package q\n\nimport \"a.b/m/p\"\n\nfunc F(ids []int) {\n\tt, err := p.New()\n\tname, ok := t.First(\"x\")\n\tfor i, id := range ids {\n\t\tuse(t, err, name, ok, i, id, t.Next.Names, t.Names[\"k\"][0], t.ID, len(ids), -id*2, ids[1:])\n\t}\n}\n";
+        write("q/q.go", body);
+        let repository = Repository::open(folder.path()).unwrap();
+        let file = repository.go_file(&RepoPath::new("q/q.go").unwrap()).unwrap();
+        let resolver = Resolver::new(&repository);
+        let list = body.find("(t, err").unwrap();
+        let list = file.node_at(list..list + 1).unwrap();
+        let mut cursor = list.walk();
+        let types: Vec<_> = list
+            .named_children(&mut cursor)
+            .map(|node| resolver.type_of(&file, node).map_or("?".to_owned(), |ty| ty.text))
+            .collect();
+        assert_eq!(
+            types,
+            [
+                "*T",
+                "error",
+                "string",
+                "bool",
+                "int",
+                "int",
+                "map[string][]string",
+                "string",
+                "int64",
+                "int",
+                "int",
+                "[]int"
+            ]
+        );
+    }
 }

@@ -50,6 +50,15 @@ impl Type {
         Self { text: text.into(), home: Arc::clone(home) }
     }
 
+    /// The name of a declared type, without pointers, package and type arguments.
+    #[must_use]
+    pub fn plain_name(text: &str) -> Option<&str> {
+        match Shape::of(text.trim_start_matches('*')) {
+            Shape::Named(_, name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// The outermost constructor.
     #[must_use]
     pub fn shape(&self) -> Shape<'_> {
