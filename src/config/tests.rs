@@ -155,11 +155,6 @@ fn each_kind_of_bad_input_is_told() {
             "unclosed group",
         ),
         ("analyzer: {max_line_bytes: 5 miles}", "analyzer.max_line_bytes", "not a unit of size"),
-        (
-            "analyzer: {max_line_bytes: 1MiB}",
-            "analyzer.max_line_bytes",
-            "larger than analyzer.max_event_bytes",
-        ),
         ("generator: {ai_model: {provider: openai}}", "generator.ai_model.model", "no model"),
         ("generator: {ai_model: {temperature: 3}}", "generator.ai_model.temperature", "from 0 to 2"),
         ("generator: {ai_model: {api_key: 'a b'}}", "generator.ai_model.api_key", "white space"),
