@@ -1,17 +1,18 @@
 //! One pass over logs that are there already, and a fix for every defect found in them.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use serde::Serialize;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::{evidence, parts};
 use crate::config::Config;
 use crate::domain::{ErrorGroup, FileChange, Fingerprint, OperationalFinding, Suggestion, VerdictKind};
-use crate::fixer::{Finding, Fixer};
+use crate::fixer::{Finding, Fixer, Workbench};
 use crate::repository::Repository;
 
 /// What to do.
@@ -35,6 +36,8 @@ pub enum Stage {
         /// Groups they fall into.
         groups: usize,
     },
+    /// The build cache is filled with what every test needs; the first time it takes a minute or two.
+    Preparing,
     /// A group is worked on.
     Working {
         /// Which, from 1.
@@ -97,15 +100,15 @@ pub async fn fix(config: &Config, request: Request, listener: Listener) -> anyho
     if found.groups.is_empty() {
         return Ok(report);
     }
-    let fixer = Arc::new(parts::fixer(config)?);
     let work = Work {
         repository: Arc::clone(&repository),
-        fixer,
-        context: Arc::new(found.context),
+        fixer: parts::fixer(config)?,
+        context: found.context,
         listener,
         total: found.groups.len(),
+        waiting: Mutex::new((1..).zip(found.groups).collect()),
     };
-    let findings = work.all(found.groups, parts::as_usize(config.fixer.parallel)).await?;
+    let findings = work.all(parts::as_usize(config.fixer.parallel)).await?;
     let mut proven: Vec<(Fingerprint, Vec<FileChange>)> = Vec::new();
     for finding in findings {
         match finding {
@@ -128,44 +131,63 @@ pub async fn fix(config: &Config, request: Request, listener: Listener) -> anyho
     Ok(report)
 }
 
-/// What every group's task needs.
-#[derive(Clone)]
+/// What the workers share.
 struct Work {
     repository: Arc<Repository>,
-    fixer: Arc<Fixer>,
-    context: Arc<Vec<String>>,
+    fixer: Fixer,
+    context: Vec<String>,
     listener: Listener,
     total: usize,
+    /// The groups nobody has taken yet, each with its number.
+    waiting: Mutex<VecDeque<(usize, ErrorGroup)>>,
 }
 
 impl Work {
     /// Works on all groups, `parallel` at once, and keeps their order.
-    async fn all(&self, groups: Vec<ErrorGroup>, parallel: usize) -> anyhow::Result<Vec<Finding>> {
-        let places = Arc::new(Semaphore::new(parallel.max(1)));
-        let mut tasks = JoinSet::new();
-        for (index, group) in groups.into_iter().enumerate() {
-            let (places, work) = (Arc::clone(&places), self.clone());
-            tasks.spawn(async move {
-                let _place = places.acquire_owned().await;
-                (index, work.one(index + 1, &group).await)
-            });
+    async fn all(self, parallel: usize) -> anyhow::Result<Vec<Finding>> {
+        let work = Arc::new(self);
+        let mut first = Workbench::new(Arc::clone(&work.repository));
+        (work.listener)(Stage::Preparing);
+        if let Err(error) = work.fixer.warm_up(&mut first).await {
+            // Each attempt will say so in its own words.
+            tracing::warn!(%error, "could not prepare the build cache");
         }
-        let mut findings = Vec::with_capacity(self.total);
-        while let Some(done) = tasks.join_next().await {
-            findings.push(done.context("working on a defect ended abnormally")?);
+        let mut benches = vec![first];
+        benches.resize_with(parallel.clamp(1, work.total), || Workbench::new(Arc::clone(&work.repository)));
+        let mut workers: JoinSet<Vec<(usize, Finding)>> = JoinSet::new();
+        for bench in benches {
+            workers.spawn(Arc::clone(&work).worker(bench));
         }
-        findings.sort_by_key(|(index, _)| *index);
+        let mut findings = Vec::with_capacity(work.total);
+        while let Some(done) = workers.join_next().await {
+            findings.extend(done.context("working on a defect ended abnormally")?);
+        }
+        findings.sort_by_key(|(number, _)| *number);
         Ok(findings.into_iter().map(|(_, finding)| finding).collect())
     }
 
-    async fn one(&self, number: usize, group: &ErrorGroup) -> Finding {
+    /// Takes one group after the other.
+    async fn worker(self: Arc<Self>, mut bench: Workbench) -> Vec<(usize, Finding)> {
+        let mut findings = Vec::new();
+        while let Some((number, group)) = self.next() {
+            findings.push((number, self.one(&mut bench, number, &group).await));
+        }
+        findings
+    }
+
+    fn next(&self) -> Option<(usize, ErrorGroup)> {
+        // A queue that is only popped from cannot be left half changed.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    async fn one(&self, bench: &mut Workbench, number: usize, group: &ErrorGroup) -> Finding {
         let title = &group.first.title;
         let progress = |doing: &str| {
             let (title, doing) = (title.clone(), doing.to_owned());
             (self.listener)(Stage::Working { number, total: self.total, title, doing });
         };
-        let begun = std::time::Instant::now();
-        let finding = self.fixer.work_out(&self.repository, group, &self.context, &progress).await;
+        let begun = Instant::now();
+        let finding = self.fixer.work_out(bench, group, &self.context, &progress).await;
         let outcome = match &finding {
             Finding::Defect { suggestion, .. } => suggestion.verdict.as_str(),
             Finding::Operational(_) => "operational",

@@ -54,7 +54,7 @@ impl Shown {
             (Self::Terminal { all, bars }, stage) => {
                 let mut bars = bars.lock().unwrap_or_else(PoisonError::into_inner);
                 match stage {
-                    Stage::Read { .. } => {
+                    Stage::Read { .. } | Stage::Preparing => {
                         all.println(describe(stage)).ok();
                     }
                     Stage::Working { number, .. } => {
@@ -85,6 +85,7 @@ fn spinner(all: &MultiProgress) -> ProgressBar {
 fn describe(stage: &Stage) -> String {
     match stage {
         Stage::Read { events, groups } => format!("read {events} error event(s) of {groups} kind(s)"),
+        Stage::Preparing => "preparing the Go build cache (a minute or two the first time)".to_owned(),
         Stage::Working { number, total, title, doing } => {
             format!("[{number}/{total}] {}: {doing}", plain(title))
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Finding, Fixer, Progress};
+use super::{Finding, Fixer, Progress, Workbench};
 use crate::domain::{
     Diagnosis, ErrorGroup, Evidence, Fault, FixCandidate, Provenance, Reproducer, Suggestion, VerdictKind,
 };
@@ -68,35 +68,37 @@ impl<'a> Attempt<'a> {
         ));
     }
 
-    pub(super) async fn run(&mut self, fault: &Fault) {
-        if let Err(obstacle) = self.climb(fault).await {
+    pub(super) async fn run(&mut self, bench: &mut Workbench, fault: &Fault) {
+        if let Err(obstacle) = self.climb(bench, fault).await {
+            bench.clear();
             self.give_up(obstacle);
         }
     }
 
-    async fn climb(&mut self, fault: &Fault) -> Result<(), Obstacle> {
-        let workspace = Workspace::copy_of(self.repository)?;
-        let subject = Subject { repository: self.repository, workspace: &workspace, fault };
+    async fn climb(&mut self, bench: &mut Workbench, fault: &Fault) -> Result<(), Obstacle> {
+        let (workspace, baseline) = bench.set_up()?;
+        let subject = Subject { repository: self.repository, workspace, fault };
         let fixer = self.fixer;
         let validator = Validator::new(&fixer.validator, &fixer.go, &fixer.sandbox);
         (self.progress)("building as it stands");
         // Before anything is searched for: nothing can be learnt from a package that does not build.
-        let mut baseline = validator.baseline(subject).await??;
+        validator.survey(subject, baseline).await??;
         (self.progress)("reproducing");
-        self.reproduce(fault, &workspace).await?;
+        self.reproduce(fault, workspace).await?;
         let candidates = rules::propose(fault, self.repository);
         if candidates.is_empty() {
             return Ok(());
         }
+        let mut confirmed = None;
         if let Some(reproducer) = self.reproducer.clone() {
             (self.progress)("confirming the reproducer");
-            validator.confirm(subject, &mut baseline, reproducer).await?;
+            confirmed = Some(validator.confirm(subject, reproducer).await?);
         }
         let total = candidates.len().min(fixer.config.max_fix_attempts);
         for candidate in candidates.into_iter().take(total) {
             self.judged += 1;
             (self.progress)(&format!("judging candidate {} of {total}", self.judged));
-            let verdict = validator.validate(subject, &mut baseline, &candidate).await?;
+            let verdict = validator.validate(subject, baseline, confirmed.as_ref(), &candidate).await?;
             tracing::debug!(explanation = candidate.explanation, verdict = ?verdict.kind(), reason = verdict.reason(), "judged");
             let proven = verdict.kind() == VerdictKind::Proven;
             if self.best.as_ref().is_none_or(|(_, best)| rank(verdict.kind()) > rank(best.kind())) {

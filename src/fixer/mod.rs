@@ -3,18 +3,19 @@
 //! An attempt is bounded in time and in candidates; what was reached by then is what is suggested.
 
 mod attempt;
+mod workbench;
 
 use std::time::{Duration, Instant};
 
 use crate::domain::{ErrorGroup, FileChange, Nature, OperationalFinding, Suggestion};
 use crate::generator::diagnose::diagnose;
 use crate::generator::operational;
-use crate::repository::Repository;
 use crate::sandbox::Sandbox;
 use crate::sandbox::go::GoToolchain;
-use crate::validator;
+use crate::validator::{self, Validator};
 
 use attempt::Attempt;
+pub use workbench::Workbench;
 
 /// How a group is worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,17 +68,28 @@ impl Fixer {
         Self { config, validator, go, sandbox }
     }
 
+    /// Builds what every test needs of the standard library, so that a cold build cache costs no attempt
+    /// its time.
+    ///
+    /// # Errors
+    /// When the sandbox fails or the disk is full.
+    pub async fn warm_up(&self, bench: &mut Workbench) -> Result<(), validator::Error> {
+        let (workspace, _) = bench.set_up()?;
+        Validator::new(&self.validator, &self.go, &self.sandbox).warm_up(workspace).await
+    }
+
     /// Works out what to do about one group, against the repository as it stands, which is not touched.
     /// `log_context` is text of the log from around the failure; it only seeds the search.
     pub async fn work_out(
         &self,
-        repository: &Repository,
+        bench: &mut Workbench,
         group: &ErrorGroup,
         log_context: &[String],
         progress: Progress<'_>,
     ) -> Finding {
         progress("diagnosing");
-        let diagnosis = diagnose(&group.first, repository);
+        let repository = bench.repository();
+        let diagnosis = diagnose(&group.first, &repository);
         if group.first.class.nature() == Nature::Operational {
             return Finding::Operational(Box::new(OperationalFinding {
                 fingerprint: group.fingerprint,
@@ -90,12 +102,16 @@ impl Fixer {
             }));
         }
         let begun = Instant::now();
-        let mut attempt = Attempt::new(self, repository, log_context, progress);
+        let mut attempt = Attempt::new(self, &repository, log_context, progress);
         if diagnosis.fault.stack.is_empty() {
             attempt.give_up(
                 "nothing of it is found in this repository; give --repo the code, at the version, that wrote the log",
             );
-        } else if tokio::time::timeout(self.config.timeout, attempt.run(&diagnosis.fault)).await.is_err() {
+        } else if tokio::time::timeout(self.config.timeout, attempt.run(bench, &diagnosis.fault))
+            .await
+            .is_err()
+        {
+            bench.clear();
             attempt.out_of_time(self.config.timeout);
         }
         attempt.finish(group, diagnosis, begun.elapsed().as_secs_f64())

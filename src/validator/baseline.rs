@@ -32,15 +32,29 @@ pub enum Broken {
     },
 }
 
-/// What holds before any change. Packages are measured when a candidate first touches them.
-#[derive(Debug)]
+/// What holds before any change, for all faults of one repository. Everything is measured when it is
+/// first asked for, and once.
+#[derive(Debug, Default)]
 pub struct Baseline {
-    pub(super) packages: Packages,
+    pub(super) modules: BTreeMap<String, Module>,
+    builds: BTreeMap<String, Option<Broken>>,
     pub(super) vet: BTreeMap<String, BTreeSet<String>>,
     pub(super) tests: BTreeMap<String, Tests>,
-    pub(super) reproducer: Option<(Reproducer, Step)>,
-    /// Whether every package of the module builds; else only the touched ones are built.
-    pub(super) whole_module_builds: bool,
+}
+
+/// One module.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Module {
+    pub(super) packages: Packages,
+    /// Whether every package of it builds; else only the touched ones are built.
+    pub(super) builds: bool,
+}
+
+/// A reproducer that was tried on the repository as it stands.
+#[derive(Debug, Clone)]
+pub struct Confirmed {
+    pub(super) reproducer: Reproducer,
+    pub(super) before: Step,
 }
 
 /// The tests of one package.
@@ -57,52 +71,63 @@ pub(super) enum Tests {
 }
 
 impl Validator<'_> {
-    /// Measures what holds before any change.
+    /// Makes sure that the package at fault builds before any change: else nothing can be judged.
     ///
     /// # Errors
     /// When the machinery fails. The inner error tells that the repository is broken as it stands.
-    pub async fn baseline(&self, subject: Subject<'_>) -> Result<Result<Baseline, Broken>, Error> {
-        let Some(place) = subject.fault.stack.first() else {
-            return Ok(Ok(Baseline::empty(Packages::default(), false)));
-        };
-        let folder = place.file.folder();
-        let path = subject.workspace.folder(folder);
-        let built = self.go(subject, &path, &["build", "-o", "/dev/null", "."]).await?;
-        if !succeeded(&built) {
-            let folder = if folder.is_empty() { ".".to_owned() } else { folder.to_owned() };
-            return Ok(Err(if was_cut_short(&built) {
-                Broken::TooSlow { folder }
-            } else {
-                Broken::DoesNotBuild { folder, output: tail(&text_of(&built), 12) }
-            }));
-        }
-        let module = subject.module_folder(&place.file);
-        let listed = self.go(subject, &module, &["list", "-e", "-f", LIST_FORMAT, "./..."]).await?;
-        let packages = Packages::read(&String::from_utf8_lossy(&listed.stdout), &subject.tree());
-        let whole = self.go(subject, &module, &["build", "-o", "/dev/null", "./..."]).await?;
-        Ok(Ok(Baseline::empty(packages, succeeded(&whole))))
-    }
-
-    /// Tries the reproducer on the repository as it stands: it must fail each time, with the crash of
-    /// the log. From then on every candidate must make it pass.
-    ///
-    /// # Errors
-    /// When the machinery fails.
-    pub async fn confirm(
+    pub async fn survey(
         &self,
         subject: Subject<'_>,
         baseline: &mut Baseline,
-        reproducer: Reproducer,
-    ) -> Result<(), Error> {
+    ) -> Result<Result<(), Broken>, Error> {
+        let Some(place) = subject.fault.stack.first() else { return Ok(Ok(())) };
+        let folder = place.file.folder();
+        if !baseline.builds.contains_key(folder) {
+            let broken = self.broken(subject, folder).await?;
+            baseline.builds.insert(folder.to_owned(), broken);
+        }
+        if let Some(Some(broken)) = baseline.builds.get(folder) {
+            return Ok(Err(broken.clone()));
+        }
+        let module = subject.module_of(&place.file);
+        if !baseline.modules.contains_key(&module) {
+            let path = subject.workspace.folder(&module);
+            let listed = self.go(subject, &path, &["list", "-e", "-f", LIST_FORMAT, "./..."]).await?;
+            let packages = Packages::read(&String::from_utf8_lossy(&listed.stdout), &subject.tree());
+            let whole = self.go(subject, &path, &["build", "-o", "/dev/null", "./..."]).await?;
+            baseline.modules.insert(module, Module { packages, builds: succeeded(&whole) });
+        }
+        Ok(Ok(()))
+    }
+
+    /// Why a package does not build as it stands; none when it does.
+    async fn broken(&self, subject: Subject<'_>, folder: &str) -> Result<Option<Broken>, Error> {
+        let path = subject.workspace.folder(folder);
+        let built = self.go(subject, &path, &["build", "-o", "/dev/null", "."]).await?;
+        let folder = if folder.is_empty() { ".".to_owned() } else { folder.to_owned() };
+        Ok(if succeeded(&built) {
+            None
+        } else if was_cut_short(&built) {
+            Some(Broken::TooSlow { folder })
+        } else {
+            Some(Broken::DoesNotBuild { folder, output: tail(&text_of(&built), 12) })
+        })
+    }
+
+    /// Tries the reproducer on the repository as it stands: it must fail each time, with the crash of
+    /// the log.
+    ///
+    /// # Errors
+    /// When the machinery fails.
+    pub async fn confirm(&self, subject: Subject<'_>, reproducer: Reproducer) -> Result<Confirmed, Error> {
         let begun = Instant::now();
         subject.workspace.write(&reproducer.file, &reproducer.source)?;
         let judged = self.fails_as_logged(subject, &reproducer).await;
         subject.workspace.remove(&reproducer.file)?;
         let (result, runs, detail) = judged?;
         let seconds = begun.elapsed().as_secs_f64();
-        let step = Step { name: StepName::ReproducerBefore, result, runs, detail, seconds };
-        baseline.reproducer = Some((reproducer, step));
-        Ok(())
+        let before = Step { name: StepName::ReproducerBefore, result, runs, detail, seconds };
+        Ok(Confirmed { reproducer, before })
     }
 
     async fn fails_as_logged(
@@ -178,11 +203,22 @@ impl Validator<'_> {
         folder: &str,
         binary: &str,
     ) -> Result<Tests, Error> {
-        let folder = subject.workspace.folder(folder);
-        let binary = subject.workspace.bin().join(binary);
-        if let Some(output) = self.compile_tests(subject, &folder, &binary).await? {
+        let path = subject.workspace.bin().join(binary);
+        if let Some(output) = self.compile_tests(subject, &subject.workspace.folder(folder), &path).await? {
             return Ok(Tests::DoNotCompile(output));
         }
+        self.compiled_tests(subject, folder, binary).await
+    }
+
+    /// Runs the tests of a package that were compiled to `binary`.
+    pub(super) async fn compiled_tests(
+        &self,
+        subject: Subject<'_>,
+        folder: &str,
+        binary: &str,
+    ) -> Result<Tests, Error> {
+        let folder = subject.workspace.folder(folder);
+        let binary = subject.workspace.bin().join(binary);
         if !binary.exists() {
             return Ok(Tests::None);
         }
@@ -221,12 +257,6 @@ impl Validator<'_> {
             self.go.run_tests(folders, folder, binary, &args, self.config.step_timeout)
         })
         .await
-    }
-}
-
-impl Baseline {
-    fn empty(packages: Packages, whole_module_builds: bool) -> Self {
-        Self { packages, vet: BTreeMap::new(), tests: BTreeMap::new(), reproducer: None, whole_module_builds }
     }
 }
 

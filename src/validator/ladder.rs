@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::baseline::Tests;
+use super::baseline::{Confirmed, Module, Tests};
 use super::verdict::Verdict;
 use super::{Baseline, Error, Subject, Validator, policy, succeeded, tail, text_of, was_cut_short};
 use crate::domain::{FixCandidate, Step, StepName, StepResult};
@@ -11,6 +11,41 @@ use crate::repository::go::File;
 
 /// What one rung showed.
 type Rung = Result<(StepResult, u32, String), Error>;
+
+/// A candidate and what it touches.
+struct Change<'a> {
+    candidate: &'a FixCandidate,
+    confirmed: Option<&'a Confirmed>,
+    module: Module,
+    /// The folders of the packages it changes.
+    folders: BTreeSet<String>,
+    /// The folders of packages that import those.
+    dependents: Vec<String>,
+}
+
+impl Change<'_> {
+    /// Puts the change and the reproducer into the scratch copy.
+    fn make(&self, subject: Subject<'_>) -> Result<(), Error> {
+        subject.workspace.change(&self.candidate.changes)?;
+        if let Some(Confirmed { reproducer, .. }) = self.confirmed {
+            subject.workspace.write(&reproducer.file, &reproducer.source)?;
+        }
+        Ok(())
+    }
+
+    fn take_back(&self, subject: Subject<'_>) -> Result<(), Error> {
+        subject.workspace.restore(&self.candidate.changes)?;
+        if let Some(Confirmed { reproducer, .. }) = self.confirmed {
+            subject.workspace.remove(&reproducer.file)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the tests of a folder were compiled when the reproducer was tried.
+    fn is_compiled(&self, folder: &str) -> bool {
+        self.confirmed.is_some_and(|confirmed| confirmed.reproducer.file.folder() == folder)
+    }
+}
 
 /// The steps taken so far. After a step that did not hold, no further one is taken.
 struct Climb {
@@ -41,6 +76,7 @@ impl Validator<'_> {
         &self,
         subject: Subject<'_>,
         baseline: &mut Baseline,
+        confirmed: Option<&Confirmed>,
         candidate: &FixCandidate,
     ) -> Result<Verdict, Error> {
         let mut climb = Climb { steps: Vec::new() };
@@ -49,20 +85,22 @@ impl Validator<'_> {
         climb.step(StepName::Format, self.formatted(subject, candidate)).await?;
         if climb.goes_on() {
             let folders = touched(candidate);
-            let dependents = baseline.packages.dependents(&folders, self.config.max_dependents);
+            let module = candidate.changes.first().map(|change| subject.module_of(&change.path));
+            let module = module.and_then(|folder| baseline.modules.get(&folder).cloned()).unwrap_or_default();
+            let dependents = module.packages.dependents(&folders, self.config.max_dependents);
             for folder in &folders {
                 self.measure_vet(subject, baseline, folder).await?;
             }
             for folder in folders.iter().chain(&dependents) {
                 self.measure(subject, baseline, folder).await?;
             }
-            subject.workspace.change(&candidate.changes)?;
-            let climbed =
-                self.with_change(subject, baseline, candidate, &folders, &dependents, &mut climb).await;
-            subject.workspace.restore(&candidate.changes)?;
+            let change = Change { candidate, confirmed, module, folders, dependents };
+            change.make(subject)?;
+            let climbed = self.with_change(subject, baseline, &change, &mut climb).await;
+            change.take_back(subject)?;
             climbed?;
         }
-        let reproducer = baseline.reproducer.as_ref().map(|(reproducer, _)| reproducer);
+        let reproducer = confirmed.map(|confirmed| &confirmed.reproducer);
         Ok(Verdict::judge(climb.steps, self.sandbox.tier().to_string(), reproducer))
     }
 
@@ -71,22 +109,21 @@ impl Validator<'_> {
         &self,
         subject: Subject<'_>,
         baseline: &Baseline,
-        candidate: &FixCandidate,
-        folders: &BTreeSet<String>,
-        dependents: &[String],
+        change: &Change<'_>,
         climb: &mut Climb,
     ) -> Result<(), Error> {
-        climb.step(StepName::Build, self.builds(subject, baseline, candidate, folders)).await?;
-        climb.step(StepName::Vet, self.vets(subject, baseline, folders)).await?;
-        if let Some((_, before)) = &baseline.reproducer
+        climb.step(StepName::Build, self.builds(subject, change)).await?;
+        climb.step(StepName::Vet, self.vets(subject, baseline, &change.folders)).await?;
+        if let Some(confirmed) = change.confirmed
             && climb.goes_on()
         {
-            climb.steps.push(before.clone());
+            climb.steps.push(confirmed.before.clone());
         }
-        climb.step(StepName::ReproducerAfter, self.reproducer_after(subject, baseline)).await?;
-        let folders: Vec<String> = folders.iter().cloned().collect();
-        climb.step(StepName::PackageTests, self.tests_hold(subject, baseline, &folders)).await?;
-        climb.step(StepName::DependentTests, self.tests_hold(subject, baseline, dependents)).await
+        climb.step(StepName::ReproducerAfter, self.reproducer_after(subject, change)).await?;
+        let folders: Vec<String> = change.folders.iter().cloned().collect();
+        climb.step(StepName::PackageTests, self.tests_hold(subject, baseline, change, &folders)).await?;
+        let dependents = self.tests_hold(subject, baseline, change, &change.dependents);
+        climb.step(StepName::DependentTests, dependents).await
     }
 
     fn allowed(&self, subject: Subject<'_>, candidate: &FixCandidate) -> (StepResult, u32, String) {
@@ -122,20 +159,14 @@ impl Validator<'_> {
         Ok(succeeded(&outcome).then(|| String::from_utf8_lossy(&outcome.stdout).into_owned()))
     }
 
-    async fn builds(
-        &self,
-        subject: Subject<'_>,
-        baseline: &Baseline,
-        candidate: &FixCandidate,
-        folders: &BTreeSet<String>,
-    ) -> Rung {
+    async fn builds(&self, subject: Subject<'_>, change: &Change<'_>) -> Rung {
         let mut targets: Vec<(std::path::PathBuf, &str)> = Vec::new();
-        if baseline.whole_module_builds
-            && let Some(change) = candidate.changes.first()
+        if change.module.builds
+            && let Some(first) = change.candidate.changes.first()
         {
-            targets.push((subject.module_folder(&change.path), "./..."));
+            targets.push((subject.workspace.folder(&subject.module_of(&first.path)), "./..."));
         } else {
-            targets.extend(folders.iter().map(|folder| (subject.workspace.folder(folder), ".")));
+            targets.extend(change.folders.iter().map(|folder| (subject.workspace.folder(folder), ".")));
         }
         for (folder, pattern) in targets {
             let outcome = self.go(subject, &folder, &["build", "-o", "/dev/null", pattern]).await?;
@@ -150,7 +181,7 @@ impl Validator<'_> {
                 ));
             }
         }
-        let whole = if baseline.whole_module_builds { "the whole module" } else { "the changed packages" };
+        let whole = if change.module.builds { "the whole module" } else { "the changed packages" };
         Ok((StepResult::Passed, 1, format!("{whole} builds")))
     }
 
@@ -169,19 +200,12 @@ impl Validator<'_> {
         Ok((StepResult::Passed, 1, "nothing new".to_owned()))
     }
 
-    async fn reproducer_after(&self, subject: Subject<'_>, baseline: &Baseline) -> Rung {
-        let Some((reproducer, _)) = &baseline.reproducer else {
+    async fn reproducer_after(&self, subject: Subject<'_>, change: &Change<'_>) -> Rung {
+        let Some(Confirmed { reproducer, .. }) = change.confirmed else {
             return Ok((StepResult::Skipped, 0, "there is no reproducer".to_owned()));
         };
-        subject.workspace.write(&reproducer.file, &reproducer.source)?;
-        let passes = self.passes(subject, reproducer).await;
-        subject.workspace.remove(&reproducer.file)?;
-        passes
-    }
-
-    async fn passes(&self, subject: Subject<'_>, reproducer: &crate::domain::Reproducer) -> Rung {
         let folder = subject.workspace.folder(reproducer.file.folder());
-        let binary = subject.workspace.bin().join("after.test");
+        let binary = subject.workspace.bin().join(WITH_REPRODUCER);
         if let Some(output) = self.compile_tests(subject, &folder, &binary).await? {
             return Ok((StepResult::Failed, 0, format!("the reproducer no longer compiles:\n{output}")));
         }
@@ -206,8 +230,28 @@ impl Validator<'_> {
         Ok((StepResult::Passed, self.config.reproducer_runs, "passes each time".to_owned()))
     }
 
+    /// The tests of a package with the change in place.
+    async fn tests_after(
+        &self,
+        subject: Subject<'_>,
+        change: &Change<'_>,
+        folder: &str,
+    ) -> Result<Tests, Error> {
+        if change.is_compiled(folder) {
+            self.compiled_tests(subject, folder, WITH_REPRODUCER).await
+        } else {
+            self.package_tests(subject, folder, "candidate.test").await
+        }
+    }
+
     /// Every test that passed before must pass now.
-    async fn tests_hold(&self, subject: Subject<'_>, baseline: &Baseline, folders: &[String]) -> Rung {
+    async fn tests_hold(
+        &self,
+        subject: Subject<'_>,
+        baseline: &Baseline,
+        change: &Change<'_>,
+        folders: &[String],
+    ) -> Rung {
         let (mut passed, mut failing) = (0, 0);
         for folder in folders {
             let before = match baseline.tests.get(folder) {
@@ -222,7 +266,7 @@ impl Validator<'_> {
                 }
                 Some(Tests::None) | None => continue,
             };
-            let lost = match self.package_tests(subject, folder, "candidate.test").await? {
+            let lost = match self.tests_after(subject, change, folder).await? {
                 Tests::Ran(after) => {
                     before.passed().difference(&after.passed()).copied().map(str::to_owned).collect()
                 }
@@ -248,6 +292,9 @@ impl Validator<'_> {
         Ok((StepResult::Passed, 1, detail))
     }
 }
+
+/// The binary of the tests of the reproducer's package, with the reproducer and the change.
+const WITH_REPRODUCER: &str = "after.test";
 
 fn parses(candidate: &FixCandidate) -> (StepResult, u32, String) {
     let broken = candidate

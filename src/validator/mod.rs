@@ -22,7 +22,7 @@ use crate::repository::{Repository, Workspace};
 use crate::sandbox::go::{Folders, GoToolchain};
 use crate::sandbox::{Ended, Job, Outcome, Sandbox};
 
-pub use baseline::{Baseline, Broken};
+pub use baseline::{Baseline, Broken, Confirmed};
 pub use verdict::Verdict;
 
 /// How candidates are judged.
@@ -65,10 +65,9 @@ impl Subject<'_> {
         self.workspace.tree()
     }
 
-    /// The folder of the module that owns a file, in the scratch copy.
-    fn module_folder(&self, path: &RepoPath) -> PathBuf {
-        let folder = self.repository.module_of(path).map_or("", |module| module.folder.as_str());
-        self.workspace.folder(folder)
+    /// The folder of the module that owns a file.
+    fn module_of(&self, path: &RepoPath) -> String {
+        self.repository.module_of(path).map(|module| module.folder.clone()).unwrap_or_default()
     }
 }
 
@@ -85,6 +84,18 @@ impl<'a> Validator<'a> {
     #[must_use]
     pub const fn new(config: &'a Config, go: &'a GoToolchain, sandbox: &'a Sandbox) -> Self {
         Self { config, go, sandbox }
+    }
+
+    /// Builds what every generated test needs of the standard library, unless the build cache holds it.
+    ///
+    /// # Errors
+    /// When the machinery fails.
+    pub async fn warm_up(&self, workspace: &Workspace) -> Result<(), Error> {
+        let (tree, tmp, bin) = (workspace.tree(), workspace.tmp(), workspace.bin());
+        let folders = Folders { tree: &tree, tmp: &tmp, bin: &bin };
+        let args = ["build", "-o", "/dev/null", "testing", "net/http/httptest", "encoding/json", "log/slog"];
+        self.sandbox.run(self.go.go(folders, &tmp, &args, self.config.step_timeout)).await?;
+        Ok(())
     }
 
     /// Runs one job of the toolchain, made from the folders of the scratch copy.
