@@ -1,4 +1,9 @@
 //! The one integration test binary.
 
+// A test that cannot go on panics; the lint's own exception covers only `#[test]` functions.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+mod config_command;
 mod reproduce;
 mod sandbox;
+mod tidy;

@@ -49,6 +49,15 @@ impl Repository {
         folders
     }
 
+    /// The folder that a package of the repository stands in, by its import path.
+    #[must_use]
+    pub fn folder_of_package(&self, package: &str) -> Option<String> {
+        self.modules()
+            .iter()
+            .filter_map(|module| folder_in(module, package))
+            .find(|folder| self.has_go_files(folder))
+    }
+
     /// `main` says nothing of where it stands: the printed file does. The folder that shares the
     /// longest tail with it comes first.
     fn main_folders(&self, printed_file: &str) -> Vec<String> {

@@ -21,10 +21,16 @@ pub use apply::ApplyError;
 pub use patch::unified_diff;
 pub use workspace::Workspace;
 
-/// The largest source file that is read: generated tables can be huge, and nobody repairs them.
-const MAX_SOURCE_BYTES: u64 = 4 << 20;
-/// The most files a repository may hold.
-const MAX_FILES: usize = 400_000;
+/// How much of a repository is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// The most files a repository may hold.
+    pub max_files: usize,
+    /// The largest file that is read as source: generated tables can be huge, and nobody repairs them.
+    pub max_file_bytes: u64,
+    /// The most bytes that are copied for a repair.
+    pub max_copy_bytes: u64,
+}
 
 /// What can go wrong with a repository.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +72,12 @@ pub enum Error {
     },
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self { max_files: 200_000, max_file_bytes: 4 << 20, max_copy_bytes: 2 << 30 }
+    }
+}
+
 /// One Go module of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {
@@ -78,6 +90,7 @@ pub struct Module {
 /// A repository on disk, read when it was opened and parsed on demand.
 #[derive(Debug)]
 pub struct Repository {
+    config: Config,
     root: PathBuf,
     modules: Vec<Module>,
     files: Vec<RepoPath>,
@@ -85,11 +98,19 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Opens a folder.
+    /// Opens a folder within the default limits.
+    ///
+    /// # Errors
+    /// As [`Repository::open_within`].
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        Self::open_within(folder, Config::default())
+    }
+
+    /// Opens a folder within limits.
     ///
     /// # Errors
     /// When it is not a readable folder, holds no Go module, or is too large.
-    pub fn open(folder: &Path) -> Result<Self, Error> {
+    pub fn open_within(folder: &Path, config: Config) -> Result<Self, Error> {
         let unreadable = |reason: String| Error::Unreadable { path: folder.to_owned(), reason };
         let root = folder.canonicalize().map_err(|error| unreadable(error.to_string()))?;
         if !root.is_dir() {
@@ -100,8 +121,11 @@ impl Repository {
         for entry in walk(&root) {
             let Some(path) = regular_file(&root, entry) else { continue };
             files.push(path);
-            if files.len() > MAX_FILES {
-                return Err(Error::TooLarge { path: folder.to_owned(), limit: format!("{MAX_FILES} files") });
+            if files.len() > config.max_files {
+                return Err(Error::TooLarge {
+                    path: folder.to_owned(),
+                    limit: format!("{} files", config.max_files),
+                });
             }
         }
         files.sort();
@@ -109,7 +133,7 @@ impl Repository {
             .iter()
             .filter(|path| path.file_name() == "go.mod")
             .filter_map(|path| {
-                let text = read_capped(&root.join(path)).ok()?;
+                let text = read_capped(&root.join(path), config.max_file_bytes).ok()?;
                 Some(Module { folder: path.folder().to_owned(), path: go::module_path(&text)? })
             })
             .collect();
@@ -118,7 +142,7 @@ impl Repository {
         if modules.is_empty() {
             return Err(Error::NoGoCode(folder.to_owned()));
         }
-        Ok(Self { root, modules, files, parsed: Mutex::new(BTreeMap::new()) })
+        Ok(Self { config, root, modules, files, parsed: Mutex::new(BTreeMap::new()) })
     }
 
     /// The root, absolute and without symbolic links.
@@ -148,9 +172,10 @@ impl Repository {
     /// The text of a file.
     ///
     /// # Errors
-    /// When it cannot be read, is not UTF-8 or is larger than 4 MiB.
+    /// When it cannot be read, is not UTF-8 or is larger than configured.
     pub fn read(&self, path: &RepoPath) -> Result<String, Error> {
-        read_capped(&self.root.join(path)).map_err(|source| Error::File { path: path.clone(), source })
+        read_capped(&self.root.join(path), self.config.max_file_bytes)
+            .map_err(|source| Error::File { path: path.clone(), source })
     }
 
     /// The parsed form of a Go file; parsed once.
@@ -204,10 +229,10 @@ fn regular_file(root: &Path, entry: ignore::DirEntry) -> Option<RepoPath> {
     RepoPath::new(entry.path().strip_prefix(root).ok()?).ok()
 }
 
-fn read_capped(path: &Path) -> std::io::Result<String> {
+fn read_capped(path: &Path, max_bytes: u64) -> std::io::Result<String> {
     let size = path.metadata()?.len();
-    if size > MAX_SOURCE_BYTES {
-        return Err(std::io::Error::other(format!("{size} bytes is more than {MAX_SOURCE_BYTES}")));
+    if size > max_bytes {
+        return Err(std::io::Error::other(format!("its {size} bytes are more than the {max_bytes} allowed")));
     }
     std::fs::read_to_string(path)
 }

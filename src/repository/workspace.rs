@@ -7,9 +7,6 @@ use tempfile::TempDir;
 use super::{Error, Repository};
 use crate::domain::{FileChange, RepoPath};
 
-/// The most bytes that are copied.
-const MAX_COPY_BYTES: u64 = 2 << 30;
-
 /// A scratch copy: `tree/` holds the files, `tmp/` is for the programs that run, `bin/` for what
 /// they build. Removed when dropped.
 #[derive(Debug)]
@@ -21,7 +18,7 @@ impl Workspace {
     /// Copies every regular file of the repository. Links and special files are left behind.
     ///
     /// # Errors
-    /// When the disk is full, or the repository larger than 2 GiB.
+    /// When the disk is full, or the repository larger than configured.
     pub fn copy_of(repository: &Repository) -> Result<Self, Error> {
         let parent = std::env::temp_dir();
         let failed = |source| Error::Scratch { path: parent.clone(), source };
@@ -34,10 +31,10 @@ impl Workspace {
         for path in repository.files() {
             copied += copy(repository, path, &workspace.path(path))
                 .map_err(|source| Error::Scratch { path: workspace.scratch.path().to_owned(), source })?;
-            if copied > MAX_COPY_BYTES {
+            if copied > repository.config.max_copy_bytes {
                 return Err(Error::TooLarge {
                     path: repository.root().to_owned(),
-                    limit: "2 GiB".to_owned(),
+                    limit: format!("{} bytes", repository.config.max_copy_bytes),
                 });
             }
         }

@@ -12,6 +12,12 @@ fn launcher_inside() -> PathBuf {
     Path::new("/run").join(launcher::NAME)
 }
 
+/// Where `bwrap` is installed.
+pub(super) fn find() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|directory| directory.join("bwrap")).find(|path| path.is_file())
+}
+
 /// The arguments for `bwrap`: no network but an own loopback, own processes, and no file but these.
 pub(super) fn arguments(launcher: &Path, paths: &Paths) -> Vec<OsString> {
     let mut arguments: Vec<OsString> =
@@ -47,7 +53,7 @@ pub(super) fn arguments(launcher: &Path, paths: &Paths) -> Vec<OsString> {
         ]
         .map(OsString::from),
     );
-    arguments.push(inside.into());
+    arguments.extend([inside.into(), launcher::ARGUMENT.into()]);
     arguments
 }
 
@@ -81,4 +87,56 @@ fn mounts(paths: &Paths) -> BTreeMap<PathBuf, (PathBuf, &'static str)> {
         .filter(|(inside, (_, option))| !shown_by_parent(inside, option))
         .map(|(inside, mount)| (inside.clone(), mount.clone()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mounted(read: &[(&str, &str)], write: &[(&str, &str)]) -> Vec<(String, String, &'static str)> {
+        let pairs =
+            |list: &[(&str, &str)]| list.iter().map(|(name, real)| (name.into(), real.into())).collect();
+        mounts(&Paths { read: pairs(read), write: pairs(write) })
+            .into_iter()
+            .map(|(inside, (real, option))| {
+                (inside.display().to_string(), real.display().to_string(), option)
+            })
+            .collect()
+    }
+
+    fn mount(inside: &str, real: &str, option: &'static str) -> (String, String, &'static str) {
+        (inside.to_owned(), real.to_owned(), option)
+    }
+
+    #[test]
+    fn parents_come_first_and_what_is_shown_already_is_not_mounted_again() {
+        assert_eq!(
+            mounted(
+                &[("/a", "/a"), ("/a/b", "/a/b"), ("/usr/x", "/usr/x")],
+                &[("/a/c", "/a/c"), ("/a/c/d", "/a/c/d")]
+            ),
+            [mount("/a", "/a", "--ro-bind"), mount("/a/c", "/a/c", "--bind")]
+        );
+    }
+
+    #[test]
+    fn writing_includes_reading_and_wins() {
+        assert_eq!(
+            mounted(&[("/a", "/a"), ("/a/b", "/a/b")], &[("/a", "/a")]),
+            [mount("/a", "/a", "--bind")]
+        );
+    }
+
+    #[test]
+    fn a_name_that_is_a_link_leads_to_the_real_place() {
+        assert_eq!(
+            mounted(&[("/link", "/real")], &[]),
+            [mount("/link", "/real", "--ro-bind"), mount("/real", "/real", "--ro-bind")]
+        );
+        // The link itself is to be seen in its directory.
+        assert_eq!(
+            mounted(&[("/dir", "/dir"), ("/dir/link", "/real")], &[]),
+            [mount("/dir", "/dir", "--ro-bind"), mount("/real", "/real", "--ro-bind")]
+        );
+    }
 }

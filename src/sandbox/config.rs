@@ -35,6 +35,10 @@ pub struct Config {
     pub disk_bytes: u64,
     /// The binary that applies the restrictions from inside; by default the running executable.
     pub launcher: Option<PathBuf>,
+    /// Use no more of Landlock than this version has, so that what stands in for it can be tested.
+    #[serde(skip)]
+    #[doc(hidden)]
+    pub landlock_abi_at_most: Option<u32>,
 }
 
 impl Default for Config {
@@ -48,6 +52,7 @@ impl Default for Config {
             file_bytes: 1024 * MIB,
             disk_bytes: 4096 * MIB,
             launcher: None,
+            landlock_abi_at_most: None,
         }
     }
 }

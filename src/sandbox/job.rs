@@ -23,7 +23,8 @@ pub struct Limits {
 ///
 /// Besides `read` and `write` it sees only the system's program directories (`/usr`, `/lib`, `/bin`, a
 /// few harmless files of `/etc`, `/dev/null` and its like). There is no `/tmp`: point `TMPDIR` at a
-/// directory in `write`.
+/// directory in `write`. It cannot start a session or a process group; Go's own telemetry wants one, and
+/// complains on standard error if `HOME` is set and has no `.config/go/telemetry/mode` that says `off`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// The program; a bare name is looked up in the `PATH` of `env`.
@@ -133,7 +134,7 @@ pub struct Outcome {
     pub truncated: bool,
     /// Time on the clock, start of the isolation included.
     pub wall: Duration,
-    /// Processor time of the command and of the children it waited for; under bubblewrap a lower bound.
+    /// Processor time of the command and of its children; sampled, so the last moments may be missing.
     pub cpu: Duration,
     /// The most resident memory that was seen, summed over processes; sampled, so short peaks are missed.
     pub peak_memory_bytes: u64,

@@ -20,18 +20,25 @@ use super::{descriptors, filesystem, syscalls};
 /// The name under which the binary is a launcher.
 pub(super) const NAME: &str = "hephaestus-sandbox";
 
+/// What the launcher is given as its one argument. It does not look at it; a binary that is no launcher,
+/// such as a test runner, stumbles over it instead of doing what it does without arguments.
+pub(super) const ARGUMENT: &str = "--sandbox-launcher";
+
 /// The exit code when the program was not run.
 const REFUSED: i32 = 125;
 
 /// Becomes the sandbox's inside and never returns, if this process was started as one. Every binary that
 /// is to serve as launcher calls this first thing in `main`, before it starts a thread.
 pub fn launch_if_requested() {
-    let name = std::env::args_os().next();
-    let requested =
-        name.as_deref().and_then(|name| Path::new(name).file_name()).is_some_and(|name| name == NAME);
-    if requested {
+    if is_requested() {
         std::process::exit(launch());
     }
+}
+
+/// Whether this process was started as a launcher.
+pub(super) fn is_requested() -> bool {
+    let name = std::env::args_os().next();
+    name.as_deref().and_then(|name| Path::new(name).file_name()).is_some_and(|name| name == NAME)
 }
 
 fn launch() -> i32 {
@@ -85,9 +92,16 @@ fn confine(policy: &Policy) -> Result<u32, String> {
     let failed = |what: &'static str| move |error: rustix::io::Errno| format!("{what}: {error}");
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(failed("cannot tie the job's life to its parent's"))?;
+    // It may have died before that. (Under bubblewrap the parent is another, and bubblewrap sees to it.)
+    let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs());
+    if policy.surround == Surround::Bare && parent != policy.parent {
+        return Err("the process that watches the job is gone".to_owned());
+    }
     if let Task::Run { cwd, .. } = &policy.task {
         std::env::set_current_dir(cwd).map_err(|error| format!("cannot enter {}: {error}", cwd.display()))?;
     }
+    // The watchdog must get its turn whatever the job does, and so must the service beside us.
+    rustix::process::nice(10).map_err(failed("cannot lower the job's priority"))?;
     // When memory runs out in earnest, the kernel shall take the job first. Not all kernels let us ask.
     std::fs::write("/proc/self/oom_score_adj", "1000").ok();
     descriptors::close_all_but_standard_on_exec()

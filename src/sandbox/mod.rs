@@ -43,12 +43,14 @@ pub mod go;
 mod job;
 mod launcher;
 mod policy;
+mod preamble;
 mod supervise;
 mod syscalls;
 mod tier;
 mod watch;
 
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -152,7 +154,8 @@ impl Sandbox {
             cwd: job.cwd.into(),
             env: job.env,
         };
-        let policy = policy(self.tier.surround, &paths, task, process_limits(&bounds, file_bytes));
+        let policy =
+            policy(&self.config, self.tier.surround, &paths, task, process_limits(&bounds, file_bytes));
         let command = command(self.tier.surround, &self.launcher, &paths);
         Launch::new(command, job.program, &policy, job.stdin, paths, bounds)
     }
@@ -180,7 +183,8 @@ const fn candidates(choice: TierChoice) -> &'static [Surround] {
 fn launcher_path(config: &Config) -> PathBuf {
     // The link leads to the running binary even after its file was replaced by an upgrade.
     config.launcher.clone().unwrap_or_else(|| {
-        std::env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| "/proc/self/exe".into())
+        let executable = std::env::current_exe().ok().filter(|path| path.exists());
+        executable.unwrap_or_else(|| format!("/proc/{}/exe", std::process::id()).into())
     })
 }
 
@@ -189,11 +193,12 @@ fn command(surround: Surround, launcher: &Path, paths: &Paths) -> Command {
     let mut command = match surround {
         Surround::Bare => {
             let mut command = Command::new(launcher);
-            std::os::unix::process::CommandExt::arg0(&mut command, launcher::NAME);
+            command.arg0(launcher::NAME).arg(launcher::ARGUMENT);
             command
         }
         Surround::Namespaces => {
-            let mut command = Command::new("bwrap");
+            // Not found by now, it is not found then: the error says so.
+            let mut command = Command::new(bubblewrap::find().unwrap_or_else(|| "bwrap".into()));
             command.args(bubblewrap::arguments(launcher, paths));
             command
         }
@@ -202,8 +207,17 @@ fn command(surround: Surround, launcher: &Path, paths: &Paths) -> Command {
     command
 }
 
-fn policy(surround: Surround, paths: &Paths, task: Task, limits: ProcessLimits) -> Policy {
-    Policy { nonce: nonce(), surround, read: paths.real_read(), write: paths.real_write(), task, limits }
+fn policy(config: &Config, surround: Surround, paths: &Paths, task: Task, limits: ProcessLimits) -> Policy {
+    Policy {
+        nonce: nonce(),
+        surround,
+        parent: std::process::id(),
+        read: paths.real_read(),
+        write: paths.real_write(),
+        task,
+        limits,
+        landlock_abi_at_most: config.landlock_abi_at_most.unwrap_or(filesystem::NEWEST),
+    }
 }
 
 /// Something a program cannot guess. Two keyed hashes whose keys the standard library draws at random.
@@ -218,7 +232,7 @@ fn process_limits(bounds: &Bounds, file_bytes: u64) -> ProcessLimits {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
     let user = rustix::process::geteuid();
     ProcessLimits {
-        cpu_seconds: (bounds.wall.as_secs() + 1).saturating_mul(processors),
+        cpu_seconds: bounds.wall.as_secs().saturating_add(1).saturating_mul(processors),
         file_bytes,
         open_files: 4096,
         // The kernel counts all tasks of the user, ours included, and lets root have any number. So this is
@@ -234,6 +248,12 @@ fn probe(config: &Config, surround: Surround) -> ProbeReport {
 }
 
 fn try_probe(config: &Config, surround: Surround) -> Result<Tier, String> {
+    if launcher::is_requested() {
+        return Err("this process was itself started as a launcher, by a binary that is none".to_owned());
+    }
+    if surround == Surround::Namespaces && bubblewrap::find().is_none() {
+        return Err("bwrap is not in PATH".to_owned());
+    }
     let outside = tempfile::NamedTempFile::new()
         .map_err(|error| format!("no temporary file can be made to test with: {error}"))?;
     let launcher = launcher_path(config);
@@ -246,10 +266,10 @@ fn try_probe(config: &Config, surround: Surround) -> Result<Tier, String> {
         disk_bytes: u64::MAX,
     };
     let task = Task::Probe { outside: OsString::from(outside.path()) };
-    let policy = policy(surround, &paths, task, process_limits(&bounds, 1 << 20));
+    let policy = policy(config, surround, &paths, task, process_limits(&bounds, 1 << 20));
     let command = command(surround, &launcher, &paths);
-    let launch = Launch::new(command, launcher, &policy, None, paths, bounds).map_err(chain)?;
-    let outcome = supervise::supervise(launch, &Handle::default()).map_err(chain)?;
+    let launch = Launch::new(command, launcher, &policy, None, paths, bounds).map_err(why)?;
+    let outcome = supervise::supervise(launch, &Handle::default()).map_err(why)?;
     if !outcome.ended.is_success() {
         return Err(format!("the probe {}", outcome.ended));
     }
@@ -258,7 +278,10 @@ fn try_probe(config: &Config, surround: Surround) -> Result<Tier, String> {
     Ok(Tier::new(surround, landlock))
 }
 
-fn chain(error: Error) -> String {
+fn why(error: Error) -> String {
+    if let Error::Refused { what, .. } = error {
+        return what;
+    }
     match std::error::Error::source(&error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),

@@ -22,10 +22,14 @@ pub(super) enum Surround {
 pub(super) struct Policy {
     pub(super) nonce: String,
     pub(super) surround: Surround,
+    /// The process that watches the job.
+    pub(super) parent: u32,
     pub(super) read: Vec<OsString>,
     pub(super) write: Vec<OsString>,
     pub(super) task: Task,
     pub(super) limits: ProcessLimits,
+    /// The newest version of Landlock to use.
+    pub(super) landlock_abi_at_most: u32,
 }
 
 /// What to do once confined.
@@ -169,4 +173,43 @@ fn invalid(what: &str) -> std::io::Error {
 /// Whether an argument can be handed to a program at all.
 pub(super) fn has_nul(text: &std::ffi::OsStr) -> bool {
     text.as_bytes().contains(&0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStringExt;
+
+    fn policy() -> Policy {
+        Policy {
+            nonce: "n".to_owned(),
+            surround: Surround::Bare,
+            parent: 1,
+            read: vec![OsString::from_vec(b"/not/utf-8/\xff".to_vec())],
+            write: Vec::new(),
+            task: Task::Probe { outside: "/x".into() },
+            limits: ProcessLimits { cpu_seconds: 1, file_bytes: 2, open_files: 3, tasks: None },
+            landlock_abi_at_most: 9,
+        }
+    }
+
+    #[test]
+    fn a_frame_is_read_whole_and_nothing_after_it() {
+        let policy = policy();
+        let mut bytes = policy.to_frame().unwrap();
+        bytes.extend_from_slice(b"input");
+        let mut rest = bytes.as_slice();
+        let read = Policy::from_reader(&mut rest).unwrap();
+        assert_eq!(read.read, policy.read);
+        assert_eq!(rest, b"input");
+    }
+
+    #[test]
+    fn a_frame_that_is_cut_or_too_long_is_an_error() {
+        let bytes = policy().to_frame().unwrap();
+        for end in 0..bytes.len() {
+            assert!(Policy::from_reader(&bytes[..end]).is_err(), "{end}");
+        }
+        assert!(Policy::from_reader(&b"\xff\xff\xff\xff{}"[..]).unwrap_err().contains("too long"));
+    }
 }

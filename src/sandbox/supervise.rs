@@ -15,17 +15,17 @@ use super::capture::Capture;
 use super::error::Error;
 use super::job::{Ended, Outcome};
 use super::policy::{Paths, Policy, Surround};
+use super::preamble::Preamble;
 use super::watch::{self, Disk};
 
 /// How often a job is looked at: often while it is young, so that short ones are seen at all.
 const FIRST_LOOK: Duration = Duration::from_millis(5);
 const LOOKS_APART: Duration = Duration::from_millis(40);
+const MOST_APART: Duration = Duration::from_millis(150);
 /// A stream may be this many times longer than what is kept of it.
 const OUTPUT_FACTOR: u64 = 64;
 /// How long killed processes may take to go.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// What a launcher, or bubblewrap before it, may say before the program begins.
-const MAX_PREAMBLE_BYTES: usize = 64 << 10;
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a whole job may use.
 #[derive(Debug, Clone, Copy)]
@@ -164,6 +164,7 @@ struct Run {
     preamble: Preamble,
     started: Instant,
     peak_memory_bytes: u64,
+    seen_cpu: Duration,
 }
 
 impl Run {
@@ -193,6 +194,7 @@ impl Run {
             preamble: Preamble::new(&launch.nonce),
             started,
             peak_memory_bytes: 0,
+            seen_cpu: Duration::ZERO,
         })
     }
 
@@ -210,7 +212,10 @@ impl Run {
                     return Ok(Some(ended));
                 }
                 let now = self.started.elapsed();
-                next_look = now + now.clamp(FIRST_LOOK, LOOKS_APART);
+                // On a machine with very many processes a look takes long. It shall not take over, nor leave
+                // a job alone for long that slows it down on purpose.
+                let apart = now.clamp(FIRST_LOOK, LOOKS_APART).max((now - elapsed) * 10);
+                next_look = now + apart.min(MOST_APART);
             }
             let until = next_look.min(bounds.wall).saturating_sub(self.started.elapsed());
             if self.exchange(&launch.input, until)? {
@@ -223,8 +228,9 @@ impl Run {
     }
 
     fn look(&mut self, bounds: Bounds, disk: &mut Disk) -> Option<Ended> {
-        let usage = watch::usage(self.group);
+        let usage = watch::usage(self.group, bounds.processes);
         self.peak_memory_bytes = self.peak_memory_bytes.max(usage.memory_bytes);
+        self.seen_cpu = self.seen_cpu.max(usage.cpu);
         if usage.memory_bytes > bounds.memory_bytes {
             return Some(Ended::OutOfMemory);
         }
@@ -304,11 +310,13 @@ impl Run {
             self.drain();
             // Orphans of the group are ours to wait for if we are the container's first process.
             while let Ok(Some(_)) = rustix::process::waitpgid(self.group, WaitOptions::NOHANG) {}
-            let count = watch::usage(self.group).processes;
+            let count = watch::usage(self.group, u32::MAX).processes;
             if count == 0 {
                 self.drain();
                 return Ok((status, cpu));
             }
+            // It has members, so the number is still theirs.
+            kill(self.group);
             if Instant::now() >= deadline {
                 return Err(Error::Survivors { program: launch.program.clone(), count });
             }
@@ -325,16 +333,10 @@ impl Run {
     ) -> Result<Outcome, Error> {
         let [out, err] = self.kept;
         let ((stdout, out_cut), (stderr, err_cut)) = (out.finish(), err.finish());
-        match self.preamble.state {
-            Before::Ready => {}
-            // A limit was reached before the program began: still a limit.
-            Before::Waiting if cause.is_some() => {}
-            Before::Waiting => {
-                let said = String::from_utf8_lossy(&self.preamble.bytes).trim().to_owned();
-                let what =
-                    if said.is_empty() { format!("the launcher ended early ({status})") } else { said };
-                return Err(Error::Refused { program: launch.program.clone(), what });
-            }
+        // A limit that was reached before the program began is still a limit.
+        if !self.preamble.is_over() && cause.is_none() {
+            let what = self.preamble.complaint(status);
+            return Err(Error::Refused { program: launch.program.clone(), what });
         }
         let refusal = Policy::refusal_start(&launch.nonce);
         if let Some(what) = stderr.strip_prefix(refusal.as_bytes()) {
@@ -346,7 +348,7 @@ impl Run {
             stderr,
             truncated: out_cut || err_cut,
             wall: self.started.elapsed(),
-            cpu,
+            cpu: cpu.max(self.seen_cpu),
             peak_memory_bytes: self.peak_memory_bytes,
         })
     }
@@ -374,38 +376,5 @@ fn read_some<R: Read>(stream: &mut Option<R>, mut take: impl FnMut(&[u8])) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Err(_) => *stream = None,
         }
-    }
-}
-
-/// What comes on standard error until the launcher says that the restrictions hold.
-struct Preamble {
-    ready: String,
-    bytes: Vec<u8>,
-    state: Before,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Before {
-    Waiting,
-    Ready,
-}
-
-impl Preamble {
-    fn new(nonce: &str) -> Self {
-        Self { ready: Policy::ready_line(nonce), bytes: Vec::new(), state: Before::Waiting }
-    }
-
-    /// Takes bytes; gives those that are the program's.
-    fn push(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
-        if self.state == Before::Ready {
-            return Some(bytes.to_vec());
-        }
-        self.bytes.extend_from_slice(bytes);
-        if let Some(start) = memchr::memmem::find(&self.bytes, self.ready.as_bytes()) {
-            self.state = Before::Ready;
-            return Some(self.bytes.split_off(start + self.ready.len()));
-        }
-        self.bytes.truncate(MAX_PREAMBLE_BYTES);
-        None
     }
 }

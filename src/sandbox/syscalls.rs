@@ -55,10 +55,13 @@ fn always(calls: &[&[c::c_long]]) -> Rules {
     calls.iter().copied().flatten().map(|call| (*call, Vec::new())).collect()
 }
 
-/// One rule of one condition on the low half of an argument: all of these are ints to the kernel.
+/// A condition on the low half of an argument: all that are looked at are ints to the kernel.
+fn condition(argument: u8, operator: SeccompCmpOp, value: i32) -> Result<SeccompCondition, BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, u64::from(value.cast_unsigned()))
+}
+
 fn when(argument: u8, operator: SeccompCmpOp, value: i32) -> Result<SeccompRule, BackendError> {
-    let value = u64::from(value.cast_unsigned());
-    SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?])
+    SeccompRule::new(vec![condition(argument, operator, value)?])
 }
 
 /// One rule: these bits of an argument have this value.
@@ -88,9 +91,13 @@ fn allowed(surround: Surround, landlock: u32) -> Result<Rules, BackendError> {
     match surround {
         Surround::Namespaces => {
             rules.extend(always(&[ATTRIBUTES, WATCHES, SOCKETS, SIGNALS, OTHERS, TRUNCATION]));
-            let families = [c::AF_UNIX, c::AF_INET, c::AF_INET6, c::AF_NETLINK];
-            let families = families.into_iter().map(|family| when(0, Eq, family));
-            rules.insert(c::SYS_socket, families.collect::<Result<_, _>>()?);
+            let families =
+                [c::AF_UNIX, c::AF_INET, c::AF_INET6].into_iter().map(|family| when(0, Eq, family));
+            let mut sockets = families.collect::<Result<Vec<_>, _>>()?;
+            // How programs list the network's interfaces.
+            let netlink = condition(0, Eq, c::AF_NETLINK)?;
+            sockets.push(SeccompRule::new(vec![netlink, condition(2, Eq, c::NETLINK_ROUTE)?])?);
+            rules.insert(c::SYS_socket, sockets);
             rules.insert(c::SYS_socketpair, Vec::new());
         }
         Surround::Bare => {
@@ -133,6 +140,10 @@ fn denied(surround: Surround, landlock: u32) -> Result<Rules, BackendError> {
         }
         if landlock < 6 {
             rules.extend(always(&[&[c::SYS_kill, c::SYS_tkill, c::SYS_pidfd_send_signal]]));
+            let owning = [c::F_SETOWN, F_SETSIG, F_SETOWN_EX].into_iter().map(|command| when(1, Eq, command));
+            rules.insert(c::SYS_fcntl, owning.collect::<Result<_, _>>()?);
+            let owning = TYPING.into_iter().chain([FIOSETOWN, SIOCSPGRP]).map(|request| when(1, Eq, request));
+            rules.insert(c::SYS_ioctl, owning.collect::<Result<_, _>>()?);
         }
     }
     Ok(rules)
@@ -140,6 +151,12 @@ fn denied(surround: Surround, landlock: u32) -> Result<Rules, BackendError> {
 
 /// Requests of `ioctl` that type into a terminal: `TIOCSTI` and `TIOCLINUX`, as ints, which C libraries disagree on.
 const TYPING: [i32; 2] = [0x5412, 0x541c];
+
+/// Ways to have the kernel send a signal when a file is ready, to anybody.
+const F_SETSIG: i32 = 10;
+const F_SETOWN_EX: i32 = 15;
+const FIOSETOWN: i32 = 0x8901;
+const SIOCSPGRP: i32 = 0x8902;
 
 #[rustfmt::skip]
 const MEMORY: &[c::c_long] = &[
@@ -170,7 +187,7 @@ const PROCESSES: &[c::c_long] = &[
     c::SYS_sched_getaffinity, c::SYS_sched_getparam, c::SYS_sched_getscheduler, c::SYS_sched_get_priority_max,
     c::SYS_sched_get_priority_min, c::SYS_getpriority, c::SYS_getrusage, c::SYS_getcpu, c::SYS_uname,
     c::SYS_sysinfo, c::SYS_times, c::SYS_prctl, c::SYS_seccomp, c::SYS_landlock_create_ruleset,
-    c::SYS_landlock_add_rule, c::SYS_landlock_restrict_self, c::SYS_capget, c::SYS_personality, c::SYS_getrandom,
+    c::SYS_landlock_add_rule, c::SYS_landlock_restrict_self, c::SYS_capget, c::SYS_getrlimit, c::SYS_setrlimit, c::SYS_personality, c::SYS_getrandom,
     c::SYS_rt_sigaction, c::SYS_rt_sigprocmask, c::SYS_rt_sigreturn, c::SYS_rt_sigpending, c::SYS_rt_sigsuspend,
     c::SYS_rt_sigtimedwait, c::SYS_sigaltstack, c::SYS_restart_syscall, c::SYS_pidfd_open,
 ];
@@ -272,3 +289,23 @@ const PRIVILEGED: &[c::c_long] = &[
     c::SYS_reboot, c::SYS_kexec_load, c::SYS_init_module, c::SYS_finit_module, c::SYS_delete_module, c::SYS_swapon,
     c::SYS_sethostname, c::SYS_settimeofday, c::SYS_clock_settime, c::SYS_syslog, c::SYS_acct, c::SYS_quotactl,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_compile_for_every_kernel() {
+        for surround in [Surround::Bare, Surround::Namespaces] {
+            for landlock in 1..=10 {
+                assert!(filters(surround, landlock).unwrap().iter().all(|filter| filter.len() > 50));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_both_needed_and_privileged() {
+        let needed = [MEMORY, FILES, PROCESSES, TIME, EVENTS, CONNECTED, LEGACY].concat();
+        assert!(PRIVILEGED.iter().all(|call| !needed.contains(call)));
+    }
+}

@@ -7,7 +7,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::Pid;
 
@@ -16,6 +16,8 @@ use rustix::process::Pid;
 pub(super) struct Usage {
     pub(super) processes: u32,
     pub(super) memory_bytes: u64,
+    /// Processor time, children that were waited for included.
+    pub(super) cpu: Duration,
 }
 
 /// The fields of `/proc/N/stat` from the third on: the second is a name in parentheses that may hold anything.
@@ -36,49 +38,66 @@ const STATE: usize = 0;
 const GROUP: usize = 2;
 const USER_TIME: usize = 11;
 const CHILDREN_SYSTEM_TIME: usize = 14;
-const ZOMBIE: u64 = b'Z' as u64;
+const THREADS: usize = 17;
+
+/// Whether a process still runs. One whose first thread ended looks dead while its other threads live on.
+fn is_alive(fields: &[u64]) -> bool {
+    const ZOMBIE: u64 = b'Z' as u64;
+    fields.get(STATE).is_some_and(|state| *state != ZOMBIE) || fields.get(THREADS).is_some_and(|n| *n > 1)
+}
+
+fn cpu(fields: &[u64]) -> Duration {
+    /// What Linux counts in towards programs, whatever it counts in itself.
+    const TICKS_PER_SECOND: u64 = 100;
+    let ticks: u64 = fields.get(USER_TIME..=CHILDREN_SYSTEM_TIME).unwrap_or_default().iter().sum();
+    Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
+}
 
 fn processes() -> impl Iterator<Item = i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// The living processes of a group and what they hold. None if `/proc` cannot be read.
-pub(super) fn usage(group: Pid) -> Usage {
+/// The living processes of a group and what they hold.
+///
+/// Counting stops when there are more than `enough`: to look at all of a fork bomb takes time that it
+/// uses to grow.
+pub(super) fn usage(group: Pid, enough: u32) -> Usage {
     let group = u64::from(group.as_raw_nonzero().get().unsigned_abs());
     let mut usage = Usage::default();
     for pid in processes() {
-        let member = stat_fields(pid).is_some_and(|fields| {
-            fields.get(GROUP) == Some(&group) && fields.get(STATE).is_some_and(|state| *state != ZOMBIE)
-        });
-        if member {
+        let Some(fields) = stat_fields(pid) else { continue };
+        if fields.get(GROUP) == Some(&group) && is_alive(&fields) {
             usage.processes += 1;
             usage.memory_bytes += resident_bytes(pid).unwrap_or(0);
+            usage.cpu += cpu(&fields);
+            if usage.processes > enough {
+                break;
+            }
         }
     }
     usage
 }
 
 fn resident_bytes(pid: i32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
+    // By a thread, since the first one may have ended; the first that tells is the process's answer.
+    fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten().find_map(|task| {
+        let status = fs::read_to_string(task.path().join("status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
+    })
 }
 
 /// Processor time of a process that has ended but was not yet waited for, and of children it waited for.
 pub(super) fn cpu_time(pid: Pid) -> Duration {
-    /// What Linux counts in towards programs, whatever it counts in itself.
-    const TICKS_PER_SECOND: u64 = 100;
-    let fields = stat_fields(pid.as_raw_nonzero().get()).unwrap_or_default();
-    let ticks: u64 = fields.get(USER_TIME..=CHILDREN_SYSTEM_TIME).unwrap_or_default().iter().sum();
-    Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
+    cpu(&stat_fields(pid.as_raw_nonzero().get()).unwrap_or_default())
 }
 
 /// Tasks (threads) of a user, which `RLIMIT_NPROC` counts.
 pub(super) fn tasks_of(user: u32) -> u64 {
     let owned = processes()
         .filter(|pid| fs::metadata(format!("/proc/{pid}")).is_ok_and(|metadata| metadata.uid() == user));
-    owned.filter_map(stat_fields).filter_map(|fields| fields.get(17).copied()).sum()
+    owned.filter_map(stat_fields).filter_map(|fields| fields.get(THREADS).copied()).sum()
 }
 
 /// Watches the file systems a job can write to.
@@ -93,17 +112,26 @@ pub(super) struct Disk {
 #[derive(Debug)]
 struct Place {
     path: PathBuf,
-    free_at_start: u64,
+    at_start: Free,
+}
+
+/// What a file system has left.
+#[derive(Debug, Clone, Copy)]
+struct Free {
+    bytes: u64,
+    /// Files that can still be made; 0 throughout where the file system has no such limit.
+    files: u64,
 }
 
 /// Below this much free space a job is ended, whoever filled the disk.
 const FLOOR_BYTES: u64 = 64 << 20;
+/// Files that no honest job makes, and more entries than a walk may take time for.
+const MAX_FILES: u64 = 500_000;
 
 impl Disk {
     pub(super) fn new(write: &[(PathBuf, PathBuf)], limit_bytes: u64) -> Self {
-        let places = write
-            .iter()
-            .filter_map(|(_, real)| Some(Place { path: real.clone(), free_at_start: free_bytes(real)? }));
+        let places =
+            write.iter().filter_map(|(_, real)| Some(Place { path: real.clone(), at_start: free(real)? }));
         Self { places: places.collect(), limit_bytes, since: SystemTime::now(), next_walk: Duration::ZERO }
     }
 
@@ -114,16 +142,17 @@ impl Disk {
     pub(super) fn is_exceeded(&mut self, elapsed: Duration) -> bool {
         let mut fell = false;
         for place in &self.places {
-            let Some(free) = free_bytes(&place.path) else { continue };
-            if free < FLOOR_BYTES && place.free_at_start >= FLOOR_BYTES {
+            let Some(free) = free(&place.path) else { continue };
+            let filled = free.bytes < FLOOR_BYTES && place.at_start.bytes >= FLOOR_BYTES;
+            if filled || place.at_start.files.saturating_sub(free.files) > MAX_FILES {
                 return true;
             }
-            fell |= place.free_at_start.saturating_sub(free) > self.limit_bytes;
+            fell |= place.at_start.bytes.saturating_sub(free.bytes) > self.limit_bytes;
         }
         if !fell || elapsed < self.next_walk {
             return false;
         }
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let since = self.since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let since = i64::try_from(since).unwrap_or(i64::MAX);
         let written: u64 = self.places.iter().map(|place| written_bytes(&place.path, since)).sum();
@@ -132,22 +161,27 @@ impl Disk {
     }
 }
 
-fn free_bytes(path: &Path) -> Option<u64> {
+fn free(path: &Path) -> Option<Free> {
     let stat = rustix::fs::statvfs(path).ok()?;
-    Some(stat.f_bavail * stat.f_frsize)
+    Some(Free { bytes: stat.f_bavail.saturating_mul(stat.f_frsize), files: stat.f_favail })
 }
 
 /// Blocks of files that changed since a time; the time of change cannot be set by a program.
 fn written_bytes(path: &Path, since: i64) -> u64 {
-    let mut sum = 0;
+    let mut sum: u64 = 0;
+    let mut seen = 0;
     let mut directories = vec![path.to_owned()];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            seen += 1;
+            if seen > MAX_FILES {
+                return sum;
+            }
             let Ok(metadata) = entry.metadata() else { continue };
             if metadata.is_dir() {
                 directories.push(entry.path());
             } else if metadata.ctime() >= since {
-                sum += metadata.blocks() * 512;
+                sum = sum.saturating_add(metadata.blocks().saturating_mul(512));
             }
         }
     }

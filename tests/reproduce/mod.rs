@@ -26,7 +26,8 @@ struct Case {
 fn parse(text: &str) -> Case {
     let mut parts = text.split("\n-- ");
     let head = parts.next().unwrap();
-    let value = |key: &str| head.lines().filter_map(|l| l.strip_prefix(key)).map(str::to_owned).collect::<Vec<_>>();
+    let value =
+        |key: &str| head.lines().filter_map(|l| l.strip_prefix(key)).map(str::to_owned).collect::<Vec<_>>();
     let mut case = Case {
         reach: value("reach: ").remove(0),
         context: value("context: "),
@@ -82,8 +83,12 @@ fn crash(case: &Case) -> String {
         .output()
         .unwrap();
     assert!(build.status.success(), "{}", String::from_utf8_lossy(&build.stderr));
-    let mut child =
-        Command::new(program).stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = Command::new(program)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     if let Some(input) = &case.stdin {
         use std::io::Write;
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
@@ -105,7 +110,12 @@ fn sandbox() -> Sandbox {
 }
 
 /// Runs the reproducer alone in the scratch copy; the output, and whether it passed.
-async fn run(test: &Reproducer, workspace: &Workspace, go: &GoToolchain, sandbox: &Sandbox) -> (bool, String) {
+async fn run(
+    test: &Reproducer,
+    workspace: &Workspace,
+    go: &GoToolchain,
+    sandbox: &Sandbox,
+) -> (bool, String) {
     workspace.write(&test.file, &test.source).unwrap();
     let (tree, tmp, bin) = (workspace.tree(), workspace.tmp(), workspace.bin());
     let folders = Folders { tree: &tree, tmp: &tmp, bin: &bin };
@@ -115,7 +125,8 @@ async fn run(test: &Reproducer, workspace: &Workspace, go: &GoToolchain, sandbox
     let built = sandbox.run(go.compile_tests(folders, &package, &binary, minute)).await.unwrap();
     assert!(built.ended.is_success(), "{}", String::from_utf8_lossy(&built.stderr));
     let only = format!("-test.run=^{}$", test.test);
-    let ran = sandbox.run(go.run_tests(folders, &package, &binary, &[&only, "-test.v"], minute)).await.unwrap();
+    let ran =
+        sandbox.run(go.run_tests(folders, &package, &binary, &[&only, "-test.v"], minute)).await.unwrap();
     let output = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
     assert!(output.contains(&format!("=== RUN   {}", test.test)), "{output}");
     workspace.remove(&test.file).unwrap();

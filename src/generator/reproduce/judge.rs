@@ -41,7 +41,11 @@ impl<'a> Judge<'a> {
             let file = std::path::Path::new(&frame.file).strip_prefix(&self.tree).ok()?;
             let symbol = Symbol::parse(&frame.function)?;
             let file = crate::domain::RepoPath::new(file).ok()?;
-            Some(Location { file, line: frame.line, function: format!("{}{}", symbol.function, symbol.closure) })
+            Some(Location {
+                file,
+                line: frame.line,
+                function: format!("{}{}", symbol.function, symbol.closure),
+            })
         })?;
         let same_function = declared(&seen.function) == declared(&self.failing.function);
         let same_line = seen.file == self.failing.file && seen.line == self.failing.line;

@@ -199,7 +199,11 @@ impl<'a> Attempt<'a> {
     }
 
     /// Builds the harness of a package; the inner error says why that is not possible.
-    async fn prepare(&self, package: &'a Package, number: usize) -> Result<Result<OwnedSearch<'a>, String>, Error> {
+    async fn prepare(
+        &self,
+        package: &'a Package,
+        number: usize,
+    ) -> Result<Result<OwnedSearch<'a>, String>, Error> {
         let Some(surface) = Surface::read(self.request.repository, &package.folder) else {
             return Ok(Err(format!("no Go package was found in {:?}", package.folder)));
         };
@@ -264,13 +268,18 @@ impl<'a> Attempt<'a> {
     }
 
     /// Writes the test, and runs it alone among the package's own: it must end in the crash of the log.
-    async fn verify(&self, owned: &OwnedSearch<'_>, found: &Found) -> Result<Result<Reproducer, String>, Error> {
+    async fn verify(
+        &self,
+        owned: &OwnedSearch<'_>,
+        found: &Found,
+    ) -> Result<Result<Reproducer, String>, Error> {
         let reach = match (found.forced, found.entry) {
             (true, _) => Reach::ForcedState,
             (false, true) => Reach::EntryPoint,
             (false, false) => Reach::InternalCall,
         };
-        let Some(mut reproducer) = render::reproducer(self.request.fault, &owned.surface, found, reach) else {
+        let Some(mut reproducer) = render::reproducer(self.request.fault, &owned.surface, found, reach)
+        else {
             return Ok(Err("the test has no place to stand".to_owned()));
         };
         (self.progress)(&format!("running {}", reproducer.test));
@@ -296,8 +305,16 @@ impl<'a> Attempt<'a> {
     }
 
     fn sentence(&self, found: &Found, tried: u64) -> String {
-        let calls = if found.steps > 1 { format!("{} calls, the last of ", found.steps) } else { "one call of ".to_owned() };
-        let drift = if self.judge.drifted { "; the line of the log is of another version, so the function and class were compared" } else { "" };
+        let calls = if found.steps > 1 {
+            format!("{} calls, the last of ", found.steps)
+        } else {
+            "one call of ".to_owned()
+        };
+        let drift = if self.judge.drifted {
+            "; the line of the log is of another version, so the function and class were compared"
+        } else {
+            ""
+        };
         format!(
             "{calls}{}, found after {tried} executions (seed {}, phase {}, index {}){drift}",
             found.call, self.request.seed, found.at.phase, found.at.index

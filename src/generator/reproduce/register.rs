@@ -114,12 +114,12 @@ fn register(lines: &mut Vec<String>, package: &Surface, prefix: Option<&str>) {
                 Some(receiver) => {
                     let star = if receiver.pointer { "*" } else { "" };
                     let ty = |of: &str| format!("({star}{of}{}{arguments})", receiver.type_name);
-                    let shown = if receiver.pointer {
-                        ty("")
-                    } else {
-                        format!("{}{arguments}", receiver.type_name)
-                    };
-                    (format!("{shown}.{}", function.identifier), format!("{}.{}", ty(of), function.identifier))
+                    let shown =
+                        if receiver.pointer { ty("") } else { format!("{}{arguments}", receiver.type_name) };
+                    (
+                        format!("{shown}.{}", function.identifier),
+                        format!("{}.{}", ty(of), function.identifier),
+                    )
                 }
             };
             lines.push(format!("\tr.Func({path:?}, {name:?}, {shown:?}, {call})"));

@@ -65,10 +65,15 @@ fn import_block(mut imports: Vec<Import>) -> String {
     imports.dedup_by(|a, b| a.path == b.path);
     let line = |import: &Import| {
         let plain = import.path.rsplit('/').next() == Some(import.name.as_str());
-        if plain { format!("\t{:?}\n", import.path) } else { format!("\t{} {:?}\n", import.name, import.path) }
+        if plain {
+            format!("\t{:?}\n", import.path)
+        } else {
+            format!("\t{} {:?}\n", import.name, import.path)
+        }
     };
-    let (own, standard): (Vec<_>, Vec<_>) =
-        imports.iter().partition(|import| import.path.split('/').next().is_some_and(|first| first.contains('.')));
+    let (own, standard): (Vec<_>, Vec<_>) = imports
+        .iter()
+        .partition(|import| import.path.split('/').next().is_some_and(|first| first.contains('.')));
     let block = |imports: Vec<&Import>| imports.into_iter().map(line).collect::<String>();
     let (standard, own) = (block(standard), block(own));
     if imports.len() == 1 {

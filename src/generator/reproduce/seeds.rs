@@ -80,8 +80,9 @@ impl Seeds {
             let Ok(file) = repository.go_file(&location.file) else { continue };
             let Some(function) = file.function(super::target::declared(&location.function)) else { continue };
             let node = file.tree.root_node();
-            let node =
-                node.named_descendant_for_byte_range(function.range.start, function.range.end).unwrap_or(node);
+            let node = node
+                .named_descendant_for_byte_range(function.range.start, function.range.end)
+                .unwrap_or(node);
             seeds.read_source(&file, node, true, &[]);
         }
         let handlers: Vec<String> =
@@ -125,9 +126,15 @@ impl Seeds {
         ] {
             distinct(texts);
         }
-        for texts in
-            [&mut self.hot, &mut self.samples, &mut self.log, &mut self.words, &mut self.json, &mut self.query, &mut self.headers]
-        {
+        for texts in [
+            &mut self.hot,
+            &mut self.samples,
+            &mut self.log,
+            &mut self.words,
+            &mut self.json,
+            &mut self.query,
+            &mut self.headers,
+        ] {
             texts.retain(|text| text.len() <= MAX_TEXT_BYTES);
             texts.truncate(MAX_TEXTS);
         }
@@ -210,7 +217,10 @@ impl Seeds {
             }
             // A text that is compared with decides where the program goes; words for people do not.
             let compared = parent == "binary_expression"
-                || node.parent().and_then(|list| list.parent()).is_some_and(|n| n.kind() == "expression_case");
+                || node
+                    .parent()
+                    .and_then(|list| list.parent())
+                    .is_some_and(|n| n.kind() == "expression_case");
             let weight = if compared { 4 } else { usize::from(!text.contains([' ', '%'])) };
             self.hot.extend(std::iter::repeat_n(text, weight));
         } else {
@@ -219,8 +229,11 @@ impl Seeds {
     }
 
     fn read_test_data(&mut self, repository: &Repository, package: &Surface) {
-        let folder =
-            if package.folder.is_empty() { "testdata".to_owned() } else { format!("{}/testdata", package.folder) };
+        let folder = if package.folder.is_empty() {
+            "testdata".to_owned()
+        } else {
+            format!("{}/testdata", package.folder)
+        };
         let inside = |path: &&crate::domain::RepoPath| {
             path.as_str().strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
         };
@@ -257,14 +270,16 @@ impl Seeds {
                 let text = |keys: &[&str]| keys.iter().find_map(|key| members.get(*key)?.as_str());
                 let path = text(&["path", "url", "uri", "request_uri", "http.target", "http.path", "target"]);
                 if let Some(path) = path.and_then(path_of) {
-                    let method = text(&["method", "http.method", "request_method", "verb"]).unwrap_or_default();
+                    let method =
+                        text(&["method", "http.method", "request_method", "verb"]).unwrap_or_default();
                     let query = text(&["query", "raw_query", "http.query"]).unwrap_or_default();
                     let path = if query.is_empty() { path } else { format!("{path}?{query}") };
                     self.requests.push(Route { method: method.to_owned(), path });
                 }
                 for (key, member) in members {
                     // The record's own fields say nothing of the input.
-                    if !matches!(key.as_str(), "time" | "ts" | "timestamp" | "level" | "stack" | "stacktrace") {
+                    if !matches!(key.as_str(), "time" | "ts" | "timestamp" | "level" | "stack" | "stacktrace")
+                    {
                         self.read_json(member, depth + 1);
                     }
                 }
@@ -321,7 +336,8 @@ impl Seeds {
             let value = word.split_once('=').map_or(word, |(_, value)| trim(value));
             if let Ok(number) = value.parse::<i64>() {
                 self.numbers.push(number);
-            } else if value.contains(|c: char| c.is_ascii_digit() || "/@_-.:".contains(c)) && value.len() > 1 {
+            } else if value.contains(|c: char| c.is_ascii_digit() || "/@_-.:".contains(c)) && value.len() > 1
+            {
                 self.log.push(value.to_owned());
             }
         }
@@ -340,7 +356,8 @@ fn leads_to(file: &File, literal: Node<'_>, handlers: &[String]) -> bool {
         return false;
     };
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    arguments.len() < 400 && arguments.split(|c| !is_word(c)).any(|word| handlers.iter().any(|name| name == word))
+    arguments.len() < 400
+        && arguments.split(|c| !is_word(c)).any(|word| handlers.iter().any(|name| name == word))
 }
 
 /// Whether a request fits one of the patterns.
@@ -408,7 +425,9 @@ fn route(text: &str) -> Option<Route> {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.len() < 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    !text.is_empty()
+        && text.len() < 64
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
 
 fn is_json(text: &str) -> bool {
@@ -494,7 +513,16 @@ mod tests {
     fn hostile_logs_stay_within_bounds() {
         let mut seeds = Seeds::default();
         let long = "x=/".repeat(1_000_000);
-        for text in [long.as_str(), "{\"a\":", "GET", "=", "\"", "http://", "[[[[[[[[[[[[[1]]]]]]]]]]]]]", "é\u{0}=\u{7f}"] {
+        for text in [
+            long.as_str(),
+            "{\"a\":",
+            "GET",
+            "=",
+            "\"",
+            "http://",
+            "[[[[[[[[[[[[[1]]]]]]]]]]]]]",
+            "é\u{0}=\u{7f}",
+        ] {
             seeds.read_log(cap(text, MAX_LOG_BYTES));
         }
         seeds.bound();

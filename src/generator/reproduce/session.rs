@@ -126,7 +126,11 @@ impl Bench<'_> {
             String::from_utf8_lossy(&outcome.stderr),
             String::from_utf8_lossy(&outcome.stdout)
         );
-        Ok(Built::Failed(if outcome.ended.is_success() { said } else { format!("{said}({})", outcome.ended) }))
+        Ok(Built::Failed(if outcome.ended.is_success() {
+            said
+        } else {
+            format!("{said}({})", outcome.ended)
+        }))
     }
 
     /// Compiles the harness of a package. The package's own tests are left out: they cost time, and
@@ -137,7 +141,8 @@ impl Bench<'_> {
         package: &Surface,
         number: usize,
     ) -> Result<(Built, Vec<Surface>), Error> {
-        let Some(module) = package.sources.first().and_then(|file| self.repository.module_of(&file.path)) else {
+        let Some(module) = package.sources.first().and_then(|file| self.repository.module_of(&file.path))
+        else {
             return Ok((Built::Failed("the package belongs to no module".to_owned()), Vec::new()));
         };
         let neighbours = neighbours(self.repository, package);
@@ -147,7 +152,8 @@ impl Bench<'_> {
         }
         let home = self.workspace.folder(&module.folder).join(HARNESS);
         let uses = |path: &str| std::iter::once(package).chain(&neighbours).any(|part| part.imports(path));
-        let optional = OPTIONAL_PARTS.iter().filter(|(needs, _, _)| uses(needs)).map(|(_, name, text)| (*name, *text));
+        let optional =
+            OPTIONAL_PARTS.iter().filter(|(needs, _, _)| uses(needs)).map(|(_, name, text)| (*name, *text));
         for (name, text) in PARTS.into_iter().chain(optional) {
             files.insert(home.join(name), Some(scratch.write(name, text)?));
         }

@@ -75,7 +75,8 @@ impl Surface {
     pub(super) fn top_level(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for file in self.sources.iter().chain(&self.tests) {
-            names.extend(file.functions.iter().filter(|f| f.receiver.is_none()).map(|f| f.identifier.clone()));
+            names
+                .extend(file.functions.iter().filter(|f| f.receiver.is_none()).map(|f| f.identifier.clone()));
             names.extend(types_of(file).into_iter().map(|decl| decl.name));
             names.extend(variables_of(file));
         }
@@ -103,7 +104,8 @@ pub(super) fn function_parameters(file: &File, function: &Function) -> usize {
     if !function.generic {
         return 0;
     }
-    let found = file.tree.root_node().named_descendant_for_byte_range(function.range.start, function.range.end);
+    let found =
+        file.tree.root_node().named_descendant_for_byte_range(function.range.start, function.range.end);
     found.map_or(0, count_parameters)
 }
 
@@ -133,7 +135,8 @@ fn variables_of(file: &File) -> Vec<String> {
     for (declaration, spec) in [("var_declaration", "var_spec"), ("const_declaration", "const_spec")] {
         for spec in top_level_specs(file, declaration, spec) {
             let mut cursor = spec.walk();
-            names.extend(spec.children_by_field_name("name", &mut cursor).map(|n| file.text_of(n).to_owned()));
+            names
+                .extend(spec.children_by_field_name("name", &mut cursor).map(|n| file.text_of(n).to_owned()));
         }
     }
     names
@@ -169,7 +172,9 @@ pub(super) fn neighbours(repository: &Repository, package: &Surface) -> Vec<Surf
         .iter()
         .filter(|path| path.file_name().ends_with(".go") && !path.file_name().ends_with("_test.go"))
         .filter(|path| repository.module_of(path) == Some(module))
-        .filter(|path| !path.as_str().split('/').any(|part| part == "testdata" || part.starts_with(['_', '.'])))
+        .filter(|path| {
+            !path.as_str().split('/').any(|part| part == "testdata" || part.starts_with(['_', '.']))
+        })
         .map(|path| path.folder())
         .take(2000)
         .collect();

@@ -145,7 +145,9 @@ fn add(packages: &mut Vec<Package>, folder: &str, target: Target) {
 pub(super) fn has_drifted(class: Class, statement: &str) -> bool {
     let any = |signs: &[&str]| signs.iter().any(|sign| statement.contains(sign));
     match class {
-        Class::NilMapWrite => !any(&["] =", "] +", "] -", "]++", "]--", "] |", "] &", "] *", "] <", "],", "].", "maps."]),
+        Class::NilMapWrite => {
+            !any(&["] =", "] +", "] -", "]++", "]--", "] |", "] &", "] *", "] <", "],", "].", "maps."])
+        }
         Class::IndexOutOfRange => !any(&["["]),
         Class::SliceBounds => !any(&["["]),
         Class::DivideByZero => !any(&["/", "%"]),

@@ -120,7 +120,7 @@ fn read_receiver(list: Node<'_>, text: &str) -> Option<(Receiver, bool)> {
     Some((receiver, generic))
 }
 
-fn read_results(result: Node<'_>, text: &str) -> Vec<Param> {
+pub(super) fn read_results(result: Node<'_>, text: &str) -> Vec<Param> {
     if result.kind() == "parameter_list" {
         read_params(result, text)
     } else {

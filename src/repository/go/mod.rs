@@ -3,11 +3,19 @@
 
 mod file;
 mod function;
+mod library;
+mod resolver;
+mod scope;
 mod symbol;
+mod types;
 
 pub use file::{File, Import};
 pub use function::{Function, Param, Receiver};
+pub use library::imported_name;
+pub use resolver::{Callee, Field, Resolver, TypeDecl, package_binding};
+pub use scope::{Binding, Part};
 pub use symbol::Symbol;
+pub use types::{Shape, Type};
 
 /// The module path that a `go.mod` declares.
 #[must_use]

@@ -1,0 +1,47 @@
+# `make` alone lists what can be done.
+#
+# One rule for built things: everything made from here goes to one cache, so that a fresh clone builds
+# only what is its own. HEPHAESTUS_CACHE moves it; CARGO_TARGET_DIR moves only what cargo builds.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+HEPHAESTUS_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hephaestus
+CARGO_TARGET_DIR ?= $(HEPHAESTUS_CACHE)/target
+export HEPHAESTUS_CACHE CARGO_TARGET_DIR
+# .ci/setup links a suitable Go into the cache where PATH has none.
+export PATH := $(HEPHAESTUS_CACHE)/bin:$(PATH):$(HOME)/.cargo/bin
+
+.PHONY: help setup build fmt lint test test-long bench demo clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing (Debian or Ubuntu, as root or with sudo)
+	@.ci/setup
+
+build: setup ## build the binary
+	cargo build --locked
+
+fmt: ## format the code
+	cargo fmt
+
+lint: setup ## check the format and the lints
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+test: lint ## lints, then unit, integration and documentation tests
+	cargo test --locked
+
+test-long: setup ## the tests that take too long for every run
+	cargo test --locked --lib --test it -- --ignored
+
+bench: setup ## measure: framing, gate, parsing, fingerprint
+	cargo bench --locked
+
+demo: build ## start a broken shop, read its logs, prove patches
+	@examples/demo/run.sh "$(CARGO_TARGET_DIR)/demo" "$(CARGO_TARGET_DIR)/debug/hephaestus"
+
+clean: ## remove what cargo built
+	cargo clean

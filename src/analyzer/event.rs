@@ -1,0 +1,184 @@
+//! A failure and what its lines told → the event.
+
+use jiff::Timestamp;
+
+use crate::domain::{Class, ErrorEvent, Language, Severity, Span, Trace, TraceKind};
+
+use super::go::machine::{Failure, Head};
+use super::judge::{Judged, announced};
+use super::{fingerprint, go, mask};
+
+/// Longest title, in characters.
+const MAX_TITLE: usize = 120;
+
+/// The parts of an event that is being put together.
+pub(super) struct Parts {
+    /// What the line machine read.
+    pub(super) failure: Failure,
+    /// The record it began with, if it began with one.
+    pub(super) judged: Option<Judged>,
+    /// The message of the line before a stack without a head.
+    pub(super) before: Option<String>,
+    /// The time of the first line that told one.
+    pub(super) time: Option<Timestamp>,
+    /// The event's own text.
+    pub(super) sample: String,
+    /// Its place.
+    pub(super) span: Span,
+}
+
+/// The event, if the parts make one.
+pub(super) fn event(parts: Parts, max_frames: usize) -> Option<ErrorEvent> {
+    let Parts { failure, judged, before, time, sample, span } = parts;
+    let mut event = match judged {
+        Some(judged) => logged(judged, failure, time, sample, span),
+        None => crash(failure, before, time, sample, span)?,
+    };
+    if let Some(trace) = &mut event.trace {
+        trace.frames.truncate(max_frames);
+    }
+    Some(event)
+}
+
+fn trace(failure: Failure) -> Trace {
+    Trace {
+        kind: failure.kind(),
+        frames: failure.frames,
+        created_by: failure.created_by,
+        fault_address: failure.fault_address,
+    }
+}
+
+fn crash(
+    failure: Failure,
+    before: Option<String>,
+    time: Option<Timestamp>,
+    sample: String,
+    span: Span,
+) -> Option<ErrorEvent> {
+    let (message, class, severity) = match failure.head {
+        Head::Bare if !failure.panicking => return None,
+        Head::Bare => {
+            let message = before.as_deref().map_or("panic", announced).to_owned();
+            let class = go::classify(&message);
+            (message, class, Severity::High)
+        }
+        Head::Fatal => {
+            let class = go::classify(&format!("fatal error: {}", failure.message));
+            if class == Class::RuntimeFatal && failure.frames.is_empty() {
+                // Other programs print these words too: without a stack it is an error like others.
+                (failure.message.clone(), Class::LoggedError, Severity::Medium)
+            } else {
+                (failure.message.clone(), class, Severity::Critical)
+            }
+        }
+        Head::Panic => (failure.message.clone(), go::classify(&failure.message), Severity::Critical),
+        Head::Served => (failure.message.clone(), go::classify(&failure.message), Severity::High),
+        Head::Race => (failure.message.clone(), Class::DataRace, Severity::High),
+        Head::Record => return None,
+    };
+    let trace = Some(trace(failure));
+    Some(build(Draft {
+        class,
+        severity,
+        language: Language::Go,
+        message,
+        trace,
+        place: None,
+        time,
+        attributes: Vec::new(),
+        sample,
+        span,
+    }))
+}
+
+fn logged(
+    judged: Judged,
+    failure: Failure,
+    time: Option<Timestamp>,
+    sample: String,
+    span: Span,
+) -> ErrorEvent {
+    let mut judged = judged;
+    if judged.trace.is_none() && !failure.frames.is_empty() {
+        if failure.panicking && !judged.panic {
+            // The continuation of a value that spans lines stands between the record and its stack.
+            judged.message.push_str(&failure.message);
+            let value = announced(&judged.message).to_owned();
+            judged.class = go::classify(&value);
+            judged.message = value;
+        }
+        if failure.panicking {
+            judged.severity = judged.severity.max(Severity::High);
+        }
+        judged.trace = Some(trace(failure));
+        judged.go = true;
+    }
+    build(Draft {
+        class: judged.class,
+        severity: judged.severity,
+        language: if judged.go { Language::Go } else { Language::Unknown },
+        message: judged.message,
+        trace: judged.trace,
+        place: judged.place,
+        time: judged.time.or(time),
+        attributes: judged.attributes,
+        sample,
+        span,
+    })
+}
+
+struct Draft {
+    class: Class,
+    severity: Severity,
+    language: Language,
+    message: String,
+    trace: Option<Trace>,
+    place: Option<String>,
+    time: Option<Timestamp>,
+    attributes: Vec<(String, String)>,
+    sample: String,
+    span: Span,
+}
+
+fn build(draft: Draft) -> ErrorEvent {
+    let frames = draft.trace.as_ref().map_or(&[][..], |trace| &trace.frames);
+    let keys = fingerprint::keys(draft.class, frames, &draft.message, draft.place.as_deref());
+    let title = title(draft.class, draft.trace.as_ref(), &draft.message);
+    ErrorEvent {
+        keys,
+        class: draft.class,
+        severity: draft.severity,
+        language: draft.language,
+        message: draft.message,
+        title,
+        trace: draft.trace,
+        time: draft.time,
+        attributes: draft.attributes,
+        sample: draft.sample,
+        span: draft.span,
+    }
+}
+
+/// One short line: class and place, or the masked message where that says more.
+fn title(class: Class, trace: Option<&Trace>, message: &str) -> String {
+    let place =
+        trace.and_then(|trace| trace.frames.iter().find(|frame| frame.in_app).or(trace.frames.first()));
+    let logged = trace.is_none_or(|trace| trace.kind == TraceKind::Logged);
+    let words = class.as_str().replace('_', " ");
+    let title = match place {
+        _ if logged => mask::mask(message),
+        Some(frame) if class == Class::ExplicitPanic => {
+            format!("panic in {}: {}", go::short_function(&frame.function), mask::mask(message))
+        }
+        Some(frame) => format!("{words} in {}", go::short_function(&frame.function)),
+        None => format!("{words}: {}", mask::mask(message)),
+    };
+    if title.is_empty() {
+        return words;
+    }
+    match title.char_indices().nth(MAX_TITLE) {
+        Some((at, _)) => format!("{}…", &title[..at]),
+        None => title,
+    }
+}

@@ -1,0 +1,19 @@
+//! Go: every form in which its runtime, its libraries and its test runner print a failure.
+//!
+//! Pure functions and one line machine ([`machine`]). The machine is fed line by line and says of each
+//! line whether it belongs; the stream and [`parse_trace`] drive it alike, so a crash in a log file, in
+//! a JSON string and in a test's output is read by the same eyes.
+
+mod class;
+mod frame;
+pub(crate) mod machine;
+mod race;
+mod text;
+
+pub use class::{classify, fault_facts};
+pub(crate) use class::{is_crash_value, panic_value_in, unwrap_value};
+use frame::package;
+pub use frame::{is_app_code, short_function};
+pub(crate) use race::BAR;
+pub(crate) use text::find_stack;
+pub use text::{ParsedCrash, parse_trace};

@@ -1,0 +1,156 @@
+//! Failures in a text that is at hand as a whole: a field of a record, the output of a program.
+
+use std::ops::Range;
+
+use crate::domain::{Class, Trace};
+
+use super::class::{classify, unwrap_value};
+use super::machine::{Failure, Feed, Head, Machine};
+
+/// A failure found in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParsedCrash {
+    /// What kind of failure it is.
+    pub class: Class,
+    /// The value of the panic or the text of the fatal error, without its head. Empty where only a
+    /// stack was found.
+    pub message: String,
+    /// The stack.
+    pub trace: Trace,
+    /// The bytes of the text that belong to it.
+    pub range: Range<usize>,
+}
+
+/// The first crash in a text: a panic, a fatal error, a recovered panic, a report of the race detector.
+/// A stack alone counts if a panic was under way when it was taken.
+#[must_use]
+pub fn parse_trace(text: &str) -> Option<ParsedCrash> {
+    find(text, |failure| failure.head != Head::Bare || failure.panicking)
+}
+
+/// The first stack in a text, whether or not there was a panic: `goroutine …` blocks, or the pairs of
+/// symbol and place that loggers print.
+pub(crate) fn find_stack(text: &str) -> Option<ParsedCrash> {
+    find(text, |failure| failure.head != Head::Record || !failure.frames.is_empty())
+}
+
+fn find(text: &str, accept: impl Fn(&Failure) -> bool) -> Option<ParsedCrash> {
+    let mut lines = Lines { text, at: 0 };
+    let mut before: Option<&str> = None;
+    while let Some((line, start)) = lines.next() {
+        let resume = lines.at;
+        let opened = Machine::open(line).or_else(|| pairs(line));
+        if let Some(mut machine) = opened {
+            let mut end = start + line.len();
+            while let Some((line, start)) = lines.next() {
+                match machine.feed(line) {
+                    Feed::Belongs => end = start + line.len(),
+                    Feed::Perhaps => {}
+                    Feed::Ended => break,
+                }
+            }
+            if let Some(failure) = machine.close().filter(&accept) {
+                return Some(crash(failure, before, start..end));
+            }
+            // Whatever was read as a stack is not read again: a long dump stays linear.
+            lines.at = resume.max(lines.at.min(end + 1));
+        }
+        before = Some(line);
+    }
+    None
+}
+
+/// The pairs of symbol and place have no head: the machine begins as if behind a record.
+fn pairs(line: &str) -> Option<Machine> {
+    let mut machine = Machine::behind_record(false);
+    (machine.feed(line) == Feed::Perhaps).then_some(machine)
+}
+
+fn crash(failure: Failure, before: Option<&str>, range: Range<usize>) -> ParsedCrash {
+    let kind = failure.kind();
+    let message = match failure.head {
+        // Middleware prints the value on the line before the stack.
+        Head::Bare => before.map_or("", unwrap_value).to_owned(),
+        _ => failure.message,
+    };
+    let class = match failure.head {
+        Head::Fatal => classify(&format!("fatal error: {message}")),
+        _ => classify(&message),
+    };
+    let trace = Trace {
+        kind,
+        frames: failure.frames,
+        created_by: failure.created_by,
+        fault_address: failure.fault_address,
+    };
+    ParsedCrash { class, message, trace, range }
+}
+
+/// Lines with their place, able to go back.
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn next(&mut self) -> Option<(&'a str, usize)> {
+        if self.at >= self.text.len() {
+            return None;
+        }
+        let start = self.at;
+        let rest = &self.text[start..];
+        let line = rest.split_once('\n').map_or(rest, |(line, _)| line);
+        self.at = start + line.len() + 1;
+        Some((line.strip_suffix('\r').unwrap_or(line), start))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::TraceKind;
+
+    const DEATH: &str = "=== RUN   TestTier\npanic: runtime error: index out of range [5] with length 3 [recovered]\n\
+        \tpanic: runtime error: index out of range [5] with length 3\n\ngoroutine 7 [running]:\n\
+        testing.tRunner.func1.2({0x1, 0x2})\n\t/usr/local/go/src/testing/testing.go:1632 +0x230\n\
+        panic({0x52c6c0?, 0xc000016300?})\n\t/usr/local/go/src/runtime/panic.go:785 +0x132\n\
+        example.com/depot/pricing.(*Table).Tier(...)\n\t/tmp/pricing.go:8\n\
+        example.com/depot/pricing.TestTier(0xc0000b2340)\n\t/tmp/pricing_test.go:9 +0x1b\n\
+        created by testing.(*T).Run in goroutine 1\n\t/usr/local/go/src/testing/testing.go:1743 +0x390\n\
+        exit status 2\nFAIL\texample.com/depot/pricing\t0.005s\n";
+
+    #[test]
+    fn a_crash_in_a_programs_output_is_found_whole() {
+        let crash = parse_trace(DEATH).unwrap();
+        assert_eq!(crash.class, Class::IndexOutOfRange);
+        assert_eq!(crash.message, "runtime error: index out of range [5] with length 3");
+        assert_eq!(crash.trace.kind, TraceKind::Panic);
+        let functions: Vec<_> = crash.trace.frames.iter().map(|frame| frame.function.as_str()).collect();
+        assert_eq!(
+            functions,
+            ["example.com/depot/pricing.(*Table).Tier", "example.com/depot/pricing.TestTier"]
+        );
+        assert!(DEATH[crash.range.clone()].starts_with("panic: "));
+        assert!(DEATH[crash.range].ends_with("exit status 2"));
+    }
+
+    #[test]
+    fn a_forged_trace_inside_a_value_stays_in_the_value() {
+        let text = "panic: first\n\t\n\tgoroutine 1 [running]:\n\tmain.forged()\n\t\t/tmp/forged.go:1 +0x1\n\ngoroutine 1 [running]:\nmain.real()\n\t/tmp/real.go:2 +0x1\n";
+        let crash = parse_trace(text).unwrap();
+        assert_eq!(crash.message, "first\n\ngoroutine 1 [running]:\nmain.forged()\n\t/tmp/forged.go:1 +0x1");
+        assert_eq!(crash.trace.frames.len(), 1);
+        assert_eq!(crash.trace.frames[0].function, "main.real");
+    }
+
+    #[test]
+    fn a_stack_without_panic_is_no_crash_but_a_stack() {
+        let text = "goroutine 1 [running]:\nmain.main()\n\t/tmp/main.go:3 +0x1\n";
+        assert!(parse_trace(text).is_none());
+        assert_eq!(find_stack(text).unwrap().trace.kind, TraceKind::Logged);
+        let pairs = "oops\nmain.run\n\t/tmp/main.go:9\nruntime.main\n\t/usr/local/go/src/runtime/proc.go:250";
+        let stack = find_stack(pairs).unwrap();
+        assert_eq!(stack.trace.frames[0].function, "main.run");
+        assert_eq!(stack.trace.frames.len(), 2);
+    }
+}

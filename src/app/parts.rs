@@ -1,0 +1,99 @@
+//! The rooms, built from the configuration.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use crate::config::{ByteSize, Config, SandboxTier};
+use crate::fixer::{self, Fixer};
+use crate::sandbox::go::GoToolchain;
+use crate::sandbox::{self, Sandbox};
+use crate::{analyzer, repository, validator};
+
+/// How errors are found in logs.
+pub(super) fn analyzer(config: &Config) -> analyzer::Config {
+    let section = &config.analyzer;
+    analyzer::Config {
+        error_patterns: section
+            .error_patterns
+            .iter()
+            .map(|entry| analyzer::ErrorPattern {
+                pattern: entry.pattern.to_string(),
+                severity: entry.severity,
+            })
+            .collect(),
+        context_lines: section.context_lines,
+        max_stack_depth: as_usize(section.max_stack_depth),
+        max_line_bytes: in_memory(section.max_line_bytes),
+        max_event_bytes: in_memory(section.max_event_bytes),
+        severity_threshold: section.severity_threshold,
+        max_groups: as_usize(section.max_groups),
+    }
+}
+
+/// What of a repository may be read.
+pub(super) fn repository(config: &Config) -> repository::Config {
+    repository::Config {
+        max_files: as_usize(config.repository.max_files),
+        max_file_bytes: config.repository.max_file_bytes.bytes(),
+        max_copy_bytes: config.repository.max_copy.bytes(),
+    }
+}
+
+/// A fixer with the toolchain and sandbox of this machine.
+pub(super) fn fixer(config: &Config) -> anyhow::Result<Fixer> {
+    let settings = fixer::Config {
+        timeout: config.generator.timeout.get(),
+        reproduce_timeout: config.generator.reproduction_timeout.get(),
+        max_fix_attempts: as_usize(config.generator.max_fix_attempts),
+        seed: u64::from(config.fixer.seed),
+    };
+    let validator = validator::Config {
+        reproducer_runs: config.validator.reproducer_runs,
+        step_timeout: config.validator.step_timeout.get(),
+        max_dependents: as_usize(config.validator.max_dependents),
+        max_patch_lines: as_usize(config.validator.max_patch_lines),
+    };
+    Ok(Fixer::new(settings, validator, go(config)?, Sandbox::detect(&sandbox(config))?))
+}
+
+/// The Go toolchain of this machine.
+pub(super) fn go(config: &Config) -> anyhow::Result<GoToolchain> {
+    let cache = config.repository.go_cache.clone().map_or_else(default_go_cache, Ok)?;
+    Ok(GoToolchain::detect(config.repository.go.as_deref(), &cache)?)
+}
+
+/// What the sandbox allows.
+pub(super) fn sandbox(config: &Config) -> sandbox::Config {
+    sandbox::Config {
+        tier: match config.sandbox.tier {
+            SandboxTier::Auto => sandbox::TierChoice::Auto,
+            SandboxTier::Landlock => sandbox::TierChoice::Landlock,
+            SandboxTier::Bubblewrap => sandbox::TierChoice::Bubblewrap,
+        },
+        memory_bytes: config.sandbox.memory.bytes(),
+        processes: config.sandbox.processes,
+        output_bytes: config.sandbox.output.bytes(),
+        file_bytes: config.sandbox.file_size.bytes(),
+        disk_bytes: config.sandbox.disk.bytes(),
+        ..sandbox::Config::default()
+    }
+}
+
+fn default_go_cache() -> anyhow::Result<PathBuf> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache"))).context(
+        "neither XDG_CACHE_HOME nor HOME is set: set repository.go_cache to a folder for the build cache",
+    )?;
+    Ok(cache.join("hephaestus").join("go-build"))
+}
+
+/// Sizes of buffers are far below what memory can address.
+fn in_memory(size: ByteSize) -> usize {
+    usize::try_from(size.bytes()).unwrap_or(usize::MAX)
+}
+
+/// Counts in the configuration are 32 bits wide, as `usize` is at the least.
+pub(super) fn as_usize(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}

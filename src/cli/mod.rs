@@ -1,0 +1,181 @@
+//! The command line: one file a command.
+//!
+//! Data goes to standard output, everything else to standard error. What a command answers becomes an
+//! exit code in one place, `exit`.
+
+mod config;
+mod doctor;
+mod exit;
+mod fix;
+mod progress;
+mod render;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+pub use exit::Exit;
+
+use crate::config::{Environment, Loaded, process_environment};
+use crate::telemetry::{self, LogFormat, LogLevel, LogOptions};
+
+const EXAMPLES: &str = "\
+Examples:
+  hephaestus config check                  is my configuration right?
+  hephaestus config show --format json     what holds in the end, secrets left out
+
+Exit codes:
+  0  it worked, and the answer is yes
+  1  it worked, and the answer is no
+  2  it could not be done: wrong usage, bad input, broken configuration
+
+Environment:
+  HEPHAESTUS_CONFIG  the configuration file, where --config does not name one
+  HEPHAESTUS_LOG     what to log, over -v and -q: info, or warn,hephaestus::fixer=debug
+  NO_COLOR           no colours
+
+Try `hephaestus COMMAND --help` for the examples of a command.";
+
+/// Crash log in, proven fix out.
+///
+/// Hephaestus reads the logs of a service, groups the errors it finds, and looks in the service's
+/// repository for a patch that it can prove in a sandbox.
+#[derive(Debug, Parser)]
+#[command(name = "hephaestus", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = EXAMPLES, arg_required_else_help = true, subcommand_required = true)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+struct Global {
+    /// Read the configuration from this file [else $HEPHAESTUS_CONFIG, ./hephaestus.yaml,
+    /// /etc/hephaestus/hephaestus.yaml]
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Global options")]
+    config: Option<PathBuf>,
+    /// Colour the output
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        global = true,
+        help_heading = "Global options"
+    )]
+    color: Color,
+    /// Log more to standard error; twice for still more
+    #[arg(short, long, action = ArgAction::Count, global = true, help_heading = "Global options")]
+    verbose: u8,
+    /// Log less to standard error
+    #[arg(short, long, action = ArgAction::Count, global = true, help_heading = "Global options")]
+    quiet: u8,
+    /// Write log records for people or for machines
+    #[arg(long, value_enum, value_name = "FORMAT", global = true, help_heading = "Global options")]
+    log_format: Option<LogFormat>,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Also into a file or pipe
+    Always,
+    /// Nowhere
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Fix(fix::FixArgs),
+    Doctor(doctor::DoctorArgs),
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+}
+
+/// The whole program: reads the arguments of this process, runs, and says how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
+    exit::code_of(Cli::parse().run(&process_environment))
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever kept it from being done.
+    pub fn run(self, environment: Environment<'_>) -> anyhow::Result<Exit> {
+        self.global.color.apply();
+        // A broken configuration stops most commands, but not the one that explains what is wrong.
+        let loaded = Loaded::load(self.global.config.as_deref(), environment);
+        telemetry::init(&self.global.log_options(loaded.as_ref().ok(), environment))?;
+        match self.command {
+            Command::Config(command) => command.run(loaded, environment),
+            Command::Fix(args) => args.run(&loaded?.config, &mut anstream::stdout().lock()),
+            Command::Doctor(args) => args.run(&loaded?.config, &mut anstream::stdout().lock()),
+        }
+    }
+}
+
+impl Global {
+    fn log_options(&self, loaded: Option<&Loaded>, environment: Environment<'_>) -> LogOptions {
+        let configured = loaded.map(|loaded| &loaded.config.telemetry);
+        let level = configured.map_or(LogLevel::Warn, |telemetry| telemetry.log_level);
+        let format = configured.map_or(LogFormat::Text, |telemetry| telemetry.log_format);
+        LogOptions {
+            level: level.louder(i16::from(self.verbose) - i16::from(self.quiet)),
+            format: self.log_format.unwrap_or(format),
+            directives: environment("HEPHAESTUS_LOG").filter(|directives| !directives.is_empty()),
+            color: anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never,
+        }
+    }
+}
+
+impl Color {
+    /// Makes every stream of `anstream` follow the choice.
+    fn apply(self) {
+        match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
+/// The stable name of a value that serialises to a word.
+fn name_of(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_and_variables_change_the_log() {
+        let options = |arguments: &[&str], directives: Option<&str>| {
+            let cli = Cli::try_parse_from([&["hephaestus"], arguments].concat()).unwrap();
+            cli.global.log_options(None, &|_| directives.map(str::to_owned))
+        };
+        assert_eq!(options(&["config", "check"], None).level, LogLevel::Warn);
+        assert_eq!(options(&["config", "check", "-vv"], None).level, LogLevel::Debug);
+        assert_eq!(options(&["-qq", "config", "check"], None).level, LogLevel::Off);
+        assert_eq!(options(&["--log-format", "json", "config", "check"], None).format, LogFormat::Json);
+        assert_eq!(options(&["config", "check"], Some("trace")).directives.as_deref(), Some("trace"));
+        assert_eq!(options(&["config", "check"], Some("")).directives, None);
+    }
+}

@@ -1,0 +1,7 @@
+//! Bytes of files and standard input, read in large chunks, and framed into lines with a place.
+
+mod framing;
+mod reading;
+
+pub use framing::{Framer, FramerStats};
+pub use reading::{Error, Source, read};

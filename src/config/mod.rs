@@ -1,0 +1,180 @@
+//! Raw YAML to a checked [`Config`].
+//!
+//! `config/hephaestus.yaml` is compiled in and *is* the defaults: a user's file is merged over it, key by
+//! key (lists are replaced). So what is documented there is what happens. The way of a file:
+//!
+//! 1. [`Origin::locate`] finds it,
+//! 2. `tree` parses it into nodes that know their place, and lays it over the defaults,
+//! 3. `read` turns nodes into the typed sections, resolving `${VARIABLE}` and checking every value,
+//! 4. rules between keys are checked.
+//!
+//! Every mistake is told, with file, line, column, key and remedy. The text of an environment variable
+//! never appears in a message, since it may be secret.
+
+mod environment;
+mod locate;
+mod problem;
+mod quantity;
+mod read;
+mod scalar;
+mod secret;
+mod sections;
+mod tree;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use environment::{Environment, process_environment};
+pub use locate::{FILE_VARIABLE, Origin};
+pub use problem::{ConfigError, Place, Problem};
+pub use quantity::{ByteSize, Interval};
+pub use scalar::{PathGlob, Pattern};
+pub use secret::Secret;
+pub use sections::{
+    AiModelSection, AnalyzerSection, BusEngine, BusSection, CollectorSection, DeploymentSection,
+    ErrorPattern, FixMode, FixStrategy, FixerSection, GeneratorSection, KnowledgeSection, LogFormat,
+    LogLevel, ModelProvider, RepositorySection, SandboxSection, SandboxTier, ServerSection, StrategyType,
+    TelemetrySection, ValidatorSection,
+};
+
+use read::{FromNode, Reader, section};
+use tree::Node;
+
+/// The defaults, with a comment on every key.
+pub const DEFAULTS: &str = include_str!("../../config/hephaestus.yaml");
+
+/// How the defaults are named in messages.
+const DEFAULTS_NAME: &str = "built-in hephaestus.yaml";
+
+section! {
+    /// A configuration in which every value has been checked.
+    pub struct Config {
+        /// Where everything durable lives.
+        state_dir: PathBuf,
+        /// Which logs are followed.
+        collector: CollectorSection,
+        /// How errors are found in logs.
+        analyzer: AnalyzerSection,
+        /// How events travel from the analyzer to the fixer.
+        bus: BusSection,
+        /// What is remembered of errors and fixes.
+        knowledge: KnowledgeSection,
+        /// How much of a repository is read.
+        repository: RepositorySection,
+        /// What code under test may use.
+        sandbox: SandboxSection,
+        /// Where candidates for a fix come from.
+        generator: GeneratorSection,
+        /// What a fix must show.
+        validator: ValidatorSection,
+        /// How defects are worked through.
+        fixer: FixerSection,
+        /// How a proven fix is applied.
+        deployment: DeploymentSection,
+        /// What Hephaestus says about itself.
+        telemetry: TelemetrySection,
+        /// The HTTP server of the roles that stay up.
+        server: ServerSection,
+    }
+}
+
+/// A configuration and where it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+impl Loaded {
+    /// Finds the file (`named`, then the environment, then the usual places) and reads it.
+    ///
+    /// # Errors
+    /// Every mistake in the file, or that a named file is missing.
+    pub fn load(named: Option<&Path>, environment: Environment<'_>) -> Result<Self, ConfigError> {
+        let origin = Origin::locate(named, environment, Path::is_file);
+        let config = match origin.path() {
+            Some(path) => {
+                Config::from_yaml(&path.display().to_string(), &locate::read_file(path)?, environment)?
+            }
+            None => Config::defaults(environment)?,
+        };
+        Ok(Self { config, origin })
+    }
+}
+
+impl Config {
+    /// The defaults, with variables in them resolved.
+    ///
+    /// # Errors
+    /// Only where a variable that the defaults mention holds a bad value.
+    pub fn defaults(environment: Environment<'_>) -> Result<Self, ConfigError> {
+        Self::from_tree(&Self::default_tree()?, environment)
+    }
+
+    /// The defaults in an empty environment.
+    ///
+    /// # Errors
+    /// Never for a build that passes its tests.
+    pub fn built_in() -> Result<Self, ConfigError> {
+        Self::defaults(&|_| None)
+    }
+
+    /// Reads a user's file over the defaults; `file` is its name in messages.
+    ///
+    /// # Errors
+    /// Every mistake found.
+    pub fn from_yaml(file: &str, text: &str, environment: Environment<'_>) -> Result<Self, ConfigError> {
+        let user = Node::parse(&Arc::from(file), text)?;
+        Self::from_tree(&Self::default_tree()?.merged(user), environment)
+    }
+
+    fn default_tree() -> Result<Node, Problem> {
+        Node::parse(&Arc::from(DEFAULTS_NAME), DEFAULTS)
+    }
+
+    fn from_tree(tree: &Node, environment: Environment<'_>) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(environment);
+        let config = Self::from_node(tree, "", &mut reader);
+        if let Some(config) = &config {
+            config.check_together(tree, &mut reader);
+        }
+        let problems = reader.into_problems();
+        ConfigError::from_problems(problems)?;
+        config.ok_or_else(|| {
+            Problem::at(&tree.place, "", "could not be read", "report this with the file").into()
+        })
+    }
+
+    /// Rules between keys.
+    fn check_together(&self, tree: &Node, reader: &mut Reader<'_>) {
+        let mut rule = |holds: bool, key: &str, message: &str, remedy: &str| {
+            if !holds {
+                reader.note(tree.place_of(key), key, message, remedy);
+            }
+        };
+        let model = &self.generator.ai_model;
+        rule(
+            model.provider == ModelProvider::None || model.model.is_some(),
+            "generator.ai_model.model",
+            "a provider is chosen, but no model",
+            "name one of the provider's models, or set provider: none",
+        );
+        rule(
+            self.analyzer.max_line_bytes <= self.analyzer.max_event_bytes,
+            "analyzer.max_line_bytes",
+            "larger than analyzer.max_event_bytes",
+            "make it at most as large: an event holds at least one line",
+        );
+        rule(
+            !self.generator.fix_strategies.is_empty(),
+            "generator.fix_strategies",
+            "empty: no fix could ever be found",
+            "list at least `{type: rule, priority: 1}`, or remove the key",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

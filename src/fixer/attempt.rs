@@ -1,0 +1,198 @@
+//! One attempt at one fault, and the best it has reached so far.
+
+use std::time::Duration;
+
+use super::{Finding, Fixer, Progress};
+use crate::domain::{
+    Diagnosis, ErrorGroup, Evidence, Fault, FixCandidate, Provenance, Reproducer, Suggestion, VerdictKind,
+};
+use crate::generator::reproduce::{self, Reproduction, reproduce};
+use crate::generator::rules;
+use crate::repository::{Repository, Workspace, unified_diff};
+use crate::validator::{Subject, Validator, Verdict};
+
+/// One attempt. Its state survives when its time runs out in the middle.
+pub(super) struct Attempt<'a> {
+    fixer: &'a Fixer,
+    repository: &'a Repository,
+    log_context: &'a [String],
+    progress: Progress<'a>,
+    reproducer: Option<Reproducer>,
+    not_reproduced: Option<String>,
+    best: Option<(FixCandidate, Verdict)>,
+    judged: usize,
+    obstacle: Option<String>,
+}
+
+/// Why an attempt cannot go on; it says nothing about the defect.
+#[derive(Debug, thiserror::Error)]
+enum Obstacle {
+    #[error(transparent)]
+    Repository(#[from] crate::repository::Error),
+    #[error(transparent)]
+    Reproduce(#[from] reproduce::Error),
+    #[error(transparent)]
+    Validator(#[from] crate::validator::Error),
+    #[error(transparent)]
+    Broken(#[from] crate::validator::Broken),
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) const fn new(
+        fixer: &'a Fixer,
+        repository: &'a Repository,
+        log_context: &'a [String],
+        progress: Progress<'a>,
+    ) -> Self {
+        Self {
+            fixer,
+            repository,
+            log_context,
+            progress,
+            reproducer: None,
+            not_reproduced: None,
+            best: None,
+            judged: 0,
+            obstacle: None,
+        }
+    }
+
+    pub(super) fn give_up(&mut self, why: impl std::fmt::Display) {
+        self.obstacle = Some(why.to_string());
+    }
+
+    pub(super) fn out_of_time(&mut self, limit: Duration) {
+        self.give_up(format_args!(
+            "the time limit of {} s ran out; raise generator.timeout",
+            limit.as_secs()
+        ));
+    }
+
+    pub(super) async fn run(&mut self, fault: &Fault) {
+        if let Err(obstacle) = self.climb(fault).await {
+            self.give_up(obstacle);
+        }
+    }
+
+    async fn climb(&mut self, fault: &Fault) -> Result<(), Obstacle> {
+        let workspace = Workspace::copy_of(self.repository)?;
+        let subject = Subject { repository: self.repository, workspace: &workspace, fault };
+        let fixer = self.fixer;
+        let validator = Validator::new(&fixer.validator, &fixer.go, &fixer.sandbox);
+        (self.progress)("building as it stands");
+        // Before anything is searched for: nothing can be learnt from a package that does not build.
+        let mut baseline = validator.baseline(subject).await??;
+        (self.progress)("reproducing");
+        self.reproduce(fault, &workspace).await?;
+        let candidates = rules::propose(fault, self.repository);
+        if candidates.is_empty() {
+            return Ok(());
+        }
+        if let Some(reproducer) = self.reproducer.clone() {
+            (self.progress)("confirming the reproducer");
+            validator.confirm(subject, &mut baseline, reproducer).await?;
+        }
+        let total = candidates.len().min(fixer.config.max_fix_attempts);
+        for candidate in candidates.into_iter().take(total) {
+            self.judged += 1;
+            (self.progress)(&format!("judging candidate {} of {total}", self.judged));
+            let verdict = validator.validate(subject, &mut baseline, &candidate).await?;
+            tracing::debug!(explanation = candidate.explanation, verdict = ?verdict.kind(), reason = verdict.reason(), "judged");
+            let proven = verdict.kind() == VerdictKind::Proven;
+            if self.best.as_ref().is_none_or(|(_, best)| rank(verdict.kind()) > rank(best.kind())) {
+                self.best = Some((candidate, verdict));
+            }
+            if proven {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn reproduce(&mut self, fault: &Fault, workspace: &Workspace) -> Result<(), Obstacle> {
+        let request = reproduce::Request {
+            fault,
+            repository: self.repository,
+            workspace,
+            log_context: self.log_context,
+            time_limit: self.fixer.config.reproduce_timeout,
+            seed: self.fixer.config.seed,
+        };
+        match reproduce(request, &self.fixer.go, &self.fixer.sandbox, self.progress).await? {
+            Reproduction::Reproduced { reproducer, .. } => self.reproducer = Some(reproducer),
+            Reproduction::NotReproduced { reason, .. } => self.not_reproduced = Some(reason),
+        }
+        Ok(())
+    }
+
+    /// What was reached, as a person is shown it.
+    pub(super) fn finish(self, group: &ErrorGroup, diagnosis: Diagnosis, seconds: f64) -> Finding {
+        let event = &group.first;
+        let mut suggestion = Suggestion {
+            fingerprint: group.fingerprint,
+            class: event.class,
+            title: event.title.clone(),
+            count: group.count,
+            diagnosis: diagnosis.summary,
+            locations: diagnosis.locations,
+            reproduced: self.reproducer.is_some(),
+            verdict: VerdictKind::Inconclusive,
+            reason: String::new(),
+            provenance: None,
+            rule: None,
+            explanation: None,
+            masks: false,
+            patch: None,
+            evidence: Evidence { steps: Vec::new(), sandbox: self.fixer.sandbox.tier().to_string() },
+            reproducer: self.reproducer,
+            seconds,
+        };
+        let mut changes = Vec::new();
+        match (self.best, self.obstacle) {
+            (Some((candidate, verdict)), obstacle) => {
+                let record = verdict.into_record();
+                suggestion.verdict = record.kind;
+                suggestion.reason = record.reason;
+                suggestion.evidence = record.evidence;
+                suggestion.provenance = Some(candidate.provenance.kind().to_owned());
+                suggestion.rule = rule_of(&candidate.provenance);
+                suggestion.masks = candidate.masks;
+                // A patch that was tried and failed is no suggestion.
+                if record.kind >= VerdictKind::Plausible {
+                    suggestion.explanation = Some(candidate.explanation);
+                    suggestion.patch = Some(unified_diff(&candidate.changes));
+                    changes = candidate.changes;
+                }
+                if let Some(obstacle) = obstacle.filter(|_| record.kind != VerdictKind::Proven) {
+                    suggestion.reason = format!("{}; {obstacle}", suggestion.reason);
+                }
+            }
+            (None, Some(obstacle)) => suggestion.reason = obstacle,
+            (None, None) => {
+                suggestion.verdict = VerdictKind::Rejected;
+                suggestion.reason = "no rule has a candidate for it".to_owned();
+            }
+        }
+        if let Some(reason) = self.not_reproduced.filter(|_| suggestion.verdict != VerdictKind::Proven) {
+            suggestion.reason = format!("{} (not reproduced: {reason})", suggestion.reason);
+        }
+        Finding::Defect { suggestion: Box::new(suggestion), changes }
+    }
+}
+
+/// Which verdict is worth more to a person: a rejected candidate says more than one nobody could judge.
+const fn rank(kind: VerdictKind) -> u8 {
+    match kind {
+        VerdictKind::Inconclusive => 0,
+        VerdictKind::Rejected => 1,
+        VerdictKind::Plausible => 2,
+        VerdictKind::Proven => 3,
+    }
+}
+
+fn rule_of(provenance: &Provenance) -> Option<String> {
+    match provenance {
+        Provenance::Rule { rule } => Some(rule.clone()),
+        Provenance::Recalled { .. } | Provenance::Model { .. } => None,
+    }
+}

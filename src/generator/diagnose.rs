@@ -1,0 +1,139 @@
+//! The cause of a failure, in words an engineer can act on.
+
+use super::localize::localize;
+use crate::domain::{Class, Diagnosis, ErrorEvent, Fault, FaultFacts, Location};
+use crate::repository::Repository;
+
+/// Places a failure in the repository and says what happened, where, with which value, how it came
+/// about, and what a fix must do.
+#[must_use]
+pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
+    let locations = localize(event, repository);
+    let address = event.trace.as_ref().and_then(|trace| trace.fault_address);
+    let facts = crate::analyzer::go::fault_facts(&event.message, address);
+    let mut summary = vec![what_happened(event.class, &facts, &event.message)];
+    match locations.split_first() {
+        Some((place, callers)) => {
+            summary.push(where_it_was(place, repository));
+            summary.extend(how_it_came(callers));
+            summary.extend(drift(event, place));
+        }
+        None => summary.push(
+            "Nothing on its stack or in its text is found in this repository: is it the right one, at the version that was running?"
+                .to_owned(),
+        ),
+    }
+    summary.push(what_a_fix_must_do(event.class).to_owned());
+    let fault = Fault { class: event.class, message: event.message.clone(), facts, stack: locations.clone() };
+    Diagnosis { summary: summary.join(" "), locations, fault }
+}
+
+fn what_happened(class: Class, facts: &FaultFacts, message: &str) -> String {
+    match class {
+        Class::NilMapWrite => "An entry was written to a map that was never made.".to_owned(),
+        Class::NilDereference => match facts.nil_offset {
+            Some(offset) if offset > 0 => {
+                format!(
+                    "A nil pointer was used: the field at offset {offset} of what it should point to was accessed."
+                )
+            }
+            _ => "A nil pointer, interface or function was used.".to_owned(),
+        },
+        Class::IndexOutOfRange => match (facts.index, facts.length) {
+            (Some(index), Some(0)) => format!("Element {index} of an empty sequence was used."),
+            (Some(index), Some(length)) => {
+                format!("Element {index} of a sequence of length {length} was used.")
+            }
+            (Some(index), None) => format!("Element {index} was used: an index that is never valid."),
+            _ => "An element outside a sequence was used.".to_owned(),
+        },
+        Class::SliceBounds => match (facts.bounds, facts.length) {
+            ((Some(low), Some(high)), _) => {
+                format!("A part was cut out from {low} to {high}, which is backwards.")
+            }
+            ((None, Some(end)), Some(length)) => {
+                format!("A part was cut out up to {end} of something of length {length}.")
+            }
+            _ => "A part was cut out beyond the bounds.".to_owned(),
+        },
+        Class::DivideByZero => "An integer was divided by zero.".to_owned(),
+        Class::TypeAssertion => match (&facts.actual_type, &facts.wanted_type) {
+            (Some(actual), Some(wanted)) => format!("A value was taken to be {wanted}, but it was {actual}."),
+            _ => "A value was taken to be of a type that it is not.".to_owned(),
+        },
+        Class::LoggedError => format!("An error was logged: {message}."),
+        class => format!("{} The message: {message}.", class.explanation()),
+    }
+}
+
+fn where_it_was(place: &Location, repository: &Repository) -> String {
+    let statement = repository.read(&place.file).ok().and_then(|text| {
+        let line = usize::try_from(place.line).ok()?.checked_sub(1)?;
+        Some(text.lines().nth(line)?.trim().to_owned())
+    });
+    let at = format!("in {} ({}:{})", place.function, place.file, place.line);
+    match statement.filter(|statement| !statement.is_empty()) {
+        Some(statement) => format!("It was {at}, at `{statement}`."),
+        None => format!("It was {at}."),
+    }
+}
+
+fn how_it_came(callers: &[Location]) -> Option<String> {
+    if callers.is_empty() {
+        return None;
+    }
+    let way: Vec<String> = callers
+        .iter()
+        .take(4)
+        .map(|caller| format!("{} ({}:{})", caller.function, caller.file, caller.line))
+        .collect();
+    Some(format!("It was called from {}.", way.join(", called from ")))
+}
+
+/// The log's line lies outside the function it names: the repository is at another version.
+fn drift(event: &ErrorEvent, place: &Location) -> Option<String> {
+    let frames = &event.trace.as_ref()?.frames;
+    let frame = frames.iter().find(|frame| {
+        frame.file.ends_with(place.file.file_name()) && frame.function.ends_with(&place.function)
+    })?;
+    (frame.line != place.line).then(|| {
+        format!(
+            "The log says line {}, which is not in that function here: it is from another version of the code; check out the version that was running for a sure result.",
+            frame.line
+        )
+    })
+}
+
+const fn what_a_fix_must_do(class: Class) -> &'static str {
+    match class {
+        Class::NilMapWrite => {
+            "A fix must make the map before it is written to, best where its owner is built."
+        }
+        Class::NilDereference => {
+            "A fix must make sure that the value is there, or handle its absence before the use: an ignored error or a missing result is the usual source."
+        }
+        Class::IndexOutOfRange => {
+            "A fix must keep the index inside the bounds, or report input that has too few elements."
+        }
+        Class::SliceBounds => {
+            "A fix must check the bounds before the cut, or report input that is too short."
+        }
+        Class::DivideByZero => "A fix must handle the zero before the division.",
+        Class::TypeAssertion => "A fix must test the type and handle the other case.",
+        Class::CloseOfChannel => "A fix must let one owner close the channel once, after it was made.",
+        Class::SendOnClosedChannel => {
+            "A fix must make sure that no sender is left when the channel is closed."
+        }
+        Class::ConcurrentMapAccess | Class::DataRace => "A fix must guard every use with one lock.",
+        Class::WaitGroupMisuse => "A fix must add before the goroutine starts and call Done once for each.",
+        Class::MutexMisuse => "A fix must pair each unlock with its lock.",
+        Class::Deadlock => {
+            "A fix must let somebody always be able to go on: an unlock, a Done or a close is missing."
+        }
+        Class::StackOverflow => "A fix must bound the recursion.",
+        Class::LoggedError => {
+            "If the input is legitimate, the code that refuses it must change; else it is the input."
+        }
+        _ => "A fix must prevent the condition or report it as an error.",
+    }
+}

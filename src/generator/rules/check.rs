@@ -1,0 +1,272 @@
+//! A check before an expression that can fail: as a condition beside it, as an early exit before its
+//! statement, or, where its function cannot report, in the caller that can.
+
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use super::case::{Case, Draft, nodes_of, statement_of};
+use super::edit::{Edits, is_repairable};
+use super::exit::Failure;
+use super::flow::from_request;
+use super::{Rule, Tier};
+use crate::repository::go::{File, Function};
+
+/// A check to put before an expression.
+#[derive(Debug, Clone)]
+pub(super) struct Check<'c> {
+    pub(super) rule: Rule,
+    /// The frame the expression stands in.
+    pub(super) depth: usize,
+    /// The expression that fails.
+    pub(super) at: Node<'c>,
+    /// The condition under which it fails.
+    pub(super) bad: String,
+    /// The condition under which it holds; empty where it makes no sense beside the expression.
+    pub(super) good: String,
+    /// The value that the condition is about.
+    pub(super) subject: Node<'c>,
+    pub(super) failure: Failure,
+    /// What the check does and why.
+    pub(super) explanation: String,
+}
+
+impl Check<'_> {
+    fn draft(&self, tier: Tier, depth: usize, masks: bool, edits: Edits) -> Draft {
+        Draft { rule: self.rule, tier, depth, explanation: self.explanation.clone(), masks, edits }
+    }
+}
+
+impl Case<'_> {
+    /// Every way to make a check, best first.
+    pub(super) fn check(&self, check: &Check<'_>) -> Vec<Draft> {
+        let mut drafts = Vec::new();
+        let Some(file) = self.file(check.depth).filter(|file| is_repairable(file)) else { return drafts };
+        if let Some(edits) = condition(file, check) {
+            drafts.push(check.draft(Tier::Condition, check.depth, false, edits));
+        }
+        let mut reports = false;
+        if let Some((edits, reported)) = self.guard(file, check) {
+            reports = reported;
+            let tier = if reported { Tier::Check } else { Tier::Mask };
+            drafts.push(check.draft(tier, check.depth, !reported, edits));
+        }
+        if !reports {
+            drafts.extend(self.check_in_callers(check, file));
+        }
+        drafts
+    }
+
+    fn guard(&self, file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, bool)> {
+        let statement = statement_of(check.at)?;
+        if !in_scope_before(file, check.subject, statement) {
+            return None;
+        }
+        let mut edits = Edits::default();
+        let mut failure = check.failure.clone();
+        failure.requested = from_request(file, check.subject);
+        let exit = self.leave(&mut edits, file, check.at, &failure);
+        edits.insert_before(file, statement, &exit.guarded(&check.bad))?;
+        Some((edits, exit.reports))
+    }
+
+    /// The same check before the calls that lead to the expression, in the words of the callers.
+    fn check_in_callers(&self, check: &Check<'_>, file: &Arc<File>) -> Vec<Draft> {
+        let mut drafts = Vec::new();
+        // A closure's parameters are not those of the function which the trace calls.
+        if file.enclosing_function(check.at).is_none_or(|function| function.kind() == "func_literal") {
+            return drafts;
+        }
+        let (mut bad, mut arguments) = (check.bad.clone(), check.failure.arguments.clone());
+        let mut depth = check.depth;
+        while let Some((outer, call, function)) = self.call_into(depth) {
+            let Some(caller) = self.file(outer).filter(|caller| is_repairable(caller)) else { break };
+            let Some(inner) = self.file(depth) else { break };
+            let Some(names) = Substitution::of(caller, call, function) else { break };
+            let own_package = self.same_package(caller, inner);
+            let Some(outer_bad) = names.apply(&bad, own_package) else { break };
+            let Some(outer_arguments) =
+                arguments.iter().map(|text| names.apply(text, own_package)).collect::<Option<Vec<_>>>()
+            else {
+                break;
+            };
+            (bad, arguments) = (outer_bad, outer_arguments);
+            let mut failure = check.failure.clone();
+            failure.arguments.clone_from(&arguments);
+            failure.requested = from_request(caller, call);
+            let mut edits = Edits::default();
+            let exit = self.leave(&mut edits, caller, call, &failure);
+            if exit.reports {
+                let placed = statement_of(call)
+                    .and_then(|statement| edits.insert_before(caller, statement, &exit.guarded(&bad)));
+                if placed.is_some() {
+                    drafts.push(check.draft(Tier::Check, outer, false, edits));
+                }
+                break;
+            }
+            depth = outer;
+        }
+        drafts
+    }
+}
+
+/// Joins the check to the boolean expression that holds the failing one, where there is such an
+/// expression: the condition of an `if` or a loop, an operand of `&&`, a returned comparison. What is
+/// asked to be *unequal* holds of a value that is not there: it is joined by `||`, but for loops, which
+/// must end.
+fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<Edits> {
+    if check.good.is_empty() {
+        return None;
+    }
+    let mut node = check.at;
+    let mut negated = false;
+    let parent = loop {
+        let parent = node.parent()?;
+        let is_operand = matches!(operator_of(file, parent), Some("&&" | "||"));
+        let is_condition = matches!(parent.kind(), "if_statement" | "for_clause")
+            && parent.child_by_field_name("condition") == Some(node);
+        let is_while = parent.kind() == "for_statement"
+            && parent.child_by_field_name("body") != Some(node)
+            && !matches!(node.kind(), "for_clause" | "range_clause");
+        let is_value = is_comparison(file, node) && is_value_place(parent);
+        if is_operand || is_condition || is_while || is_value {
+            negated |= operator_of(file, node) == Some("!=");
+            break parent;
+        }
+        if matches!(parent.kind(), "statement_list" | "block" | "func_literal") {
+            return None;
+        }
+        negated |= operator_of(file, parent) == Some("!") || operator_of(file, node) == Some("!=");
+        node = parent;
+    };
+    let in_loop_header = std::iter::successors(Some(parent), Node::parent)
+        .take_while(|node| node.kind() != "statement_list")
+        .any(|node| matches!(node.kind(), "for_clause" | "for_statement"));
+    let inner = file.text_of(node);
+    let text = if negated && !in_loop_header {
+        let joined = format!("{} || {inner}", check.bad);
+        if operator_of(file, parent) == Some("&&") { format!("({joined})") } else { joined }
+    } else if operator_of(file, node) == Some("||") {
+        format!("{} && ({inner})", check.good)
+    } else {
+        format!("{} && {inner}", check.good)
+    };
+    let mut edits = Edits::default();
+    edits.replace(file, node.byte_range(), text);
+    Some(edits)
+}
+
+/// The operator of a unary or binary expression.
+pub(super) fn operator_of<'f>(file: &'f File, node: Node<'_>) -> Option<&'f str> {
+    matches!(node.kind(), "binary_expression" | "unary_expression")
+        .then(|| node.child_by_field_name("operator").map(|operator| file.text_of(operator)))
+        .flatten()
+}
+
+fn is_comparison(file: &File, node: Node<'_>) -> bool {
+    node.kind() == "binary_expression"
+        && operator_of(file, node)
+            .is_some_and(|operator| matches!(operator, "==" | "!=" | "<" | "<=" | ">" | ">="))
+}
+
+/// Whether a boolean that stands there is a value: returned, assigned.
+fn is_value_place(parent: Node<'_>) -> bool {
+    let statement = if parent.kind() == "expression_list" { parent.parent() } else { Some(parent) };
+    statement.is_some_and(|statement| {
+        matches!(statement.kind(), "return_statement" | "assignment_statement" | "short_var_declaration")
+    })
+}
+
+/// Whether every variable of an expression is declared before a statement.
+pub(super) fn in_scope_before(file: &File, expression: Node<'_>, statement: Node<'_>) -> bool {
+    nodes_of(expression, |node| node.kind() == "identifier").into_iter().all(|identifier| {
+        let name = file.text_of(identifier);
+        match (file.binding(identifier, name), file.binding(statement, name)) {
+            (None, _) => true,
+            (Some(inner), Some(outer)) => place(inner) == place(outer),
+            (Some(_), None) => false,
+        }
+    })
+}
+
+fn place(binding: crate::repository::go::Binding<'_>) -> usize {
+    use crate::repository::go::Binding;
+    match binding {
+        Binding::Short { statement, .. } | Binding::TypeSwitch { statement, .. } => statement.start_byte(),
+        Binding::Var { spec, .. } => spec.start_byte(),
+        Binding::Range { clause, .. } => clause.start_byte(),
+        Binding::Signature { declaration, .. } => declaration.start_byte(),
+    }
+}
+
+/// What the parameters of a function are called where it is called.
+struct Substitution {
+    names: Vec<(String, String)>,
+}
+
+impl Substitution {
+    fn of(caller: &File, call: Node<'_>, function: &Function) -> Option<Self> {
+        let mut names = Vec::new();
+        let list = call.child_by_field_name("arguments")?;
+        let mut cursor = list.walk();
+        let arguments: Vec<Node<'_>> = list.named_children(&mut cursor).collect();
+        for (param, argument) in function.params.iter().zip(&arguments) {
+            if param.ty.starts_with("...") {
+                break;
+            }
+            // What calls or makes something must not be done twice.
+            let pure = nodes_of(*argument, |node| {
+                matches!(node.kind(), "call_expression" | "func_literal" | "composite_literal")
+            })
+            .is_empty();
+            if pure && !param.name.is_empty() {
+                let text = caller.text_of(*argument);
+                let simple = !matches!(argument.kind(), "binary_expression" | "unary_expression");
+                names.push((param.name.clone(), if simple { text.to_owned() } else { format!("({text})") }));
+            }
+        }
+        if let Some(receiver) = &function.receiver {
+            let operand = call.child_by_field_name("function")?.child_by_field_name("operand")?;
+            let pure = nodes_of(operand, |node| node.kind() == "call_expression").is_empty();
+            if pure && !receiver.name.is_empty() {
+                names.push((receiver.name.clone(), caller.text_of(operand).to_owned()));
+            }
+        }
+        Some(Self { names })
+    }
+
+    /// The text with every parameter replaced; none when it speaks of anything else that the caller
+    /// cannot name.
+    fn apply(&self, text: &str, own_package: bool) -> Option<String> {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(c) = rest.chars().next() {
+            if c == '"' {
+                return None;
+            }
+            if !(c.is_alphabetic() || c == '_') {
+                let digits = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
+                let take = if c.is_ascii_digit() { digits } else { c.len_utf8() };
+                out.push_str(&rest[..take]);
+                rest = &rest[take..];
+                continue;
+            }
+            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+            let word = &rest[..end];
+            let selected = out.ends_with('.');
+            rest = &rest[end..];
+            if selected {
+                if !own_package && !word.starts_with(char::is_uppercase) {
+                    return None;
+                }
+                out.push_str(word);
+            } else if matches!(word, "len" | "cap" | "nil" | "int" | "string") {
+                out.push_str(word);
+            } else {
+                let (_, replacement) = self.names.iter().find(|(name, _)| name == word)?;
+                out.push_str(replacement);
+            }
+        }
+        Some(out)
+    }
+}

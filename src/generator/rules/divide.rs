@@ -1,0 +1,264 @@
+//! A division by zero.
+//!
+//! Evidence: an integer division or remainder on the failing line whose divisor is no constant. Edits, in
+//! order: ask in the condition that uses the result; leave early with an error where the function has
+//! one; for a mean of nothing (the divisor is a length, a count, or named like one) the result is zero.
+//! A function without an error that leaves with zero for any other divisor may hide a defect.
+
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use super::case::{Case, Draft, nodes_of, statement_of};
+use super::check::{Check, in_scope_before, operator_of};
+use super::edit::{Edits, is_repairable};
+use super::exit::{Blame, Failure, results_of, words};
+use super::flow::origin;
+use super::suspect::{noun, phrase};
+use super::{Rule, Tier};
+use crate::repository::go::{File, Shape};
+
+pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
+    let Some(file) = case.file(0).filter(|file| is_repairable(file)) else { return Vec::new() };
+    let mut drafts = Vec::new();
+    for division in case.raisers(0, |file, node| divisor(case, file, node).is_some()) {
+        let Some(divisor) = divisor(case, file, division) else { continue };
+        let pure = nodes_of(divisor, |node| node.kind() == "call_expression")
+            .iter()
+            .all(|call| is_plain_call(file.text_of(*call)));
+        if !pure {
+            drafts.extend(named(case, file, division, divisor));
+            continue;
+        }
+        let counted = counts(file, divisor);
+        drafts.extend(empty_case(case, file, division, divisor, counted));
+        drafts.extend(checks(case, file, division, divisor, counted));
+    }
+    drafts
+}
+
+/// Calls that may be written twice: lengths and conversions.
+fn is_plain_call(text: &str) -> bool {
+    ["len(", "int(", "int64(", "int32(", "uint(", "uint64(", "uint32(", "cap("]
+        .iter()
+        .any(|head| text.starts_with(head))
+        || text.starts_with("time.Duration(")
+}
+
+/// The divisor of a division that can fail.
+fn divisor<'t>(case: &Case<'_>, file: &Arc<File>, node: Node<'t>) -> Option<Node<'t>> {
+    let right = match node.kind() {
+        "binary_expression" if matches!(operator_of(file, node), Some("/" | "%")) => {
+            node.child_by_field_name("right")?
+        }
+        "assignment_statement"
+            if node
+                .child_by_field_name("operator")
+                .is_some_and(|operator| matches!(file.text_of(operator), "/=" | "%=")) =>
+        {
+            node.child_by_field_name("right")?.named_child(0)?
+        }
+        _ => return None,
+    };
+    let float = |node: Option<Node<'_>>| {
+        node.is_some_and(|node| {
+            node.kind() == "float_literal"
+                || case
+                    .resolver
+                    .type_of(file, node)
+                    .is_some_and(|ty| case.resolver.underlying(&ty).text.starts_with("float"))
+        })
+    };
+    let left = node.child_by_field_name("left");
+    (right.kind() != "int_literal" && !float(Some(right)) && !float(left)).then_some(right)
+}
+
+/// Whether a divisor says how many there are.
+fn counts(file: &File, divisor: Node<'_>) -> bool {
+    let text = file.text_of(divisor);
+    let value = (divisor.kind() == "identifier").then(|| origin(file, divisor)).flatten();
+    let length =
+        text.contains("len(") || value.is_some_and(|origin| file.text_of(origin.value).contains("len("));
+    let name = noun(file, divisor);
+    length
+        || words(&name).iter().any(|word| {
+            matches!(
+                word.as_str(),
+                "count"
+                    | "counts"
+                    | "total"
+                    | "len"
+                    | "size"
+                    | "samples"
+                    | "n"
+                    | "num"
+                    | "number"
+                    | "hits"
+                    | "calls"
+                    | "requests"
+            )
+        })
+}
+
+/// What must not be zero: the length itself rather than its conversion.
+fn subject<'f>(file: &'f File, divisor: Node<'_>) -> &'f str {
+    let text = file.text_of(divisor);
+    let inner =
+        text.find("len(").and_then(|at| text.get(at..)).filter(|_| divisor.kind() == "call_expression");
+    match inner {
+        Some(inner) if text.starts_with("len(") => inner,
+        Some(inner) => inner.strip_suffix(')').unwrap_or(inner),
+        None => text,
+    }
+}
+
+fn what_failed(file: &File, divisor: Node<'_>) -> Failure {
+    let text = subject(file, divisor);
+    let list = text.strip_prefix("len(").and_then(|rest| rest.strip_suffix(')'));
+    match list {
+        Some(list) => {
+            let name = list.rsplit('.').next().unwrap_or(list);
+            let plural = name.ends_with('s') && name.len() > 2;
+            let message =
+                if plural { format!("no {}", phrase(name)) } else { format!("empty {}", phrase(name)) };
+            Failure::new(Blame::Empty, message).about(name)
+        }
+        None => {
+            let name = noun(file, divisor);
+            let name = if name.chars().count() < 2 { "divisor".to_owned() } else { name };
+            Failure::new(Blame::Malformed, format!("{} must not be zero", phrase(&name))).about(name)
+        }
+    }
+}
+
+fn checks(
+    case: &Case<'_>,
+    file: &Arc<File>,
+    division: Node<'_>,
+    divisor: Node<'_>,
+    counted: bool,
+) -> Vec<Draft> {
+    let text = subject(file, divisor);
+    let positive = if text.starts_with("len(") { format!("{text} > 0") } else { format!("{text} != 0") };
+    let check = Check {
+        rule: Rule::GuardDivisor,
+        depth: 0,
+        at: division,
+        bad: format!("{text} == 0"),
+        good: positive,
+        subject: divisor,
+        failure: what_failed(file, divisor),
+        explanation: format!("`{}` may be zero: it is checked before the division.", file.text_of(divisor)),
+    };
+    let mut drafts = case.check(&check);
+    let returns_number = file.enclosing_function(division).is_some_and(|function| {
+        let results = results_of(file, function);
+        results.len() == 1 && case.zero(file, function, &results[0]).as_deref() == Some("0")
+    });
+    for draft in &mut drafts {
+        // The mean of nothing is zero in a function that can say nothing else.
+        if draft.masks && counted && returns_number {
+            draft.masks = false;
+            draft.tier = Tier::Check;
+        }
+    }
+    drafts
+}
+
+/// `x := a / b` becomes zero, and the quotient where there is one.
+fn empty_case(
+    case: &Case<'_>,
+    file: &Arc<File>,
+    division: Node<'_>,
+    divisor: Node<'_>,
+    counted: bool,
+) -> Option<Draft> {
+    let statement = statement_of(division)?;
+    if division.kind() != "binary_expression" || !in_scope_before(file, division, statement) {
+        return None;
+    }
+    let text = subject(file, divisor);
+    let left = division.child_by_field_name("left")?;
+    let pure = nodes_of(left, |node| node.kind() == "call_expression")
+        .iter()
+        .all(|call| is_plain_call(file.text_of(*call)));
+    if !pure {
+        return None;
+    }
+    let (name, whole) = match declared_name(file, statement, division) {
+        Some(name) => (name.to_owned(), true),
+        None => {
+            let names = ["quotient", "average", "ratio"];
+            (super::lookup::fresh(file, statement, &names)?, false)
+        }
+    };
+    let ty = [left, divisor]
+        .into_iter()
+        .filter(|node| node.kind() != "int_literal")
+        .find_map(|node| case.resolver.type_of(file, node))?;
+    if ty.home.path.folder() != file.path.folder() || case.resolver.underlying(&ty).shape() != Shape::Number {
+        return None;
+    }
+    let positive = if text.starts_with("len(") { format!("{text} > 0") } else { format!("{text} != 0") };
+    let mut edits = Edits::default();
+    let declaration =
+        if ty.text == "int" { format!("{name} := 0") } else { format!("var {name} {}", ty.text) };
+    let lines = vec![
+        declaration,
+        format!("if {positive} {{"),
+        format!("\t{name} = {}", file.text_of(division)),
+        "}".to_owned(),
+    ];
+    if whole {
+        let indent = super::edit::indent_of(file, statement)?;
+        edits.replace(file, statement.byte_range(), lines.join(&format!("\n{indent}")));
+    } else {
+        edits.insert_before(file, statement, &lines)?;
+        edits.replace(file, division.byte_range(), name);
+    }
+    Some(Draft {
+        rule: Rule::GuardDivisor,
+        tier: if counted { Tier::Guard } else { Tier::Mask },
+        depth: 0,
+        explanation: format!("`{}` may be zero: the quotient is zero then.", file.text_of(divisor)),
+        masks: !counted,
+        edits,
+    })
+}
+
+/// The name in `name := division`, when the division is the whole value.
+fn declared_name<'f>(file: &'f File, statement: Node<'_>, division: Node<'_>) -> Option<&'f str> {
+    let right =
+        statement.child_by_field_name("right").filter(|_| statement.kind() == "short_var_declaration")?;
+    let left = statement.child_by_field_name("left")?;
+    (right.named_child_count() == 1
+        && right.named_child(0) == Some(division)
+        && left.named_child_count() == 1)
+        .then(|| file.text_of(left))
+        .filter(|name| *name != "_")
+}
+
+/// A divisor that is called for gets a name before it is asked for.
+fn named(case: &Case<'_>, file: &Arc<File>, division: Node<'_>, divisor: Node<'_>) -> Option<Draft> {
+    let statement = statement_of(division)?;
+    if !in_scope_before(file, divisor, statement) {
+        return None;
+    }
+    let name = super::lookup::fresh(file, statement, &["divisor", "by"])?;
+    let mut edits = Edits::default();
+    let mut failure = what_failed(file, divisor);
+    failure.requested = super::flow::from_request(file, divisor);
+    let exit = case.leave(&mut edits, file, division, &failure);
+    let mut lines = vec![format!("{name} := {}", file.text_of(divisor))];
+    lines.extend(exit.guarded(&format!("{name} == 0")));
+    edits.insert_before(file, statement, &lines)?;
+    edits.replace(file, divisor.byte_range(), name);
+    Some(Draft {
+        rule: Rule::GuardDivisor,
+        tier: if exit.reports { Tier::Check } else { Tier::Mask },
+        depth: 0,
+        explanation: format!("`{}` may be zero: it is checked before the division.", file.text_of(divisor)),
+        masks: !exit.reports,
+        edits,
+    })
+}

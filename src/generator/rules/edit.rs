@@ -1,0 +1,191 @@
+//! Edits of Go files that keep the text around them, and come out as gofmt would print them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use super::import;
+use crate::domain::{FileChange, RepoPath};
+use crate::repository::go::File;
+
+/// What is to change, file by file.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Edits {
+    files: BTreeMap<RepoPath, FileEdits>,
+}
+
+#[derive(Debug, Clone)]
+struct FileEdits {
+    file: Arc<File>,
+    replacements: Vec<(Range<usize>, String)>,
+    imports: BTreeSet<String>,
+}
+
+impl Edits {
+    fn of(&mut self, file: &Arc<File>) -> &mut FileEdits {
+        self.files.entry(file.path.clone()).or_insert_with(|| FileEdits {
+            file: Arc::clone(file),
+            replacements: Vec::new(),
+            imports: BTreeSet::new(),
+        })
+    }
+
+    /// Puts a text in the place of a range.
+    pub(super) fn replace(&mut self, file: &Arc<File>, range: Range<usize>, text: impl Into<String>) {
+        self.of(file).replacements.push((range, text.into()));
+    }
+
+    /// Puts lines before a statement and the comments that belong to it, indented alike. None where
+    /// the statement shares its line in a way that cannot be taken apart.
+    pub(super) fn insert_before(
+        &mut self,
+        file: &Arc<File>,
+        statement: Node<'_>,
+        lines: &[String],
+    ) -> Option<()> {
+        if let Some(indent) = indent_of(file, statement) {
+            let mut first = statement;
+            while let Some(comment) = first.prev_sibling().filter(|node| belongs_to(file, *node, first)) {
+                first = comment;
+            }
+            let text: String = lines.iter().map(|line| format!("{line}\n{indent}")).collect();
+            self.replace(file, first.start_byte()..first.start_byte(), reindent(&text, &indent));
+            return Some(());
+        }
+        let (open, close, indent) = one_line_block(file, statement)?;
+        let text: String = lines.iter().map(|line| format!("\n{indent}\t{line}")).collect();
+        self.replace(file, open..statement.start_byte(), format!("{text}\n{indent}\t"));
+        self.replace(file, statement.end_byte()..close, format!("\n{indent}"));
+        Some(())
+    }
+
+    /// Puts lines after a statement that ends its line, indented as it is.
+    pub(super) fn insert_after(
+        &mut self,
+        file: &Arc<File>,
+        statement: Node<'_>,
+        lines: &[String],
+    ) -> Option<()> {
+        let indent = indent_of(file, statement)?;
+        let end = statement.end_byte();
+        let rest = file.text.get(end..)?.split('\n').next()?;
+        let comment = rest.trim_start();
+        if !comment.is_empty() && !comment.starts_with("//") {
+            return None;
+        }
+        let end = end + rest.len();
+        let text: String = lines.iter().map(|line| format!("\n{indent}{line}")).collect();
+        self.replace(file, end..end, reindent(&text, &indent));
+        Some(())
+    }
+
+    /// Puts lines at the start of a function's body.
+    pub(super) fn insert_first(&mut self, file: &Arc<File>, body: Node<'_>, lines: &[String]) -> Option<()> {
+        let list = body.named_child(0).filter(|node| node.kind() == "statement_list")?;
+        self.insert_before(file, list.named_child(0)?, lines)
+    }
+
+    /// Sees to it that a package is imported, and tells the identifier it is used by.
+    pub(super) fn import(&mut self, file: &Arc<File>, path: &str) -> String {
+        let known = file
+            .imports
+            .iter()
+            .find(|import| import.path == path && !matches!(import.name.as_deref(), Some("_" | ".")));
+        if let Some(import) = known {
+            return import.identifier().to_owned();
+        }
+        self.of(file).imports.insert(path.to_owned());
+        path.rsplit('/').next().unwrap_or(path).to_owned()
+    }
+
+    /// How many bytes of new text there are: small changes are tried first.
+    pub(super) fn size(&self) -> usize {
+        self.files
+            .values()
+            .flat_map(|edits| &edits.replacements)
+            .map(|(range, text)| text.len().max(range.len()))
+            .sum()
+    }
+
+    /// The new texts. None when edits overlap, when a file may not be changed, when nothing changes,
+    /// or when a file that parsed before does not parse any more.
+    pub(super) fn finish(self) -> Option<Vec<FileChange>> {
+        let mut changes = Vec::new();
+        for (path, edits) in self.files {
+            if !is_repairable(&edits.file) {
+                return None;
+            }
+            let after = edits.apply()?;
+            let before = edits.file.text.clone();
+            if after == before {
+                continue;
+            }
+            let reparsed = File::parse(path.clone(), after.clone());
+            if edits.file.parses() && !reparsed.parses() {
+                return None;
+            }
+            changes.push(FileChange { path, before, after });
+        }
+        (!changes.is_empty()).then_some(changes)
+    }
+}
+
+impl FileEdits {
+    fn apply(&self) -> Option<String> {
+        let mut replacements = self.replacements.clone();
+        replacements.extend(import::additions(&self.file, &self.imports));
+        replacements.sort_by_key(|(range, _)| (range.start, range.end));
+        let text = &self.file.text;
+        let mut after = String::with_capacity(text.len() + 512);
+        let mut at = 0;
+        for (range, new) in replacements {
+            after.push_str(text.get(at..range.start)?);
+            after.push_str(&new);
+            at = range.end;
+        }
+        after.push_str(text.get(at..)?);
+        Some(after)
+    }
+}
+
+/// Whether a rule may change a file: no test, nothing generated, nothing of others.
+pub(super) fn is_repairable(file: &File) -> bool {
+    let foreign =
+        file.path.as_str().split('/').any(|part| matches!(part, "vendor" | "testdata" | "third_party"));
+    !foreign && !file.is_test() && !file.is_generated()
+}
+
+/// The white space before a statement; none when something else stands before it on its line.
+pub(super) fn indent_of(file: &File, statement: Node<'_>) -> Option<String> {
+    let head = file.text.get(..statement.start_byte())?;
+    let line = head.rsplit('\n').next()?;
+    line.chars().all(char::is_whitespace).then(|| line.to_owned())
+}
+
+/// Lines inside a text that are empty carry no white space.
+fn reindent(text: &str, indent: &str) -> String {
+    text.replace(&format!("\n{indent}\n"), "\n\n")
+}
+
+/// Whether a comment stands alone on the line right above a node.
+fn belongs_to(file: &File, comment: Node<'_>, node: Node<'_>) -> bool {
+    comment.kind() == "comment"
+        && comment.end_position().row + 1 == node.start_position().row
+        && indent_of(file, comment).is_some()
+}
+
+/// The ends of the text between the braces of a block written on one line, whose only statement is
+/// given, and the indentation of that line.
+fn one_line_block(file: &File, statement: Node<'_>) -> Option<(usize, usize, String)> {
+    let list = statement.parent().filter(|list| list.named_child_count() == 1)?;
+    let block = list.parent().filter(|block| block.kind() == "block")?;
+    if block.start_position().row != block.end_position().row {
+        return None;
+    }
+    let head = file.text.get(..block.start_byte())?;
+    let line = head.rsplit('\n').next()?;
+    let indent: String = line.chars().take_while(|c| c.is_whitespace()).collect();
+    Some((block.start_byte() + 1, block.end_byte() - 1, indent))
+}

@@ -1,0 +1,337 @@
+//! A value that is used although the call which made it failed.
+//!
+//! Evidence: a variable on the failing line (or passed into the failing function by a caller) which is
+//! declared with a call whose last result is an error that is thrown away (`v, _ := f()`), never asked
+//! for, asked for only after the use, or asked for without leaving. Edits, in order: give the error a
+//! name and leave when it is set; move the check that exists up to the call; leave at the end of a
+//! check that only logs.
+//!
+//! Risk: the call's last result may be no error (`bool`); where types do not tell, the build does.
+
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use super::case::{Case, Draft, called_name, nodes_of, statement_of};
+use super::edit::{Edits, indent_of, is_repairable};
+use super::exit::{Blame, Failure, words};
+use super::flow::from_request;
+use super::suspect::phrase;
+use super::{Rule, Tier};
+use crate::repository::go::{Binding, File, imported_name};
+
+pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    for depth in 0..case.frames.len() {
+        let Some(file) = case.file(depth).filter(|file| is_repairable(file)) else { continue };
+        let mut seen = Vec::new();
+        let used = case.raisers(depth, |file, node| {
+            node.kind() == "identifier" && defining_call(case, file, node).is_some()
+        });
+        for variable in used {
+            let Some(definition) = defining_call(case, file, variable) else { continue };
+            if !seen.contains(&definition.statement) && definition.statement != variable {
+                seen.push(definition.statement);
+                drafts.extend(mend(case, depth, file, variable, &definition));
+            }
+        }
+    }
+    drafts
+}
+
+/// A statement that gives a variable and an error their values by one call.
+struct Definition<'t> {
+    statement: Node<'t>,
+    call: Node<'t>,
+    /// The last name on the left: the error, or `_`.
+    error: Node<'t>,
+    names: usize,
+}
+
+fn defining_call<'t>(case: &Case<'_>, file: &'t Arc<File>, variable: Node<'t>) -> Option<Definition<'t>> {
+    let name = file.text_of(variable);
+    let Binding::Short { statement, .. } = file.binding(variable, name).map(|binding| {
+        last_assignment(file, variable, name)
+            .map_or(binding, |statement| Binding::Short { statement, position: 0 })
+    })?
+    else {
+        return None;
+    };
+    let left = statement.child_by_field_name("left")?;
+    let call = statement.child_by_field_name("right")?.named_child(0)?;
+    let names = left.named_child_count();
+    let last = u32::try_from(names.checked_sub(1)?).ok()?;
+    let error = left.named_child(last)?;
+    if call.kind() != "call_expression" || names < 2 || error == variable || file.text_of(error) == name {
+        return None;
+    }
+    if statement.start_byte() <= variable.start_byte() && variable.start_byte() < statement.end_byte() {
+        return None;
+    }
+    let returns_error = match case.resolver.results(file, call) {
+        Some(results) => results.last().is_some_and(|ty| ty.text == "error") && results.len() == names,
+        None => !matches!(
+            called_name(file, call),
+            "Cut" | "CutPrefix" | "CutSuffix" | "LookupEnv" | "Load" | "Value" | "Caller"
+        ),
+    };
+    returns_error.then_some(Definition { statement, call, error, names })
+}
+
+/// The last plain assignment of a variable by a call, in the statements before its use.
+fn last_assignment<'t>(file: &'t File, variable: Node<'t>, name: &str) -> Option<Node<'t>> {
+    let mut node = statement_of(variable)?;
+    loop {
+        let found =
+            std::iter::successors(node.prev_named_sibling(), Node::prev_named_sibling).find(|earlier| {
+                earlier.kind() == "assignment_statement"
+                    && earlier.child_by_field_name("left").is_some_and(|left| {
+                        let mut cursor = left.walk();
+                        left.named_children(&mut cursor).any(|target| file.text_of(target) == name)
+                    })
+            });
+        if found.is_some() {
+            return found;
+        }
+        if file.binding(node, name).is_some_and(|binding| {
+            matches!(binding, Binding::Short { statement, .. } if statement.parent() == node.parent())
+        }) {
+            return None;
+        }
+        node = statement_of(node.parent()?)?;
+    }
+}
+
+fn mend(
+    case: &Case<'_>,
+    depth: usize,
+    file: &Arc<File>,
+    used: Node<'_>,
+    definition: &Definition<'_>,
+) -> Vec<Draft> {
+    let call = called_name(file, definition.call);
+    let name = file.text_of(definition.error);
+    let found = if name == "_" {
+        give_name(case, file, definition).map(|(edits, reports)| {
+            (
+                edits,
+                reports,
+                format!("The error of `{call}` was thrown away: it is checked before its value is used."),
+            )
+        })
+    } else {
+        check_named(case, file, used, definition, name).map(|(edits, reports)| {
+            (
+                edits,
+                reports,
+                format!("The value of `{call}` was used without heeding its error: it is checked first."),
+            )
+        })
+    };
+    found
+        .map(|(edits, reports, explanation)| Draft {
+            rule: Rule::CheckError,
+            tier: if reports { Tier::Cause } else { Tier::Mask },
+            depth,
+            explanation,
+            masks: !reports,
+            edits,
+        })
+        .into_iter()
+        .collect()
+}
+
+/// What leaving because of a call's error says.
+fn failure(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, subject: &str, error: &str) -> Failure {
+    let name = called_name(file, call);
+    let parses = call
+        .child_by_field_name("function")
+        .and_then(|function| imported_name(file, function))
+        .is_some_and(|(path, _)| matches!(path, "strconv" | "time" | "net/url" | "encoding/json"))
+        || ["parse", "decode", "unmarshal", "atoi"]
+            .iter()
+            .any(|word| name.to_ascii_lowercase().starts_with(word));
+    let missing = case.callee(file, call).is_some_and(|callee| {
+        let body =
+            callee.file.text.get(callee.function.body.clone()).unwrap_or_default().to_ascii_lowercase();
+        ["notfound", "not found", "unknown", "no such", "missing"].iter().any(|word| body.contains(word))
+    });
+    let (blame, plain) = if parses {
+        (Blame::Malformed, format!("invalid {}", phrase(subject)))
+    } else if missing {
+        (Blame::Missing, format!("{} not found", phrase(subject)))
+    } else {
+        (Blame::Internal, words(name).join(" "))
+    };
+    let mut failure = Failure::new(blame, plain).caused_by(error);
+    if missing && !parses {
+        // To the caller the error itself says that; only an HTTP answer needs the words.
+        failure.format = words(name).join(" ");
+    }
+    failure.requested = from_request(file, call);
+    failure
+}
+
+fn subject<'f>(file: &'f File, definition: &Definition<'_>) -> &'f str {
+    definition
+        .statement
+        .child_by_field_name("left")
+        .and_then(|left| left.named_child(0))
+        .map(|node| file.text_of(node))
+        .unwrap_or_default()
+}
+
+/// `v, _ := f()` becomes `v, err := f()` with a check after it.
+fn give_name(case: &Case<'_>, file: &Arc<File>, definition: &Definition<'_>) -> Option<(Edits, bool)> {
+    let statement = definition.statement;
+    let mut edits = Edits::default();
+    let error = "err";
+    edits.replace(file, definition.error.byte_range(), error);
+    let declares = statement.kind() == "short_var_declaration";
+    let failure = failure(case, file, definition.call, subject(file, definition), error);
+    if let Some(header) = statement.parent().filter(|parent| parent.kind() == "if_statement") {
+        let condition = header.child_by_field_name("condition")?;
+        edits.replace(file, condition.byte_range(), format!("{error} == nil && {}", file.text_of(condition)));
+        return declares.then_some((edits, true));
+    }
+    if statement_of(statement) != Some(statement) {
+        return None;
+    }
+    if !declares && file.binding(statement, error).is_none() {
+        edits.insert_before(file, statement, &["var err error".to_owned()])?;
+    }
+    if declares {
+        soften_later(&mut edits, file, statement, error)?;
+    }
+    let exit = case.leave(&mut edits, file, statement, &failure);
+    edits.insert_after(file, statement, &exit.guarded(&format!("{error} != nil")))?;
+    Some((edits, exit.reports))
+}
+
+/// A later `err := g()` of the same block declares nothing new any more: it becomes `err = g()`.
+pub(super) fn soften_later(
+    edits: &mut Edits,
+    file: &Arc<File>,
+    statement: Node<'_>,
+    name: &str,
+) -> Option<()> {
+    if let Some(Binding::Short { statement: earlier, .. }) = file.binding(statement, name)
+        && earlier.parent() == statement.parent()
+    {
+        return Some(());
+    }
+    for later in std::iter::successors(statement.next_named_sibling(), Node::next_named_sibling) {
+        if later.kind() == "var_declaration" && file.declares(later, name).is_some() {
+            return None;
+        }
+        if later.kind() != "short_var_declaration" {
+            continue;
+        }
+        if file.declares(later, name).is_none() {
+            continue;
+        }
+        let (left, right) = (later.child_by_field_name("left")?, later.child_by_field_name("right")?);
+        let mut cursor = left.walk();
+        let others_known = left.named_children(&mut cursor).map(|node| file.text_of(node)).all(|other| {
+            other == "_"
+                || other == name
+                || std::iter::successors(later.prev_named_sibling(), Node::prev_named_sibling)
+                    .any(|earlier| file.declares(earlier, other).is_some())
+        });
+        if others_known {
+            edits.replace(file, left.end_byte()..right.start_byte(), " = ");
+        }
+        return Some(());
+    }
+    Some(())
+}
+
+/// The error has a name: its check is added, moved up, or made to leave.
+fn check_named(
+    case: &Case<'_>,
+    file: &Arc<File>,
+    used: Node<'_>,
+    definition: &Definition<'_>,
+    name: &str,
+) -> Option<(Edits, bool)> {
+    let statement = definition.statement;
+    if statement_of(statement) != Some(statement) || definition.names < 2 {
+        return None;
+    }
+    let mut edits = Edits::default();
+    let following: Vec<Node<'_>> =
+        std::iter::successors(statement.next_named_sibling(), Node::next_named_sibling).collect();
+    let check = following.iter().copied().find(|node| asks_for(file, *node, name));
+    let use_at = used.start_byte();
+    match check {
+        Some(check) if check.end_byte() <= use_at => {
+            let block = check.child_by_field_name("consequence")?;
+            if leaves(file, block) {
+                return None;
+            }
+            let last = block.named_child(0)?;
+            let last = last.named_child(u32::try_from(last.named_child_count().checked_sub(1)?).ok()?)?;
+            let failure = failure(case, file, definition.call, subject(file, definition), name);
+            let exit = case.leave(&mut edits, file, last, &failure);
+            let lines: Vec<String> = exit
+                .lines
+                .iter()
+                .filter(|line| !line.contains("rror(\"") || line.starts_with("return"))
+                .cloned()
+                .collect();
+            edits.insert_after(file, last, &lines)?;
+            Some((edits, exit.reports))
+        }
+        Some(check) if check.start_byte() > use_at => {
+            let indent = indent_of(file, check)?;
+            // The check moves up with its lines; what stood between comes after it.
+            let from = check.start_byte() - indent.len();
+            let rest = file.text.get(check.end_byte()..)?;
+            let to = check.end_byte() + rest.find('\n')? + 1;
+            let lines: Vec<String> = file
+                .text_of(check)
+                .split('\n')
+                .map(|line| line.strip_prefix(indent.as_str()).unwrap_or(line).to_owned())
+                .collect();
+            edits.insert_after(file, statement, &lines)?;
+            edits.replace(file, from..to, "");
+            Some((edits, true))
+        }
+        Some(_) => None,
+        None => {
+            let failure = failure(case, file, definition.call, subject(file, definition), name);
+            let exit = case.leave(&mut edits, file, statement, &failure);
+            edits.insert_after(file, statement, &exit.guarded(&format!("{name} != nil")))?;
+            Some((edits, exit.reports))
+        }
+    }
+}
+
+/// Whether a statement is an `if` that asks whether an error is set.
+fn asks_for(file: &File, node: Node<'_>, name: &str) -> bool {
+    node.kind() == "if_statement"
+        && node.child_by_field_name("initializer").is_none()
+        && node.child_by_field_name("condition").is_some_and(|condition| {
+            file.text_of(condition).contains("nil")
+                && nodes_of(condition, |node| node.kind() == "identifier")
+                    .into_iter()
+                    .any(|node| file.text_of(node) == name)
+        })
+}
+
+/// Whether a block ends by leaving.
+pub(super) fn leaves(file: &File, block: Node<'_>) -> bool {
+    let Some(list) = block.named_child(0).filter(|list| list.kind() == "statement_list") else {
+        return false;
+    };
+    let mut cursor = list.walk();
+    let last = list.named_children(&mut cursor).filter(|node| node.kind() != "comment").last();
+    last.is_some_and(|last| {
+        matches!(
+            last.kind(),
+            "return_statement" | "continue_statement" | "break_statement" | "goto_statement"
+        ) || ["panic(", "os.Exit(", "log.Fatal", "t.Fatal"]
+            .iter()
+            .any(|head| file.text_of(last).starts_with(head))
+    })
+}

@@ -1,0 +1,118 @@
+//! Imports that an edit needs, put where gofmt keeps them.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use tree_sitter::Node;
+
+use crate::repository::go::File;
+
+/// The insertions which add imports to a file.
+pub(super) fn additions(file: &File, paths: &BTreeSet<String>) -> Vec<(Range<usize>, String)> {
+    let mut wanted: Vec<&str> = paths.iter().map(String::as_str).collect();
+    wanted.retain(|path| !file.imports.iter().any(|import| import.path == *path && import.name.is_none()));
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let root = file.tree.root_node();
+    let mut cursor = root.walk();
+    let declarations: Vec<Node<'_>> = root
+        .named_children(&mut cursor)
+        .filter(|node| node.kind() == "import_declaration" && !file.text_of(*node).contains("\"C\""))
+        .collect();
+    let list = declarations
+        .iter()
+        .filter_map(|declaration| declaration.named_child(0).filter(|node| node.kind() == "import_spec_list"))
+        .find(|list| list.named_child_count() > 0 && list.start_position().row < list.end_position().row);
+    if let Some(list) = list {
+        return into_list(file, list, &wanted);
+    }
+    if let [only] = declarations.as_slice()
+        && let Some(spec) = only.named_child(0).filter(|node| node.kind() == "import_spec")
+    {
+        let present = file.text_of(spec);
+        let mut lines: Vec<String> = wanted.iter().map(|path| format!("\"{path}\"")).collect();
+        if is_library(path_of(present)) {
+            lines.push(present.to_owned());
+            lines.sort_by(|a, b| path_of(a).cmp(path_of(b)));
+        } else {
+            lines.push(String::new());
+            lines.push(present.to_owned());
+        }
+        let body: String = lines
+            .iter()
+            .map(|line| if line.is_empty() { "\n".to_owned() } else { format!("\t{line}\n") })
+            .collect();
+        return vec![(only.byte_range(), format!("import (\n{body})"))];
+    }
+    let mut cursor = root.walk();
+    let Some(clause) = root.named_children(&mut cursor).find(|node| node.kind() == "package_clause") else {
+        return Vec::new();
+    };
+    let text = match wanted.as_slice() {
+        [one] => format!("\n\nimport \"{one}\""),
+        many => {
+            let body: String = many.iter().map(|path| format!("\t\"{path}\"\n")).collect();
+            format!("\n\nimport (\n{body})")
+        }
+    };
+    let end = line_end(file, clause.end_byte());
+    vec![(end..end, text)]
+}
+
+/// Puts each path in order into the first group of a list that holds packages of the standard
+/// library, or into a new group before all others.
+fn into_list(file: &File, list: Node<'_>, wanted: &[&str]) -> Vec<(Range<usize>, String)> {
+    let mut cursor = list.walk();
+    let specs: Vec<Node<'_>> =
+        list.named_children(&mut cursor).filter(|node| node.kind() == "import_spec").collect();
+    let mut groups: Vec<Vec<Node<'_>>> = Vec::new();
+    for spec in specs {
+        match groups.last_mut() {
+            Some(group)
+                if group
+                    .last()
+                    .is_some_and(|last| last.end_position().row + 1 == spec.start_position().row) =>
+            {
+                group.push(spec);
+            }
+            _ => groups.push(vec![spec]),
+        }
+    }
+    let library = groups
+        .iter()
+        .find(|group| group.iter().any(|spec| is_library(path_of(file.text_of(*spec)))))
+        .cloned();
+    let Some(group) = library else {
+        let at = list.start_byte() + 1;
+        let lines: String = wanted.iter().map(|path| format!("\n\t\"{path}\"")).collect();
+        return vec![(at..at, format!("{lines}\n"))];
+    };
+    wanted
+        .iter()
+        .map(|path| {
+            let before = group.iter().rev().find(|spec| path_of(file.text_of(**spec)) < *path);
+            match (before, group.first()) {
+                (Some(spec), _) => {
+                    let at = line_end(file, spec.end_byte());
+                    (at..at, format!("\n\t\"{path}\""))
+                }
+                (None, Some(first)) => (first.start_byte()..first.start_byte(), format!("\"{path}\"\n\t")),
+                (None, None) => (list.end_byte()..list.end_byte(), String::new()),
+            }
+        })
+        .collect()
+}
+
+fn line_end(file: &File, from: usize) -> usize {
+    file.text.get(from..).and_then(|rest| rest.find('\n')).map_or(file.text.len(), |at| from + at)
+}
+
+fn path_of(spec: &str) -> &str {
+    spec.split(['"', '`']).nth(1).unwrap_or(spec)
+}
+
+/// The standard library's paths have no dot in their first part.
+fn is_library(path: &str) -> bool {
+    !path.split('/').next().unwrap_or(path).contains('.')
+}

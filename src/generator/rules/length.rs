@@ -1,0 +1,256 @@
+//! An element of something too short.
+//!
+//! Evidence: an index expression on the failing line; the message tells the index and the length. What
+//! must hold follows from the index: `x[0]`, `x[len(x)-1]` need an element, `x[2]` (with further
+//! constant indexes of the same value behind it) so many, `x[i]` an `i` within the length, a slice made
+//! with length 0 and filled by index its full length. Edits, in order: make the slice as long as it is
+//! filled; ask in the condition that uses the element; leave early with an error that tells the lengths.
+//!
+//! Risk: an early error where a default would be meant.
+
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use super::case::{Case, Draft, nodes_of, statement_of};
+use super::check::Check;
+use super::edit::{Edits, is_repairable};
+use super::exit::{Blame, Failure};
+use super::flow::origin;
+use super::loop_bound::shifted;
+use super::suspect::{noun, phrase};
+use super::{Rule, Tier};
+use crate::repository::go::{Binding, File, Shape};
+
+pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
+    let Some(file) = case.file(0).filter(|file| is_repairable(file)) else { return Vec::new() };
+    let mut drafts = Vec::new();
+    for raiser in case.raisers(0, |file, node| may_raise(case, file, node)) {
+        drafts.extend(made_too_short(case, file, raiser));
+        if let Some(check) = check(case, file, raiser) {
+            drafts.extend(case.check(&check));
+        }
+    }
+    drafts
+}
+
+fn may_raise(case: &Case<'_>, file: &Arc<File>, node: Node<'_>) -> bool {
+    if node.kind() != "index_expression" {
+        return false;
+    }
+    let (Some(operand), Some(index)) =
+        (node.child_by_field_name("operand"), node.child_by_field_name("index"))
+    else {
+        return false;
+    };
+    let list = case.resolver.type_of(file, operand).is_none_or(|ty| {
+        let ty = case.resolver.underlying(&case.resolver.underlying(&ty).pointee());
+        matches!(ty.shape(), Shape::Slice(_) | Shape::Array(_) | Shape::Text | Shape::Named(..))
+    });
+    // A constant index that is not the one of the message did not fail.
+    let constant = file.text_of(index).parse::<i64>().ok();
+    list && constant.is_none_or(|constant| case.fault.facts.index.is_none_or(|index| index == constant))
+}
+
+fn check<'c>(case: &Case<'_>, file: &'c Arc<File>, raiser: Node<'c>) -> Option<Check<'c>> {
+    let operand = raiser.child_by_field_name("operand")?;
+    let index = raiser.child_by_field_name("index")?;
+    if !nodes_of(operand, |node| node.kind() == "call_expression").is_empty() {
+        return None;
+    }
+    let (list, position) = (file.text_of(operand), file.text_of(index));
+    let name = noun(file, operand);
+    let explanation = format!("`{list}[{position}]` may not exist: the length of `{list}` is checked first.");
+    let length = format!("len({list})");
+    let new = |bad: String, good: String, failure: Failure| Check {
+        rule: Rule::CheckLength,
+        depth: 0,
+        at: raiser,
+        bad,
+        good,
+        subject: operand,
+        failure: failure.about(name.clone()),
+        explanation: explanation.clone(),
+    };
+    if position == "0" && needed(file, raiser, operand) == 1
+        || position.replace(' ', "") == format!("{length}-1")
+    {
+        let failure = Failure::new(Blame::Empty, empty_message(file, operand, &name));
+        return Some(new(format!("{length} == 0"), format!("{length} > 0"), failure));
+    }
+    if position.parse::<usize>().is_ok() || position.starts_with("len(") {
+        return constant(file, raiser, operand, index, &new);
+    }
+    if !nodes_of(index, |node| node.kind() == "call_expression").is_empty() {
+        return None;
+    }
+    let (bad, good) = range(case, file, index, &length);
+    let failure = Failure::new(
+        Blame::Malformed,
+        format!("{} out of range", phrase(&noun_of_index(file, index))),
+    )
+    .with(format!("{} %d out of range", phrase(&noun_of_index(file, index))), vec![position.to_owned()]);
+    Some(Check { subject: raiser, ..new(bad, good, failure) })
+}
+
+fn noun_of_index(file: &File, index: Node<'_>) -> String {
+    let name = shifted(file, index)
+        .map_or_else(|| noun(file, index), |(variable, _)| file.text_of(variable).to_owned());
+    if name.chars().count() < 2 { "index".to_owned() } else { name }
+}
+
+/// `x[2]`, `x[len(x)-2]`: so many elements are needed.
+fn constant<'c>(
+    file: &File,
+    raiser: Node<'c>,
+    operand: Node<'c>,
+    index: Node<'c>,
+    new: &impl Fn(String, String, Failure) -> Check<'c>,
+) -> Option<Check<'c>> {
+    let list = file.text_of(operand);
+    let need = match file.text_of(index).replace(' ', "").strip_prefix(&format!("len({list})-")) {
+        Some(back) => back.parse::<usize>().ok()?,
+        None => needed(file, raiser, operand),
+    };
+    if need == 0 {
+        return None;
+    }
+    let own = file.text_of(index).parse::<usize>().map_or(need, |index| index + 1);
+    Some(new(
+        format!("len({list}) < {need}"),
+        format!("len({list}) >= {own}"),
+        too_short(file, operand, need),
+    ))
+}
+
+/// The message of a value with too few parts; it shows the text the parts were taken from.
+fn too_short(file: &File, operand: Node<'_>, need: usize) -> Failure {
+    let list = file.text_of(operand);
+    let name = noun(file, operand);
+    let parts = if name.ends_with('s') && name.len() > 2 { phrase(&name) } else { "elements".to_owned() };
+    let wanted = format!("want at least {need} {parts}, got %d");
+    let length = format!("len({list})");
+    let source = split_source(file, operand).filter(|node| node.kind() == "identifier");
+    let plain = source.map_or_else(
+        || format!("too few {parts}"),
+        |node| format!("malformed {}", phrase(file.text_of(node))),
+    );
+    let failure = Failure::new(Blame::Malformed, plain.clone());
+    match source {
+        Some(node) => failure
+            .about(file.text_of(node))
+            .with(format!("{plain} %q: {wanted}"), vec![file.text_of(node).to_owned(), length]),
+        None => failure.with(wanted, vec![length]),
+    }
+}
+
+fn empty_message(file: &File, operand: Node<'_>, name: &str) -> String {
+    match split_source(file, operand).filter(|node| node.kind() == "identifier") {
+        Some(source) => format!("empty {}", phrase(file.text_of(source))),
+        None if name.ends_with('s') && name.len() > 2 => format!("no {}", phrase(name)),
+        None => format!("empty {}", phrase(name)),
+    }
+}
+
+/// The text that a list of parts was split from.
+fn split_source<'t>(file: &'t File, operand: Node<'t>) -> Option<Node<'t>> {
+    if operand.kind() != "identifier" {
+        return None;
+    }
+    let call = origin(file, operand)?.value;
+    let name = super::case::called_name(file, call);
+    let splits =
+        name.starts_with("Split") || name.starts_with("Fields") || name.starts_with("FindStringSubmatch");
+    let argument = call.child_by_field_name("arguments").filter(|_| splits)?.named_child(0)?;
+    let text = file.text_of(argument);
+    // `[]byte` and readers would need another verb.
+    (!text.is_empty()).then_some(argument)
+}
+
+/// How many elements the code from here on takes for granted, by constant indexes of the same value.
+fn needed(file: &File, raiser: Node<'_>, operand: Node<'_>) -> usize {
+    let list = file.text_of(operand);
+    let own = |node: Node<'_>| {
+        node.child_by_field_name("index")
+            .and_then(|index| file.text_of(index).parse::<usize>().ok())
+            .map_or(0, |at| at + 1)
+    };
+    let Some(statement) = statement_of(raiser) else { return own(raiser) };
+    // A question for the length between here and there means that the rest is optional.
+    let following = std::iter::successors(Some(statement), Node::next_named_sibling)
+        .take_while(|next| *next == statement || !file.text_of(*next).contains(&format!("len({list})")));
+    following
+        .flat_map(|next| nodes_of(next, |node| node.kind() == "index_expression"))
+        .filter(|node| {
+            node.child_by_field_name("operand").is_some_and(|operand| file.text_of(operand) == list)
+        })
+        .map(own)
+        .max()
+        .unwrap_or(0)
+        .max(own(raiser))
+}
+
+/// The conditions for a computed index.
+fn range(case: &Case<'_>, file: &Arc<File>, index: Node<'_>, length: &str) -> (String, String) {
+    let text = file.text_of(index);
+    let facts = &case.fault.facts;
+    let counted = shifted(file, index).is_some_and(|(variable, shift)| {
+        shift >= 0
+            && match file.binding(variable, file.text_of(variable)) {
+                Some(Binding::Range { position: 0, .. }) => true,
+                Some(Binding::Short { statement, .. }) => {
+                    statement.parent().is_some_and(|parent| parent.kind() == "for_clause")
+                }
+                _ => false,
+            }
+    });
+    let unsigned =
+        case.resolver.type_of(file, index).is_some_and(|ty| ty.text.starts_with("uint") || ty.text == "byte");
+    let above = facts.index.is_none_or(|index| index >= 0);
+    if counted || unsigned {
+        if !above {
+            return (format!("{text} < 0"), format!("{text} >= 0"));
+        }
+        return (format!("{text} >= {length}"), format!("{text} < {length}"));
+    }
+    if let (false, Some((variable, shift @ ..=-1))) = (above, shifted(file, index)) {
+        // `i-1` fails at the front only.
+        let name = file.text_of(variable);
+        return (format!("{name} < {}", -shift), format!("{name} >= {}", -shift));
+    }
+    (format!("{text} < 0 || {text} >= {length}"), format!("{text} >= 0 && {text} < {length}"))
+}
+
+/// `x := make([]T, 0, n)` that is then filled by index: its length is what was meant.
+fn made_too_short(case: &Case<'_>, file: &Arc<File>, raiser: Node<'_>) -> Option<Draft> {
+    if case.fault.facts.length.is_some_and(|length| length != 0) {
+        return None;
+    }
+    let operand = raiser.child_by_field_name("operand").filter(|node| node.kind() == "identifier")?;
+    let is_target = raiser.parent().and_then(|list| list.parent()).is_some_and(|statement| {
+        statement.kind() == "assignment_statement" && statement.child_by_field_name("left") == raiser.parent()
+    });
+    let make = origin(file, operand)?.value;
+    if !is_target || make.child_by_field_name("function").map(|node| file.text_of(node)) != Some("make") {
+        return None;
+    }
+    let arguments = make.child_by_field_name("arguments")?;
+    let (ty, length) = (arguments.named_child(0)?, arguments.named_child(1)?);
+    let capacity = arguments.named_child(2)?;
+    if file.text_of(length) != "0" || ty.kind() != "slice_type" {
+        return None;
+    }
+    let mut edits = Edits::default();
+    edits.replace(file, length.start_byte()..capacity.start_byte(), "");
+    Some(Draft {
+        rule: Rule::CheckLength,
+        tier: Tier::Cause,
+        depth: 0,
+        explanation: format!(
+            "`{}` is filled by index but was made with length 0: it is made as long as it is filled.",
+            file.text_of(operand)
+        ),
+        masks: false,
+        edits,
+    })
+}

@@ -1,0 +1,75 @@
+//! A nil value whose origin does not tell how it should have come to be.
+//!
+//! Evidence: an expression on the failing line that is dereferenced and can be nil. Edits, in order: a
+//! comparison in the condition that uses it; an early exit which reports; for a callback that nobody
+//! set, a call only when it is set. A plain statement is at last wrapped in a comparison, which may
+//! hide the defect.
+
+use tree_sitter::Node;
+
+use super::case::{Case, Draft, nodes_of, statement_of};
+use super::check::Check;
+use super::edit::{Edits, indent_of, is_repairable};
+use super::exit::{Blame, Failure};
+use super::suspect::{Suspect, noun, phrase, suspects};
+use super::{Rule, Tier};
+use crate::repository::go::Shape;
+
+pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    for suspect in suspects(case).into_iter().filter(|suspect| suspect.depth == 0) {
+        let Suspect { file, node, .. } = suspect;
+        let pure = nodes_of(node, |node| node.kind() == "call_expression").is_empty();
+        if !is_repairable(file) || !pure {
+            continue;
+        }
+        let text = file.text_of(node);
+        let name = noun(file, node);
+        let explanation = format!("`{text}` may be nil: it is checked before it is used.");
+        drafts.extend(wrap(case, suspect, &explanation));
+        drafts.extend(case.check(&Check {
+            rule: Rule::GuardNil,
+            depth: 0,
+            at: node,
+            bad: format!("{text} == nil"),
+            good: format!("{text} != nil"),
+            subject: node,
+            failure: Failure::new(Blame::Malformed, format!("missing {}", phrase(&name))).about(name),
+            explanation,
+        }));
+    }
+    drafts
+}
+
+/// `if x != nil { statement }` around a statement that declares nothing.
+fn wrap(case: &Case<'_>, suspect: Suspect<'_>, explanation: &str) -> Option<Draft> {
+    let Suspect { file, node, .. } = suspect;
+    let statement = statement_of(node)?;
+    if !matches!(statement.kind(), "expression_statement" | "assignment_statement" | "inc_statement") {
+        return None;
+    }
+    let indent = indent_of(file, statement)?;
+    let body = file.text_of(statement).replace('\n', "\n\t");
+    let mut edits = Edits::default();
+    let text = format!("if {} != nil {{\n{indent}\t{body}\n{indent}}}", file.text_of(node));
+    edits.replace(file, statement.byte_range(), text);
+    // A callback that may be left out is meant to be called only when it is there.
+    let callback = case
+        .resolver
+        .type_of(file, node)
+        .is_some_and(|ty| case.resolver.underlying(&ty).shape() == Shape::Function)
+        && is_call_statement(statement, node);
+    Some(Draft {
+        rule: Rule::GuardNil,
+        tier: if callback { Tier::Guard } else { Tier::Mask },
+        depth: 0,
+        explanation: explanation.to_owned(),
+        masks: !callback,
+        edits,
+    })
+}
+
+fn is_call_statement(statement: Node<'_>, function: Node<'_>) -> bool {
+    statement.kind() == "expression_statement"
+        && statement.named_child(0).and_then(|call| call.child_by_field_name("function")) == Some(function)
+}

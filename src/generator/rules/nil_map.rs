@@ -1,0 +1,228 @@
+//! A write to a map that was never made.
+//!
+//! Evidence: `m[k] = v`, `m[k]++` and the like on the failing line. Edits, in order: `make` where the
+//! owner of the map is made (a composite literal or `new` that leaves the field out, `var m map…`, a
+//! named result, an inner map of a map); then lazily before the write. The latter mends every path,
+//! also structs that are decoded or used as zero values, but leaves the constructor as it was, so it
+//! counts as the second choice where a constructor exists.
+//!
+//! Risk: a map that is nil on purpose, to mark a state, is not nil any more.
+
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use super::case::{Case, Draft, nodes_of, statement_of};
+use super::edit::{Edits, is_repairable};
+use super::literal::{add_field, makers_without};
+use super::{Rule, Tier};
+use crate::repository::go::{Binding, File, Part, Shape, Type, package_binding};
+
+pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    let Some(file) = case.file(0) else { return drafts };
+    for write in case.raisers(0, |file, node| written_map(case, file, node).is_some()) {
+        if let Some(map) = written_map(case, file, write) {
+            drafts.extend(for_map(case, 0, file, map, write));
+        }
+    }
+    drafts
+}
+
+fn draft(tier: Tier, depth: usize, masks: bool, explanation: String, edits: Edits) -> Draft {
+    Draft { rule: Rule::InitialiseMap, tier, depth, explanation, masks, edits }
+}
+
+/// The map expression that a statement writes to.
+fn written_map<'t>(case: &Case<'_>, file: &Arc<File>, statement: Node<'t>) -> Option<Node<'t>> {
+    let target = match statement.kind() {
+        "assignment_statement" => {
+            let left = statement.child_by_field_name("left")?;
+            let mut cursor = left.walk();
+            let indexes: Vec<Node<'t>> =
+                left.named_children(&mut cursor).filter(|node| node.kind() == "index_expression").collect();
+            indexes.into_iter().find(|target| may_be_map(case, file, *target))?
+        }
+        "inc_statement" | "dec_statement" => statement.named_child(0)?,
+        _ => return None,
+    };
+    (target.kind() == "index_expression" && may_be_map(case, file, target))
+        .then(|| target.child_by_field_name("operand"))?
+}
+
+fn may_be_map(case: &Case<'_>, file: &Arc<File>, index: Node<'_>) -> bool {
+    let Some(operand) = index.child_by_field_name("operand") else { return false };
+    case.resolver
+        .type_of(file, operand)
+        .is_none_or(|ty| matches!(case.resolver.underlying(&ty).shape(), Shape::Map(..) | Shape::Named(..)))
+}
+
+fn for_map(case: &Case<'_>, depth: usize, file: &Arc<File>, map: Node<'_>, write: Node<'_>) -> Vec<Draft> {
+    let Some(ty) = case.resolver.type_of(file, map) else { return Vec::new() };
+    let name = file.text_of(map);
+    let mut drafts = match map.kind() {
+        "selector_expression" => for_field(case, depth, file, map, &ty),
+        "identifier" => for_variable(case, depth, file, map, &ty),
+        _ => Vec::new(),
+    };
+    let mended = drafts.iter().any(|draft| draft.tier == Tier::Cause);
+    let statement = statement_of(write);
+    let pure = nodes_of(map, |node| node.kind() == "call_expression").is_empty();
+    if let Some(statement) = statement.filter(|_| pure && is_repairable(file)) {
+        let mut edits = Edits::default();
+        let lines = [format!("if {name} == nil {{"), format!("\t{name} = make({})", ty.text), "}".to_owned()];
+        let same_home = ty.home.path.folder() == file.path.folder();
+        if same_home && edits.insert_before(file, statement, &lines).is_some() {
+            let explanation =
+                format!("`{name}` is nil when it is written to: it is made before the first write.");
+            // For an inner map this is the idiom; elsewhere it leaves the maker of the struct as it was.
+            let tier = if mended { Tier::Guard } else { Tier::Cause };
+            drafts.push(draft(tier, depth, mended, explanation, edits));
+        }
+    }
+    drafts
+}
+
+/// A field: the places that make its struct have to make the map.
+fn for_field(case: &Case<'_>, depth: usize, file: &Arc<File>, map: Node<'_>, ty: &Type) -> Vec<Draft> {
+    let owner = map.child_by_field_name("operand").and_then(|operand| case.resolver.type_of(file, operand));
+    let field = map.child_by_field_name("field").map(|field| file.text_of(field)).unwrap_or_default();
+    let Some((owner, _)) = owner.and_then(|owner| case.resolver.field(&owner, field)) else {
+        return Vec::new();
+    };
+    let makers = makers_without(case, &owner, field, file);
+    let mut edits = Edits::default();
+    let mut count = 0;
+    for maker in &makers {
+        let Some(text) = text_in(ty, &maker.file) else { continue };
+        if add_field(&mut edits, maker, field, &format!("make({text})")).is_some() {
+            count += 1;
+        }
+    }
+    if count == 0 {
+        return Vec::new();
+    }
+    let explanation =
+        format!("The map `{field}` of `{}` is never made: it is made together with its owner.", owner.name);
+    vec![draft(Tier::Cause, depth, false, explanation, edits)]
+}
+
+/// A variable: its declaration, the result it names, or the argument it was passed as.
+fn for_variable(case: &Case<'_>, depth: usize, file: &Arc<File>, map: Node<'_>, ty: &Type) -> Vec<Draft> {
+    let name = file.text_of(map);
+    let explanation =
+        format!("The map `{name}` is declared but never made: it is made where it is declared.");
+    let mut edits = Edits::default();
+    match file.binding(map, name) {
+        Some(Binding::Var { spec, .. }) if spec.child_by_field_name("value").is_none() => {
+            declare(&mut edits, file, spec, name, true)
+                .map(|()| vec![draft(Tier::Cause, depth, false, explanation, edits)])
+                .unwrap_or_default()
+        }
+        Some(Binding::Signature { function, part: Part::Result(_), .. }) => {
+            let body = function.child_by_field_name("body");
+            let line = format!("{name} = make({})", ty.text);
+            body.and_then(|body| edits.insert_first(file, body, &[line]))
+                .map(|()| vec![draft(Tier::Cause, depth, false, explanation, edits)])
+                .unwrap_or_default()
+        }
+        Some(Binding::Signature { part: Part::Parameter(position), .. }) => argument(case, depth, position)
+            .map_or_else(Vec::new, |(outer, file, argument)| {
+                case.resolver
+                    .type_of(file, argument)
+                    .map(|ty| match argument.kind() {
+                        "selector_expression" => for_field(case, outer, file, argument, &ty),
+                        "identifier" => for_variable(case, outer, file, argument, &ty),
+                        _ => Vec::new(),
+                    })
+                    .unwrap_or_default()
+            }),
+        Some(Binding::Short { statement, position }) => from_lookup(file, statement, position, name, ty)
+            .map(|edits| {
+                let why = format!("`{name}` may not be in its map yet: it is made and kept there first.");
+                vec![draft(Tier::Cause, depth, false, why, edits)]
+            })
+            .unwrap_or_default(),
+        None => {
+            for other in case.resolver.package_of(file).iter().filter(|file| is_repairable(file)) {
+                let Some(Binding::Var { spec, .. }) = package_binding(other, name) else { continue };
+                if spec.child_by_field_name("value").is_none()
+                    && declare(&mut edits, other, spec, name, false).is_some()
+                {
+                    return vec![draft(Tier::Cause, depth, false, explanation, edits)];
+                }
+            }
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// `var m T` becomes `m := make(T)`, or `m = make(T)` within a group or outside functions.
+fn declare(edits: &mut Edits, file: &Arc<File>, spec: Node<'_>, name: &str, local: bool) -> Option<()> {
+    let mut cursor = spec.walk();
+    if spec.children_by_field_name("name", &mut cursor).filter(Node::is_named).count() != 1 {
+        return None;
+    }
+    let ty = file.text_of(spec.child_by_field_name("type")?);
+    let declaration = spec.parent()?;
+    if local && declaration.kind() == "var_declaration" {
+        edits.replace(file, declaration.byte_range(), format!("{name} := make({ty})"));
+    } else {
+        edits.replace(file, spec.byte_range(), format!("{name} = make({ty})"));
+    }
+    Some(())
+}
+
+/// `inner := outer[key]`: a new inner map is made and kept.
+fn from_lookup(
+    file: &Arc<File>,
+    statement: Node<'_>,
+    position: usize,
+    name: &str,
+    ty: &Type,
+) -> Option<Edits> {
+    let value = super::case::value_at(statement.child_by_field_name("right")?, position)?;
+    if value.kind() != "index_expression" || position != 0 || statement_of(statement) != Some(statement) {
+        return None;
+    }
+    let mut edits = Edits::default();
+    let lines = [
+        format!("if {name} == nil {{"),
+        format!("\t{name} = make({})", ty.text),
+        format!("\t{} = {name}", file.text_of(value)),
+        "}".to_owned(),
+    ];
+    edits.insert_after(file, statement, &lines)?;
+    Some(edits)
+}
+
+/// The argument that a caller passes for a parameter.
+pub(super) fn argument<'c>(
+    case: &'c Case<'_>,
+    depth: usize,
+    position: usize,
+) -> Option<(usize, &'c Arc<File>, Node<'c>)> {
+    let (outer, call, _) = case.call_into(depth)?;
+    let arguments = call.child_by_field_name("arguments")?;
+    let argument = arguments.named_child(u32::try_from(position).ok()?)?;
+    Some((outer, case.file(outer)?, argument))
+}
+
+/// A type's text as another file writes it; none when the file could not name it.
+pub(super) fn text_in(ty: &Type, file: &File) -> Option<String> {
+    if ty.home.path.folder() == file.path.folder() {
+        return Some(ty.text.clone());
+    }
+    let builtin = ty
+        .text
+        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
+        .filter(|word| !word.is_empty())
+        .all(|word| {
+            matches!(
+                word,
+                "map" | "string" | "int" | "int64" | "bool" | "struct" | "float64" | "any" | "byte"
+            )
+        });
+    builtin.then(|| ty.text.clone())
+}

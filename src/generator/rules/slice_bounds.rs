@@ -1,0 +1,241 @@
+//! A part cut out of something too short.
+//!
+//! Evidence: a slice expression on the failing line; the message tells which bound was beyond what. Edits,
+//! in order: for a window of a list (a page), bounds held within the list, since the last page is short
+//! and the next one empty; a check of the lengths with an error; for text that is cut for display, the
+//! whole text where it is short enough. The last hides too short a value where it must not be short.
+
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use super::case::{Case, Draft, nodes_of, statement_of};
+use super::check::{Check, in_scope_before};
+use super::edit::{Edits, is_repairable};
+use super::exit::{Blame, Failure, words};
+use super::suspect::{noun, phrase};
+use super::{Rule, Tier};
+use crate::repository::go::{File, Shape};
+
+pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
+    let Some(file) = case.file(0).filter(|file| is_repairable(file)) else { return Vec::new() };
+    let mut drafts = Vec::new();
+    for raiser in case.raisers(0, |_, node| node.kind() == "slice_expression") {
+        let Some(cut) = Cut::of(file, raiser) else { continue };
+        drafts.extend(window(case, file, &cut));
+        drafts.extend(display(file, &cut));
+        drafts.extend(cut.check(case, file).iter().flat_map(|check| case.check(check)));
+    }
+    drafts
+}
+
+/// A slice expression, taken apart.
+struct Cut<'t> {
+    node: Node<'t>,
+    operand: Node<'t>,
+    list: &'t str,
+    start: Option<Node<'t>>,
+    end: Option<Node<'t>>,
+}
+
+impl<'t> Cut<'t> {
+    fn of(file: &'t File, node: Node<'t>) -> Option<Self> {
+        let operand = node.child_by_field_name("operand")?;
+        let (start, end) = (node.child_by_field_name("start"), node.child_by_field_name("end"));
+        let pure = |part: Node<'_>| {
+            nodes_of(part, |node| node.kind() == "call_expression")
+                .iter()
+                .all(|call| file.text_of(*call).starts_with("len("))
+        };
+        (pure(operand)
+            && start.is_none_or(pure)
+            && end.is_none_or(pure)
+            && (start.is_some() || end.is_some()))
+        .then(|| Self { node, operand, list: file.text_of(operand), start, end })
+    }
+
+    /// The conditions under which the bounds are wrong and right.
+    fn conditions(&self, case: &Case<'_>, file: &Arc<File>) -> Option<(String, String)> {
+        let length = format!("len({})", self.list);
+        let text = |node: Option<Node<'_>>| node.map(|node| file.text_of(node).to_owned());
+        let (start, end) = (text(self.start), text(self.end));
+        if let Some(need) = self.constant_need(file) {
+            return Some((format!("{length} < {need}"), format!("{length} >= {need}")));
+        }
+        let unsigned = |node: Option<Node<'_>>| {
+            node.and_then(|node| case.resolver.type_of(file, node))
+                .is_some_and(|ty| ty.text.starts_with("uint"))
+        };
+        let literal = |text: &Option<String>| {
+            text.as_ref().is_some_and(|text| text.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        let safe = |text: &str| text.starts_with("len(") || text.starts_with(|c: char| c.is_ascii_digit());
+        let (mut bad, mut good) = (Vec::new(), Vec::new());
+        if let Some(start) = start.as_ref().filter(|start| !safe(start) && !unsigned(self.start)) {
+            bad.push(format!("{start} < 0"));
+            good.push(format!("{start} >= 0"));
+        }
+        match (&start, &end) {
+            (Some(start), Some(end)) if !literal(&Some(start.clone())) || start != "0" => {
+                bad.push(format!("{end} < {start}"));
+                good.push(format!("{start} <= {end}"));
+            }
+            (None, Some(end)) if !safe(end) && !unsigned(self.end) => {
+                bad.push(format!("{end} < 0"));
+                good.push(format!("{end} >= 0"));
+            }
+            _ => {}
+        }
+        let last = end.as_ref().or(start.as_ref())?;
+        if !last.replace(' ', "").starts_with(&length) {
+            bad.push(format!("{last} > {length}"));
+            good.push(format!("{last} <= {length}"));
+        }
+        (!bad.is_empty()).then(|| (bad.join(" || "), good.join(" && ")))
+    }
+
+    /// How long the value must be, where constants alone decide: `s[:8]`, `s[1:len(s)-1]`.
+    fn constant_need(&self, file: &File) -> Option<i64> {
+        let length = format!("len({})", self.list);
+        let number = |node: Node<'_>| file.text_of(node).parse::<i64>().ok();
+        let from_end = |node: Node<'_>| {
+            let text = file.text_of(node).replace(' ', "");
+            text.strip_prefix(&length)?.strip_prefix('-')?.parse::<i64>().ok()
+        };
+        match (self.start, self.end) {
+            (None, Some(end)) => number(end).or_else(|| from_end(end)),
+            (Some(start), None) => number(start).or_else(|| from_end(start)),
+            (Some(start), Some(end)) => match (number(start), number(end)) {
+                (Some(_), Some(end)) => Some(end),
+                (Some(start), None) => from_end(end).map(|back| start + back),
+                _ => None,
+            },
+            (None, None) => None,
+        }
+        .filter(|need| *need > 0)
+    }
+
+    fn check(&self, case: &Case<'_>, file: &Arc<File>) -> Option<Check<'t>> {
+        let (bad, good) = self.conditions(case, file)?;
+        let name = noun(file, self.operand);
+        let length = format!("len({})", self.list);
+        let failure = match self.constant_need(file) {
+            Some(need) => Failure::new(Blame::Malformed, format!("{} too short", phrase(&name)))
+                .with(format!("{} too short: want at least {need}, got %d", phrase(&name)), vec![length]),
+            None => Failure::new(Blame::Malformed, format!("{} out of range", phrase(&name))),
+        };
+        Some(Check {
+            rule: Rule::CheckBounds,
+            depth: 0,
+            at: self.node,
+            bad,
+            good,
+            subject: self.node,
+            failure: failure.about(name),
+            explanation: format!(
+                "`{}` may reach beyond the value: the bounds are checked first.",
+                file.text_of(self.node)
+            ),
+        })
+    }
+}
+
+/// Words of names that speak of a window on a list.
+const WINDOW: &[&str] = &[
+    "page", "offset", "limit", "skip", "take", "per", "window", "batch", "chunk", "cursor", "first", "size",
+    "start", "end", "from", "to", "lo", "hi",
+];
+
+/// `items[offset:offset+limit]`: both bounds are held within the list.
+fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
+    let end = cut.end?;
+    let statement = statement_of(cut.node)?;
+    let is_list = case
+        .resolver
+        .type_of(file, cut.operand)
+        .is_some_and(|ty| matches!(case.resolver.underlying(&ty).shape(), Shape::Slice(_)));
+    let variables: Vec<&str> = [cut.start, cut.end]
+        .into_iter()
+        .flatten()
+        .flat_map(|bound| nodes_of(bound, |node| node.kind() == "identifier"))
+        .map(|node| file.text_of(node))
+        .filter(|name| *name != "len")
+        .collect();
+    let speaks = !variables.is_empty()
+        && variables.iter().all(|name| words(name).iter().any(|word| WINDOW.contains(&word.as_str())));
+    if !is_list || !speaks || !in_scope_before(file, cut.node, statement) {
+        return None;
+    }
+    let length = format!("len({})", cut.list);
+    let mut edits = Edits::default();
+    let mut lines = Vec::new();
+    let mut hold = |bound: Node<'_>, name: &str| {
+        let text = file.text_of(bound);
+        let held = if bound.kind() == "identifier" {
+            text.to_owned()
+        } else {
+            let name = super::lookup::fresh(file, statement, &[name, "bound", "stop"])?;
+            lines.push(format!("{name} := {text}"));
+            edits.replace(file, bound.byte_range(), name.clone());
+            name
+        };
+        lines.extend([format!("if {held} > {length} {{"), format!("\t{held} = {length}"), "}".to_owned()]);
+        Some(())
+    };
+    if let Some(start) = cut.start.filter(|start| start.kind() != "int_literal") {
+        hold(start, "start")?;
+    }
+    hold(end, "end")?;
+    edits.insert_before(file, statement, &lines)?;
+    Some(Draft {
+        rule: Rule::CheckBounds,
+        tier: Tier::Condition,
+        depth: 0,
+        explanation: format!(
+            "A page of `{}` may lie beyond its end: the bounds are held within it.",
+            cut.list
+        ),
+        masks: false,
+        edits,
+    })
+}
+
+/// `return s[:n]` of a text: a text that is short enough is returned whole.
+fn display(file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
+    let end = cut.end.filter(|_| cut.start.is_none())?;
+    let statement = statement_of(cut.node)?;
+    let function = file.enclosing_function(cut.node)?;
+    let results = super::exit::results_of(file, function);
+    let mut edits = Edits::default();
+    let lines = if statement.kind() == "return_statement"
+        && results == ["string"]
+        && cut.operand.kind() == "identifier"
+    {
+        [
+            format!("if len({}) <= {} {{", cut.list, file.text_of(end)),
+            format!("\treturn {}", cut.list),
+            "}".to_owned(),
+        ]
+    } else if end.kind() == "identifier" && in_scope_before(file, end, statement) {
+        let bound = file.text_of(end);
+        [
+            format!("if {bound} > len({}) {{", cut.list),
+            format!("\t{bound} = len({})", cut.list),
+            "}".to_owned(),
+        ]
+    } else {
+        return None;
+    };
+    edits.insert_before(file, statement, &lines)?;
+    Some(Draft {
+        rule: Rule::CheckBounds,
+        tier: Tier::Guard,
+        depth: 0,
+        explanation: format!(
+            "`{}` may be shorter than what is cut from it: it is then taken whole.",
+            cut.list
+        ),
+        masks: true,
+        edits,
+    })
+}

@@ -1,0 +1,260 @@
+//! What holds before any change: the measure for every candidate of one fault.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Instant;
+
+use super::packages::{LIST_FORMAT, Packages};
+use super::report::Report;
+use super::{Error, Subject, Validator, succeeded, tail, text_of, was_cut_short};
+use crate::analyzer::go::{ParsedCrash, parse_trace};
+use crate::domain::{Fault, Reproducer, Step, StepName, StepResult};
+use crate::repository::go::Symbol;
+
+/// Why nothing can be judged in this repository as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// The package at fault does not compile.
+    #[error(
+        "the package in {folder} does not build before any change; make it build, then run again:\n{output}"
+    )]
+    DoesNotBuild {
+        /// Its folder; `.` for the root.
+        folder: String,
+        /// What the compiler said, its end.
+        output: String,
+    },
+    /// The build did not end in time.
+    #[error("the package in {folder} did not build within the time limit; raise validator.step_timeout")]
+    TooSlow {
+        /// Its folder; `.` for the root.
+        folder: String,
+    },
+}
+
+/// What holds before any change. Packages are measured when a candidate first touches them.
+#[derive(Debug)]
+pub struct Baseline {
+    pub(super) packages: Packages,
+    pub(super) vet: BTreeMap<String, BTreeSet<String>>,
+    pub(super) tests: BTreeMap<String, Tests>,
+    pub(super) reproducer: Option<(Reproducer, Step)>,
+    /// Whether every package of the module builds; else only the touched ones are built.
+    pub(super) whole_module_builds: bool,
+}
+
+/// The tests of one package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Tests {
+    /// They ran.
+    Ran(Report),
+    /// There are none.
+    None,
+    /// They do not compile.
+    DoNotCompile(String),
+    /// They did not end in time.
+    TooSlow,
+}
+
+impl Validator<'_> {
+    /// Measures what holds before any change.
+    ///
+    /// # Errors
+    /// When the machinery fails. The inner error tells that the repository is broken as it stands.
+    pub async fn baseline(&self, subject: Subject<'_>) -> Result<Result<Baseline, Broken>, Error> {
+        let Some(place) = subject.fault.stack.first() else {
+            return Ok(Ok(Baseline::empty(Packages::default(), false)));
+        };
+        let folder = place.file.folder();
+        let path = subject.workspace.folder(folder);
+        let built = self.go(subject, &path, &["build", "-o", "/dev/null", "."]).await?;
+        if !succeeded(&built) {
+            let folder = if folder.is_empty() { ".".to_owned() } else { folder.to_owned() };
+            return Ok(Err(if was_cut_short(&built) {
+                Broken::TooSlow { folder }
+            } else {
+                Broken::DoesNotBuild { folder, output: tail(&text_of(&built), 12) }
+            }));
+        }
+        let module = subject.module_folder(&place.file);
+        let listed = self.go(subject, &module, &["list", "-e", "-f", LIST_FORMAT, "./..."]).await?;
+        let packages = Packages::read(&String::from_utf8_lossy(&listed.stdout), &subject.tree());
+        let whole = self.go(subject, &module, &["build", "-o", "/dev/null", "./..."]).await?;
+        Ok(Ok(Baseline::empty(packages, succeeded(&whole))))
+    }
+
+    /// Tries the reproducer on the repository as it stands: it must fail each time, with the crash of
+    /// the log. From then on every candidate must make it pass.
+    ///
+    /// # Errors
+    /// When the machinery fails.
+    pub async fn confirm(
+        &self,
+        subject: Subject<'_>,
+        baseline: &mut Baseline,
+        reproducer: Reproducer,
+    ) -> Result<(), Error> {
+        let begun = Instant::now();
+        subject.workspace.write(&reproducer.file, &reproducer.source)?;
+        let judged = self.fails_as_logged(subject, &reproducer).await;
+        subject.workspace.remove(&reproducer.file)?;
+        let (result, runs, detail) = judged?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let step = Step { name: StepName::ReproducerBefore, result, runs, detail, seconds };
+        baseline.reproducer = Some((reproducer, step));
+        Ok(())
+    }
+
+    async fn fails_as_logged(
+        &self,
+        subject: Subject<'_>,
+        reproducer: &Reproducer,
+    ) -> Result<(StepResult, u32, String), Error> {
+        let folder = subject.workspace.folder(reproducer.file.folder());
+        let binary = subject.workspace.bin().join("before.test");
+        let compiled = self.compile_tests(subject, &folder, &binary).await?;
+        if let Some(output) = compiled {
+            return Ok((StepResult::Inconclusive, 0, format!("the reproducer does not compile:\n{output}")));
+        }
+        for run in 1..=self.config.reproducer_runs {
+            let outcome = self.run_tests(subject, &folder, &binary, Some(&reproducer.test)).await?;
+            let output = text_of(&outcome);
+            let same = parse_trace(&output).is_some_and(|crash| is_same_crash(subject.fault, &crash));
+            if succeeded(&outcome) || !same {
+                let detail =
+                    format!("run {run} did not fail with the crash of the log:\n{}", tail(&output, 8));
+                return Ok((StepResult::Inconclusive, run, detail));
+            }
+        }
+        let detail = format!("fails with the crash of the log: {}", subject.fault.message);
+        Ok((StepResult::Passed, self.config.reproducer_runs, detail))
+    }
+
+    /// Measures a package that a candidate touches or that imports one, once.
+    pub(super) async fn measure(
+        &self,
+        subject: Subject<'_>,
+        baseline: &mut Baseline,
+        folder: &str,
+    ) -> Result<(), Error> {
+        if !baseline.tests.contains_key(folder) {
+            let tests = self.package_tests(subject, folder, "baseline.test").await?;
+            baseline.tests.insert(folder.to_owned(), tests);
+        }
+        Ok(())
+    }
+
+    /// Measures what `go vet` says of a package, once.
+    pub(super) async fn measure_vet(
+        &self,
+        subject: Subject<'_>,
+        baseline: &mut Baseline,
+        folder: &str,
+    ) -> Result<(), Error> {
+        if !baseline.vet.contains_key(folder) {
+            let findings = self.vet(subject, folder).await?.unwrap_or_default();
+            baseline.vet.insert(folder.to_owned(), findings);
+        }
+        Ok(())
+    }
+
+    /// What `go vet` says of a package, line numbers left out; none when it did not end in time.
+    pub(super) async fn vet(
+        &self,
+        subject: Subject<'_>,
+        folder: &str,
+    ) -> Result<Option<BTreeSet<String>>, Error> {
+        let outcome = self.go(subject, &subject.workspace.folder(folder), &["vet", "."]).await?;
+        if was_cut_short(&outcome) {
+            return Ok(None);
+        }
+        Ok(Some(text_of(&outcome).lines().filter_map(finding).collect()))
+    }
+
+    /// Compiles and runs the tests of a package.
+    pub(super) async fn package_tests(
+        &self,
+        subject: Subject<'_>,
+        folder: &str,
+        binary: &str,
+    ) -> Result<Tests, Error> {
+        let folder = subject.workspace.folder(folder);
+        let binary = subject.workspace.bin().join(binary);
+        if let Some(output) = self.compile_tests(subject, &folder, &binary).await? {
+            return Ok(Tests::DoNotCompile(output));
+        }
+        if !binary.exists() {
+            return Ok(Tests::None);
+        }
+        let outcome = self.run_tests(subject, &folder, &binary, None).await?;
+        let report = Report::read(&text_of(&outcome));
+        std::fs::remove_file(&binary).ok();
+        Ok(if was_cut_short(&outcome) { Tests::TooSlow } else { Tests::Ran(report) })
+    }
+
+    /// Compiles a package's tests; the compiler's complaint, where it has one.
+    pub(super) async fn compile_tests(
+        &self,
+        subject: Subject<'_>,
+        folder: &Path,
+        binary: &Path,
+    ) -> Result<Option<String>, Error> {
+        std::fs::remove_file(binary).ok();
+        let outcome = self
+            .run(subject, |folders| self.go.compile_tests(folders, folder, binary, self.config.step_timeout))
+            .await?;
+        Ok((!succeeded(&outcome)).then(|| tail(&text_of(&outcome), 12)))
+    }
+
+    /// Runs a compiled test binary, whole or one test of it.
+    pub(super) async fn run_tests(
+        &self,
+        subject: Subject<'_>,
+        folder: &Path,
+        binary: &Path,
+        test: Option<&str>,
+    ) -> Result<crate::sandbox::Outcome, Error> {
+        let pattern = test.map(|test| format!("-test.run=^{test}$"));
+        let mut args = vec!["-test.v", "-test.count=1"];
+        args.extend(pattern.as_deref());
+        self.run(subject, |folders| {
+            self.go.run_tests(folders, folder, binary, &args, self.config.step_timeout)
+        })
+        .await
+    }
+}
+
+impl Baseline {
+    fn empty(packages: Packages, whole_module_builds: bool) -> Self {
+        Self { packages, vet: BTreeMap::new(), tests: BTreeMap::new(), reproducer: None, whole_module_builds }
+    }
+}
+
+/// Whether a crash is the one of the log: the same class, and the failing function on its stack.
+fn is_same_crash(fault: &Fault, crash: &ParsedCrash) -> bool {
+    let Some(place) = fault.stack.first() else { return false };
+    let declared = |function: &str| Symbol::parse(function).map(|symbol| symbol.function);
+    let wanted = declared(&format!("p.{}", place.function));
+    crash.class == fault.class
+        && crash
+            .trace
+            .frames
+            .iter()
+            .any(|frame| declared(&frame.function) == wanted && frame.file.ends_with(place.file.file_name()))
+}
+
+/// One finding of `go vet` without its line and column, so that a shifted line is no new finding.
+fn finding(line: &str) -> Option<String> {
+    if line.starts_with('#') || line.trim().is_empty() {
+        return None;
+    }
+    let mut parts = line.splitn(4, ':');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(file), Some(row), Some(column), Some(message))
+            if row.bytes().all(|b| b.is_ascii_digit()) && column.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            Some(format!("{}:{message}", file.trim_start_matches("./")))
+        }
+        _ => Some(line.to_owned()),
+    }
+}

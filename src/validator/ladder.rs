@@ -1,0 +1,265 @@
+//! The rungs that every candidate must climb.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::baseline::Tests;
+use super::verdict::Verdict;
+use super::{Baseline, Error, Subject, Validator, policy, succeeded, tail, text_of, was_cut_short};
+use crate::domain::{FixCandidate, Step, StepName, StepResult};
+use crate::repository::go::File;
+
+/// What one rung showed.
+type Rung = Result<(StepResult, u32, String), Error>;
+
+/// The steps taken so far. After a step that did not hold, no further one is taken.
+struct Climb {
+    steps: Vec<Step>,
+}
+
+impl Climb {
+    fn goes_on(&self) -> bool {
+        self.steps.last().is_none_or(|step| matches!(step.result, StepResult::Passed | StepResult::Skipped))
+    }
+
+    async fn step(&mut self, name: StepName, rung: impl Future<Output = Rung>) -> Result<(), Error> {
+        if self.goes_on() {
+            let begun = Instant::now();
+            let (result, runs, detail) = rung.await?;
+            self.steps.push(Step { name, result, runs, detail, seconds: begun.elapsed().as_secs_f64() });
+        }
+        Ok(())
+    }
+}
+
+impl Validator<'_> {
+    /// Judges one candidate. The scratch copy is as it was afterwards.
+    ///
+    /// # Errors
+    /// When the machinery fails, which says nothing about the candidate.
+    pub async fn validate(
+        &self,
+        subject: Subject<'_>,
+        baseline: &mut Baseline,
+        candidate: &FixCandidate,
+    ) -> Result<Verdict, Error> {
+        let mut climb = Climb { steps: Vec::new() };
+        climb.step(StepName::Apply, async { Ok(self.allowed(subject, candidate)) }).await?;
+        climb.step(StepName::Parse, async { Ok(parses(candidate)) }).await?;
+        climb.step(StepName::Format, self.formatted(subject, candidate)).await?;
+        if climb.goes_on() {
+            let folders = touched(candidate);
+            let dependents = baseline.packages.dependents(&folders, self.config.max_dependents);
+            for folder in &folders {
+                self.measure_vet(subject, baseline, folder).await?;
+            }
+            for folder in folders.iter().chain(&dependents) {
+                self.measure(subject, baseline, folder).await?;
+            }
+            subject.workspace.change(&candidate.changes)?;
+            let climbed =
+                self.with_change(subject, baseline, candidate, &folders, &dependents, &mut climb).await;
+            subject.workspace.restore(&candidate.changes)?;
+            climbed?;
+        }
+        let reproducer = baseline.reproducer.as_ref().map(|(reproducer, _)| reproducer);
+        Ok(Verdict::judge(climb.steps, self.sandbox.tier().to_string(), reproducer))
+    }
+
+    /// The rungs that need the change in place.
+    async fn with_change(
+        &self,
+        subject: Subject<'_>,
+        baseline: &Baseline,
+        candidate: &FixCandidate,
+        folders: &BTreeSet<String>,
+        dependents: &[String],
+        climb: &mut Climb,
+    ) -> Result<(), Error> {
+        climb.step(StepName::Build, self.builds(subject, baseline, candidate, folders)).await?;
+        climb.step(StepName::Vet, self.vets(subject, baseline, folders)).await?;
+        if let Some((_, before)) = &baseline.reproducer
+            && climb.goes_on()
+        {
+            climb.steps.push(before.clone());
+        }
+        climb.step(StepName::ReproducerAfter, self.reproducer_after(subject, baseline)).await?;
+        let folders: Vec<String> = folders.iter().cloned().collect();
+        climb.step(StepName::PackageTests, self.tests_hold(subject, baseline, &folders)).await?;
+        climb.step(StepName::DependentTests, self.tests_hold(subject, baseline, dependents)).await
+    }
+
+    fn allowed(&self, subject: Subject<'_>, candidate: &FixCandidate) -> (StepResult, u32, String) {
+        match policy::objection(subject.repository, &candidate.changes, self.config.max_patch_lines) {
+            Some(objection) => (StepResult::Failed, 1, objection),
+            None => (StepResult::Passed, 1, format!("{} file(s), all in bounds", candidate.changes.len())),
+        }
+    }
+
+    /// gofmt must have nothing to say of a file it had nothing to say of before.
+    async fn formatted(&self, subject: Subject<'_>, candidate: &FixCandidate) -> Rung {
+        for change in &candidate.changes {
+            let before = self.gofmt(subject, &change.before).await?;
+            let after = self.gofmt(subject, &change.after).await?;
+            match (before, after) {
+                (Some(before), _) if before != change.before => {}
+                (_, Some(after)) if after == change.after => {}
+                (_, Some(_)) => {
+                    return Ok((StepResult::Failed, 1, format!("gofmt would change {}", change.path)));
+                }
+                (_, None) => {
+                    return Ok((StepResult::Failed, 1, format!("gofmt cannot read {}", change.path)));
+                }
+            }
+        }
+        Ok((StepResult::Passed, 1, "as gofmt writes it".to_owned()))
+    }
+
+    /// The text as gofmt writes it; none for what is no Go.
+    async fn gofmt(&self, subject: Subject<'_>, text: &str) -> Result<Option<String>, Error> {
+        let outcome =
+            self.run(subject, |folders| self.go.gofmt(folders, &[], text, self.config.step_timeout)).await?;
+        Ok(succeeded(&outcome).then(|| String::from_utf8_lossy(&outcome.stdout).into_owned()))
+    }
+
+    async fn builds(
+        &self,
+        subject: Subject<'_>,
+        baseline: &Baseline,
+        candidate: &FixCandidate,
+        folders: &BTreeSet<String>,
+    ) -> Rung {
+        let mut targets: Vec<(std::path::PathBuf, &str)> = Vec::new();
+        if baseline.whole_module_builds
+            && let Some(change) = candidate.changes.first()
+        {
+            targets.push((subject.module_folder(&change.path), "./..."));
+        } else {
+            targets.extend(folders.iter().map(|folder| (subject.workspace.folder(folder), ".")));
+        }
+        for (folder, pattern) in targets {
+            let outcome = self.go(subject, &folder, &["build", "-o", "/dev/null", pattern]).await?;
+            if was_cut_short(&outcome) {
+                return Ok((StepResult::Inconclusive, 1, "the build did not end in time".to_owned()));
+            }
+            if !succeeded(&outcome) {
+                return Ok((
+                    StepResult::Failed,
+                    1,
+                    format!("does not build:\n{}", tail(&text_of(&outcome), 12)),
+                ));
+            }
+        }
+        let whole = if baseline.whole_module_builds { "the whole module" } else { "the changed packages" };
+        Ok((StepResult::Passed, 1, format!("{whole} builds")))
+    }
+
+    async fn vets(&self, subject: Subject<'_>, baseline: &Baseline, folders: &BTreeSet<String>) -> Rung {
+        for folder in folders {
+            let Some(after) = self.vet(subject, folder).await? else {
+                return Ok((StepResult::Inconclusive, 1, "go vet did not end in time".to_owned()));
+            };
+            let before = baseline.vet.get(folder);
+            let new: Vec<&String> =
+                after.iter().filter(|line| before.is_none_or(|all| !all.contains(*line))).collect();
+            if let Some(first) = new.first() {
+                return Ok((StepResult::Failed, 1, format!("go vet reports something new: {first}")));
+            }
+        }
+        Ok((StepResult::Passed, 1, "nothing new".to_owned()))
+    }
+
+    async fn reproducer_after(&self, subject: Subject<'_>, baseline: &Baseline) -> Rung {
+        let Some((reproducer, _)) = &baseline.reproducer else {
+            return Ok((StepResult::Skipped, 0, "there is no reproducer".to_owned()));
+        };
+        subject.workspace.write(&reproducer.file, &reproducer.source)?;
+        let passes = self.passes(subject, reproducer).await;
+        subject.workspace.remove(&reproducer.file)?;
+        passes
+    }
+
+    async fn passes(&self, subject: Subject<'_>, reproducer: &crate::domain::Reproducer) -> Rung {
+        let folder = subject.workspace.folder(reproducer.file.folder());
+        let binary = subject.workspace.bin().join("after.test");
+        if let Some(output) = self.compile_tests(subject, &folder, &binary).await? {
+            return Ok((StepResult::Failed, 0, format!("the reproducer no longer compiles:\n{output}")));
+        }
+        for run in 1..=self.config.reproducer_runs {
+            let outcome = self.run_tests(subject, &folder, &binary, Some(&reproducer.test)).await?;
+            let output = text_of(&outcome);
+            if was_cut_short(&outcome) {
+                return Ok((
+                    StepResult::Failed,
+                    run,
+                    format!("run {run} did not end in time:\n{}", tail(&output, 8)),
+                ));
+            }
+            if !succeeded(&outcome) || !super::report::Report::read(&output).has_passed(&reproducer.test) {
+                return Ok((
+                    StepResult::Failed,
+                    run,
+                    format!("run {run} still fails:\n{}", tail(&output, 8)),
+                ));
+            }
+        }
+        Ok((StepResult::Passed, self.config.reproducer_runs, "passes each time".to_owned()))
+    }
+
+    /// Every test that passed before must pass now.
+    async fn tests_hold(&self, subject: Subject<'_>, baseline: &Baseline, folders: &[String]) -> Rung {
+        let (mut passed, mut failing) = (0, 0);
+        for folder in folders {
+            let before = match baseline.tests.get(folder) {
+                Some(Tests::Ran(before)) => before,
+                Some(Tests::DoNotCompile(output)) => {
+                    let detail = format!("the tests in {folder} do not compile before any change:\n{output}");
+                    return Ok((StepResult::Inconclusive, 1, detail));
+                }
+                Some(Tests::TooSlow) => {
+                    let detail = format!("the tests in {folder} do not end in time even before any change");
+                    return Ok((StepResult::Inconclusive, 1, detail));
+                }
+                Some(Tests::None) | None => continue,
+            };
+            let lost = match self.package_tests(subject, folder, "candidate.test").await? {
+                Tests::Ran(after) => {
+                    before.passed().difference(&after.passed()).copied().map(str::to_owned).collect()
+                }
+                Tests::DoNotCompile(output) => vec![format!("the tests no longer compile:\n{output}")],
+                Tests::TooSlow => vec!["the tests no longer end in time".to_owned()],
+                Tests::None => vec!["the tests are gone".to_owned()],
+            };
+            if let Some(first) = lost.first() {
+                return Ok((
+                    StepResult::Failed,
+                    1,
+                    format!("{first} passed before the change and does not now"),
+                ));
+            }
+            passed += before.passed().len();
+            failing += before.failed_count();
+        }
+        let detail = match (passed, failing) {
+            (0, 0) => return Ok((StepResult::Skipped, 0, "there are no such tests".to_owned())),
+            (passed, 0) => format!("{passed} pass"),
+            (passed, failing) => format!("{passed} pass; {failing} failed already before the change"),
+        };
+        Ok((StepResult::Passed, 1, detail))
+    }
+}
+
+fn parses(candidate: &FixCandidate) -> (StepResult, u32, String) {
+    let broken = candidate
+        .changes
+        .iter()
+        .find(|change| !File::parse(change.path.clone(), change.after.clone()).parses());
+    match broken {
+        Some(change) => (StepResult::Failed, 1, format!("{} has a syntax error", change.path)),
+        None => (StepResult::Passed, 1, "no syntax error".to_owned()),
+    }
+}
+
+fn touched(candidate: &FixCandidate) -> BTreeSet<String> {
+    candidate.changes.iter().map(|change| change.path.folder().to_owned()).collect()
+}

@@ -1,0 +1,132 @@
+//! Candidate to verdict: the ladder of proof and its evidence.
+//!
+//! Each rung is a [`Step`](crate::domain::Step) of the evidence. A rung that fails rejects the
+//! candidate; one that cannot decide (no time left, a broken baseline) makes the verdict inconclusive.
+//! Only when every rung holds and the crash was reproduced through an entry point is a candidate
+//! *proven*. What stood before the change is measured once for all candidates: the [`Baseline`].
+//!
+//! Deliberately absent: any way to make a [`Verdict`] outside this room.
+
+mod baseline;
+mod ladder;
+mod packages;
+mod policy;
+mod report;
+mod verdict;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::{Fault, RepoPath};
+use crate::repository::{Repository, Workspace};
+use crate::sandbox::go::{Folders, GoToolchain};
+use crate::sandbox::{Ended, Job, Outcome, Sandbox};
+
+pub use baseline::{Baseline, Broken};
+pub use verdict::Verdict;
+
+/// How candidates are judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// How often the reproducer must fail without and pass with the patch.
+    pub reproducer_runs: u32,
+    /// Wall time of one build, vet or test run.
+    pub step_timeout: Duration,
+    /// The most packages that import the changed ones whose tests are run too, nearest first.
+    pub max_dependents: usize,
+    /// The most lines a patch may add and remove.
+    pub max_patch_lines: usize,
+}
+
+/// The machinery itself failed: this says nothing about any candidate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The scratch copy cannot be written.
+    #[error(transparent)]
+    Repository(#[from] crate::repository::Error),
+    /// The sandbox did not run.
+    #[error(transparent)]
+    Sandbox(#[from] crate::sandbox::Error),
+}
+
+/// What is judged: one fault in a scratch copy that is exclusively ours meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The repository as it stands.
+    pub repository: &'a Repository,
+    /// A scratch copy of it.
+    pub workspace: &'a Workspace,
+    /// The fault to be mended.
+    pub fault: &'a Fault,
+}
+
+impl Subject<'_> {
+    fn tree(&self) -> PathBuf {
+        self.workspace.tree()
+    }
+
+    /// The folder of the module that owns a file, in the scratch copy.
+    fn module_folder(&self, path: &RepoPath) -> PathBuf {
+        let folder = self.repository.module_of(path).map_or("", |module| module.folder.as_str());
+        self.workspace.folder(folder)
+    }
+}
+
+/// Judges candidates in the sandbox.
+#[derive(Debug)]
+pub struct Validator<'a> {
+    config: &'a Config,
+    go: &'a GoToolchain,
+    sandbox: &'a Sandbox,
+}
+
+impl<'a> Validator<'a> {
+    /// A validator that runs this toolchain in this sandbox.
+    #[must_use]
+    pub const fn new(config: &'a Config, go: &'a GoToolchain, sandbox: &'a Sandbox) -> Self {
+        Self { config, go, sandbox }
+    }
+
+    /// Runs one job of the toolchain, made from the folders of the scratch copy.
+    async fn run(
+        &self,
+        subject: Subject<'_>,
+        job: impl FnOnce(Folders<'_>) -> Job,
+    ) -> Result<Outcome, Error> {
+        let (tree, tmp, bin) = (subject.tree(), subject.workspace.tmp(), subject.workspace.bin());
+        Ok(self.sandbox.run(job(Folders { tree: &tree, tmp: &tmp, bin: &bin })).await?)
+    }
+
+    /// `go` with `args` in a folder of the scratch copy.
+    async fn go(
+        &self,
+        subject: Subject<'_>,
+        folder: &std::path::Path,
+        args: &[&str],
+    ) -> Result<Outcome, Error> {
+        self.run(subject, |folders| self.go.go(folders, folder, args, self.config.step_timeout)).await
+    }
+}
+
+/// Whether a program ended by itself with success.
+const fn succeeded(outcome: &Outcome) -> bool {
+    outcome.ended.is_success()
+}
+
+/// Whether a program was ended by a limit, which says nothing about what it would have answered.
+fn was_cut_short(outcome: &Outcome) -> bool {
+    !matches!(outcome.ended, Ended::Exited(_) | Ended::Signalled(_))
+}
+
+/// Both streams as text, errors last.
+fn text_of(outcome: &Outcome) -> String {
+    let mut text = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&outcome.stderr));
+    text
+}
+
+/// The end of an output that a person is shown: compilers and tests say what counts last.
+fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.trim().lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}

@@ -1,0 +1,73 @@
+//! Which packages import which, from `go list`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
+
+/// Prints one package a line: its folder, its import path, everything it or its tests import.
+pub(super) const LIST_FORMAT: &str = "{{.Dir}}\t{{.ImportPath}}\t{{join .Imports \" \"}} {{join .TestImports \" \"}} {{join .XTestImports \" \"}}";
+
+/// The import graph of one module.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Packages {
+    /// Import path to folder, relative to the tree.
+    folders: BTreeMap<String, String>,
+    /// Import path to those that import it.
+    importers: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Packages {
+    /// Reads the output of `go list -e -f LIST_FORMAT ./...`; folders outside `tree` are left out.
+    pub(super) fn read(output: &str, tree: &Path) -> Self {
+        let mut packages = Self::default();
+        for line in output.lines() {
+            let mut fields = line.splitn(3, '\t');
+            let (Some(folder), Some(path)) = (fields.next(), fields.next()) else { continue };
+            let Ok(folder) = Path::new(folder).strip_prefix(tree) else { continue };
+            packages.folders.insert(path.to_owned(), folder.to_string_lossy().into_owned());
+            for import in fields.next().unwrap_or_default().split_whitespace() {
+                packages.importers.entry(import.to_owned()).or_default().insert(path.to_owned());
+            }
+        }
+        packages
+    }
+
+    /// The folders of the packages that import those in `folders`, nearest first, at most `limit`.
+    pub(super) fn dependents(&self, folders: &BTreeSet<String>, limit: usize) -> Vec<String> {
+        let mut queue: VecDeque<&String> = self
+            .folders
+            .iter()
+            .filter(|(_, folder)| folders.contains(*folder))
+            .map(|(path, _)| path)
+            .collect();
+        let mut seen: BTreeSet<&String> = queue.iter().copied().collect();
+        let mut found = Vec::new();
+        while let Some(path) = queue.pop_front() {
+            for importer in self.importers.get(path).into_iter().flatten() {
+                if found.len() == limit || !seen.insert(importer) {
+                    continue;
+                }
+                queue.push_back(importer);
+                found.extend(self.folders.get(importer).filter(|folder| !folders.contains(*folder)).cloned());
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::Packages;
+
+    #[test]
+    fn dependents_come_nearest_first() {
+        let list =
+            "/t/a\tm/a\tfmt \n/t/b\tm/b\tm/a fmt \n/t/c\tm/c\tm/b  m/c\n/t\tm\tm/c\n/elsewhere/x\tx\tm/a\n";
+        let packages = Packages::read(list, Path::new("/t"));
+        let dependents = |limit| packages.dependents(&BTreeSet::from(["a".to_owned()]), limit);
+        assert_eq!(dependents(9), ["b", "c", ""]);
+        assert_eq!(dependents(1), ["b"]);
+    }
+}

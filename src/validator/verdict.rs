@@ -1,0 +1,72 @@
+//! The verdict, which only this room can mint.
+
+use crate::domain::{Evidence, Reach, Reproducer, Step, StepResult, VerdictKind, VerdictRecord};
+
+/// A judgement on one candidate. It cannot be made or changed outside the validator.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    record: VerdictRecord,
+}
+
+impl Verdict {
+    /// Which of the four.
+    #[must_use]
+    pub const fn kind(&self) -> VerdictKind {
+        self.record.kind
+    }
+
+    /// Why, in one sentence.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.record.reason
+    }
+
+    /// What it rests on.
+    #[must_use]
+    pub const fn evidence(&self) -> &Evidence {
+        &self.record.evidence
+    }
+
+    /// The plain record, for storing and showing.
+    #[must_use]
+    pub fn into_record(self) -> VerdictRecord {
+        self.record
+    }
+
+    /// Judges the steps that were taken. This is the one place where a fix becomes proven.
+    pub(super) fn judge(steps: Vec<Step>, sandbox: String, reproducer: Option<&Reproducer>) -> Self {
+        let first = |result: StepResult| steps.iter().find(|step| step.result == result);
+        let (kind, reason) = if let Some(step) = first(StepResult::Failed) {
+            (VerdictKind::Rejected, because(step))
+        } else if let Some(step) = first(StepResult::Inconclusive) {
+            (VerdictKind::Inconclusive, because(step))
+        } else {
+            match reproducer.map(|reproducer| reproducer.reach) {
+                Some(Reach::EntryPoint) => (
+                    VerdictKind::Proven,
+                    "the reproducer fails before and passes after, and every other step holds".to_owned(),
+                ),
+                Some(Reach::InternalCall) => (
+                    VerdictKind::Plausible,
+                    "every step holds, but the crash was reached by calling an inner function".to_owned(),
+                ),
+                Some(Reach::ForcedState) => (
+                    VerdictKind::Plausible,
+                    "every step holds, but the crash was reached with forced state".to_owned(),
+                ),
+                None => (
+                    VerdictKind::Plausible,
+                    "every step that could be run holds, but the failure was not reproduced".to_owned(),
+                ),
+            }
+        };
+        Self { record: VerdictRecord { kind, reason, evidence: Evidence { steps, sandbox } } }
+    }
+}
+
+fn because(step: &Step) -> String {
+    let name = serde_json::to_value(step.name).ok();
+    let name = name.as_ref().and_then(|name| name.as_str()).unwrap_or_default().replace('_', " ");
+    let first_line = step.detail.lines().next().unwrap_or_default();
+    format!("{name}: {first_line}")
+}

@@ -1,0 +1,45 @@
+//! What the documents say is so.
+
+use clap::Parser as _;
+use hephaestus::cli::Cli;
+use hephaestus::domain::{Class, Nature, Severity};
+
+use crate::harness::project;
+
+fn document(path: &str) -> String {
+    std::fs::read_to_string(project().join(path)).unwrap()
+}
+
+#[test]
+fn the_vocabulary_lists_every_class_and_severity() {
+    let vocabulary = document("docs/vocabulary.md");
+    for class in Class::ALL {
+        let nature = match class.nature() {
+            Nature::Code => "code",
+            Nature::Operational => "operational",
+        };
+        let row = format!("| `{class}` | {nature} | {} |", class.explanation());
+        assert!(vocabulary.contains(&row), "docs/vocabulary.md lacks: {row}");
+    }
+    for severity in Severity::ALL {
+        let row = vocabulary.lines().find(|line| line.starts_with(&format!("| `{severity}` |")));
+        let number = format!("| {} |", severity.otel_number());
+        assert!(row.is_some_and(|row| row.ends_with(&number)), "docs/vocabulary.md lacks {severity}");
+    }
+}
+
+/// Every command that a document shows is one that the program understands.
+#[test]
+fn the_commands_in_the_documents_are_understood() {
+    let mut seen = 0;
+    for path in ["README.md", "docs/vocabulary.md", "docs/performance.md"] {
+        for line in document(path).lines() {
+            let Some((_, command)) = line.split_once("$ hephaestus ") else { continue };
+            let arguments = command.split([' ', '|', '>']).take_while(|word| !word.is_empty());
+            let parsed = Cli::try_parse_from(std::iter::once("hephaestus").chain(arguments));
+            assert!(parsed.is_ok(), "{path}: {line}: {}", parsed.err().unwrap());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 3, "the documents show commands");
+}

@@ -1,0 +1,156 @@
+//! Whatever is wrong with the input: one clear error or verdict, with what to do about it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use super::module::Till;
+use crate::harness::{errors_of, hephaestus, run, succeed};
+
+fn fix(repository: &Path, log: &Path) -> Command {
+    let mut command = hephaestus();
+    command.args(["fix", "--format", "json", "--repo"]).arg(repository).arg("--log").arg(log);
+    command
+}
+
+/// The error of a command that cannot do its work: exit code 2, no output, and words that help.
+fn refusal(command: &mut Command, words: &[&str]) {
+    let output = run(command);
+    let errors = errors_of(&output);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(output.stdout.is_empty(), "nothing on standard output");
+    for word in words {
+        assert!(errors.contains(word), "{word:?} is not in: {errors}");
+    }
+    assert!(!errors.contains("panicked"), "{errors}");
+}
+
+fn only_suggestion(output: &Output) -> Value {
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let suggestions = report["suggestions"].as_array().unwrap();
+    assert_eq!(suggestions.len(), 1, "{report}");
+    suggestions[0].clone()
+}
+
+#[test]
+fn a_missing_log_or_repository_is_named() {
+    let till = Till::new();
+    let log = till.crash_log();
+    refusal(&mut fix(&till.repository(), Path::new("/nowhere/app.log")), &["/nowhere/app.log"]);
+    refusal(&mut fix(&till.repository(), till.outside()), &["directory"]);
+    refusal(&mut fix(Path::new("/nowhere/repo"), &log), &["/nowhere/repo", "--repo"]);
+    refusal(&mut fix(&log, &log), &["not a directory"]);
+    let empty = tempfile::tempdir().unwrap();
+    refusal(&mut fix(empty.path(), &log), &["no go.mod", "--repo"]);
+}
+
+#[test]
+fn a_binary_log_holds_nothing_to_mend() {
+    let till = Till::new();
+    let log = till.outside().join("noise.log");
+    std::fs::write(&log, blake3_noise(1 << 20)).unwrap();
+    let output = succeed(&mut fix(&till.repository(), &log));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["suggestions"], serde_json::json!([]));
+}
+
+/// Bytes without any order, the same each time.
+fn blake3_noise(length: usize) -> Vec<u8> {
+    let mut noise = vec![0; length];
+    blake3::Hasher::new().update(b"noise").finalize_xof().fill(&mut noise);
+    noise
+}
+
+#[test]
+fn code_that_does_not_build_is_said_so() {
+    let till = Till::new();
+    let log = till.crash_log();
+    till.write("basket/more.go", "package basket\n\nvar broken int = \"text\"\n");
+    let output = run(&mut fix(&till.repository(), &log));
+    assert_eq!(output.status.code(), Some(1));
+    let suggestion = only_suggestion(&output);
+    assert_eq!(suggestion["verdict"], "inconclusive");
+    let reason = suggestion["reason"].as_str().unwrap();
+    assert!(reason.contains("does not build before any change") && reason.contains("more.go"), "{reason}");
+}
+
+#[test]
+fn tests_that_fail_already_are_told_apart() {
+    let till = Till::new();
+    let log = till.crash_log();
+    till.write(
+        "basket/other_test.go",
+        "package basket\n\nimport \"testing\"\n\nfunc TestSulks(t *testing.T) { t.Fatal(\"always\") }\n",
+    );
+    let output = succeed(&mut fix(&till.repository(), &log));
+    let suggestion = only_suggestion(&output);
+    assert_eq!(suggestion["verdict"], "proven", "{suggestion}");
+    let steps = suggestion["evidence"]["steps"].as_array().unwrap();
+    let tests = steps.iter().find(|step| step["name"] == "package_tests").unwrap();
+    assert!(tests["detail"].as_str().unwrap().contains("1 failed already before"), "{tests}");
+}
+
+#[test]
+fn tests_that_do_not_compile_leave_it_open() {
+    let till = Till::new();
+    let log = till.crash_log();
+    till.write("basket/other_test.go", "package basket\n\nvar missing = nothing\n");
+    let output = run(&mut fix(&till.repository(), &log));
+    assert_eq!(output.status.code(), Some(1));
+    let suggestion = only_suggestion(&output);
+    assert_eq!(suggestion["verdict"], "inconclusive", "{suggestion}");
+    assert!(suggestion["reason"].as_str().unwrap().contains("compile"), "{suggestion}");
+}
+
+#[test]
+fn a_log_of_another_program_or_version_is_said_so() {
+    let till = Till::new();
+    let log = till.crash_log();
+    let other = tempfile::tempdir().unwrap();
+    std::fs::write(other.path().join("go.mod"), "module example.com/other\n\ngo 1.21\n").unwrap();
+    std::fs::write(other.path().join("other.go"), "package other\n\nfunc Nothing() {}\n").unwrap();
+    let output = run(&mut fix(other.path(), &log));
+    assert_eq!(output.status.code(), Some(1));
+    let suggestion = only_suggestion(&output);
+    assert_eq!(suggestion["verdict"], "inconclusive");
+    assert!(suggestion["reason"].as_str().unwrap().contains("--repo"), "{suggestion}");
+
+    // The same function further down: it is found by its name, and the diagnosis warns.
+    let text = std::fs::read_to_string(till.repository().join("basket/basket.go")).unwrap();
+    let drifted = text.replace("// Last returns", &format!("{}// Last returns", "// More words.\n".repeat(20)));
+    till.write("basket/basket.go", &drifted);
+    let suggestion = only_suggestion(&run(&mut fix(&till.repository(), &log)));
+    assert_eq!(suggestion["locations"][0]["function"], "Last");
+    assert!(suggestion["diagnosis"].as_str().unwrap().contains("another version"), "{suggestion}");
+}
+
+#[test]
+fn no_toolchain_or_sandbox_means_no_execution() {
+    let till = Till::new();
+    let log = till.crash_log();
+    let config = till.outside().join("hephaestus.yaml");
+    std::fs::write(&config, "repository:\n  go: /nowhere/go\n").unwrap();
+    refusal(fix(&till.repository(), &log).arg("--config").arg(&config), &["/nowhere/go", "install Go"]);
+    // Bubblewrap is asked for, and there is none.
+    std::fs::write(&config, "sandbox:\n  tier: bubblewrap\n").unwrap();
+    let no_path = tempfile::tempdir().unwrap();
+    let mut command = fix(&till.repository(), &log);
+    refusal(command.arg("--config").arg(&config).env("PATH", no_path.path()), &["bubblewrap", "install"]);
+}
+
+#[test]
+fn a_full_disk_is_said_so_and_harms_nothing() {
+    let till = Till::new();
+    let log = till.crash_log();
+    let small = tempfile::tempdir().unwrap();
+    let mounted = run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(small.path()));
+    assert!(mounted.status.success(), "this test mounts a small file system: run it as root: {mounted:?}");
+    std::fs::write(small.path().join("filler"), vec![1_u8; 60 << 10]).unwrap();
+    let output = run(fix(&till.repository(), &log).env("TMPDIR", small.path()));
+    succeed(Command::new("umount").arg(small.path()));
+    assert_eq!(output.status.code(), Some(1), "{}", errors_of(&output));
+    let suggestion = only_suggestion(&output);
+    assert_eq!(suggestion["verdict"], "inconclusive");
+    assert!(suggestion["reason"].as_str().unwrap().contains("No space left"), "{suggestion}");
+}

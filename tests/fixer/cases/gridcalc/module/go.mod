@@ -1,0 +1,3 @@
+module gridcalc.dev/grid
+
+go 1.21

@@ -1,0 +1,6 @@
+//! `hephaestus fix`, driven through the real binary with the real Go toolchain.
+
+mod bad_input;
+mod hostile;
+mod judges;
+mod module;

@@ -1,0 +1,63 @@
+//! What every test needs: the real binary, and folders that clean up after themselves.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The root of this project.
+pub(crate) fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The real binary, deaf to the environment's configuration and colours.
+pub(crate) fn hephaestus() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hephaestus"));
+    for variable in ["HEPHAESTUS_CONFIG", "HEPHAESTUS_LOG", "CLICOLOR_FORCE"] {
+        command.env_remove(variable);
+    }
+    command.env("NO_COLOR", "1").current_dir(std::env::temp_dir());
+    command
+}
+
+/// Runs a command to its end and gives its output, its errors as text in the panic if it cannot start.
+pub(crate) fn run(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+/// Runs a command that must succeed.
+pub(crate) fn succeed(command: &mut Command) -> Output {
+    let output = run(command);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{out}\n{err}", output.status);
+    output
+}
+
+/// Standard error as text.
+pub(crate) fn errors_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The Go program that the tests use: the first on PATH, else the usual place.
+pub(crate) fn go() -> Command {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found: Option<PathBuf> = std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/local/go/bin")])
+        .map(|folder| folder.join("go"))
+        .find(|program| program.is_file());
+    let mut command = Command::new(found.expect("the tests need a Go toolchain: run `make setup`"));
+    command.env("GOTOOLCHAIN", "local").env("GOPROXY", "off").env("GOFLAGS", "-mod=mod");
+    command
+}
+
+/// Copies a folder whole.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
