@@ -167,7 +167,7 @@ impl Search<'_> {
             let at = Position { phase: usize::try_from(run.mark.0).unwrap_or(usize::MAX), index: run.mark.1 };
             findings.tried +=
                 if run.report.ended { run.report.tried } else { at.index.saturating_sub(start.index) };
-            tracing::debug!(ended = %run.outcome.ended, report = ?run.report, ?at, stderr = %String::from_utf8_lossy(&run.outcome.stderr).chars().take(300).collect::<String>(), "the harness ran");
+            tracing::debug!(ended = %run.outcome.ended, report = ?run.report, ?at, "the harness ran");
             findings.found = run.report.found.unwrap_or_default();
             if !findings.found.is_empty() {
                 break;
