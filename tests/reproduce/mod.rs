@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use hephaestus::analyzer::go::{fault_facts, parse_trace};
-use hephaestus::domain::{Fault, Reproducer};
+use hephaestus::domain::{Class, Fault, FaultFacts, Location, RepoPath, Reproducer};
 use hephaestus::generator::reproduce::{Reproduction, Request, reproduce};
 use hephaestus::repository::{Repository, Workspace};
 use hephaestus::sandbox::{Config, Folders, GoToolchain, Sandbox};
@@ -196,9 +196,46 @@ cases! {
     handler_behind_mux
     index_by_parsing
     nil_map_write
+    nil_receiver
+    only_inside
     package_main
     recovered_by_the_code
     slice_bounds
     three_packages_deep
     worker_goroutine
+}
+
+#[tokio::test]
+async fn what_cannot_be_reproduced_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = "module m\n\ngo 1.21\n".to_owned();
+    let sound =
+        "package m\n\nfunc F(s string) byte {\n\tif s == \"\" {\n\t\treturn 0\n\t}\n\treturn s[0]\n}\n";
+    let broken = "package broken\n\nfunc F(s string) byte { return s[undefined] }\n";
+    let files = [("go.mod", module.as_str()), ("m.go", sound), ("broken/b.go", broken)];
+    write(folder.path(), &files.map(|(path, text)| (path.to_owned(), text.to_owned())).into());
+    let repository = Repository::open(folder.path()).unwrap();
+    let workspace = Workspace::copy_of(&repository).unwrap();
+    let (go, sandbox) = (GoToolchain::detect(None, &cache()).unwrap(), sandbox());
+    for (class, file, line, expected) in [
+        (Class::LoggedError, "m.go", 7, "no crash to reproduce"),
+        (Class::ConnectionRefused, "m.go", 7, "not of the code"),
+        (Class::IndexOutOfRange, "m.go", 7, "no call of"),
+        (Class::IndexOutOfRange, "broken/b.go", 3, "does not build"),
+    ] {
+        let place = Location { file: RepoPath::new(file).unwrap(), line, function: "F".to_owned() };
+        let message = "runtime error: index out of range [0] with length 0".to_owned();
+        let fault = Fault { class, message, facts: FaultFacts::default(), stack: vec![place] };
+        let request = Request {
+            fault: &fault,
+            repository: &repository,
+            workspace: &workspace,
+            log_context: &[],
+            time_limit: Duration::from_secs(4),
+            seed: 1,
+        };
+        let result = reproduce(request, &go, &sandbox, &|_| ()).await.unwrap();
+        let Reproduction::NotReproduced { reason, .. } = result else { panic!("{result:?}") };
+        assert!(reason.contains(expected), "{reason}");
+    }
 }

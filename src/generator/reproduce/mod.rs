@@ -42,7 +42,7 @@ use crate::domain::{Class, Fault, Reach, Reproducer};
 use crate::repository::{Repository, Workspace};
 use crate::sandbox::{GoToolchain, Sandbox};
 
-use judge::Judge;
+use judge::{Judge, Likeness};
 use search::{Found, Search};
 use seeds::Seeds;
 use session::{Bench, Built, Scratch};
@@ -165,7 +165,7 @@ impl<'a> Attempt<'a> {
         let end = Instant::now() + self.request.time_limit;
         let search_time = SEARCH_TIME.min(self.request.time_limit / 2);
         let shares = u32::try_from(packages.len()).unwrap_or(1).max(1);
-        let (mut tried, mut problems, mut searches) = (0, Vec::new(), Vec::new());
+        let (mut tally, mut searches) = (Tally::default(), Vec::new());
         for (number, package) in packages.iter().enumerate() {
             if Instant::now() >= end {
                 break;
@@ -173,29 +173,24 @@ impl<'a> Attempt<'a> {
             match self.prepare(package, number).await? {
                 Ok(search) => {
                     let time = share(search_time, number, packages.len());
-                    if let Some(done) = self.attempt(&search, false, time, &mut tried, &mut problems).await? {
+                    if let Some(done) = self.attempt(&search, false, time, &mut tally).await? {
                         return Ok(done);
                     }
                     searches.push(search);
                 }
-                Err(problem) => problems.push(problem),
+                Err(problem) => tally.problems.push(problem),
             }
         }
         for search in &searches {
-            if Instant::now() >= end {
+            if Instant::now() >= end || tally.second_best.is_some() {
                 break;
             }
             let time = search_time / 5 / shares;
-            if let Some(done) = self.attempt(search, true, time, &mut tried, &mut problems).await? {
+            if let Some(done) = self.attempt(search, true, time, &mut tally).await? {
                 return Ok(done);
             }
         }
-        problems.dedup();
-        let reason = match problems.is_empty() {
-            true => format!("no call of {tried} ended in the crash"),
-            false => format!("no call of {tried} ended in the crash; {}", problems.join("; ")),
-        };
-        Ok(Reproduction::NotReproduced { reason, tried })
+        Ok(tally.close())
     }
 
     /// Builds the harness of a package; the inner error says why that is not possible.
@@ -233,8 +228,7 @@ impl<'a> Attempt<'a> {
         owned: &OwnedSearch<'_>,
         forced: bool,
         time: Duration,
-        tried: &mut u64,
-        problems: &mut Vec<String>,
+        tally: &mut Tally,
     ) -> Result<Option<Reproduction>, Error> {
         let how = if forced { ", with forced state" } else { "" };
         (self.progress)(&format!("searching {}{how}", owned.surface.import_path));
@@ -250,18 +244,29 @@ impl<'a> Attempt<'a> {
             targets: &owned.package.targets,
         };
         let findings = search.run(forced, time).await?;
-        *tried += findings.tried;
+        tally.tried += findings.tried;
         for found in &findings.found {
             if !found.problem.is_empty() {
-                problems.push(format!("a call that crashes cannot be written as a test: {}", found.problem));
+                tally
+                    .problems
+                    .push(format!("a call that crashes cannot be written as a test: {}", found.problem));
                 continue;
             }
             match self.verify(owned, found).await? {
-                Ok(reproducer) => {
-                    let how = self.sentence(found, *tried);
-                    return Ok(Some(Reproduction::Reproduced { reproducer, tried: *tried, how }));
+                Ok((reproducer, Likeness::Same)) => {
+                    let how = self.sentence(found, tally.tried);
+                    return Ok(Some(Reproduction::Reproduced { reproducer, tried: tally.tried, how }));
                 }
-                Err(problem) => problems.push(problem),
+                Ok((reproducer, Likeness::OtherNil)) => {
+                    let how = format!(
+                        "{}; it is another nil of the statement than the log's",
+                        self.sentence(found, tally.tried)
+                    );
+                    // It may be another defect: it does not count as an entry.
+                    let reach = reproducer.reach.min(Reach::InternalCall);
+                    tally.second_best.get_or_insert((Reproducer { reach, ..reproducer }, how));
+                }
+                Err(problem) => tally.problems.push(problem),
             }
         }
         Ok(None)
@@ -272,7 +277,7 @@ impl<'a> Attempt<'a> {
         &self,
         owned: &OwnedSearch<'_>,
         found: &Found,
-    ) -> Result<Result<Reproducer, String>, Error> {
+    ) -> Result<Result<(Reproducer, Likeness), String>, Error> {
         let reach = match (found.forced, found.entry) {
             (true, _) => Reach::ForcedState,
             (false, true) => Reach::EntryPoint,
@@ -297,8 +302,8 @@ impl<'a> Attempt<'a> {
         let outcome =
             self.bench.run(self.scratch, reproducer.file.folder(), &binary, &args, TEST_TIME).await?;
         let output = [outcome.stdout, outcome.stderr].concat();
-        if self.judge.is_the_crash(&output).is_some() {
-            return Ok(Ok(reproducer));
+        if let Some(likeness) = self.judge.is_the_crash(&output) {
+            return Ok(Ok((reproducer, likeness)));
         }
         tracing::debug!(output = %String::from_utf8_lossy(&output), "the regression test does not crash");
         Ok(Err("its test did not end in the crash of the log".to_owned()))
@@ -319,6 +324,30 @@ impl<'a> Attempt<'a> {
             "{calls}{}, found after {tried} executions (seed {}, phase {}, index {}){drift}",
             found.call, self.request.seed, found.at.phase, found.at.index
         )
+    }
+}
+
+/// What has come of it so far.
+#[derive(Default)]
+struct Tally {
+    tried: u64,
+    problems: Vec<String>,
+    /// A crash at the statement that may be another defect, and how it was reached.
+    second_best: Option<(Reproducer, String)>,
+}
+
+impl Tally {
+    fn close(self) -> Reproduction {
+        let Self { tried, mut problems, second_best } = self;
+        if let Some((reproducer, how)) = second_best {
+            return Reproduction::Reproduced { reproducer, tried, how };
+        }
+        problems.dedup();
+        let reason = match problems.is_empty() {
+            true => format!("no call of {tried} ended in the crash"),
+            false => format!("no call of {tried} ended in the crash; {}", problems.join("; ")),
+        };
+        Reproduction::NotReproduced { reason, tried }
     }
 }
 

@@ -31,15 +31,15 @@ pub(super) fn reproducer(
     if wait.contains("time.") {
         imports.push(Import { name: "time".to_owned(), path: "time".to_owned() });
     }
+    let setup = if found.setup.is_empty() { String::new() } else { format!("{}\n", found.setup) };
     let source = format!(
-        "package {}\n\n{}\n// {test} repeats a call that crashed in {} ({}:{}):\n// {}\nfunc {test}(t *testing.T) {{\n{}\n{wait}}}\n",
+        "package {}\n\n{}\n// {test} repeats a call that crashed in {} ({}:{}):\n// {}\nfunc {test}(t *testing.T) {{\n{setup}{wait}}}\n",
         package.name,
         import_block(imports),
         failing.function,
         failing.file.file_name(),
         failing.line,
         one_line(&fault.message),
-        found.setup,
     );
     Some(Reproducer { file: RepoPath::new(&path).ok()?, test, source, reach })
 }

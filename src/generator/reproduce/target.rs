@@ -76,8 +76,9 @@ impl Frame<'_> {
                 || self.function.identifier == "main" && self.file.package == "main")
     }
 
+    /// Whether a panic ends here: it is recovered, and not raised again.
     fn recovers(&self) -> bool {
-        self.body().contains("recover()")
+        self.body().split_once("recover()").is_some_and(|(_, after)| !after.contains("panic("))
     }
 }
 

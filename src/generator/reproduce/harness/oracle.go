@@ -78,6 +78,10 @@ func (c *Config) match(seen *crash) (score int, exact bool) {
 	if !function || !line && !c.Drifted {
 		return 0, false
 	}
+	text := messageOf(seen.value)
+	if c.Class == "explicit_panic" && !c.sameRaise(seen, text) {
+		return 0, false
+	}
 	score = 100
 	if line {
 		score += 50
@@ -95,13 +99,45 @@ func (c *Config) match(seen *crash) (score int, exact bool) {
 			}
 		}
 	}
-	text := messageOf(seen.value)
 	if text == c.Message || strings.HasSuffix(c.Message, text) {
 		score += 30
 	} else if shape(text) == shape(c.Message) {
 		score += 20
 	}
 	return score, line
+}
+
+// sameRaise tells panics apart that one helper raises for many callers: the words are the same, or the
+// caller is.
+func (c *Config) sameRaise(seen *crash, text string) bool {
+	if skeleton(text) == skeleton(c.Message) || len(c.Stack) < 2 {
+		return true
+	}
+	if len(seen.frames) < 2 {
+		return false
+	}
+	_, line := samePlace(seen.frames[1], c.Stack[1])
+	return line
+}
+
+// skeleton is a message without its values: numbers, and what stands in quotes.
+func skeleton(s string) string {
+	var out strings.Builder
+	quote := rune(0)
+	for _, r := range strings.TrimSpace(s) {
+		switch {
+		case quote != 0:
+			if r == quote {
+				quote = 0
+			}
+		case r == '"' || r == '\'' || r == '`':
+			quote = r
+		case r >= '0' && r <= '9':
+		default:
+			out.WriteRune(r)
+		}
+	}
+	return out.String()
 }
 
 // shape masks numbers but keeps their signs: [-1] and [5] are different mistakes.
