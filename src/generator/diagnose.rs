@@ -25,6 +25,10 @@ pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
     }
     summary.push(what_a_fix_must_do(event.class).to_owned());
     let fault = Fault { class: event.class, message: event.message.clone(), facts, stack: locations.clone() };
+    // Where the goroutine was started may be where a fix belongs, but it is not on the stack.
+    let started = event.trace.as_ref().and_then(|trace| repository.locate(trace.created_by.as_ref()?));
+    let locations =
+        locations.iter().cloned().chain(started.filter(|place| !locations.contains(place))).collect();
     Diagnosis { summary: summary.join(" "), locations, fault }
 }
 

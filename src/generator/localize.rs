@@ -22,8 +22,7 @@ const SHORTEST_LITERAL: usize = 4;
 #[must_use]
 pub fn localize(event: &ErrorEvent, repository: &Repository) -> Vec<Location> {
     let on_stack = |trace: &crate::domain::Trace| {
-        let frames = trace.frames.iter().chain(&trace.created_by);
-        unique(frames.filter_map(|frame| repository.locate(frame)))
+        unique(trace.frames.iter().filter_map(|frame| repository.locate(frame)))
     };
     match event.trace.as_ref().map(on_stack) {
         Some(found) if !found.is_empty() => found,

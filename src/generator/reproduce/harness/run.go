@@ -317,18 +317,21 @@ func (s *search) newWorker() *worker {
 	return w
 }
 
-// do runs one term. The panic is looked at while it passes, before the stack is gone.
+// do runs one term. The panic is looked at while it passes, before the stack is gone. Only one that
+// comes out of the function which is the target counts: one that comes out of its preparation would
+// show that another function crashes, and say nothing of the way the log tells.
 func (w *worker) do(term *Term, tree string) {
 	var seen *crash
+	running := new(evaluator)
 	defer func() {
 		if value := recover(); value != nil {
-			if _, ours := value.(invalid); !ours {
+			if _, ours := value.(invalid); !ours && running.current == term.fn {
 				seen = observe(value, tree)
 			}
 		}
 		w.seen <- seen
 	}()
-	new(evaluator).eval(term, reflect.Value{})
+	running.eval(term, reflect.Value{})
 }
 
 // run executes a term and returns the panic that ended it, if one did.
