@@ -5,6 +5,9 @@
 
 mod config_command;
 mod corpus;
+mod docs;
+mod fixer;
+mod harness;
 mod reproduce;
 mod sandbox;
 mod scan_command;

@@ -1,5 +1,6 @@
 //! What holds before any change: the measure for every candidate of one fault.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
@@ -90,12 +91,12 @@ impl Validator<'_> {
             return Ok(Err(broken.clone()));
         }
         let module = subject.module_of(&place.file);
-        if !baseline.modules.contains_key(&module) {
-            let path = subject.workspace.folder(&module);
+        if let Entry::Vacant(vacant) = baseline.modules.entry(module) {
+            let path = subject.workspace.folder(vacant.key());
             let listed = self.go(subject, &path, &["list", "-e", "-f", LIST_FORMAT, "./..."]).await?;
             let packages = Packages::read(&String::from_utf8_lossy(&listed.stdout), &subject.tree());
             let whole = self.go(subject, &path, &["build", "-o", "/dev/null", "./..."]).await?;
-            baseline.modules.insert(module, Module { packages, builds: succeeded(&whole) });
+            vacant.insert(Module { packages, builds: succeeded(&whole) });
         }
         Ok(Ok(()))
     }

@@ -19,6 +19,8 @@ struct Change<'a> {
     module: Module,
     /// The folders of the packages it changes.
     folders: BTreeSet<String>,
+    /// Those and the folder of the package at fault.
+    tested: BTreeSet<String>,
     /// The folders of packages that import those.
     dependents: Vec<String>,
 }
@@ -87,14 +89,16 @@ impl Validator<'_> {
             let folders = touched(candidate);
             let module = candidate.changes.first().map(|change| subject.module_of(&change.path));
             let module = module.and_then(|folder| baseline.modules.get(&folder).cloned()).unwrap_or_default();
-            let dependents = module.packages.dependents(&folders, self.config.max_dependents);
+            let at_fault = subject.fault.stack.first().map(|place| place.file.folder().to_owned());
+            let tested: BTreeSet<String> = folders.iter().cloned().chain(at_fault).collect();
+            let dependents = module.packages.dependents(&tested, self.config.max_dependents);
             for folder in &folders {
                 self.measure_vet(subject, baseline, folder).await?;
             }
-            for folder in folders.iter().chain(&dependents) {
+            for folder in tested.iter().chain(&dependents) {
                 self.measure(subject, baseline, folder).await?;
             }
-            let change = Change { candidate, confirmed, module, folders, dependents };
+            let change = Change { candidate, confirmed, module, folders, tested, dependents };
             change.make(subject)?;
             let climbed = self.with_change(subject, baseline, &change, &mut climb).await;
             change.take_back(subject)?;
@@ -120,8 +124,8 @@ impl Validator<'_> {
             climb.steps.push(confirmed.before.clone());
         }
         climb.step(StepName::ReproducerAfter, self.reproducer_after(subject, change)).await?;
-        let folders: Vec<String> = change.folders.iter().cloned().collect();
-        climb.step(StepName::PackageTests, self.tests_hold(subject, baseline, change, &folders)).await?;
+        let tested: Vec<String> = change.tested.iter().cloned().collect();
+        climb.step(StepName::PackageTests, self.tests_hold(subject, baseline, change, &tested)).await?;
         let dependents = self.tests_hold(subject, baseline, change, &change.dependents);
         climb.step(StepName::DependentTests, dependents).await
     }

@@ -27,7 +27,8 @@ fn refusal(command: &mut Command, words: &[&str]) {
 }
 
 fn only_suggestion(output: &Output) -> Value {
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
     let suggestions = report["suggestions"].as_array().unwrap();
     assert_eq!(suggestions.len(), 1, "{report}");
     suggestions[0].clone()
@@ -118,7 +119,8 @@ fn a_log_of_another_program_or_version_is_said_so() {
 
     // The same function further down: it is found by its name, and the diagnosis warns.
     let text = std::fs::read_to_string(till.repository().join("basket/basket.go")).unwrap();
-    let drifted = text.replace("// Last returns", &format!("{}// Last returns", "// More words.\n".repeat(20)));
+    let drifted =
+        text.replace("// Last returns", &format!("{}// Last returns", "// More words.\n".repeat(20)));
     till.write("basket/basket.go", &drifted);
     let suggestion = only_suggestion(&run(&mut fix(&till.repository(), &log)));
     assert_eq!(suggestion["locations"][0]["function"], "Last");
@@ -144,7 +146,8 @@ fn a_full_disk_is_said_so_and_harms_nothing() {
     let till = Till::new();
     let log = till.crash_log();
     let small = tempfile::tempdir().unwrap();
-    let mounted = run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(small.path()));
+    let mounted =
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(small.path()));
     assert!(mounted.status.success(), "this test mounts a small file system: run it as root: {mounted:?}");
     std::fs::write(small.path().join("filler"), vec![1_u8; 60 << 10]).unwrap();
     let output = run(fix(&till.repository(), &log).env("TMPDIR", small.path()));

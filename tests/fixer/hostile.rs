@@ -16,7 +16,10 @@ fn a_hostile_repository_does_no_harm() {
     let mark = |name: &str| outside.join(name).display().to_string();
 
     // git would run this at the least occasion.
-    till.write(".git/config", &format!("[core]\n\tfsmonitor = touch {}\n\thooksPath = hooks\n", mark("fsmonitor")));
+    till.write(
+        ".git/config",
+        &format!("[core]\n\tfsmonitor = touch {}\n\thooksPath = hooks\n", mark("fsmonitor")),
+    );
     till.write("hooks/pre-commit", &format!("#!/bin/sh\ntouch {}\n", mark("hook")));
     till.write("basket/gen.go", &format!("package basket\n\n//go:generate touch {}\n", mark("generate")));
     // Reached through a link, a write would land outside; a read would leak.
@@ -55,7 +58,13 @@ fn apply_writes_the_proven_fix_and_nothing_through_a_link() {
     let till = Till::new();
     let log = till.crash_log();
     let fix = |command: &mut std::process::Command| -> Value {
-        let output = command.args(["fix", "--apply", "--format", "json", "--repo"]).arg(till.repository()).arg("--log").arg(&log).output().unwrap();
+        let output = command
+            .args(["fix", "--apply", "--format", "json", "--repo"])
+            .arg(till.repository())
+            .arg("--log")
+            .arg(&log)
+            .output()
+            .unwrap();
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
     };
     let before = std::fs::read_to_string(till.repository().join("basket/basket.go")).unwrap();

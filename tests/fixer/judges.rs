@@ -82,7 +82,11 @@ impl Case {
         if let Some(patch) = patch {
             let file = copy.path().join("fix.patch");
             std::fs::write(&file, patch).unwrap();
-            succeed(std::process::Command::new("git").args(["apply", "--unsafe-paths", "fix.patch"]).current_dir(copy.path()));
+            succeed(
+                std::process::Command::new("git")
+                    .args(["apply", "--unsafe-paths", "fix.patch"])
+                    .current_dir(copy.path()),
+            );
             std::fs::remove_file(file).unwrap();
         }
         let (Some(package), Some(file), Some(test)) = (&judge.package, &judge.file, &judge.test) else {
@@ -150,7 +154,8 @@ fn every_judge_fails_on_the_code_as_it_is() {
         ("examples/shop", "tests/fixer/shop_judges"),
         ("tests/fixer/cases/gridcalc/module", "tests/fixer/cases/gridcalc/judges"),
     ] {
-        let case = Case { module: project().join(module), judges: project().join(judges), report: Value::Null };
+        let case =
+            Case { module: project().join(module), judges: project().join(judges), report: Value::Null };
         for judge in case.judges() {
             if judge.expect != Expectation::Operational {
                 assert!(case.judge(&judge, None).is_err(), "{} does not judge anything", judge.defect);
@@ -165,7 +170,11 @@ fn the_shop_is_mended_as_its_judges_want() {
     let logs = folder.path().join("logs");
     succeed(std::process::Command::new("bash").arg(project().join("examples/demo/traffic.sh")).arg(&logs));
     let module = checked_out(&project().join("examples/shop"), folder.path());
-    let case = Case::run(module, project().join("tests/fixer/shop_judges"), &[logs.join("shop.log"), logs.join("shop.err")]);
+    let case = Case::run(
+        module,
+        project().join("tests/fixer/shop_judges"),
+        &[logs.join("shop.log"), logs.join("shop.err")],
+    );
 
     let expected: BTreeMap<String, u64> =
         serde_json::from_slice(&std::fs::read(logs.join("expected.json")).unwrap()).unwrap();
@@ -176,7 +185,12 @@ fn the_shop_is_mended_as_its_judges_want() {
             _ => case.suggestion(&judge),
         };
         let found = found.unwrap_or_else(|| panic!("{} is not found", judge.defect));
-        assert_eq!(found["count"].as_u64(), expected.get(&judge.defect).copied(), "count of {}", judge.defect);
+        assert_eq!(
+            found["count"].as_u64(),
+            expected.get(&judge.defect).copied(),
+            "count of {}",
+            judge.defect
+        );
     }
     let operational = case.report["operational"].as_array().unwrap();
     assert_eq!(operational.len(), 1, "one operational failure, without a patch: {operational:?}");

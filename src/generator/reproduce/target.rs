@@ -108,8 +108,12 @@ pub(super) fn choose(fault: &Fault, repository: &Repository) -> Vec<Package> {
     // A panic does not leave a function that recovers it: what stands outside cannot show it.
     let seen = frames.iter().skip(1).position(|frame| frame.recovers()).map_or(frames.len(), |at| at + 1);
     let mut packages: Vec<Package> = Vec::new();
-    let callable: Vec<&Frame<'_>> =
+    let mut callable: Vec<&Frame<'_>> =
         frames[..seen].iter().rev().filter(|frame| !frame.is_start() && !frame.is_middleware()).collect();
+    // What a command's own package does before it calls into the rest (arguments, files) is part of the
+    // start: the entry is what it calls. A program that is all one package has its entry there.
+    let outside = callable.iter().position(|frame| frame.file.package != "main" || frame.is_handler());
+    callable.drain(..outside.unwrap_or(0));
     let outermost = callable.first().map(|frame| frame.folder().to_owned());
     if seen == frames.len() {
         let web = callable.iter().filter(|frame| frame.is_handler() || frame.makes_handler());

@@ -25,11 +25,20 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for depth in 0..case.frames.len() {
         let Some(file) = case.file(depth).filter(|file| is_repairable(file)) else { continue };
+        // A caller never gets behind the call that failed: only what it passed in counts.
+        let passed_in = match depth.checked_sub(1).map(|inner| case.call_into(inner)) {
+            None => None,
+            Some(Some((_, call, _))) => Some(call.byte_range()),
+            Some(None) => continue,
+        };
         let mut seen = Vec::new();
         let used = case.raisers(depth, |file, node| {
             node.kind() == "identifier" && defining_call(case, file, node).is_some()
         });
         for variable in used {
+            if passed_in.as_ref().is_some_and(|call| !call.contains(&variable.start_byte())) {
+                continue;
+            }
             let Some(definition) = defining_call(case, file, variable) else { continue };
             if !seen.contains(&definition.statement) && definition.statement != variable {
                 seen.push(definition.statement);
