@@ -28,13 +28,12 @@ pub(super) fn suggestion(out: &mut impl Write, number: usize, suggestion: &Sugge
     }
     field(out, "diagnosis", &plain(&s.diagnosis))?;
     let reproduced = match &s.reproducer {
-        Some(test) => format!(
-            "by {} in {}, reached through: {}",
-            test.test,
-            test.file,
-            test.reach.as_str().replace('_', " ")
-        ),
-        None => "no".to_owned(),
+        Some(test) => {
+            let reach = test.reach.as_str().replace('_', " ");
+            format!("by {} in {}, through: {reach}; {}", test.test, test.file, s.search)
+        }
+        None if s.search.is_empty() => "no".to_owned(),
+        None => format!("no: {}", s.search),
     };
     field(out, "reproduced", &reproduced)?;
     if let (Some(rule), Some(explanation)) = (&s.rule, &s.explanation) {

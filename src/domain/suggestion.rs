@@ -23,6 +23,8 @@ pub struct Suggestion {
     pub reproduced: bool,
     /// The test that reproduces it.
     pub reproducer: Option<Reproducer>,
+    /// How the search for it went: which call, after how many executions, or why there is none.
+    pub search: String,
     /// The verdict on the fix, or on the attempt to find one.
     pub verdict: VerdictKind,
     /// Why, in one sentence.

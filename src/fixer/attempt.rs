@@ -18,7 +18,7 @@ pub(super) struct Attempt<'a> {
     log_context: &'a [String],
     progress: Progress<'a>,
     reproducer: Option<Reproducer>,
-    not_reproduced: Option<String>,
+    search: String,
     best: Option<(FixCandidate, Verdict)>,
     judged: usize,
     obstacle: Option<String>,
@@ -50,7 +50,7 @@ impl<'a> Attempt<'a> {
             log_context,
             progress,
             reproducer: None,
-            not_reproduced: None,
+            search: String::new(),
             best: None,
             judged: 0,
             obstacle: None,
@@ -121,8 +121,11 @@ impl<'a> Attempt<'a> {
             seed: self.fixer.config.seed,
         };
         match reproduce(request, &self.fixer.go, &self.fixer.sandbox, self.progress).await? {
-            Reproduction::Reproduced { reproducer, .. } => self.reproducer = Some(reproducer),
-            Reproduction::NotReproduced { reason, .. } => self.not_reproduced = Some(reason),
+            Reproduction::Reproduced { reproducer, how, .. } => {
+                self.reproducer = Some(reproducer);
+                self.search = how;
+            }
+            Reproduction::NotReproduced { reason, .. } => self.search = reason,
         }
         Ok(())
     }
@@ -147,6 +150,7 @@ impl<'a> Attempt<'a> {
             patch: None,
             evidence: Evidence { steps: Vec::new(), sandbox: self.fixer.sandbox.tier().to_string() },
             reproducer: self.reproducer,
+            search: self.search,
             seconds,
         };
         let mut changes = Vec::new();
@@ -174,9 +178,6 @@ impl<'a> Attempt<'a> {
                 suggestion.verdict = VerdictKind::Rejected;
                 suggestion.reason = "no rule has a candidate for it".to_owned();
             }
-        }
-        if let Some(reason) = self.not_reproduced.filter(|_| suggestion.verdict != VerdictKind::Proven) {
-            suggestion.reason = format!("{} (not reproduced: {reason})", suggestion.reason);
         }
         Finding::Defect { suggestion: Box::new(suggestion), changes }
     }

@@ -58,6 +58,15 @@ fn what_happened(class: Class, facts: &FaultFacts, message: &str) -> String {
             ((None, Some(end)), Some(length)) => {
                 format!("A part was cut out up to {end} of something of length {length}.")
             }
+            ((None, Some(end)), None) if end < 0 => {
+                format!("A part was cut out up to {end}, which is never a position.")
+            }
+            ((Some(low), None), None) if low < 0 => {
+                format!("A part was cut out from {low}, which is never a position.")
+            }
+            ((Some(low), None), Some(length)) => {
+                format!("A part was cut out from {low} of something of length {length}.")
+            }
             _ => "A part was cut out beyond the bounds.".to_owned(),
         },
         Class::DivideByZero => "An integer was divided by zero.".to_owned(),
