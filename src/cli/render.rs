@@ -86,7 +86,7 @@ fn field(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {
         if index > 0 {
             write!(out, "  {:LABEL$}", "")?;
         }
-        writeln!(out, "{line}")?;
+        writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
 }

@@ -19,6 +19,9 @@ impl Repository {
             for file in self.go_files_in(&folder) {
                 let Some(function) = file.function(&symbol.function) else { continue };
                 let same_file = file.path.file_name() == file_name;
+                if same_file && let Some(location) = inlined_closure(&file, frame.line, &symbol) {
+                    return Some(location);
+                }
                 let line = if same_file && function.lines.contains(&frame.line) {
                     frame.line
                 } else {
@@ -78,6 +81,19 @@ impl Repository {
     }
 }
 
+/// A closure of a function that was inlined bears both names, `F.G.func1`: it stands in `G`, where the
+/// line says.
+fn inlined_closure(file: &File, line: u32, symbol: &Symbol) -> Option<Location> {
+    let (_, number) = symbol.closure.rsplit_once(".func")?;
+    let holder = file.function_at(line).filter(|holder| holder.name != symbol.function)?;
+    let named = symbol.closure.contains(&holder.identifier);
+    named.then(|| Location {
+        file: file.path.clone(),
+        line,
+        function: format!("{}.func{number}", holder.name),
+    })
+}
+
 fn location(file: &RepoPath, line: u32, symbol: &Symbol) -> Location {
     Location { file: file.clone(), line, function: format!("{}{}", symbol.function, symbol.closure) }
 }
@@ -102,4 +118,67 @@ fn shared_tail(path: &str, printed: &str) -> Option<usize> {
     let shared =
         path.rsplit('/').zip(printed.rsplit('/')).take_while(|(ours, theirs)| ours == theirs).count();
     (shared > 0).then_some(shared)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVER: &str = "package api
+
+func (s *Server) Handler() http.Handler {
+\treturn s.logged(mux)
+}
+
+func (s *Server) logged(next http.Handler) http.Handler {
+\treturn http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+\t\tnext.ServeHTTP(w, r)
+\t})
+}
+";
+
+    #[test]
+    fn frames_find_their_statements() {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in [
+            ("go.mod", "module example.com/shop\n"),
+            ("api/server.go", SERVER),
+            ("tool/go.mod", "module example.com/shop/tool\n"),
+            ("tool/main.go", "package main\n\nfunc main() {\n\trun()\n}\n"),
+        ] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let repository = Repository::open(folder.path()).unwrap();
+        let locate = |function: &str, file: &str, line| {
+            let frame = Frame { function: function.to_owned(), file: file.to_owned(), line, in_app: true };
+            let location = repository.locate(&frame)?;
+            Some((location.file.to_string(), location.line, location.function))
+        };
+        let at = |file: &str, line, function: &str| Some((file.to_owned(), line, function.to_owned()));
+        let api = "example.com/shop/api.(*Server)";
+        assert_eq!(
+            locate(&format!("{api}.logged.func1"), "/src/api/server.go", 9),
+            at("api/server.go", 9, "(*Server).logged.func1")
+        );
+        // Inlined into its caller, the closure bears both names.
+        let inlined = format!("{api}.Handler.(*Server).logged.func2");
+        assert_eq!(locate(&inlined, "x/server.go", 9), at("api/server.go", 9, "(*Server).logged.func2"));
+        // The line is of another version: the function stands for it.
+        assert_eq!(
+            locate(&format!("{api}.Handler"), "x/server.go", 90),
+            at("api/server.go", 3, "(*Server).Handler")
+        );
+        // `main` is found by its file, and a nested module by its path.
+        assert_eq!(locate("main.main", "/build/tool/main.go", 4), at("tool/main.go", 4, "main"));
+        for (function, file) in [
+            ("net/http.(*conn).serve", "net/http/server.go"),
+            ("example.com/shopper/api.F", "x.go"),
+            ("main.gone", "main.go"),
+            ("", ""),
+        ] {
+            assert_eq!(locate(function, file, 1), None, "{function}");
+        }
+    }
 }
