@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::Exit;
 use super::progress::FixProgress;
@@ -59,7 +60,14 @@ impl FixArgs {
         let progress = FixProgress::new();
         let request = Request { repo: self.repo, logs: self.logs, apply: self.apply };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let fixed = runtime.block_on(fix(config, request, progress.listener()));
+        let fixed = runtime.block_on(async {
+            // Broken off, the work is dropped, which ends what runs in the sandbox and removes the copies.
+            tokio::select! {
+                fixed = fix(config, request, progress.listener()) => fixed,
+                signal = interrupted() => Err(anyhow::anyhow!("broken off by {}; nothing was changed", signal?)),
+            }
+        });
+        drop(runtime);
         progress.finish();
         let report = fixed?;
         match self.format {
@@ -71,6 +79,17 @@ impl FixArgs {
         }
         let proven = report.suggestions.iter().any(|suggestion| suggestion.verdict == VerdictKind::Proven);
         Ok(if proven || report.suggestions.is_empty() { Exit::Yes } else { Exit::No })
+    }
+}
+
+/// Waits for a signal that asks the program to end, and names it.
+async fn interrupted() -> std::io::Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    tokio::select! {
+        done = tokio::signal::ctrl_c() => done.map(|()| "SIGINT"),
+        _ = terminate.recv() => Ok("SIGTERM"),
+        _ = hang_up.recv() => Ok("SIGHUP"),
     }
 }
 

@@ -24,6 +24,8 @@ use crate::telemetry::{self, LogFormat, LogLevel, LogOptions};
 const EXAMPLES: &str = "\
 Examples:
   hephaestus scan app.log                  which errors are in my log?
+  hephaestus fix --repo . --log app.log    what mends them, and does it hold?
+  hephaestus doctor                        can this machine prove fixes?
   hephaestus config check                  is my configuration right?
   hephaestus config show --format json     what holds in the end, secrets left out
 

@@ -157,3 +157,26 @@ fn a_full_disk_is_said_so_and_harms_nothing() {
     assert_eq!(suggestion["verdict"], "inconclusive");
     assert!(suggestion["reason"].as_str().unwrap().contains("No space left"), "{suggestion}");
 }
+
+#[test]
+fn broken_off_it_leaves_nothing_behind() {
+    let till = Till::new();
+    let log = till.crash_log();
+    let scratch = tempfile::tempdir().unwrap();
+    let mut child = fix(&till.repository(), &log)
+        .env("TMPDIR", scratch.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The copy is made before anything runs in it.
+    let begun = std::time::Instant::now();
+    while std::fs::read_dir(scratch.path()).unwrap().next().is_none() {
+        assert!(begun.elapsed().as_secs() < 60, "no scratch copy was made");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    succeed(Command::new("kill").arg(child.id().to_string()));
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    let left: Vec<_> = std::fs::read_dir(scratch.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
