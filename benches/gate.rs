@@ -11,7 +11,8 @@ const PLAIN: &str =
 const JSON: &str = "{\"time\":\"2024-05-01T10:00:00Z\",\"level\":\"INFO\",\"msg\":\"request\",\"path\":\"/orders/17\",\"status\":200,\"took\":\"1.2ms\"}\n";
 const CRI: &str = "2024-05-01T10:00:00.000000000Z stdout F {\"level\":\"info\",\"ts\":1714557600.1,\"msg\":\"request\",\"path\":\"/orders/17\"}\n";
 /// Holds words that the gate looks for, and is no error.
-const DECOY: &str = "2024/05/01 10:00:00.000000 server.go:90: no errors: panic button checked, 0 failed, error_count=0\n";
+const DECOY: &str =
+    "2024/05/01 10:00:00.000000 server.go:90: no errors: panic button checked, 0 failed, error_count=0\n";
 
 fn gate(criterion: &mut Criterion) {
     let analyzer = Analyzer::new(&Config::default()).expect("the default configuration is sound");

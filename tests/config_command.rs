@@ -32,8 +32,12 @@ fn a_good_file_is_told_from_where() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "ok: built-in defaults\n"));
 
     std::fs::write(directory.path().join("hephaestus.yaml"), "fixer: {parallel: 2}\n").unwrap();
+    let output = run(directory.path(), &["config", "check", "hephaestus.yaml"]);
+    let named = "ok: hephaestus.yaml (named on the command line)\n";
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), named));
+    // The working folder may be a repository that nobody trusts: nothing is read there unasked.
     let output = run(directory.path(), &["config", "check"]);
-    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "ok: hephaestus.yaml\n"));
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "ok: built-in defaults\n"));
 
     let original = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/config/original.yaml");
     let output = run_with(directory.path(), &["config", "check"], &[("HEPHAESTUS_CONFIG", original)]);
@@ -101,7 +105,8 @@ fn the_printed_defaults_are_a_file_to_start_from() {
     let directory = tempfile::tempdir().unwrap();
     let output = run(directory.path(), &["config", "defaults"]);
     std::fs::write(directory.path().join("hephaestus.yaml"), &output.stdout).unwrap();
-    assert_eq!(text(&run(directory.path(), &["config", "check"]).stdout), "ok: hephaestus.yaml\n");
+    let output = run(directory.path(), &["config", "check", "hephaestus.yaml"]);
+    assert_eq!(text(&output.stdout), "ok: hephaestus.yaml (named on the command line)\n");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! One pass over logs that are there already, and a fix for every defect found in them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -11,8 +11,10 @@ use tokio::task::JoinSet;
 
 use super::{evidence, parts};
 use crate::config::Config;
-use crate::domain::{ErrorGroup, FileChange, Fingerprint, OperationalFinding, Suggestion, VerdictKind};
-use crate::fixer::{Finding, Fixer, Workbench};
+use crate::domain::{
+    ErrorGroup, FileChange, Fingerprint, OperationalFinding, RepoPath, Suggestion, VerdictKind,
+};
+use crate::fixer::{Finding, Fixer, Workbench, operational};
 use crate::repository::Repository;
 
 /// What to do.
@@ -57,7 +59,7 @@ pub enum Stage {
         total: usize,
         /// Its title.
         title: String,
-        /// The verdict, or that it is operational.
+        /// The verdict.
         outcome: String,
         /// Wall time, in seconds.
         seconds: f64,
@@ -68,12 +70,14 @@ pub enum Stage {
 pub type Listener = Arc<dyn Fn(Stage) + Send + Sync>;
 
 /// What came of it. Its JSON form is the contract of `hephaestus fix`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Report {
     /// Every code defect, in the order of severity and count.
     pub suggestions: Vec<Suggestion>,
     /// Every operational failure.
     pub operational: Vec<OperationalFinding>,
+    /// Code defects beyond `fixer.max_defects`, which were not worked on.
+    pub left_out: usize,
     /// What `apply` did; empty without it.
     pub applied: Vec<Application>,
 }
@@ -96,39 +100,59 @@ pub async fn fix(config: &Config, request: Request, listener: Listener) -> anyho
     let repository = Arc::new(Repository::open_within(&request.repo, parts::repository(config))?);
     let found = evidence::gather(&request.logs, config)?;
     listener(Stage::Read { events: found.events, groups: found.groups.len() });
-    let mut report = Report { suggestions: Vec::new(), operational: Vec::new(), applied: Vec::new() };
-    if found.groups.is_empty() {
+    let mut report = Report::default();
+    let mut defects = Vec::new();
+    for group in found.groups {
+        match operational(&group, &repository) {
+            Some(finding) => report.operational.push(finding),
+            None => defects.push(group),
+        }
+    }
+    if defects.is_empty() {
         return Ok(report);
     }
+    report.left_out = defects.split_off(defects.len().min(parts::as_usize(config.fixer.max_defects))).len();
     let work = Work {
         repository: Arc::clone(&repository),
         fixer: parts::fixer(config)?,
         context: found.context,
         listener,
-        total: found.groups.len(),
-        waiting: Mutex::new((1..).zip(found.groups).collect()),
+        total: defects.len(),
+        waiting: Mutex::new((1..).zip(defects).collect()),
     };
     let findings = work.all(parts::as_usize(config.fixer.parallel)).await?;
     let mut proven: Vec<(Fingerprint, Vec<FileChange>)> = Vec::new();
-    for finding in findings {
-        match finding {
-            Finding::Operational(finding) => report.operational.push(*finding),
-            Finding::Defect { suggestion, changes } => {
-                if suggestion.verdict == VerdictKind::Proven && !suggestion.masks {
-                    proven.push((suggestion.fingerprint, changes));
-                }
-                report.suggestions.push(*suggestion);
-            }
+    for Finding { suggestion, changes } in findings {
+        if suggestion.verdict == VerdictKind::Proven && !suggestion.masks {
+            proven.push((suggestion.fingerprint, changes));
         }
+        report.suggestions.push(suggestion);
     }
     if request.apply {
-        let apply = |(fingerprint, changes): (Fingerprint, Vec<FileChange>)| Application {
-            fingerprint,
-            error: repository.apply(&changes).err().map(|error| error.to_string()),
-        };
-        report.applied = proven.into_iter().map(apply).collect();
+        report.applied = apply(&repository, proven);
     }
     Ok(report)
+}
+
+/// Writes fixes into the repository. Each was proven on its own: one that touches a file which another
+/// has just changed is left for the next run, which proves it on the code as it then stands.
+fn apply(repository: &Repository, proven: Vec<(Fingerprint, Vec<FileChange>)>) -> Vec<Application> {
+    let mut touched: BTreeSet<RepoPath> = BTreeSet::new();
+    let mut applied = Vec::new();
+    for (fingerprint, changes) in proven {
+        let error = match changes.iter().find(|change| touched.contains(&change.path)) {
+            Some(change) => Some(format!(
+                "another fix of this run has changed {}: run the command again to prove this one on top of it",
+                change.path
+            )),
+            None => repository.apply(&changes).err().map(|error| error.to_string()),
+        };
+        if error.is_none() {
+            touched.extend(changes.into_iter().map(|change| change.path));
+        }
+        applied.push(Application { fingerprint, error });
+    }
+    applied
 }
 
 /// What the workers share.
@@ -188,10 +212,7 @@ impl Work {
         };
         let begun = Instant::now();
         let finding = self.fixer.work_out(bench, group, &self.context, &progress).await;
-        let outcome = match &finding {
-            Finding::Defect { suggestion, .. } => suggestion.verdict.as_str(),
-            Finding::Operational(_) => "operational",
-        };
+        let outcome = finding.suggestion.verdict.as_str();
         (self.listener)(Stage::Done {
             number,
             total: self.total,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use crate::config::{ByteSize, Config, SandboxTier};
+use crate::config::{ByteSize, Config, SandboxTier, StrategyType};
 use crate::fixer::{self, Fixer};
 use crate::sandbox::go::GoToolchain;
 use crate::sandbox::{self, Sandbox};
@@ -45,6 +45,7 @@ pub(super) fn fixer(config: &Config) -> anyhow::Result<Fixer> {
         timeout: config.generator.timeout.get(),
         reproduce_timeout: config.generator.reproduction_timeout.get(),
         max_fix_attempts: as_usize(config.generator.max_fix_attempts),
+        rules: config.generator.strategies().contains(&StrategyType::Rule),
         seed: u64::from(config.fixer.seed),
     };
     let validator = validator::Config {

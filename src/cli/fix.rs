@@ -33,7 +33,7 @@ Verdicts: proven (the crash was reproduced through an entry point, the reproduce
 after, and everything else holds), plausible (all holds that could be run), rejected, inconclusive.
 
 Exit code: 0 when the log holds no code defect or at least one fix is proven, 1 when there are defects and
-none is proven, 2 for usage and input errors.
+none is proven or --apply could not write one, 2 for usage and input errors.
 
 Examples:
   hephaestus fix --repo . --log /var/log/shop/stderr.log
@@ -78,7 +78,8 @@ impl FixArgs {
             Format::Text => text(out, &report)?,
         }
         let proven = report.suggestions.iter().any(|suggestion| suggestion.verdict == VerdictKind::Proven);
-        Ok(if proven || report.suggestions.is_empty() { Exit::Yes } else { Exit::No })
+        let applied = report.applied.iter().all(|application| application.error.is_none());
+        Ok(if (proven || report.suggestions.is_empty()) && applied { Exit::Yes } else { Exit::No })
     }
 }
 
@@ -101,6 +102,9 @@ fn text(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
         render::operational(out, finding)?;
     }
     render::totals(out, &report.suggestions, report.operational.len())?;
+    if report.left_out > 0 {
+        writeln!(out, "{} more were left out: raise fixer.max_defects", report.left_out)?;
+    }
     for application in &report.applied {
         match &application.error {
             None => writeln!(out, "applied {}", application.fingerprint)?,

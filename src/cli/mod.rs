@@ -58,7 +58,7 @@ pub struct Cli {
 /// What every command understands.
 #[derive(Debug, Args)]
 struct Global {
-    /// Read the configuration from this file [else $HEPHAESTUS_CONFIG, ./hephaestus.yaml,
+    /// Read the configuration from this file [else $HEPHAESTUS_CONFIG,
     /// /etc/hephaestus/hephaestus.yaml]
     #[arg(long, value_name = "FILE", global = true, help_heading = "Global options")]
     config: Option<PathBuf>,

@@ -82,7 +82,7 @@ pub(super) fn totals(out: &mut impl Write, suggestions: &[Suggestion], operation
 
 fn field(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {
     label(out, name)?;
-    for (index, line) in wrap(text, WIDTH - LABEL - 2).enumerate() {
+    for (index, line) in wrap(&plain(text), WIDTH - LABEL - 2).enumerate() {
         if index > 0 {
             write!(out, "  {:LABEL$}", "")?;
         }

@@ -5,7 +5,7 @@ use std::path::{Component, Path};
 use serde::{Deserialize, Serialize};
 
 /// A path relative to the repository's root, with `/` as separator. It cannot point outside: it has
-/// no root, no `.` or `..`, no empty part, no NUL and no part named `.git`.
+/// no root, no `.` or `..`, no empty part, no control character and no part named `.git`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RepoPath(String);
@@ -34,7 +34,7 @@ impl RepoPath {
         let clean = parts.join("/");
         let inside = !clean.is_empty()
             && clean == text.trim_end_matches('/')
-            && !clean.contains(['\0', '\\'])
+            && !clean.chars().any(|c| c.is_control() || c == '\\')
             && !parts.iter().any(|part| part.eq_ignore_ascii_case(".git"));
         if inside { Ok(Self(clean)) } else { Err(error()) }
     }
@@ -104,9 +104,19 @@ mod tests {
         for good in ["a.go", "store/store.go", "a b/ü.go", ".github/x.yml"] {
             assert_eq!(RepoPath::new(good).map(|path| path.to_string()).as_deref(), Ok(good));
         }
-        for bad in
-            ["", "/etc/passwd", "../x", "a/../../x", "./a", "a//b", ".git/config", "a/.GIT/x", "a\0b", "a\\b"]
-        {
+        for bad in [
+            "",
+            "/etc/passwd",
+            "../x",
+            "a/../../x",
+            "./a",
+            "a//b",
+            ".git/config",
+            "a/.GIT/x",
+            "a\0b",
+            "a\nb",
+            "a\\b",
+        ] {
             assert!(RepoPath::new(bad).is_err(), "{bad:?}");
         }
     }

@@ -24,6 +24,8 @@ pub enum StepName {
     PackageTests,
     /// The tests of the packages that import them pass as they did before.
     DependentTests,
+    /// A renewed search finds no other call that ends in the crash.
+    RenewedSearch,
 }
 
 /// How one step ended.

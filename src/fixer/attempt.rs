@@ -11,6 +11,9 @@ use crate::generator::rules;
 use crate::repository::{Repository, Workspace, unified_diff};
 use crate::validator::{Subject, Validator, Verdict};
 
+/// The longest search for a reproducer, builds not counted.
+const SEARCH_LIMIT: Duration = Duration::from_secs(10);
+
 /// One attempt. Its state survives when its time runs out in the middle.
 pub(super) struct Attempt<'a> {
     fixer: &'a Fixer,
@@ -26,7 +29,7 @@ pub(super) struct Attempt<'a> {
 
 /// Why an attempt cannot go on; it says nothing about the defect.
 #[derive(Debug, thiserror::Error)]
-enum Obstacle {
+pub(super) enum Obstacle {
     #[error(transparent)]
     Repository(#[from] crate::repository::Error),
     #[error(transparent)]
@@ -85,7 +88,7 @@ impl<'a> Attempt<'a> {
         validator.survey(subject, baseline).await??;
         (self.progress)("reproducing");
         self.reproduce(fault, workspace).await?;
-        let candidates = rules::propose(fault, self.repository);
+        let candidates = if fixer.config.rules { rules::propose(fault, self.repository) } else { Vec::new() };
         if candidates.is_empty() {
             return Ok(());
         }
@@ -98,7 +101,12 @@ impl<'a> Attempt<'a> {
         for candidate in candidates.into_iter().take(total) {
             self.judged += 1;
             (self.progress)(&format!("judging candidate {} of {total}", self.judged));
-            let verdict = validator.validate(subject, baseline, confirmed.as_ref(), &candidate).await?;
+            let mut verdict = validator.validate(subject, baseline, confirmed.as_ref(), &candidate).await?;
+            if verdict.kind() == VerdictKind::Proven {
+                (self.progress)("looking for another way to the crash");
+                let step = fixer.challenge(subject, &candidate, self.log_context, self.progress).await?;
+                verdict = verdict.challenged(step);
+            }
             tracing::debug!(explanation = candidate.explanation, verdict = ?verdict.kind(), reason = verdict.reason(), "judged");
             let proven = verdict.kind() == VerdictKind::Proven;
             if self.best.as_ref().is_none_or(|(_, best)| rank(verdict.kind()) > rank(best.kind())) {
@@ -118,6 +126,8 @@ impl<'a> Attempt<'a> {
             workspace,
             log_context: self.log_context,
             time_limit: self.fixer.config.reproduce_timeout,
+            search_limit: SEARCH_LIMIT,
+            by_force: true,
             seed: self.fixer.config.seed,
         };
         match reproduce(request, &self.fixer.go, &self.fixer.sandbox, self.progress).await? {
@@ -175,11 +185,10 @@ impl<'a> Attempt<'a> {
             }
             (None, Some(obstacle)) => suggestion.reason = obstacle,
             (None, None) => {
-                suggestion.verdict = VerdictKind::Rejected;
                 suggestion.reason = "no rule has a candidate for it".to_owned();
             }
         }
-        Finding::Defect { suggestion: Box::new(suggestion), changes }
+        Finding { suggestion, changes }
     }
 }
 

@@ -3,13 +3,15 @@
 //! An attempt is bounded in time and in candidates; what was reached by then is what is suggested.
 
 mod attempt;
+mod challenge;
 mod workbench;
 
 use std::time::{Duration, Instant};
 
 use crate::domain::{ErrorGroup, FileChange, Nature, OperationalFinding, Suggestion};
 use crate::generator::diagnose::diagnose;
-use crate::generator::operational;
+use crate::generator::operational::remedy;
+use crate::repository::Repository;
 use crate::sandbox::Sandbox;
 use crate::sandbox::go::GoToolchain;
 use crate::validator::{self, Validator};
@@ -26,22 +28,34 @@ pub struct Config {
     pub reproduce_timeout: Duration,
     /// The most candidates that are judged.
     pub max_fix_attempts: usize,
+    /// Whether the repair rules may propose candidates.
+    pub rules: bool,
     /// Seed of the search: the same seed searches the same inputs in the same order.
     pub seed: u64,
 }
 
-/// What came of one group.
+/// A code defect, and the best fix found for it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Finding {
-    /// A code defect, and the best fix found for it.
-    Defect {
-        /// What a person is shown.
-        suggestion: Box<Suggestion>,
-        /// The change itself, where there is one.
-        changes: Vec<FileChange>,
-    },
-    /// A failure of the surroundings.
-    Operational(Box<OperationalFinding>),
+pub struct Finding {
+    /// What a person is shown.
+    pub suggestion: Suggestion,
+    /// The change itself, where there is one.
+    pub changes: Vec<FileChange>,
+}
+
+/// What a failure of the surroundings comes from, and what to do about it; none for a code defect.
+#[must_use]
+pub fn operational(group: &ErrorGroup, repository: &Repository) -> Option<OperationalFinding> {
+    let event = &group.first;
+    (event.class.nature() == Nature::Operational).then(|| OperationalFinding {
+        fingerprint: group.fingerprint,
+        class: event.class,
+        title: event.title.clone(),
+        count: group.count,
+        diagnosis: event.message.clone(),
+        remedy: remedy(event.class).to_owned(),
+        locations: diagnose(event, repository).locations,
+    })
 }
 
 /// Hears how an attempt goes on, one short phrase a stage.
@@ -78,7 +92,7 @@ impl Fixer {
         Validator::new(&self.validator, &self.go, &self.sandbox).warm_up(workspace).await
     }
 
-    /// Works out what to do about one group, against the repository as it stands, which is not touched.
+    /// Works out a fix for one code defect, against the repository as it stands, which is not touched.
     /// `log_context` is text of the log from around the failure; it only seeds the search.
     pub async fn work_out(
         &self,
@@ -90,17 +104,6 @@ impl Fixer {
         progress("diagnosing");
         let repository = bench.repository();
         let diagnosis = diagnose(&group.first, &repository);
-        if group.first.class.nature() == Nature::Operational {
-            return Finding::Operational(Box::new(OperationalFinding {
-                fingerprint: group.fingerprint,
-                class: group.first.class,
-                title: group.first.title.clone(),
-                count: group.count,
-                diagnosis: group.first.message.clone(),
-                remedy: operational::remedy(group.first.class).to_owned(),
-                locations: diagnosis.locations,
-            }));
-        }
         let begun = Instant::now();
         let mut attempt = Attempt::new(self, &repository, log_context, progress);
         if diagnosis.fault.stack.is_empty() {

@@ -86,3 +86,37 @@ fn replace_beneath(root: &Path, path: &RepoPath, text: &str) -> std::io::Result<
     }
     written
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_files_or_none_and_never_over_another_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        write("go.mod", "module m\n");
+        write("a.go", "package m // a\n");
+        write("b.go", "package m // b\n");
+        let repository = Repository::open(folder.path()).unwrap();
+        let change = |name: &str, before: &str| FileChange {
+            path: RepoPath::new(name).unwrap(),
+            before: before.to_owned(),
+            after: format!("{before}\n// mended\n"),
+        };
+        let both = [change("a.go", "package m // a\n"), change("b.go", "package m // other\n")];
+        let refused = repository.apply(&both).unwrap_err();
+        assert!(matches!(refused, ApplyError::Changed(ref path) if path.as_str() == "b.go"), "{refused}");
+        assert_eq!(read("a.go"), "package m // a\n");
+
+        repository.apply(&[change("a.go", "package m // a\n")]).unwrap();
+        assert!(read("a.go").ends_with("// mended\n"));
+
+        std::os::unix::fs::symlink("/etc/hostname", folder.path().join("link.go")).unwrap();
+        let text = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+        assert!(matches!(repository.apply(&[change("link.go", &text)]), Err(ApplyError::Io { .. })));
+        let left = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 4, "no temporary file is left");
+    }
+}

@@ -12,8 +12,11 @@ mod patch;
 mod workspace;
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::domain::RepoPath;
 
@@ -145,6 +148,12 @@ impl Repository {
         Ok(Self { config, root, modules, files, parsed: Mutex::new(BTreeMap::new()) })
     }
 
+    /// How much of it is read.
+    #[must_use]
+    pub const fn config(&self) -> Config {
+        self.config
+    }
+
     /// The root, absolute and without symbolic links.
     #[must_use]
     pub fn root(&self) -> &Path {
@@ -230,9 +239,17 @@ fn regular_file(root: &Path, entry: ignore::DirEntry) -> Option<RepoPath> {
 }
 
 fn read_capped(path: &Path, max_bytes: u64) -> std::io::Result<String> {
-    let size = path.metadata()?.len();
-    if size > max_bytes {
-        return Err(std::io::Error::other(format!("its {size} bytes are more than the {max_bytes} allowed")));
+    let mut text = String::new();
+    let read = open_regular(path)?.take(max_bytes.saturating_add(1)).read_to_string(&mut text)?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > max_bytes {
+        return Err(std::io::Error::other(format!("it has more than the {max_bytes} bytes allowed")));
     }
-    std::fs::read_to_string(path)
+    Ok(text)
+}
+
+/// Opens a regular file; what became a link or a pipe since it was listed is refused, without waiting.
+fn open_regular(path: &Path) -> std::io::Result<std::fs::File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = std::fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::Error::other("it is not a regular file")) }
 }

@@ -1,5 +1,6 @@
 //! A scratch copy of the repository in which builds and tests run.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -29,7 +30,8 @@ impl Workspace {
         }
         let mut copied = 0_u64;
         for path in repository.files() {
-            copied += copy(repository, path, &workspace.path(path))
+            let room = repository.config.max_copy_bytes - copied;
+            copied += copy(repository, path, &workspace.path(path), room)
                 .map_err(|source| Error::Scratch { path: workspace.scratch.path().to_owned(), source })?;
             if copied > repository.config.max_copy_bytes {
                 return Err(Error::TooLarge {
@@ -47,7 +49,16 @@ impl Workspace {
         self.scratch.path().join("tree")
     }
 
-    /// A folder for temporary files of the programs that run.
+    /// An empty folder for the temporary files of one run of the repository's code: what one run leaves
+    /// must not decide another. Removed when dropped.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn fresh_tmp(&self) -> Result<TempDir, Error> {
+        TempDir::with_prefix_in("run-", self.scratch.path()).map_err(|source| self.failed(source))
+    }
+
+    /// A folder for temporary files of the compiler, which runs none of the repository's code.
     #[must_use]
     pub fn tmp(&self) -> PathBuf {
         self.scratch.path().join("tmp")
@@ -112,12 +123,12 @@ impl Workspace {
 }
 
 /// Copies one file and makes it writable for us; a file that vanished meanwhile counts as empty.
-fn copy(repository: &Repository, path: &RepoPath, target: &Path) -> std::io::Result<u64> {
+fn copy(repository: &Repository, path: &RepoPath, target: &Path, room: u64) -> std::io::Result<u64> {
     if let Some(folder) = target.parent() {
         std::fs::create_dir_all(folder)?;
     }
     let source = repository.root().join(path);
-    let mut reader = match std::fs::File::open(&source) {
+    let reader = match super::open_regular(&source) {
         Ok(file) => file,
         Err(error) => {
             tracing::warn!(%path, %error, "a file of the repository is left out of the scratch copy");
@@ -126,5 +137,5 @@ fn copy(repository: &Repository, path: &RepoPath, target: &Path) -> std::io::Res
     };
     // Contents alone: modes (setuid), owners and extended attributes stay behind.
     let mut writer = std::fs::File::create(target)?;
-    std::io::copy(&mut reader, &mut writer)
+    std::io::copy(&mut reader.take(room.saturating_add(1)), &mut writer)
 }

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use super::packages::{LIST_FORMAT, Packages};
 use super::report::Report;
-use super::{Error, Subject, Validator, succeeded, tail, text_of, was_cut_short};
+use super::{Error, Folders, Subject, Validator, succeeded, tail, text_of, was_cut_short};
 use crate::analyzer::go::{ParsedCrash, parse_trace};
-use crate::domain::{Fault, Reproducer, Step, StepName, StepResult};
+use crate::domain::{Reproducer, Step, StepName, StepResult};
 use crate::repository::go::Symbol;
 
 /// Why nothing can be judged in this repository as it stands.
@@ -46,7 +46,8 @@ pub struct Baseline {
 /// One module.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Module {
-    pub(super) packages: Packages,
+    /// Who imports whom; none when Go does not tell.
+    pub(super) packages: Option<Packages>,
     /// Whether every package of it builds; else only the touched ones are built.
     pub(super) builds: bool,
 }
@@ -57,6 +58,11 @@ pub struct Confirmed {
     pub(super) reproducer: Reproducer,
     pub(super) before: Step,
 }
+
+/// The most tests that are run alone because the program ended before their turn.
+const MAX_SINGLE_RUNS: usize = 40;
+/// The most modules of one repository whose packages are listed.
+const MAX_MODULES: usize = 20;
 
 /// The tests of one package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +75,8 @@ pub(super) enum Tests {
     DoNotCompile(String),
     /// They did not end in time.
     TooSlow,
+    /// They printed more than is kept, so nobody knows how each ended.
+    TooLoud,
 }
 
 impl Validator<'_> {
@@ -93,12 +101,26 @@ impl Validator<'_> {
         let module = subject.module_of(&place.file);
         if let Entry::Vacant(vacant) = baseline.modules.entry(module) {
             let path = subject.workspace.folder(vacant.key());
-            let listed = self.go(subject, &path, &["list", "-e", "-f", LIST_FORMAT, "./..."]).await?;
-            let packages = Packages::read(&String::from_utf8_lossy(&listed.stdout), &subject.tree());
+            let packages = self.packages(subject).await?;
             let whole = self.go(subject, &path, &["build", "-o", "/dev/null", "./..."]).await?;
             vacant.insert(Module { packages, builds: succeeded(&whole) });
         }
         Ok(Ok(()))
+    }
+
+    /// Who imports whom, over all modules of the repository; none when Go does not tell.
+    async fn packages(&self, subject: Subject<'_>) -> Result<Option<Packages>, Error> {
+        let mut all = Packages::default();
+        for module in subject.repository.modules().iter().take(MAX_MODULES) {
+            let path = subject.workspace.folder(&module.folder);
+            let listed = self.go(subject, &path, &["list", "-e", "-f", LIST_FORMAT, "./..."]).await?;
+            if !succeeded(&listed) || listed.truncated {
+                tracing::warn!(module = module.path, said = tail(&text_of(&listed), 3), "go list failed");
+                return Ok(None);
+            }
+            all.add(&String::from_utf8_lossy(&listed.stdout), &subject.tree());
+        }
+        Ok(Some(all))
     }
 
     /// Why a package does not build as it stands; none when it does.
@@ -145,7 +167,7 @@ impl Validator<'_> {
         for run in 1..=self.config.reproducer_runs {
             let outcome = self.run_tests(subject, &folder, &binary, Some(&reproducer.test)).await?;
             let output = text_of(&outcome);
-            let same = parse_trace(&output).is_some_and(|crash| is_same_crash(subject.fault, &crash));
+            let same = parse_trace(&output).is_some_and(|crash| is_same_crash(subject, &crash));
             if succeeded(&outcome) || !same {
                 let detail =
                     format!("run {run} did not fail with the crash of the log:\n{}", tail(&output, 8));
@@ -223,10 +245,34 @@ impl Validator<'_> {
         if !binary.exists() {
             return Ok(Tests::None);
         }
-        let outcome = self.run_tests(subject, &folder, &binary, None).await?;
-        let report = Report::read(&text_of(&outcome));
+        let tests = self.all_tests(subject, &folder, &binary).await;
         std::fs::remove_file(&binary).ok();
-        Ok(if was_cut_short(&outcome) { Tests::TooSlow } else { Tests::Ran(report) })
+        tests
+    }
+
+    /// Runs a test binary until every test it lists has a result: one that ends the program, by a panic
+    /// or an exit, must not hide those behind it.
+    async fn all_tests(&self, subject: Subject<'_>, folder: &Path, binary: &Path) -> Result<Tests, Error> {
+        let outcome = self.run_tests(subject, folder, binary, None).await?;
+        if was_cut_short(&outcome) {
+            return Ok(Tests::TooSlow);
+        }
+        if outcome.truncated {
+            return Ok(Tests::TooLoud);
+        }
+        let mut report = Report::read(&text_of(&outcome));
+        report.succeeded = succeeded(&outcome);
+        let listed = self.run_binary(subject, folder, binary, &["-test.list=."]).await?;
+        let missing = report.missing(&String::from_utf8_lossy(&listed.stdout));
+        for (number, name) in missing.iter().enumerate() {
+            let alone = if number < MAX_SINGLE_RUNS {
+                Report::read(&text_of(&self.run_tests(subject, folder, binary, Some(name)).await?))
+            } else {
+                Report::default()
+            };
+            report.add(name, &alone);
+        }
+        Ok(Tests::Ran(report))
     }
 
     /// Compiles a package's tests; the compiler's complaint, where it has one.
@@ -254,24 +300,35 @@ impl Validator<'_> {
         let pattern = test.map(|test| format!("-test.run=^{test}$"));
         let mut args = vec!["-test.v", "-test.count=1"];
         args.extend(pattern.as_deref());
-        self.run(subject, |folders| {
-            self.go.run_tests(folders, folder, binary, &args, self.config.step_timeout)
-        })
-        .await
+        self.run_binary(subject, folder, binary, &args).await
+    }
+
+    /// Runs a compiled test binary with temporary files of its own.
+    async fn run_binary(
+        &self,
+        subject: Subject<'_>,
+        folder: &Path,
+        binary: &Path,
+        args: &[&str],
+    ) -> Result<crate::sandbox::Outcome, Error> {
+        let fresh = subject.workspace.fresh_tmp()?;
+        let (tree, bin) = (subject.tree(), subject.workspace.bin());
+        let folders = Folders { tree: &tree, tmp: fresh.path(), bin: &bin };
+        let job = self.go.run_tests(folders, folder, binary, args, self.config.step_timeout);
+        Ok(self.sandbox.run(job).await?)
     }
 }
 
-/// Whether a crash is the one of the log: the same class, and the failing function on its stack.
-fn is_same_crash(fault: &Fault, crash: &ParsedCrash) -> bool {
-    let Some(place) = fault.stack.first() else { return false };
-    let declared = |function: &str| Symbol::parse(function).map(|symbol| symbol.function);
-    let wanted = declared(&format!("p.{}", place.function));
-    crash.class == fault.class
-        && crash
-            .trace
-            .frames
-            .iter()
-            .any(|frame| declared(&frame.function) == wanted && frame.file.ends_with(place.file.file_name()))
+/// Whether a crash is the one of the log: the same class, in the same function of the same file. That it
+/// is the same statement was seen when the reproducer was found.
+fn is_same_crash(subject: Subject<'_>, crash: &ParsedCrash) -> bool {
+    let Some(place) = subject.fault.stack.first() else { return false };
+    let declared = |function: &str| Symbol::parse(&format!("p.{function}")).map(|symbol| symbol.function);
+    let failing = crash.trace.frames.iter().find_map(|frame| subject.repository.locate(frame));
+    crash.class == subject.fault.class
+        && failing.is_some_and(|failing| {
+            failing.file == place.file && declared(&failing.function) == declared(&place.function)
+        })
 }
 
 /// One finding of `go vet` without its line and column, so that a shifted line is no new finding.

@@ -1,9 +1,11 @@
 //! The rungs that every candidate must climb.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use super::baseline::{Confirmed, Module, Tests};
+use super::report::Report;
 use super::verdict::Verdict;
 use super::{Baseline, Error, Subject, Validator, policy, succeeded, tail, text_of, was_cut_short};
 use crate::domain::{FixCandidate, Step, StepName, StepResult};
@@ -21,8 +23,10 @@ struct Change<'a> {
     folders: BTreeSet<String>,
     /// Those and the folder of the package at fault.
     tested: BTreeSet<String>,
-    /// The folders of packages that import those.
-    dependents: Vec<String>,
+    /// The folders of packages that import those; none when nobody knows.
+    dependents: Option<Vec<String>>,
+    /// How many more there are, beyond the limit.
+    left_out: usize,
 }
 
 impl Change<'_> {
@@ -91,14 +95,17 @@ impl Validator<'_> {
             let module = module.and_then(|folder| baseline.modules.get(&folder).cloned()).unwrap_or_default();
             let at_fault = subject.fault.stack.first().map(|place| place.file.folder().to_owned());
             let tested: BTreeSet<String> = folders.iter().cloned().chain(at_fault).collect();
-            let dependents = module.packages.dependents(&tested, self.config.max_dependents);
+            let mut dependents = module.packages.as_ref().map(|packages| packages.dependents(&tested));
+            let left_out = dependents
+                .as_mut()
+                .map_or(0, |all| all.split_off(all.len().min(self.config.max_dependents)).len());
             for folder in &folders {
                 self.measure_vet(subject, baseline, folder).await?;
             }
-            for folder in tested.iter().chain(&dependents) {
+            for folder in tested.iter().chain(dependents.iter().flatten()) {
                 self.measure(subject, baseline, folder).await?;
             }
-            let change = Change { candidate, confirmed, module, folders, tested, dependents };
+            let change = Change { candidate, confirmed, module, folders, tested, dependents, left_out };
             change.make(subject)?;
             let climbed = self.with_change(subject, baseline, &change, &mut climb).await;
             change.take_back(subject)?;
@@ -126,8 +133,7 @@ impl Validator<'_> {
         climb.step(StepName::ReproducerAfter, self.reproducer_after(subject, change)).await?;
         let tested: Vec<String> = change.tested.iter().cloned().collect();
         climb.step(StepName::PackageTests, self.tests_hold(subject, baseline, change, &tested)).await?;
-        let dependents = self.tests_hold(subject, baseline, change, &change.dependents);
-        climb.step(StepName::DependentTests, dependents).await
+        climb.step(StepName::DependentTests, self.dependents_hold(subject, baseline, change)).await
     }
 
     fn allowed(&self, subject: Subject<'_>, candidate: &FixCandidate) -> (StepResult, u32, String) {
@@ -223,7 +229,7 @@ impl Validator<'_> {
                     format!("run {run} did not end in time:\n{}", tail(&output, 8)),
                 ));
             }
-            if !succeeded(&outcome) || !super::report::Report::read(&output).has_passed(&reproducer.test) {
+            if !succeeded(&outcome) || !Report::read(&output).has_passed(&reproducer.test) {
                 return Ok((
                     StepResult::Failed,
                     run,
@@ -248,6 +254,23 @@ impl Validator<'_> {
         }
     }
 
+    async fn dependents_hold(&self, subject: Subject<'_>, baseline: &Baseline, change: &Change<'_>) -> Rung {
+        let Some(dependents) = &change.dependents else {
+            let detail = "go list failed, so nobody knows which packages import the changed ones".to_owned();
+            return Ok((StepResult::Inconclusive, 0, detail));
+        };
+        let (result, runs, mut detail) = self.tests_hold(subject, baseline, change, dependents).await?;
+        if change.left_out > 0 {
+            let tested = dependents.len();
+            let _ = write!(
+                detail,
+                "; {} more package(s) than the {tested} nearest were left out",
+                change.left_out
+            );
+        }
+        Ok((result, runs, detail))
+    }
+
     /// Every test that passed before must pass now.
     async fn tests_hold(
         &self,
@@ -268,32 +291,47 @@ impl Validator<'_> {
                     let detail = format!("the tests in {folder} do not end in time even before any change");
                     return Ok((StepResult::Inconclusive, 1, detail));
                 }
+                Some(Tests::TooLoud) => {
+                    let detail =
+                        format!("the tests in {folder} print more than is kept; raise sandbox.output");
+                    return Ok((StepResult::Inconclusive, 1, detail));
+                }
                 Some(Tests::None) | None => continue,
             };
-            let lost = match self.tests_after(subject, change, folder).await? {
-                Tests::Ran(after) => {
-                    before.passed().difference(&after.passed()).copied().map(str::to_owned).collect()
-                }
-                Tests::DoNotCompile(output) => vec![format!("the tests no longer compile:\n{output}")],
-                Tests::TooSlow => vec!["the tests no longer end in time".to_owned()],
-                Tests::None => vec!["the tests are gone".to_owned()],
-            };
-            if let Some(first) = lost.first() {
-                return Ok((
-                    StepResult::Failed,
-                    1,
-                    format!("{first} passed before the change and does not now"),
-                ));
+            let after = self.tests_after(subject, change, folder).await?;
+            if let Some(lost) = lost(before, &after) {
+                return Ok((StepResult::Failed, 1, lost));
             }
             passed += before.passed().len();
             failing += before.failed_count();
         }
-        let detail = match (passed, failing) {
-            (0, 0) => return Ok((StepResult::Skipped, 0, "there are no such tests".to_owned())),
-            (passed, 0) => format!("{passed} pass"),
-            (passed, failing) => format!("{passed} pass; {failing} failed already before the change"),
-        };
-        Ok((StepResult::Passed, 1, detail))
+        Ok(match (passed, failing) {
+            (0, 0) => (StepResult::Skipped, 0, "there are no such tests".to_owned()),
+            (0, failing) => {
+                (StepResult::Inconclusive, 1, format!("all {failing} failed already before the change"))
+            }
+            (passed, 0) => (StepResult::Passed, 1, format!("{passed} pass")),
+            (passed, failing) => {
+                (StepResult::Passed, 1, format!("{passed} pass; {failing} failed already before the change"))
+            }
+        })
+    }
+}
+
+/// What held before and does not now.
+fn lost(before: &Report, after: &Tests) -> Option<String> {
+    match after {
+        Tests::Ran(after) => match before.passed().difference(&after.passed()).next() {
+            Some(test) => Some(format!("{test} passed before the change and does not now")),
+            None if before.succeeded && !after.succeeded => {
+                Some("the tests as a whole succeeded before the change and do not now".to_owned())
+            }
+            None => None,
+        },
+        Tests::DoNotCompile(output) => Some(format!("the tests no longer compile:\n{output}")),
+        Tests::TooSlow => Some("the tests no longer end in time".to_owned()),
+        Tests::TooLoud => Some("the tests now print more than is kept".to_owned()),
+        Tests::None => Some("the tests are gone".to_owned()),
     }
 }
 

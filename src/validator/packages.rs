@@ -6,7 +6,7 @@ use std::path::Path;
 /// Prints one package a line: its folder, its import path, everything it or its tests import.
 pub(super) const LIST_FORMAT: &str = "{{.Dir}}\t{{.ImportPath}}\t{{join .Imports \" \"}} {{join .TestImports \" \"}} {{join .XTestImports \" \"}}";
 
-/// The import graph of one module.
+/// The import graph of a repository.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Packages {
     /// Import path to folder, relative to the tree.
@@ -16,23 +16,21 @@ pub(super) struct Packages {
 }
 
 impl Packages {
-    /// Reads the output of `go list -e -f LIST_FORMAT ./...`; folders outside `tree` are left out.
-    pub(super) fn read(output: &str, tree: &Path) -> Self {
-        let mut packages = Self::default();
+    /// Adds the output of `go list -e -f LIST_FORMAT ./...`; folders outside `tree` are left out.
+    pub(super) fn add(&mut self, output: &str, tree: &Path) {
         for line in output.lines() {
             let mut fields = line.splitn(3, '\t');
             let (Some(folder), Some(path)) = (fields.next(), fields.next()) else { continue };
             let Ok(folder) = Path::new(folder).strip_prefix(tree) else { continue };
-            packages.folders.insert(path.to_owned(), folder.to_string_lossy().into_owned());
+            self.folders.insert(path.to_owned(), folder.to_string_lossy().into_owned());
             for import in fields.next().unwrap_or_default().split_whitespace() {
-                packages.importers.entry(import.to_owned()).or_default().insert(path.to_owned());
+                self.importers.entry(import.to_owned()).or_default().insert(path.to_owned());
             }
         }
-        packages
     }
 
-    /// The folders of the packages that import those in `folders`, nearest first, at most `limit`.
-    pub(super) fn dependents(&self, folders: &BTreeSet<String>, limit: usize) -> Vec<String> {
+    /// The folders of the packages that import those in `folders`, nearest first.
+    pub(super) fn dependents(&self, folders: &BTreeSet<String>) -> Vec<String> {
         let mut queue: VecDeque<&String> = self
             .folders
             .iter()
@@ -43,7 +41,7 @@ impl Packages {
         let mut found = Vec::new();
         while let Some(path) = queue.pop_front() {
             for importer in self.importers.get(path).into_iter().flatten() {
-                if found.len() == limit || !seen.insert(importer) {
+                if !seen.insert(importer) {
                     continue;
                 }
                 queue.push_back(importer);
@@ -65,9 +63,8 @@ mod tests {
     fn dependents_come_nearest_first() {
         let list =
             "/t/a\tm/a\tfmt \n/t/b\tm/b\tm/a fmt \n/t/c\tm/c\tm/b  m/c\n/t\tm\tm/c\n/elsewhere/x\tx\tm/a\n";
-        let packages = Packages::read(list, Path::new("/t"));
-        let dependents = |limit| packages.dependents(&BTreeSet::from(["a".to_owned()]), limit);
-        assert_eq!(dependents(9), ["b", "c", ""]);
-        assert_eq!(dependents(1), ["b"]);
+        let mut packages = Packages::default();
+        packages.add(list, Path::new("/t"));
+        assert_eq!(packages.dependents(&BTreeSet::from(["a".to_owned()])), ["b", "c", ""]);
     }
 }

@@ -33,6 +33,22 @@ impl Verdict {
         self.record
     }
 
+    /// The same judgement with one more step taken. It can only become weaker.
+    #[must_use]
+    pub fn challenged(mut self, step: Step) -> Self {
+        let kind = match step.result {
+            StepResult::Passed | StepResult::Skipped => None,
+            StepResult::Failed => Some(VerdictKind::Rejected),
+            StepResult::Inconclusive => Some(VerdictKind::Inconclusive),
+        };
+        if let Some(kind) = kind.filter(|_| self.record.kind >= VerdictKind::Plausible) {
+            self.record.kind = kind;
+            self.record.reason = because(&step);
+        }
+        self.record.evidence.steps.push(step);
+        self
+    }
+
     /// Judges the steps that were taken. This is the one place where a fix becomes proven.
     pub(super) fn judge(steps: Vec<Step>, sandbox: String, reproducer: Option<&Reproducer>) -> Self {
         let first = |result: StepResult| steps.iter().find(|step| step.result == result);

@@ -53,6 +53,22 @@ fn a_hostile_repository_does_no_harm() {
     assert!(!printed.contains(passwd.lines().next().unwrap()), "a linked file leaked");
 }
 
+/// A configuration may name programs to run, so the one of a repository must not be found by itself.
+#[test]
+fn the_configuration_of_a_repository_is_not_used() {
+    let till = Till::new();
+    let log = till.crash_log();
+    let mark = till.outside().join("ran");
+    let tool = till.repository().join("tool");
+    std::fs::write(&tool, format!("#!/bin/sh\ntouch {}\n", mark.display())).unwrap();
+    succeed(std::process::Command::new("chmod").arg("+x").arg(&tool));
+    till.write("hephaestus.yaml", &format!("repository:\n  go: {}\n", tool.display()));
+    for arguments in [vec!["doctor"], vec!["fix", "--repo", ".", "--log", log.to_str().unwrap()]] {
+        run(hephaestus().args(arguments).current_dir(till.repository()));
+    }
+    assert!(!mark.exists(), "a program of the repository ran outside the sandbox");
+}
+
 #[test]
 fn apply_writes_the_proven_fix_and_nothing_through_a_link() {
     let till = Till::new();

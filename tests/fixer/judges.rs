@@ -104,7 +104,7 @@ impl Case {
     /// Every proven fix must satisfy its judge; gives how many did.
     fn proven_and_right(&self) -> usize {
         let mut right = 0;
-        let mut table = Vec::new();
+        let (mut table, mut wrong) = (Vec::new(), Vec::new());
         for judge in self.judges() {
             if judge.expect == Expectation::Operational {
                 continue;
@@ -116,12 +116,15 @@ impl Case {
             let verdict = suggestion["verdict"].as_str().unwrap();
             let judged = suggestion["patch"].as_str().map(|patch| self.judge(&judge, Some(patch)));
             table.push(format!("{}: {verdict}, judge: {judged:?}", judge.defect));
-            if verdict == "proven" && judged == Some(Ok(())) {
-                right += 1;
+            let satisfied = judged == Some(Ok(()));
+            right += usize::from(verdict == "proven" && satisfied);
+            if verdict == "proven" && (!satisfied || judge.expect != Expectation::Proven) {
+                wrong.push(judge.defect);
             }
         }
         // Shown when a test fails, or with --nocapture.
         println!("{}", table.join("\n"));
+        assert!(wrong.is_empty(), "called proven, but the judge says otherwise: {wrong:?}");
         right
     }
 }
@@ -141,8 +144,8 @@ fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-/// A copy of a module that is a git repository of its own, as a user's is.
-fn checked_out(module: &Path, to: &Path) -> PathBuf {
+/// A copy of a module outside this project.
+fn copied_out(module: &Path, to: &Path) -> PathBuf {
     let root = to.join("module");
     copy_folder(module, &root);
     root
@@ -169,7 +172,7 @@ fn the_shop_is_mended_as_its_judges_want() {
     let folder = tempfile::tempdir().unwrap();
     let logs = folder.path().join("logs");
     succeed(std::process::Command::new("bash").arg(project().join("examples/demo/traffic.sh")).arg(&logs));
-    let module = checked_out(&project().join("examples/shop"), folder.path());
+    let module = copied_out(&project().join("examples/shop"), folder.path());
     let case = Case::run(
         module,
         project().join("tests/fixer/shop_judges"),
@@ -203,7 +206,7 @@ fn the_same_rules_mend_a_module_of_another_shape() {
     let root = project().join("tests/fixer/cases/gridcalc");
     let logs = folder.path().join("logs");
     succeed(std::process::Command::new("bash").arg(root.join("produce.sh")).arg(&logs));
-    let module = checked_out(&root.join("module"), folder.path());
+    let module = copied_out(&root.join("module"), folder.path());
     let case = Case::run(module, root.join("judges"), &[logs.join("gridcalc.log")]);
     assert!(case.proven_and_right() >= 3, "at least three defects are proven and right");
 }

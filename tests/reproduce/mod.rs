@@ -162,6 +162,8 @@ async fn check(text: &str) {
         workspace: &workspace,
         log_context: &context,
         time_limit: Duration::from_secs(60),
+        search_limit: Duration::from_secs(10),
+        by_force: true,
         seed: 7,
     };
     let begun = std::time::Instant::now();
@@ -232,6 +234,8 @@ async fn what_cannot_be_reproduced_says_why() {
             workspace: &workspace,
             log_context: &[],
             time_limit: Duration::from_secs(4),
+            search_limit: Duration::from_secs(10),
+            by_force: true,
             seed: 1,
         };
         let result = reproduce(request, &go, &sandbox, &|_| ()).await.unwrap();

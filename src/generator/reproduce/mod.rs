@@ -49,8 +49,6 @@ use session::{Bench, Built, Scratch};
 use surface::Surface;
 use target::Package;
 
-/// The longest search, builds not counted.
-const SEARCH_TIME: Duration = Duration::from_secs(10);
 /// How long the written test may run.
 const TEST_TIME: Duration = Duration::from_secs(20);
 
@@ -82,6 +80,10 @@ pub struct Request<'a> {
     pub log_context: &'a [String],
     /// The time for everything.
     pub time_limit: Duration,
+    /// The longest search, builds not counted.
+    pub search_limit: Duration,
+    /// Whether calls with forced state are tried when fair ones do not help.
+    pub by_force: bool,
     /// Decides every choice: the same seed gives the same executions.
     pub seed: u64,
 }
@@ -163,7 +165,7 @@ impl<'a> Attempt<'a> {
     /// All packages by fair means, the outermost first; then by force.
     async fn run(&self, packages: &'a [Package]) -> Result<Reproduction, Error> {
         let end = Instant::now() + self.request.time_limit;
-        let search_time = SEARCH_TIME.min(self.request.time_limit / 2);
+        let search_time = self.request.search_limit.min(self.request.time_limit / 2);
         let shares = u32::try_from(packages.len()).unwrap_or(1).max(1);
         let (mut tally, mut searches) = (Tally::default(), Vec::new());
         for (number, package) in packages.iter().enumerate() {
@@ -182,7 +184,7 @@ impl<'a> Attempt<'a> {
             }
         }
         for search in &searches {
-            if Instant::now() >= end || tally.second_best.is_some() {
+            if !self.request.by_force || Instant::now() >= end || tally.second_best.is_some() {
                 break;
             }
             let time = search_time / 5 / shares;
@@ -280,7 +282,9 @@ impl<'a> Attempt<'a> {
     ) -> Result<Result<(Reproducer, Likeness), String>, Error> {
         let reach = match (found.forced, found.entry) {
             (true, _) => Reach::ForcedState,
-            (false, true) => Reach::EntryPoint,
+            // With a log of another version nobody knows that it is the same statement.
+            (false, true) if !self.judge.drifted => Reach::EntryPoint,
+            (false, true) => Reach::InternalCall,
             (false, false) => Reach::InternalCall,
         };
         let Some(mut reproducer) = render::reproducer(self.request.fault, &owned.surface, found, reach)

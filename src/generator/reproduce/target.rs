@@ -148,6 +148,7 @@ fn add(packages: &mut Vec<Package>, folder: &str, target: Target) {
 /// Whether the line of the log cannot be the failing statement any more: it holds nothing that could
 /// fail in this way. Then the function alone has to do.
 pub(super) fn has_drifted(class: Class, statement: &str) -> bool {
+    let statement = statement.split("//").next().unwrap_or_default();
     let any = |signs: &[&str]| signs.iter().any(|sign| statement.contains(sign));
     match class {
         Class::NilMapWrite => {

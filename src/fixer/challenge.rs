@@ -1,0 +1,125 @@
+//! A second look at a fix that would be proven: can the crash still be had?
+//!
+//! One input is one witness. A statement that can fail in two ways may be guarded against the one that
+//! the reproducer shows and not against the one that the log tells. So the search that found the
+//! reproducer is run again on the mended code, with other choices: what it finds refutes the fix.
+
+use std::time::{Duration, Instant};
+
+use similar::{DiffOp, TextDiff};
+
+use super::attempt::Obstacle;
+use super::{Fixer, Progress};
+use crate::domain::{Fault, FixCandidate, Location, Reach, Step, StepName, StepResult};
+use crate::generator::reproduce::{Reproduction, Request, reproduce};
+use crate::repository::{Repository, Workspace};
+use crate::validator::Subject;
+
+/// How long calls are tried.
+const SEARCH_LIMIT: Duration = Duration::from_secs(2);
+/// For everything, builds included.
+const TIME_LIMIT: Duration = Duration::from_secs(40);
+
+impl Fixer {
+    /// Runs the search again with the change in place. The scratch copy is as it was afterwards.
+    pub(super) async fn challenge(
+        &self,
+        subject: Subject<'_>,
+        candidate: &FixCandidate,
+        log_context: &[String],
+        progress: Progress<'_>,
+    ) -> Result<Step, Obstacle> {
+        let begun = Instant::now();
+        subject.workspace.change(&candidate.changes)?;
+        let searched = self.search_again(subject, candidate, log_context, progress).await;
+        subject.workspace.restore(&candidate.changes)?;
+        let (result, detail) = match searched? {
+            Reproduction::Reproduced { reproducer, how, .. } if reproducer.reach == Reach::EntryPoint => {
+                (StepResult::Failed, format!("the crash can still be had: {how}"))
+            }
+            Reproduction::Reproduced { tried, .. } | Reproduction::NotReproduced { tried, .. } => {
+                (StepResult::Passed, format!("{tried} further calls do not end in the crash"))
+            }
+        };
+        let seconds = begun.elapsed().as_secs_f64();
+        Ok(Step { name: StepName::RenewedSearch, result, runs: 1, detail, seconds })
+    }
+
+    async fn search_again(
+        &self,
+        subject: Subject<'_>,
+        candidate: &FixCandidate,
+        log_context: &[String],
+        progress: Progress<'_>,
+    ) -> Result<Reproduction, Obstacle> {
+        let mended = mended(subject.repository, subject.workspace)?;
+        let fault = Fault {
+            stack: subject.fault.stack.iter().map(|place| moved(place, candidate)).collect(),
+            ..subject.fault.clone()
+        };
+        let request = Request {
+            fault: &fault,
+            repository: &mended,
+            workspace: subject.workspace,
+            log_context,
+            time_limit: TIME_LIMIT,
+            search_limit: SEARCH_LIMIT,
+            by_force: false,
+            seed: self.config.seed.wrapping_add(1),
+        };
+        Ok(reproduce(request, &self.go, &self.sandbox, progress).await?)
+    }
+}
+
+/// The scratch copy as a repository of its own.
+fn mended(repository: &Repository, workspace: &Workspace) -> Result<Repository, crate::repository::Error> {
+    Repository::open_within(&workspace.tree(), repository.config())
+}
+
+/// Where a statement stands after the change. One that was itself replaced is where its replacement
+/// begins.
+fn moved(place: &Location, candidate: &FixCandidate) -> Location {
+    let Some(change) = candidate.changes.iter().find(|change| change.path == place.file) else {
+        return place.clone();
+    };
+    let old = usize::try_from(place.line).unwrap_or(usize::MAX).saturating_sub(1);
+    let diff = TextDiff::from_lines(&change.before, &change.after);
+    let new = diff.ops().iter().find_map(|op| {
+        let (before, after) = (op.old_range(), op.new_range());
+        before.contains(&old).then(|| match op {
+            DiffOp::Equal { .. } => after.start + (old - before.start),
+            _ => (after.start + (old - before.start)).min(after.end.max(after.start + 1) - 1),
+        })
+    });
+    let line = new.and_then(|line| u32::try_from(line + 1).ok()).unwrap_or(place.line);
+    Location { line, ..place.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{FileChange, Provenance, RepoPath};
+
+    #[test]
+    fn statements_move_with_the_change() {
+        let path = RepoPath::new("a.go").unwrap();
+        let change = FileChange {
+            path: path.clone(),
+            before: "a\nb\nc\nd\n".to_owned(),
+            after: "a\nnew\nnew\nb\nC\nd\n".to_owned(),
+        };
+        let candidate = FixCandidate {
+            provenance: Provenance::Rule { rule: "x".to_owned() },
+            explanation: String::new(),
+            changes: vec![change],
+            masks: false,
+        };
+        let at = |line| {
+            let place = Location { file: path.clone(), line, function: "F".to_owned() };
+            moved(&place, &candidate).line
+        };
+        assert_eq!((at(1), at(2), at(3), at(4)), (1, 4, 5, 6));
+        let elsewhere = Location { file: RepoPath::new("b.go").unwrap(), line: 3, function: "F".to_owned() };
+        assert_eq!(moved(&elsewhere, &candidate), elsewhere);
+    }
+}
