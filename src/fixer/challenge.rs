@@ -10,7 +10,7 @@ use similar::{DiffOp, TextDiff};
 
 use super::attempt::Obstacle;
 use super::{Fixer, Progress};
-use crate::domain::{Fault, FixCandidate, Location, Reach, Step, StepName, StepResult};
+use crate::domain::{Fault, FileChange, FixCandidate, Location, Reach, Step, StepName, StepResult};
 use crate::generator::reproduce::{Reproduction, Request, reproduce};
 use crate::repository::{Repository, Workspace};
 use crate::validator::Subject;
@@ -76,8 +76,8 @@ fn mended(repository: &Repository, workspace: &Workspace) -> Result<Repository, 
     Repository::open_within(&workspace.tree(), repository.config())
 }
 
-/// Where a statement stands after the change. One that was itself replaced is where its replacement
-/// begins.
+/// Where a statement stands after the change. One that was itself replaced is the line of its
+/// replacement that is most like it.
 fn moved(place: &Location, candidate: &FixCandidate) -> Location {
     let Some(change) = candidate.changes.iter().find(|change| change.path == place.file) else {
         return place.clone();
@@ -88,17 +88,26 @@ fn moved(place: &Location, candidate: &FixCandidate) -> Location {
         let (before, after) = (op.old_range(), op.new_range());
         before.contains(&old).then(|| match op {
             DiffOp::Equal { .. } => after.start + (old - before.start),
-            _ => (after.start + (old - before.start)).min(after.end.max(after.start + 1) - 1),
+            _ => most_like(change, old, after),
         })
     });
     let line = new.and_then(|line| u32::try_from(line + 1).ok()).unwrap_or(place.line);
     Location { line, ..place.clone() }
 }
 
+fn most_like(change: &FileChange, old: usize, lines: std::ops::Range<usize>) -> usize {
+    let line_of = |text: &'_ str, at: usize| text.lines().nth(at).unwrap_or_default().trim().to_owned();
+    let wanted = line_of(&change.before, old);
+    let likeness =
+        |at: &usize| TextDiff::from_chars(wanted.as_str(), line_of(&change.after, *at).as_str()).ratio();
+    let best = lines.clone().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    best.unwrap_or(lines.start)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{FileChange, Provenance, RepoPath};
+    use crate::domain::{Provenance, RepoPath};
 
     #[test]
     fn statements_move_with_the_change() {
@@ -119,6 +128,11 @@ mod tests {
             moved(&place, &candidate).line
         };
         assert_eq!((at(1), at(2), at(3), at(4)), (1, 4, 5, 6));
+        let mut replaced = candidate.clone();
+        replaced.changes[0].before = "a\nreturn x / y / z\nd\n".to_owned();
+        replaced.changes[0].after = "a\nq := 0\nif z != 0 {\n\tq = x / y / z\n}\nreturn q\nd\n".to_owned();
+        let place = Location { file: path, line: 2, function: "F".to_owned() };
+        assert_eq!(moved(&place, &replaced).line, 4);
         let elsewhere = Location { file: RepoPath::new("b.go").unwrap(), line: 3, function: "F".to_owned() };
         assert_eq!(moved(&elsewhere, &candidate), elsewhere);
     }

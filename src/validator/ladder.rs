@@ -1,7 +1,6 @@
 //! The rungs that every candidate must climb.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::time::Instant;
 
 use super::baseline::{Confirmed, Module, Tests};
@@ -262,11 +261,7 @@ impl Validator<'_> {
         let (result, runs, mut detail) = self.tests_hold(subject, baseline, change, dependents).await?;
         if change.left_out > 0 {
             let tested = dependents.len();
-            let _ = write!(
-                detail,
-                "; {} more package(s) than the {tested} nearest were left out",
-                change.left_out
-            );
+            detail = format!("{detail}; {} more than the {tested} nearest were left out", change.left_out);
         }
         Ok((result, runs, detail))
     }

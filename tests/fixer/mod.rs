@@ -4,3 +4,4 @@ mod bad_input;
 mod hostile;
 mod judges;
 mod module;
+mod soundness;
