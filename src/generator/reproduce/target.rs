@@ -224,8 +224,10 @@ mod tests {
         );
         assert_eq!(
             choose(&[("store/s.go", "(*S).Put"), ("main.go", "load"), ("main.go", "main")]),
-            [":load!", "store:(*S).Put"]
+            ["store:(*S).Put!"],
+            "what a command does itself is its start"
         );
+        assert_eq!(choose(&[("main.go", "load"), ("main.go", "main")]), [":load!"]);
         assert_eq!(choose(&[("store/s.go", "(*S).Put.func1")]), ["store:(*S).Put!"]);
     }
 
@@ -245,6 +247,7 @@ mod tests {
     #[test]
     fn a_line_that_cannot_fail_in_this_way_has_drifted() {
         assert!(has_drifted(Class::IndexOutOfRange, "\treturn nil"));
+        assert!(has_drifted(Class::DivideByZero, "\t// Units first."));
         assert!(!has_drifted(Class::IndexOutOfRange, "\treturn parts[1]"));
         assert!(!has_drifted(Class::NilMapWrite, "\ts.m[k] = v"));
         assert!(has_drifted(Class::NilMapWrite, "func (s *S) Put(k string) {"));
