@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Exit;
 use super::progress::FixProgress;
@@ -61,10 +61,12 @@ impl FixArgs {
         let request = Request { repo: self.repo, logs: self.logs, apply: self.apply };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let fixed = runtime.block_on(async {
+            // From here on, before anything is copied or started.
+            let mut signals = Signals::listen()?;
             // Broken off, the work is dropped, which ends what runs in the sandbox and removes the copies.
             tokio::select! {
                 fixed = fix(config, request, progress.listener()) => fixed,
-                signal = interrupted() => Err(anyhow::anyhow!("broken off by {}; nothing was changed", signal?)),
+                signal = signals.next() => Err(anyhow::anyhow!("broken off by {signal}; nothing was changed")),
             }
         });
         drop(runtime);
@@ -83,14 +85,30 @@ impl FixArgs {
     }
 }
 
-/// Waits for a signal that asks the program to end, and names it.
-async fn interrupted() -> std::io::Result<&'static str> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    tokio::select! {
-        done = tokio::signal::ctrl_c() => done.map(|()| "SIGINT"),
-        _ = terminate.recv() => Ok("SIGTERM"),
-        _ = hang_up.recv() => Ok("SIGHUP"),
+/// The signals that ask the program to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// From now on these signals no longer end the process by themselves.
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for one and names it.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hang_up.recv() => "SIGHUP",
+        }
     }
 }
 
