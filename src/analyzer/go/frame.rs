@@ -221,7 +221,7 @@ mod tests {
             ("runtime.goexit", "", false),
             ("sync.fatal", "/usr/local/go/src/runtime/panic.go", false),
             ("panic", "/usr/local/go/src/runtime/panic.go", false),
-            ("github.com/x/y.F", "/root/go/pkg/mod/github.com/x/y@v1.2.3/f.go", false),
+            ("github.com/x/y.F", "/home/dev/go/pkg/mod/github.com/x/y@v1.2.3/f.go", false),
             ("github.com/x/y.F", "github.com/x/y@v1.2.3/f.go", false),
             ("github.com/x/y.F", "/app/vendor/github.com/x/y/f.go", false),
             ("main.main", "_testmain.go", false),
