@@ -58,25 +58,16 @@ fn is_closure(name: &str) -> bool {
 
 /// `Map[...]` and `Map[go.shape.int]` become `Map`.
 fn without_type_arguments(printed: &str) -> String {
-    let mut depth = 0_usize;
-    let keep = |c: char| {
+    let (mut plain, mut depth) = (String::with_capacity(printed.len()), 0_usize);
+    for c in printed.chars() {
         match c {
             '[' => depth += 1,
-            ']' if depth > 0 => {
-                depth -= 1;
-                return false;
-            }
+            ']' if depth > 0 => depth -= 1,
+            c if depth == 0 => plain.push(c),
             _ => {}
         }
-        depth == 0
-    };
-    printed
-        .chars()
-        .filter({
-            let mut keep = keep;
-            move |&c| keep(c)
-        })
-        .collect()
+    }
+    plain
 }
 
 #[cfg(test)]
