@@ -12,6 +12,8 @@ CARGO_TARGET_DIR ?= $(HEPHAESTUS_CACHE)/target
 export HEPHAESTUS_CACHE CARGO_TARGET_DIR
 # .ci/setup links a suitable Go into the cache where PATH has none.
 export PATH := $(HEPHAESTUS_CACHE)/bin:$(PATH):$(HOME)/.cargo/bin
+# RocksDB is compiled once and linked from the cache.
+CARGO = ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$$(.ci/rocksdb)" cargo
 
 .PHONY: help setup build fmt lint test test-long bench demo clean
 
@@ -22,23 +24,23 @@ setup: ## install what is missing (Debian or Ubuntu, as root or with sudo)
 	@.ci/setup
 
 build: setup ## build the binary
-	cargo build --locked
+	$(CARGO) build --locked
 
 fmt: ## format the code
 	cargo fmt
 
 lint: setup ## check the format and the lints
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets -- -D warnings
 
 test: lint ## lints, then unit, integration and documentation tests
-	cargo test --locked
+	$(CARGO) test --locked
 
 test-long: setup ## the tests that take too long for every run
-	cargo test --locked --lib --test it -- --ignored
+	$(CARGO) test --locked --lib --test it -- --ignored
 
 bench: setup ## measure: framing, gate, parsing, fingerprint
-	cargo bench --locked
+	$(CARGO) bench --locked
 
 demo: build ## start a broken shop, read its logs, prove patches
 	@examples/demo/run.sh "$(CARGO_TARGET_DIR)/demo" "$(CARGO_TARGET_DIR)/debug/hephaestus"

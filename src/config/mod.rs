@@ -31,9 +31,9 @@ pub use quantity::{ByteSize, Interval};
 pub use scalar::{PathGlob, Pattern};
 pub use secret::Secret;
 pub use sections::{
-    AiModelSection, AnalyzerSection, BusEngine, BusSection, CollectorSection, DeploymentSection,
-    ErrorPattern, FixMode, FixStrategy, FixerSection, GeneratorSection, KnowledgeSection, LogFormat,
-    LogLevel, ModelProvider, RepositorySection, SandboxSection, SandboxTier, ServerSection, StrategyType,
+    AiModelSection, AnalyzerSection, BusKind, BusSection, CollectorSection, DeploymentSection, ErrorPattern,
+    FixMode, FixStrategy, FixerSection, GeneratorSection, KnowledgeSection, LogFormat, LogLevel,
+    ModelProvider, RepositorySection, SandboxSection, SandboxTier, ServerSection, StrategyType,
     TelemetrySection, ValidatorSection,
 };
 

@@ -1,8 +1,8 @@
 //! The nouns of Hephaestus: plain values, no IO, no async, no clock.
 //!
 //! One line's way through them: [`Line`] → [`Record`] → [`ErrorEvent`] (with its [`Trace`], [`Class`]
-//! and [`Fingerprint`]) → [`ErrorGroup`] → [`Diagnosis`] → [`FixCandidate`] → a verdict (minted by
-//! `validator`, recorded here as [`VerdictRecord`]) → [`Suggestion`].
+//! and [`Fingerprint`]) → [`Occurrences`] → [`ErrorGroup`] → [`Diagnosis`] → [`FixCandidate`] → a verdict
+//! (minted by `validator`, recorded here as [`VerdictRecord`]) → [`Suggestion`].
 
 mod class;
 mod diagnosis;
@@ -10,10 +10,13 @@ mod event;
 mod fingerprint;
 mod fix;
 mod group;
+mod hex;
 mod line;
+mod occurrence;
 mod pending;
 mod place;
 mod record;
+mod review;
 mod suggestion;
 mod trace;
 mod verdict;
@@ -21,13 +24,19 @@ mod verdict;
 pub use class::{Class, Nature};
 pub use diagnosis::{Diagnosis, Fault, FaultFacts, Reach, Reproducer};
 pub use event::ErrorEvent;
-pub use fingerprint::{Fingerprint, FingerprintKeys, ParseFingerprintError};
+pub use fingerprint::{Fingerprint, FingerprintKeys};
 pub use fix::{FileChange, FixCandidate, Provenance};
 pub use group::ErrorGroup;
+pub use hex::ParseIdError;
 pub use line::{Line, Span};
+pub use occurrence::{EventId, FileId, Occurrences, ParseEventIdError, ProducerId};
 pub use pending::{Pending, Settlement};
 pub use place::{Location, RepoPath, RepoPathError};
 pub use record::{Record, Severity};
+pub use review::{
+    Decision, GroupRecord, GroupStatus, ParseSuggestionIdError, SuggestionId, SuggestionRecord,
+    SuggestionStatus,
+};
 pub use suggestion::{OperationalFinding, Suggestion};
 pub use trace::{Frame, Language, Trace, TraceKind};
 pub use verdict::{Evidence, Step, StepName, StepResult, VerdictKind, VerdictRecord};

@@ -4,14 +4,14 @@ use crate::config::scalar::names;
 section! {
     /// How events travel from the analyzer to the fixer.
     pub struct BusSection {
-        /// Which engine carries them.
-        engine: BusEngine,
+        /// What carries them.
+        kind: BusKind,
     }
 }
 
 names! {
-    /// The engines.
-    pub enum BusEngine {
+    /// What can carry them.
+    pub enum BusKind {
         /// In the process itself, with its data under `state_dir`.
         Embedded = "embedded",
     }

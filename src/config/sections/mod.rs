@@ -14,7 +14,7 @@ mod telemetry;
 mod validator;
 
 pub use analyzer::{AnalyzerSection, ErrorPattern};
-pub use bus::{BusEngine, BusSection};
+pub use bus::{BusKind, BusSection};
 pub use collector::CollectorSection;
 pub use deployment::DeploymentSection;
 pub use fixer::FixerSection;
