@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, nodes_of, statement_of};
-use super::check::{Check, in_scope_before, operator_of};
-use super::edit::{Edits, is_repairable, spaced};
-use super::exit::{Blame, Failure, results_of};
-use super::flow::origin;
-use super::naming::phrase;
-use super::naming::words;
-use super::suspect::noun;
-use super::{Rule, Tier};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::check::Check;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, indent_of, is_repairable, spaced};
+use crate::generator::repair::exit::{Blame, Failure};
+use crate::generator::repair::flow::{from_request, origin};
+use crate::generator::repair::naming::{phrase, words};
+use crate::generator::repair::scope::{fresh, in_scope_before};
+use crate::generator::repair::syntax::{nodes_of, noun, operator_of, results_of, statement_of};
 use crate::repository::go::{File, Shape};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -151,7 +151,6 @@ fn checks(
     let text = subject(file, divisor);
     let positive = if text.starts_with("len(") { format!("{text} > 0") } else { format!("{text} != 0") };
     let check = Check {
-        rule: Rule::GuardDivisor,
         depth: 0,
         at: division,
         bad: format!("{text} == 0"),
@@ -199,7 +198,7 @@ fn empty_case(
         Some(name) => (name.to_owned(), true),
         None => {
             let names = ["quotient", "average", "ratio"];
-            (super::lookup::fresh(file, statement, &names)?, false)
+            (fresh(file, statement, &names)?, false)
         }
     };
     let ty = [left, divisor]
@@ -220,14 +219,13 @@ fn empty_case(
         "}".to_owned(),
     ];
     if whole {
-        let indent = super::edit::indent_of(file, statement)?;
+        let indent = indent_of(file, statement)?;
         edits.replace(file, statement.byte_range(), lines.join(&format!("\n{indent}")));
     } else {
         edits.insert_before(file, statement, &lines)?;
         edits.replace(file, division.byte_range(), name);
     }
     Some(Draft {
-        rule: Rule::GuardDivisor,
         tier: if counted { Tier::Guard } else { Tier::Mask },
         depth: 0,
         explanation: format!("`{}` may be zero: the quotient is zero then.", file.text_of(divisor)),
@@ -254,17 +252,16 @@ fn named(case: &Case<'_>, file: &Arc<File>, division: Node<'_>, divisor: Node<'_
     if !in_scope_before(file, divisor, statement) {
         return None;
     }
-    let name = super::lookup::fresh(file, statement, &["divisor", "by"])?;
+    let name = fresh(file, statement, &["divisor", "by"])?;
     let mut edits = Edits::default();
     let mut failure = what_failed(file, divisor);
-    failure.requested = super::flow::from_request(file, divisor);
+    failure.requested = from_request(file, divisor);
     let exit = case.leave(&mut edits, file, division, &failure);
     let mut lines = vec![format!("{name} := {}", file.text_of(divisor))];
     lines.extend(exit.guarded(&format!("{name} == 0")));
     edits.insert_before(file, statement, &lines)?;
     edits.replace(file, divisor.byte_range(), name);
     Some(Draft {
-        rule: Rule::GuardDivisor,
         tier: if exit.reports { Tier::Check } else { Tier::Mask },
         depth: 0,
         explanation: format!("`{}` may be zero: it is checked before the division.", file.text_of(divisor)),
