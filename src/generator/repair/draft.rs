@@ -27,3 +27,17 @@ pub(crate) struct Draft {
     pub(crate) masks: bool,
     pub(crate) edits: Edits,
 }
+
+impl Draft {
+    /// A change that leaves early: where nobody learns of that, it hides the failure.
+    pub(crate) fn leaving(
+        tier: Tier,
+        reports: bool,
+        depth: usize,
+        explanation: String,
+        edits: Edits,
+    ) -> Self {
+        let tier = if reports { tier } else { Tier::Mask };
+        Self { tier, depth, explanation, masks: !reports, edits }
+    }
+}

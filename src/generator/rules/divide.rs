@@ -12,7 +12,7 @@ use tree_sitter::Node;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::check::Check;
 use crate::generator::repair::draft::{Draft, Tier};
-use crate::generator::repair::edit::{Edits, indent_of, is_repairable, spaced};
+use crate::generator::repair::edit::{Edits, is_repairable, spaced};
 use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::flow::{from_request, origin};
 use crate::generator::repair::naming::{phrase, words};
@@ -231,8 +231,7 @@ fn empty_case(case: &Case<'_>, division: &Division<'_>) -> Option<Draft> {
         "}".to_owned(),
     ];
     if whole {
-        let indent = indent_of(file, statement)?;
-        edits.replace(file, statement.byte_range(), lines.join(&format!("\n{indent}")));
+        edits.replace_statement(file, statement, &lines)?;
     } else {
         edits.insert_before(file, statement, &lines)?;
         edits.replace(file, at.byte_range(), name);
@@ -274,11 +273,6 @@ fn named(case: &Case<'_>, division: &Division<'_>) -> Option<Draft> {
     lines.extend(exit.guarded(&format!("{name} == 0")));
     edits.insert_before(file, statement, &lines)?;
     edits.replace(file, divisor.byte_range(), name);
-    Some(Draft {
-        tier: if exit.reports { Tier::Check } else { Tier::Mask },
-        depth: 0,
-        explanation: division.explained("it is checked before the division"),
-        masks: !exit.reports,
-        edits,
-    })
+    let explanation = division.explained("it is checked before the division");
+    Some(Draft::leaving(Tier::Check, exit.reports, 0, explanation, edits))
 }

@@ -10,7 +10,7 @@ use tree_sitter::Node;
 
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::{Draft, Tier};
-use crate::generator::repair::edit::{Edits, indent_of, is_repairable};
+use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::flow::from_request;
 use crate::generator::repair::naming::phrase;
@@ -32,13 +32,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
                 None
             };
             if let Some((edits, reports, explanation)) = found {
-                drafts.push(Draft {
-                    tier: if reports { Tier::Cause } else { Tier::Mask },
-                    depth,
-                    explanation,
-                    masks: !reports,
-                    edits,
-                });
+                drafts.push(Draft::leaving(Tier::Cause, reports, depth, explanation, edits));
             }
         }
     }
@@ -64,8 +58,7 @@ fn returned(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> Found {
     if !exit.reports {
         return None;
     }
-    let indent = indent_of(file, statement)?;
-    edits.replace(file, statement.byte_range(), exit.lines.join(&format!("\n{indent}")));
+    edits.replace_statement(file, statement, &exit.lines)?;
     Some((edits, true, "The function can return an error: it does so instead of panicking.".to_owned()))
 }
 
@@ -123,8 +116,7 @@ fn checked(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, name: &str) -> Fou
     let mut lines = vec![format!("{value}, err := {target}{arguments}")];
     lines.extend(exit.guarded("err != nil"));
     if left.is_some() {
-        let indent = indent_of(file, statement)?;
-        edits.replace(file, statement.byte_range(), lines.join(&format!("\n{indent}")));
+        edits.replace_statement(file, statement, &lines)?;
     } else {
         edits.insert_before(file, statement, &lines)?;
         edits.replace(file, call.byte_range(), value);

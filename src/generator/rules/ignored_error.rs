@@ -142,13 +142,7 @@ fn mend(
         })
     };
     found
-        .map(|(edits, reports, explanation)| Draft {
-            tier: if reports { Tier::Cause } else { Tier::Mask },
-            depth,
-            explanation,
-            masks: !reports,
-            edits,
-        })
+        .map(|(edits, reports, explanation)| Draft::leaving(Tier::Cause, reports, depth, explanation, edits))
         .into_iter()
         .collect()
 }

@@ -34,13 +34,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             _ => None,
         };
         if let Some((edits, reports, explanation)) = found {
-            drafts.push(Draft {
-                tier: if reports { Tier::Check } else { Tier::Mask },
-                depth: suspect.depth,
-                explanation,
-                masks: !reports,
-                edits,
-            });
+            drafts.push(Draft::leaving(Tier::Check, reports, suspect.depth, explanation, edits));
         }
     }
     drafts

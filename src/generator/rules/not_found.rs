@@ -42,15 +42,9 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 }
 
 fn draft(edits: Edits, exit: &Exit) -> Draft {
-    Draft {
-        tier: if exit.reports { Tier::Cause } else { Tier::Mask },
-        depth: 0,
-        explanation:
-            "A search that finds nothing gives -1, which was used as a position: it is checked first."
-                .to_owned(),
-        masks: !exit.reports,
-        edits,
-    }
+    let explanation =
+        "A search that finds nothing gives -1, which was used as a position: it is checked first.".to_owned();
+    Draft::leaving(Tier::Cause, exit.reports, 0, explanation, edits)
 }
 
 /// Whether a call looks for a position and gives -1 when there is none.

@@ -88,6 +88,18 @@ impl Edits {
         self.insert_before(file, list.named_child(0)?, lines)
     }
 
+    /// Puts lines in the place of a statement, indented as it is.
+    pub(crate) fn replace_statement(
+        &mut self,
+        file: &Arc<File>,
+        statement: Node<'_>,
+        lines: &[String],
+    ) -> Option<()> {
+        let indent = indent_of(file, statement)?;
+        self.replace(file, statement.byte_range(), lines.join(&format!("\n{indent}")));
+        Some(())
+    }
+
     /// Takes a statement out with its line.
     pub(crate) fn remove_line(&mut self, file: &Arc<File>, statement: Node<'_>) -> Option<()> {
         let from = statement.start_byte() - indent_of(file, statement)?.len();

@@ -11,7 +11,7 @@ use tree_sitter::Node;
 use super::failure::Failure;
 use super::plain::Exit;
 use crate::generator::repair::case::Case;
-use crate::generator::repair::edit::{Edits, indent_of, is_repairable};
+use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::flow::from_request;
 use crate::generator::repair::naming::words;
 use crate::generator::repair::scope::{fresh, in_scope_before, soften_later};
@@ -185,9 +185,7 @@ fn change_call(
             return None;
         }
         let lines = exit.guarded(&format!("err := {text}; err != nil"));
-        let indent = indent_of(file, statement)?;
-        edits.replace(file, statement.byte_range(), lines.join(&format!("\n{indent}")));
-        return Some(());
+        return edits.replace_statement(file, statement, &lines);
     }
     soften_later(edits, file, statement, "err")?;
     let right = statement.child_by_field_name("right").and_then(|right| right.named_child(0));
