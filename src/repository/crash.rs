@@ -1,5 +1,6 @@
 //! Whether a crash that was seen is the one of a fault: the same class, in the same function, at the same
-//! statement. Reproduction and proof both ask here.
+//! statement. Reproduction and proof both ask here, of what a process printed; the search's own oracle, in
+//! Go, asks the same of a panic while it passes.
 
 use std::path::PathBuf;
 
@@ -126,8 +127,87 @@ fn skeleton(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{has_drifted, skeleton};
-    use crate::domain::Class;
+    use super::*;
+    use crate::domain::{FaultFacts, TraceKind};
+
+    /// A crash at `frames`, each a function and a line of `p.go` in the tree, inside the library.
+    fn trace(tree: &std::path::Path, frames: &[(&str, u32)]) -> Trace {
+        let frame = |(function, line): &(&str, u32)| Frame {
+            function: format!("m.{function}"),
+            file: tree.join("p.go").to_string_lossy().into_owned(),
+            line: *line,
+            in_app: true,
+        };
+        let library = Frame {
+            function: "strings.Cut".to_owned(),
+            file: "/usr/lib/go/src/strings/strings.go".to_owned(),
+            line: 7,
+            in_app: false,
+        };
+        Trace {
+            kind: TraceKind::Panic,
+            frames: std::iter::once(library).chain(frames.iter().map(frame)).collect(),
+            created_by: None,
+            fault_address: Some(8),
+        }
+    }
+
+    fn fault(class: Class, message: &str, line: u32) -> Fault {
+        let place = |function: &str, line| Location {
+            file: RepoPath::new("p.go").unwrap(),
+            line,
+            function: function.to_owned(),
+        };
+        Fault {
+            class,
+            message: message.to_owned(),
+            facts: FaultFacts::default(),
+            stack: vec![place("(*T).At.func1", line), place("Run", 9)],
+        }
+    }
+
+    #[test]
+    fn class_function_and_statement_decide() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path().canonicalize().unwrap();
+        std::fs::write(tree.join("go.mod"), "module m\n").unwrap();
+        std::fs::write(tree.join("p.go"), "package p\n\n\treturn t.list[5]\n\treturn nil\n").unwrap();
+        let repository = Repository::open(&tree).unwrap();
+        let likeness = |fault: &Fault, class, message: &str, frames: &[(&str, u32)]| {
+            let known = KnownCrash::new(fault, &repository, tree.clone()).unwrap();
+            known.likeness(class, message, &trace(&tree, frames))
+        };
+        let index = fault(Class::IndexOutOfRange, "", 3);
+        let see = |class, frames: &[(&str, u32)]| likeness(&index, class, "", frames);
+        // Closures are numbered anew by every compiler.
+        assert_eq!(see(Class::IndexOutOfRange, &[("(*T).At.func2", 3)]), Some(Likeness::Same));
+        assert_eq!(see(Class::IndexOutOfRange, &[("(*T).At", 3), ("Other", 1)]), Some(Likeness::Same));
+        for (class, frames) in [
+            (Class::SliceBounds, [("(*T).At", 3)].as_slice()),
+            (Class::IndexOutOfRange, &[("(*T).At", 4)]),
+            (Class::IndexOutOfRange, &[("(*T).Atlas", 3)]),
+            (Class::IndexOutOfRange, &[("Other", 1), ("(*T).At", 3)]),
+            (Class::IndexOutOfRange, &[]),
+        ] {
+            assert_eq!(see(class, frames), None, "{class:?} {frames:?}");
+        }
+        // A line that holds no index is of another version: the function alone has to do.
+        let drifted = fault(Class::IndexOutOfRange, "", 4);
+        let seen = likeness(&drifted, Class::IndexOutOfRange, "", &[("(*T).At", 3)]);
+        assert_eq!(seen, Some(Likeness::Same));
+        // Another field of the nil value: perhaps another nil.
+        let mut nil = fault(Class::NilDereference, "", 3);
+        nil.facts.nil_offset = Some(16);
+        let seen = likeness(&nil, Class::NilDereference, "", &[("(*T).At", 3)]);
+        assert_eq!(seen, Some(Likeness::OtherNil));
+        // One helper panics for many: the words or the caller tell.
+        let explicit = fault(Class::ExplicitPanic, "no key 5", 3);
+        let seen = |message, caller| {
+            likeness(&explicit, Class::ExplicitPanic, message, &[("(*T).At", 3), caller]).is_some()
+        };
+        assert!(seen("no key 7", ("Other", 1)) && seen("bad", ("Run", 9)));
+        assert!(!seen("bad", ("Run", 8)) && !seen("bad", ("Other", 9)));
+    }
 
     #[test]
     fn a_skeleton_holds_no_values() {
