@@ -92,16 +92,16 @@ impl ScanArgs {
         let mut written = Ok(());
         let scanned = scan.run(&mut |step| {
             match step {
-                Step::Read(bytes) => {
-                    progress.inc(bytes as u64);
+                Step::Read { bytes, .. } => {
+                    progress.inc(bytes.len() as u64);
                     // Whoever follows the output sees what was found so far.
                     written = out.flush();
                 }
                 Step::Unreadable(error) => progress.suspend(|| {
                     // Standard error is the last place to complain to: a failure here has nowhere to go.
-                    drop(telemetry::write_error(&mut anstream::stderr().lock(), error));
+                    drop(telemetry::write_error(&mut anstream::stderr().lock(), &error));
                 }),
-                Step::Event { source, event } => {
+                Step::Event { source, event, .. } => {
                     worst = worst.max(Some(event.severity));
                     if self.events {
                         written = write_line(out, &event_json(source, event));
