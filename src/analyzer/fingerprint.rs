@@ -4,6 +4,8 @@
 //! those, but not the logical name of the function that failed. So the same defect has the same
 //! fingerprint whether the crash ended the process, was recovered by net/http, or was logged as JSON.
 
+use std::sync::LazyLock;
+
 use crate::domain::{Class, Fingerprint, FingerprintKeys, Frame};
 
 use super::mask::mask;
@@ -52,7 +54,8 @@ struct Key(blake3::Hasher);
 
 impl Key {
     fn new(name: &str) -> Self {
-        let mut hasher = blake3::Hasher::new_derive_key(VERSION);
+        static BASE: LazyLock<blake3::Hasher> = LazyLock::new(|| blake3::Hasher::new_derive_key(VERSION));
+        let mut hasher = BASE.clone();
         hasher.update(name.as_bytes());
         Self(hasher)
     }

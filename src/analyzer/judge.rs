@@ -5,6 +5,9 @@
 //! that holds something, `error:` with something behind it, an attempt that failed with a reason, or an
 //! error chain that ends in an operating system's words. The loose word is never enough.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
 use jiff::Timestamp;
 
 use crate::domain::{Class, Severity, Trace, TraceKind};
@@ -13,6 +16,7 @@ use super::go::{self, ParsedCrash};
 use super::level::Level;
 use super::operational;
 use super::parse::{Form, Parsed, is_nothing};
+use super::words;
 
 /// A record that is an event.
 #[derive(Debug)]
@@ -61,7 +65,7 @@ const VALUE_KEYS: &[&str] = &[
 const MAX_ATTRIBUTE_BYTES: usize = 2048;
 
 /// Judges a record. `asked` is the severity a user's pattern gives its line.
-pub(crate) fn judge(parsed: Parsed, asked: Option<Severity>) -> Option<Judged> {
+pub(crate) fn judge(parsed: Parsed<'_>, asked: Option<Severity>) -> Option<Judged> {
     if let Some(crash) = embedded_crash(&parsed) {
         return Some(crashed(parsed, crash));
     }
@@ -86,7 +90,7 @@ pub(crate) fn judge(parsed: Parsed, asked: Option<Severity>) -> Option<Judged> {
     Some(finish(parsed, severity, class, message, trace, panic))
 }
 
-fn crashed(parsed: Parsed, crash: ParsedCrash) -> Judged {
+fn crashed(parsed: Parsed<'_>, crash: ParsedCrash) -> Judged {
     let died =
         matches!(crash.trace.kind, TraceKind::Panic | TraceKind::Fatal) || parsed.level == Some(Level::Fatal);
     let severity = if died { Severity::Critical } else { Severity::High };
@@ -105,7 +109,7 @@ fn crashed(parsed: Parsed, crash: ParsedCrash) -> Judged {
 }
 
 fn finish(
-    parsed: Parsed,
+    parsed: Parsed<'_>,
     severity: Severity,
     class: Class,
     message: String,
@@ -114,16 +118,18 @@ fn finish(
 ) -> Judged {
     let place = parsed.place().map(str::to_owned);
     let go = parsed.go || trace.is_some() || panic;
+    let time = parsed.time();
     let attributes = parsed
         .fields
         .into_iter()
         .filter(|(_, value)| value.len() <= MAX_ATTRIBUTE_BYTES && !holds_stack(value))
+        .map(|(key, value)| (key.into_owned(), value.into_owned()))
         .collect();
-    Judged { severity, class, message, trace, place, time: parsed.time, attributes, go, panic }
+    Judged { severity, class, message, trace, place, time, attributes, go, panic }
 }
 
 /// The message of a record: what it says, and the error it carries.
-fn message(parsed: &Parsed) -> String {
+fn message(parsed: &Parsed<'_>) -> String {
     let body = parsed.body.trim();
     match parsed.error() {
         Some(error) if body.is_empty() => error.to_owned(),
@@ -133,16 +139,16 @@ fn message(parsed: &Parsed) -> String {
 }
 
 fn holds_stack(text: &str) -> bool {
-    text.contains("\n\t") || (text.contains("goroutine ") && text.contains('\n'))
+    memchr::memchr(b'\n', text.as_bytes()).is_some() && (text.contains("\n\t") || text.contains("goroutine "))
 }
 
 /// All texts of a record: its message, then its fields.
-fn texts(parsed: &Parsed) -> impl Iterator<Item = &str> {
-    std::iter::once(parsed.body.as_str()).chain(parsed.fields.iter().map(|(_, value)| value.as_str()))
+fn texts<'a>(parsed: &'a Parsed<'_>) -> impl Iterator<Item = &'a str> {
+    std::iter::once(parsed.body.as_ref()).chain(parsed.fields.iter().map(|(_, value)| value.as_ref()))
 }
 
 /// A crash that a field or the message holds with its stack.
-fn embedded_crash(parsed: &Parsed) -> Option<ParsedCrash> {
+fn embedded_crash(parsed: &Parsed<'_>) -> Option<ParsedCrash> {
     texts(parsed).filter(|text| holds_stack(text)).find_map(|text| {
         go::parse_trace(text)
             .or_else(|| go::find_stack(text).filter(|found| found.trace.kind == TraceKind::Recovered))
@@ -150,24 +156,28 @@ fn embedded_crash(parsed: &Parsed) -> Option<ParsedCrash> {
 }
 
 /// A stack that a logger attached.
-fn embedded_stack(parsed: &Parsed) -> Option<Trace> {
+fn embedded_stack(parsed: &Parsed<'_>) -> Option<Trace> {
     texts(parsed).filter(|text| holds_stack(text)).find_map(go::find_stack).map(|found| found.trace)
 }
 
 /// Whether a record without a stack reports a recovered panic of the runtime.
-fn reports_panic(parsed: &Parsed, message: &str) -> bool {
+fn reports_panic(parsed: &Parsed<'_>, message: &str) -> bool {
     texts(parsed).any(go::is_crash_value)
         || (says_panic(&parsed.body) && go::panic_value_in(message).is_some())
 }
 
-fn says_panic(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    lower.contains("panic") || lower.contains("recovered")
+/// Words that announce a panic.
+static ANNOUNCEMENTS: LazyLock<AhoCorasick> =
+    LazyLock::new(|| words::leftmost_any_case(&["panic", "recovered"]));
+
+/// Whether a text speaks of a panic.
+pub(crate) fn says_panic(text: &str) -> bool {
+    ANNOUNCEMENTS.is_match(text)
 }
 
 /// The value of the panic a record reports: a field that can be nothing else, a field by its name, or
 /// what the message announces.
-fn panic_value(parsed: &Parsed) -> String {
+fn panic_value(parsed: &Parsed<'_>) -> String {
     let plain = |text: &&str| !holds_stack(text);
     let certain = texts(parsed).filter(plain).find(|text| go::is_crash_value(text));
     let value = certain
@@ -184,25 +194,23 @@ pub(crate) fn announced(text: &str) -> &str {
         // A value of several lines is kept whole.
         return text.find(value).map_or(value, |at| &text[at..]);
     }
-    let lower = text.to_ascii_lowercase();
-    let word = ["panic", "recovered"].iter().filter_map(|word| lower.find(word)).min();
-    let value = word.and_then(|at| text.get(at..)?.split_once(": ")).map(|(_, value)| value);
+    let value = ANNOUNCEMENTS
+        .find(text)
+        .and_then(|word| text[word.start()..].split_once(": "))
+        .map(|(_, value)| value);
     value.map_or(text, |value| if says_panic(value) { announced(value) } else { value }).trim()
 }
-
-/// Attempts that failed: with a reason behind a colon, the line reports an error.
-const ATTEMPTS: &[&str] = &["failed to ", "cannot ", "could not ", "unable to ", "can't ", "couldn't "];
 
 /// Words before `error:` that turn it into its opposite.
 const DENIALS: &[&str] =
     &["no", "without", "zero", "0", "not", "any", "if", "on", "ignoring", "last", "previous"];
 
 /// Whether a record without a level reads like the report of an error.
-fn is_report(parsed: &Parsed) -> bool {
+fn is_report(parsed: &Parsed<'_>) -> bool {
     if parsed.form != Form::Plain {
         return parsed.error().is_some();
     }
-    let text = parsed.body.as_str();
+    let text = parsed.body.as_ref();
     !is_access(text)
         && (names_error(text)
             || tells_attempt(text)
@@ -212,42 +220,54 @@ fn is_report(parsed: &Parsed) -> bool {
 
 /// `GET /errors: 200` and the like: what was asked for is no report.
 fn is_access(text: &str) -> bool {
-    text.contains("HTTP/1")
-        || text.contains("HTTP/2")
-        || ["GET /", "POST /", "PUT /", "DELETE /", "PATCH /", "HEAD /", "OPTIONS /"]
-            .iter()
-            .any(|word| text.contains(word))
+    static REQUESTS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+        words::leftmost(&[
+            "HTTP/1",
+            "HTTP/2",
+            "GET /",
+            "POST /",
+            "PUT /",
+            "DELETE /",
+            "PATCH /",
+            "HEAD /",
+            "OPTIONS /",
+        ])
+    });
+    REQUESTS.is_match(text)
 }
 
 /// `error: something`
 fn names_error(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    ["error: ", "fatal: "].iter().any(|word| {
-        lower.match_indices(word).any(|(at, _)| {
-            let before = &lower[..at];
-            let denied = before
-                .split_whitespace()
-                .next_back()
-                .is_some_and(|last| DENIALS.contains(&last.trim_matches(['(', ','])));
-            let bounded = before
-                .chars()
-                .next_back()
-                .is_none_or(|last| last.is_whitespace() || last == '[' || last == '(');
-            let value = text[at + word.len()..].split([',', ';']).next().unwrap_or_default();
-            bounded && !denied && !is_nothing(value)
-        })
+    static NAMES: LazyLock<AhoCorasick> = LazyLock::new(|| words::leftmost_any_case(&["error: ", "fatal: "]));
+    NAMES.find_iter(text).any(|name| {
+        let before = &text[..name.start()];
+        let denied = before.split_whitespace().next_back().is_some_and(|last| {
+            let last = last.trim_matches(['(', ',']);
+            DENIALS.iter().any(|denial| denial.eq_ignore_ascii_case(last))
+        });
+        let bounded =
+            before.chars().next_back().is_none_or(|last| last.is_whitespace() || last == '[' || last == '(');
+        let value = text[name.end()..].split([',', ';']).next().unwrap_or_default();
+        bounded && !denied && !is_nothing(value)
     })
 }
 
-/// `failed to load prices: unexpected end of input`
+/// `failed to load prices: unexpected end of input`: an attempt that failed, with a reason.
 fn tells_attempt(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    ATTEMPTS.iter().any(|attempt| {
-        lower.match_indices(attempt).any(|(at, _)| {
-            let begins = at == 0 || lower[..at].ends_with(": ");
-            let reason = lower[at..].split_once(": ").map(|(_, reason)| reason);
-            begins && reason.is_some_and(|reason| !is_nothing(reason))
-        })
+    static ATTEMPTS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+        words::leftmost_any_case(&[
+            "failed to ",
+            "cannot ",
+            "could not ",
+            "unable to ",
+            "can't ",
+            "couldn't ",
+        ])
+    });
+    ATTEMPTS.find_iter(text).any(|attempt| {
+        let (before, rest) = text.split_at(attempt.start());
+        let begins = before.is_empty() || before.ends_with(": ");
+        begins && rest.split_once(": ").is_some_and(|(_, reason)| !is_nothing(reason))
     })
 }
 

@@ -2,6 +2,9 @@
 
 use crate::domain::Severity;
 
+/// Length of the longest word that names a level.
+const LONGEST: usize = "informational".len();
+
 /// A level, in the order of badness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
@@ -22,10 +25,11 @@ impl Level {
     pub(crate) fn parse(word: &str) -> Option<Self> {
         let word = word.trim();
         let word = word.find(['+', '-']).map_or(word, |at| &word[..at]);
-        if word.len() > 11 {
-            return None;
-        }
-        Some(match word.to_ascii_lowercase().as_str() {
+        let mut lower = [0; LONGEST];
+        let lower = lower.get_mut(..word.len())?;
+        lower.copy_from_slice(word.as_bytes());
+        lower.make_ascii_lowercase();
+        Some(match std::str::from_utf8(lower).ok()? {
             "trace" | "trac" | "trc" | "debug" | "debu" | "dbg" | "verbose" => Self::Debug,
             "info" | "inf" | "information" | "informational" | "notice" | "default" => Self::Info,
             "warn" | "warning" | "wrn" => Self::Warn,
@@ -69,6 +73,7 @@ mod tests {
         for (word, level) in [
             ("ERROR+4", Some(Level::Error)),
             ("INFO-2", Some(Level::Info)),
+            ("Informational", Some(Level::Info)),
             ("ERRO", Some(Level::Error)),
             ("fatal", Some(Level::Fatal)),
             ("Warning", Some(Level::Warn)),

@@ -3,6 +3,8 @@
 //! Numbers, ids, addresses, paths and quoted text give way to placeholders. What tells failures apart
 //! is kept: HTTP status codes, SQLSTATE codes, exit codes, and names that merely contain a digit.
 
+use std::borrow::Cow;
+
 use super::clipped;
 
 /// Names that contain digits and are not ids.
@@ -75,7 +77,7 @@ pub(crate) fn mask(message: &str) -> String {
     let line = clipped(line, MAX_BYTES);
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
-    let mut last_words = [String::new(), String::new()];
+    let mut last_words = ["", ""];
     while let Some(first) = rest.chars().next() {
         if let Some((inside, after)) = quoted(rest, out.chars().next_back()) {
             out.push_str(if inside { "<text>" } else { "" });
@@ -85,9 +87,9 @@ pub(crate) fn mask(message: &str) -> String {
             let (word, after) = rest.split_at(end);
             let tail = word.trim_end_matches(['.', ':', '-', '@', '%', '+']);
             let code = is_code(tail, &last_words);
-            out.push_str(&if code { tail.to_owned() } else { mask_word(tail) });
+            out.push_str(&if code { Cow::Borrowed(tail) } else { mask_word(tail) });
             out.push_str(&word[tail.len()..]);
-            last_words = [std::mem::take(&mut last_words[1]), tail.to_ascii_lowercase()];
+            last_words = [last_words[1], tail];
             rest = after;
         } else {
             out.push(first);
@@ -125,45 +127,48 @@ fn quoted(rest: &str, before: Option<char>) -> Option<(bool, &str)> {
     None
 }
 
-fn is_code(word: &str, before: &[String; 2]) -> bool {
+fn is_code(word: &str, before: &[&str; 2]) -> bool {
     let digits = word.len() <= 5
         && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
         && word.bytes().any(|byte| byte.is_ascii_digit());
-    let named = |word: &str| CODES.contains(&word.trim_end_matches([':', '=']));
-    digits
-        && (named(&before[1])
-            || (named(&before[0]) && matches!(before[1].as_str(), "code" | "is" | "was" | "of")))
+    let one_of = |word: &str, names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(word));
+    let named = |word: &str| one_of(word.trim_end_matches([':', '=']), CODES);
+    digits && (named(before[1]) || (named(before[0]) && one_of(before[1], &["code", "is", "was", "of"])))
 }
 
-fn mask_word(word: &str) -> String {
-    let lower = word.to_ascii_lowercase();
-    if word.starts_with('/') || (word.contains('/') && word.bytes().any(|byte| byte.is_ascii_digit())) {
-        return if word.len() > 1 { "<path>".to_owned() } else { word.to_owned() };
+fn is_name(word: &str) -> bool {
+    NAMES.iter().any(|name| name.eq_ignore_ascii_case(word))
+}
+
+fn mask_word(word: &str) -> Cow<'_, str> {
+    let digits = word.bytes().any(|byte| byte.is_ascii_digit());
+    if word.starts_with('/') || (digits && word.contains('/')) {
+        return Cow::Borrowed(if word.len() > 1 { "<path>" } else { word });
     }
-    if !word.bytes().any(|byte| byte.is_ascii_digit()) || NAMES.contains(&lower.as_str()) {
-        return if is_email(word) { "<email>".to_owned() } else { word.to_owned() };
+    if !digits || is_name(word) {
+        return Cow::Borrowed(if is_email(word) { "<email>" } else { word });
     }
     if is_email(word) {
-        return "<email>".to_owned();
+        return Cow::Borrowed("<email>");
     }
     if is_uuid(word) {
-        return "<id>".to_owned();
+        return Cow::Borrowed("<id>");
     }
-    if let Some(hex) = lower.strip_prefix("0x").filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    {
-        return if hex.is_empty() { word.to_owned() } else { "<hex>".to_owned() };
+    let hex = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X"));
+    if let Some(hex) = hex.filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+        return Cow::Borrowed(if hex.is_empty() { word } else { "<hex>" });
     }
     if is_address(word) {
-        return "<addr>".to_owned();
+        return Cow::Borrowed("<addr>");
     }
-    if is_hex_id(&lower) || is_mixed_id(word) {
-        return "<id>".to_owned();
+    if is_hex_id(word) || is_mixed_id(word) {
+        return Cow::Borrowed("<id>");
     }
     if is_duration(word) {
-        return "<duration>".to_owned();
+        return Cow::Borrowed("<duration>");
     }
     // Parts between separators stand for themselves: `tls1.2`, `order-1234`, `db:5432`.
-    digits_masked(word)
+    Cow::Owned(digits_masked(word))
 }
 
 fn is_email(word: &str) -> bool {
@@ -171,8 +176,8 @@ fn is_email(word: &str) -> bool {
 }
 
 fn is_uuid(word: &str) -> bool {
-    let lengths: Vec<_> = word.split('-').map(str::len).collect();
-    lengths == [8, 4, 4, 4, 12] && word.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+    word.split('-').map(str::len).eq([8, 4, 4, 4, 12])
+        && word.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }
 
 /// `10.0.0.1`, `10.0.0.1:5432`, `::1`, `fe80::1:80`.
@@ -183,11 +188,11 @@ fn is_address(word: &str) -> bool {
 }
 
 /// Eight or more hex digits with a digit among them: commit ids, trace ids, hashes.
-fn is_hex_id(lower: &str) -> bool {
-    lower.len() >= 8
-        && lower.bytes().all(|byte| byte.is_ascii_hexdigit())
-        && lower.bytes().any(|byte| byte.is_ascii_digit())
-        && lower.bytes().any(|byte| byte.is_ascii_alphabetic())
+fn is_hex_id(word: &str) -> bool {
+    word.len() >= 8
+        && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && word.bytes().any(|byte| byte.is_ascii_digit())
+        && word.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
 /// Long runs that change between letters and digits: `01HZX3…`, `cus_9f8a7b…`.
@@ -236,16 +241,16 @@ fn digits_masked(word: &str) -> String {
 }
 
 /// A part without separators: digits at one place are a number, at several an id.
-fn part_masked(name: &str) -> String {
-    if NAMES.contains(&name.to_ascii_lowercase().as_str()) {
-        return name.to_owned();
+fn part_masked(name: &str) -> Cow<'_, str> {
+    if is_name(name) {
+        return Cow::Borrowed(name);
     }
     let digit = |char: char| char.is_ascii_digit();
     let mut runs = name.split(|char| !digit(char)).filter(|run| !run.is_empty());
     match (runs.next(), runs.next()) {
-        (None, _) => name.to_owned(),
-        (Some(run), None) => name.replacen(run, "<n>", 1),
-        _ => "<id>".to_owned(),
+        (None, _) => Cow::Borrowed(name),
+        (Some(run), None) => Cow::Owned(name.replacen(run, "<n>", 1)),
+        _ => Cow::Borrowed("<id>"),
     }
 }
 

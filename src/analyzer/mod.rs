@@ -17,6 +17,7 @@ mod mask;
 mod operational;
 mod parse;
 mod stream;
+mod words;
 
 use std::sync::Arc;
 

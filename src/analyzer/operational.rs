@@ -1,5 +1,10 @@
 //! Failures of the surroundings, by the words operating systems, resolvers and TLS stacks use.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
+use super::words;
 use crate::domain::Class;
 
 /// Words and their class, in lower case.
@@ -52,11 +57,12 @@ pub(crate) fn ends_chain(message: &str) -> bool {
 }
 
 fn last_sign(message: &str) -> Option<(usize, Class)> {
-    let lower = message.to_ascii_lowercase();
-    SIGNS
-        .iter()
-        .filter_map(|(sign, class)| lower.rfind(sign).map(|at| (at, *class)))
-        .max_by_key(|(at, _)| *at)
+    static AUTOMATON: LazyLock<AhoCorasick> =
+        LazyLock::new(|| words::all_any_case(SIGNS.iter().map(|(sign, _)| *sign)));
+    AUTOMATON
+        .find_overlapping_iter(message)
+        .max_by_key(aho_corasick::Match::start)
+        .map(|found| (found.start(), SIGNS[found.pattern().as_usize()].1))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! is glued on and nothing is lost. Standard output and standard error of a container, where the log
 //! tells them apart, each have their own open failure, because their lines may alternate.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -23,9 +24,10 @@ use super::event::{Parts, event};
 use super::gate::Scratch;
 use super::go::BAR;
 use super::go::machine::{Feed, Machine};
-use super::judge::{Judged, judge};
-use super::parse::parse;
-use super::parse::wrapper::{Stream, strip};
+use super::judge::{Judged, judge, says_panic};
+use super::level::Level;
+use super::parse::wrapper::{Stream, Unwrapped, strip};
+use super::parse::{Outline, parse};
 
 /// Bytes kept of the line before, which may announce a stack.
 const MAX_BEFORE_BYTES: usize = 4096;
@@ -95,6 +97,13 @@ struct Raw<'a> {
     before: Option<&'a [u8]>,
 }
 
+impl Held {
+    /// Nothing that is held can be the head of a stack, so what stood before it does not matter.
+    fn raw(&self) -> Raw<'_> {
+        Raw { bytes: &self.bytes, start: self.start, candidate: self.candidate, before: None }
+    }
+}
+
 impl Raw<'_> {
     const fn span(&self) -> Span {
         Span { start: self.start, end: self.start + self.bytes.len() as u64 }
@@ -161,13 +170,7 @@ impl StreamAnalyzer {
             while let Some(open) = self.open[stream as usize].take() {
                 let held = self.close(open, sink);
                 for line in held {
-                    let raw = Raw {
-                        bytes: &line.bytes,
-                        start: line.start,
-                        candidate: line.candidate,
-                        before: None,
-                    };
-                    self.line(raw, sink);
+                    self.line(line.raw(), sink);
                 }
             }
         }
@@ -274,70 +277,74 @@ impl StreamAnalyzer {
         self.candidates = candidates;
     }
 
-    /// One line, and the lines that turn out not to belong to an open failure.
+    /// One line, and before it the lines that turn out not to belong to an open failure.
     fn line(&mut self, raw: Raw<'_>, sink: Sink<'_>) {
         let mut again: VecDeque<Held> = VecDeque::new();
-        self.one(raw, &mut again, sink);
-        while let Some(held) = again.pop_front() {
-            let raw = Raw { bytes: &held.bytes, start: held.start, candidate: held.candidate, before: None };
-            self.one(raw, &mut again, sink);
+        loop {
+            let next = again.pop_front();
+            let line = next.as_ref().map_or(raw, Held::raw);
+            let Some(undecided) = self.one(line, sink) else {
+                match next {
+                    Some(_) => continue,
+                    None => return,
+                }
+            };
+            for held in undecided.into_iter().chain(next).rev() {
+                again.push_front(held);
+            }
         }
     }
 
-    /// One line. Lines to be read again are put at the front of `again`, in their order.
-    fn one(&mut self, raw: Raw<'_>, again: &mut VecDeque<Held>, sink: Sink<'_>) {
-        let unwrapped = strip(String::from_utf8_lossy(raw.bytes));
+    /// One line. Where a failure has ended before it: the undecided lines, which have to be read again,
+    /// and this line after them.
+    fn one(&mut self, raw: Raw<'_>, sink: Sink<'_>) -> Option<Vec<Held>> {
+        let line = text(raw.bytes);
+        let unwrapped = strip(&line);
         let slot = unwrapped.stream as usize;
         let Some(mut open) = self.open[slot].take() else {
             if raw.candidate {
-                self.open[slot] = self.fresh(raw, &unwrapped.text, unwrapped.time);
+                self.open[slot] = self.fresh(raw, &unwrapped);
             }
-            return;
+            return None;
         };
         let limit = self.shared.config.max_event_bytes;
         match open.machine.feed(&unwrapped.text) {
-            Feed::Belongs => {
-                open.take(raw, limit);
-                self.open[slot] = Some(open);
-            }
-            Feed::Perhaps if open.undecided_bytes + raw.bytes.len() <= MAX_UNDECIDED_BYTES => {
-                open.hold(raw);
-                self.open[slot] = Some(open);
-            }
-            Feed::Perhaps | Feed::Ended => {
-                again.push_front(Held {
-                    bytes: raw.bytes.to_vec(),
-                    start: raw.start,
-                    candidate: raw.candidate,
-                });
-                for held in self.close(open, sink).into_iter().rev() {
-                    again.push_front(held);
-                }
-            }
+            Feed::Belongs => open.take(raw, limit),
+            Feed::Perhaps if open.undecided_bytes + raw.bytes.len() <= MAX_UNDECIDED_BYTES => open.hold(raw),
+            Feed::Perhaps | Feed::Ended => return Some(self.close(open, sink)),
         }
+        self.open[slot] = Some(open);
+        None
     }
 
     /// A line that no failure claims: it may open one.
-    fn fresh(&self, raw: Raw<'_>, text: &str, time: Option<Timestamp>) -> Option<Open> {
+    fn fresh(&self, raw: Raw<'_>, unwrapped: &Unwrapped<'_>) -> Option<Open> {
+        let config = &self.shared.config;
+        let text = unwrapped.text.as_ref();
         let json = text.trim_start().starts_with('{');
-        let asked = self.shared.asked(text);
         if !json && let Some(machine) = Machine::open(text) {
-            let mut open = Open::new(machine, None, raw, self.shared.config.max_event_bytes);
-            open.time = time.or_else(|| parse(text).time);
-            open.look_back(raw, self.shared.config.max_event_bytes);
+            let mut open = Open::new(machine, None, raw, config.max_event_bytes);
+            open.time = unwrapped.time().or_else(|| parse(text).time());
+            open.look_back(raw, unwrapped.stream, config.max_event_bytes);
             return Some(open);
         }
-        let parsed = parse(text);
-        let value = !json && (text.contains("panic") || text.contains("recovered"));
-        let mut judged = judge(parsed, asked)?;
-        if judged.severity < self.shared.config.severity_threshold
-            && !(value && judged.severity >= Severity::Low)
-        {
+        let asked = self.shared.asked(text);
+        let outline = Outline::of(text);
+        let told = outline.level().map(Level::severity);
+        let final_word = asked.is_none() && !outline.may_span_lines();
+        if final_word && told == Some(None) {
             return None;
         }
-        judged.time = judged.time.or(time);
-        let machine = Machine::behind_record(value);
-        Some(Open::new(machine, Some(judged), raw, self.shared.config.max_event_bytes))
+        // A record that announces a panic below the threshold may have its stack on the lines behind it.
+        let announces = !json && says_panic(text);
+        let least = if announces { Severity::Low } else { config.severity_threshold };
+        if final_word && told.is_some_and(|severity| severity < Some(least)) {
+            return None;
+        }
+        let mut judged = judge(outline.record(), asked).filter(|judged| judged.severity >= least)?;
+        judged.time = judged.time.or_else(|| unwrapped.time());
+        let machine = Machine::behind_record(announces);
+        Some(Open::new(machine, Some(judged), raw, config.max_event_bytes))
     }
 
     /// Gives the event of a failure that has ended, and the lines that do not belong to it.
@@ -373,19 +380,23 @@ impl Open {
         open
     }
 
-    /// The line before may announce a stack that has no head, or open a report of the race detector.
-    fn look_back(&mut self, raw: Raw<'_>, limit: usize) {
+    /// The line before, if the same stream wrote it, may announce a stack that has no head, or open a
+    /// report of the race detector. It is judged by its text alone, so that it counts the same wherever
+    /// reading began; so the head of another failure announces nothing, though that failure be over.
+    fn look_back(&mut self, raw: Raw<'_>, stream: Stream, limit: usize) {
         let Some(line) = raw.before.filter(|line| !line.is_empty()) else { return };
-        let text = strip(String::from_utf8_lossy(trimmed(line))).text;
-        let announces = self.machine.is_bare() && !text.trim().is_empty();
-        let reports = self.machine.is_race() && text == BAR;
-        if !announces && !reports {
+        let before = text(trimmed(line));
+        let before = strip(&before);
+        let said = before.text.as_ref();
+        let announces = self.machine.is_bare() && !said.trim().is_empty() && Machine::open(said).is_none();
+        let reports = self.machine.is_race() && said == BAR;
+        if before.stream != stream || !(announces || reports) {
             return;
         }
         if announces {
-            let parsed = parse(&text);
-            self.time = self.time.or(parsed.time);
-            self.before = Some(parsed.error().map_or_else(|| parsed.body.clone(), str::to_owned));
+            let parsed = parse(said);
+            self.time = self.time.or_else(|| parsed.time());
+            self.before = Some(parsed.error().unwrap_or(&parsed.body).to_owned());
         }
         self.sample.clear();
         let start = raw.start.saturating_sub(line.len() as u64 + 1);
@@ -439,6 +450,12 @@ fn line_before(block: &[u8], at: usize) -> &[u8] {
     let start = memrchr(b'\n', &block[..end]).map_or(0, |start| start + 1);
     let line = &block[start..end];
     if line.len() > MAX_BEFORE_BYTES { &[] } else { line }
+}
+
+/// A line as text; what is no UTF-8 is replaced.
+fn text(line: &[u8]) -> Cow<'_, str> {
+    // By far most lines are, and this way of asking is several times as fast as the other.
+    std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed)
 }
 
 /// A line without the `\r` of its terminator.

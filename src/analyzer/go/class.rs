@@ -1,5 +1,10 @@
 //! What a crash message says: its class and the values in it.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
+use crate::analyzer::words;
 use crate::domain::{Class, FaultFacts};
 
 /// Panics and fatal errors of the runtime by the words their messages begin with, the `runtime error: `
@@ -84,17 +89,18 @@ pub(crate) fn is_crash_value(text: &str) -> bool {
 
 /// The value of a runtime panic inside a longer text: `recovered: runtime error: …`.
 pub(crate) fn panic_value_in(text: &str) -> Option<&str> {
-    const SIGNS: &[&str] = &[
-        "runtime error: ",
-        "interface conversion: ",
-        "assignment to entry in nil map",
-        "close of closed channel",
-        "close of nil channel",
-        "send on closed channel",
-        "sync: negative WaitGroup counter",
-    ];
-    let at = SIGNS.iter().filter_map(|sign| text.find(sign)).min()?;
-    text[at..].lines().next()
+    static SIGNS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+        words::leftmost(&[
+            "runtime error: ",
+            "interface conversion: ",
+            "assignment to entry in nil map",
+            "close of closed channel",
+            "close of nil channel",
+            "send on closed channel",
+            "sync: negative WaitGroup counter",
+        ])
+    });
+    text[SIGNS.find(text)?.start()..].lines().next()
 }
 
 /// The bare value: no head before it, no mark of recovery behind it, no type around it.

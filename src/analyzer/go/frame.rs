@@ -86,9 +86,9 @@ pub(super) fn location(line: &str) -> Option<(&str, u32)> {
 /// File and line of the text behind the indentation.
 pub(super) fn place(text: &str) -> Option<(&str, u32)> {
     let text = text.trim_end();
-    let text = [" +0x", " fp=0x", " pc=0x"]
-        .iter()
-        .fold(text, |text, mark| text.find(mark).map_or(text, |at| &text[..at]));
+    let marked = |at: &usize| ["+0x", "fp=0x", "pc=0x"].iter().any(|mark| text[at + 1..].starts_with(mark));
+    let end = memchr::memchr_iter(b' ', text.as_bytes()).find(marked).unwrap_or(text.len());
+    let text = &text[..end];
     let (file, number) = text.rsplit_once(':')?;
     let number: u32 = number.parse().ok()?;
     let known =
@@ -160,8 +160,10 @@ fn is_standard(package: &str, file: &str) -> bool {
     }
     let told = file.contains('/') && !file.starts_with('<');
     // Functions of a package may be written in the runtime, under the package's name (`sync.fatal`).
+    let begins =
+        |path: &str, folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
     let lies_in =
-        |folder: &str| file.starts_with(&format!("{folder}/")) || file.contains(&format!("/src/{folder}/"));
+        |folder: &str| begins(file, folder) || file.split("/src/").skip(1).any(|path| begins(path, folder));
     !told || lies_in(package) || lies_in("runtime") || lies_in("internal/runtime")
 }
 

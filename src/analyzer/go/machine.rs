@@ -8,6 +8,10 @@
 //! Only the first goroutine's frames are kept. The others are passed over, so memory does not grow with
 //! the length of a dump.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use crate::analyzer::clipped;
 use crate::domain::{Frame, TraceKind};
 
@@ -457,19 +461,17 @@ fn is_register(line: &str) -> bool {
 
 /// `SIGSEGV: segmentation violation`, printed for faults outside Go code.
 fn signal_head(line: &str) -> Option<&str> {
-    let (name, text) = line.split_once(": ")?;
-    let fault = matches!(name, "SIGSEGV" | "SIGBUS" | "SIGFPE" | "SIGABRT" | "SIGILL" | "SIGTRAP");
-    fault.then_some(text)
+    let (name, text) = line.strip_prefix("SIG")?.split_once(": ")?;
+    matches!(name, "SEGV" | "BUS" | "FPE" | "ABRT" | "ILL" | "TRAP").then_some(text)
 }
 
 /// The value of `http: panic serving ADDR: VALUE`.
 fn served(line: &str) -> Option<&str> {
-    let at = ["http: panic serving ", "http2: panic serving "].iter().find_map(|words| {
-        let at = line.find(words)?;
-        let free = line[..at].chars().next_back().is_none_or(|before| before == ' ' || before == '\t');
-        free.then_some(at + words.len())
-    })?;
-    line[at..].split_once(": ").map(|(_, value)| value)
+    static WORDS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(": panic serving "));
+    let at = WORDS.find(line.as_bytes())?;
+    let server = line[..at].rsplit([' ', '\t']).next();
+    let (_, value) = line[at + WORDS.needle().len()..].split_once(": ")?;
+    matches!(server, Some("http" | "http2")).then_some(value)
 }
 
 fn hex_after(line: &str, mark: &str) -> Option<u64> {

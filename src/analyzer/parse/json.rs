@@ -1,12 +1,15 @@
 //! Records written as one JSON object: zap, zerolog, logrus, slog, bunyan, pino, ECS and their like.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::{Form, Parsed, time};
+use super::time::{self, Stamp};
+use super::{Form, Parsed};
 use crate::analyzer::level::Level;
 
 const LEVEL: &[&str] =
@@ -18,23 +21,30 @@ const TIME: &[&str] = &["time", "ts", "timestamp", "@timestamp", "t", "datetime"
 const MAX_FIELDS: usize = 64;
 const MAX_DEPTH: usize = 3;
 
-/// The members of an object in their order.
-struct Members(Vec<(String, Value)>);
+/// The members of an object in their order, their values not looked into yet.
+#[derive(Debug)]
+pub(crate) struct Members<'a>(Vec<Member<'a>>);
 
-impl<'de> Deserialize<'de> for Members {
+type Member<'a> = (Cow<'a, str>, &'a RawValue);
+
+/// A text that is borrowed where it holds no escapes.
+#[derive(serde::Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Collect;
         impl<'de> Visitor<'de> for Collect {
-            type Value = Members;
+            type Value = Members<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a log record")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::with_capacity(16);
+                while let Some((Text(key), value)) = map.next_entry()? {
+                    members.push((key, value));
                 }
                 Ok(Members(members))
             }
@@ -43,75 +53,122 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// Reads a line that holds one JSON object.
-pub(super) fn parse(line: &str) -> Option<Parsed> {
-    let Members(members) = serde_json::from_str(line.trim()).ok()?;
-    let slog = members.iter().take(3).map(|(key, _)| key.as_str()).eq(["time", "level", "msg"]);
-    let mut flat = Vec::new();
-    for (key, value) in members {
-        flatten(key, value, MAX_DEPTH, &mut flat);
+impl<'a> Members<'a> {
+    /// Reads a line that holds one JSON object.
+    pub(super) fn read(line: &'a str) -> Option<Self> {
+        serde_json::from_str(line).ok()
     }
-    let level = take(&mut flat, LEVEL, level_of);
-    let time = take(&mut flat, TIME, time_of);
-    let body = take(&mut flat, MESSAGE, |value| value.as_str().map(str::to_owned)).unwrap_or_default();
-    let fields: Vec<_> = flat.into_iter().map(|(key, value)| (key, as_text(value))).collect();
-    let go = slog
-        || fields.iter().any(|(key, value)| key.contains("caller") && value.contains(".go:"))
-        || fields.iter().any(|(key, value)| key.ends_with("file") && value.ends_with(".go"));
-    Some(Parsed { form: Form::Json, time, level, body, fields, go })
+
+    /// The level, where it stands among the outermost members.
+    pub(super) fn level(&self) -> Option<Level> {
+        LEVEL.iter().find_map(|name| level_of(self.0.iter().find(|member| is_named(member, name))?.1))
+    }
+
+    /// Whether any text in it may span lines, as a stack does.
+    pub(super) fn may_span_lines(&self) -> bool {
+        self.0.iter().any(|(_, value)| {
+            let raw = value.get().as_bytes();
+            match raw.first() {
+                Some(b'"') => memchr::memchr(b'\\', raw).is_some(),
+                Some(b'[' | b'{') => memchr::memchr2(b'\\', b'[', raw).is_some(),
+                _ => false,
+            }
+        })
+    }
+
+    /// The record.
+    pub(super) fn record(self) -> Parsed<'a> {
+        let Self(members) = self;
+        let slog = members.iter().take(3).map(|(key, _)| key.as_ref()).eq(["time", "level", "msg"]);
+        let mut flat = Vec::with_capacity(members.len());
+        for (key, value) in members {
+            flatten(key, value, MAX_DEPTH, &mut flat);
+        }
+        let level = take(&mut flat, LEVEL, level_of);
+        let time = take(&mut flat, TIME, time_of).map(Stamp::Known);
+        let body = take(&mut flat, MESSAGE, string).unwrap_or_default();
+        let fields: Vec<_> = flat.into_iter().map(|(key, value)| (key, as_text(value))).collect();
+        let go = slog
+            || fields.iter().any(|(key, value)| key.contains("caller") && value.contains(".go:"))
+            || fields.iter().any(|(key, value)| key.ends_with("file") && value.ends_with(".go"));
+        Parsed { form: Form::Json, time, level, body, fields, go }
+    }
 }
 
 /// Objects become members with dotted names; everything else stays.
-fn flatten(key: String, value: Value, depth: usize, out: &mut Vec<(String, Value)>) {
-    match value {
-        Value::Object(members) if depth > 0 => {
+fn flatten<'a>(key: Cow<'a, str>, value: &'a RawValue, depth: usize, out: &mut Vec<Member<'a>>) {
+    let inner = (depth > 0 && value.get().starts_with('{')).then(|| Members::read(value.get())).flatten();
+    match inner {
+        Some(Members(members)) => {
             for (name, value) in members {
-                flatten(format!("{key}.{name}"), value, depth - 1, out);
+                flatten(Cow::Owned(format!("{key}.{name}")), value, depth - 1, out);
             }
         }
-        other if out.len() < MAX_FIELDS => out.push((key, other)),
-        _ => {}
+        None if out.len() < MAX_FIELDS => out.push((key, value)),
+        None => {}
     }
 }
 
+fn is_named((key, _): &Member<'_>, name: &str) -> bool {
+    key.eq_ignore_ascii_case(name)
+}
+
 /// Takes out the first member with one of these names that `read` understands.
-fn take<T>(flat: &mut Vec<(String, Value)>, names: &[&str], read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+fn take<'a, T>(
+    flat: &mut Vec<Member<'a>>,
+    names: &[&str],
+    read: impl Fn(&'a RawValue) -> Option<T>,
+) -> Option<T> {
     names.iter().find_map(|name| {
-        let at = flat.iter().position(|(key, _)| key.eq_ignore_ascii_case(name))?;
-        let found = read(&flat[at].1)?;
+        let at = flat.iter().position(|member| is_named(member, name))?;
+        let found = read(flat[at].1)?;
         flat.remove(at);
         Some(found)
     })
 }
 
-fn level_of(value: &Value) -> Option<Level> {
-    match value {
-        Value::String(word) => Level::parse(word).or_else(|| word.parse().ok().and_then(Level::from_number)),
-        Value::Number(number) => number.as_i64().and_then(Level::from_number),
-        _ => None,
+fn string(value: &RawValue) -> Option<Cow<'_, str>> {
+    let raw = value.get();
+    match raw.strip_prefix('"')?.strip_suffix('"') {
+        Some(plain) if memchr::memchr(b'\\', plain.as_bytes()).is_none() => Some(Cow::Borrowed(plain)),
+        _ => serde_json::from_str::<String>(raw).ok().map(Cow::Owned),
     }
 }
 
-fn time_of(value: &Value) -> Option<Timestamp> {
-    match value {
-        Value::String(text) => time::parse(text),
-        Value::Number(number) => number.as_f64().and_then(time::from_number),
-        _ => None,
+fn level_of(value: &RawValue) -> Option<Level> {
+    match string(value) {
+        Some(word) => Level::parse(&word).or_else(|| word.parse().ok().and_then(Level::from_number)),
+        None => value.get().parse().ok().and_then(Level::from_number),
+    }
+}
+
+fn time_of(value: &RawValue) -> Option<Timestamp> {
+    match string(value) {
+        Some(text) => time::parse(&text),
+        None => value.get().parse().ok().and_then(time::from_number),
     }
 }
 
 /// A value as text. A list of frames becomes the pairs of symbol and place that other loggers print,
 /// so that one parser reads them all.
-fn as_text(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        Value::Array(items) => frames(&items).unwrap_or_else(|| {
-            let lines: Option<Vec<_>> = items.iter().map(Value::as_str).collect();
-            lines.map_or_else(|| Value::Array(items.clone()).to_string(), |lines| lines.join("\n"))
-        }),
-        Value::Null => String::new(),
-        other => other.to_string(),
+fn as_text(value: &RawValue) -> Cow<'_, str> {
+    if let Some(text) = string(value) {
+        return text;
     }
+    match value.get() {
+        "null" => Cow::Borrowed(""),
+        raw if raw.starts_with('[') => lines(raw).map_or(Cow::Borrowed(raw), Cow::Owned),
+        raw => Cow::Borrowed(raw),
+    }
+}
+
+/// A list of frames, or of texts, as lines.
+fn lines(raw: &str) -> Option<String> {
+    let items: Vec<Value> = serde_json::from_str(raw).ok()?;
+    frames(&items).or_else(|| {
+        let lines: Option<Vec<_>> = items.iter().map(Value::as_str).collect();
+        lines.map(|lines| lines.join("\n"))
+    })
 }
 
 fn frames(items: &[Value]) -> Option<String> {
@@ -136,6 +193,10 @@ fn frames(items: &[Value]) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn parse(line: &str) -> Option<Parsed<'_>> {
+        Members::read(line).map(Members::record)
+    }
+
     #[test]
     fn loggers_of_every_kind() {
         for (line, level, body) in [
@@ -151,15 +212,15 @@ mod tests {
             (r#"{"log":{"level":"fatal"},"message":"g"}"#, Level::Fatal, "g"),
         ] {
             let parsed = parse(line).unwrap();
-            assert_eq!((parsed.level, parsed.body.as_str()), (Some(level), body), "{line}");
+            assert_eq!((parsed.level, parsed.body.as_ref()), (Some(level), body), "{line}");
         }
     }
 
     #[test]
     fn fields_keep_their_order_and_objects_are_flattened() {
         let parsed = parse(r#"{"msg":"m","z":1,"a":{"y":true,"b":null},"err":{"message":"boom"}}"#).unwrap();
-        let keys: Vec<_> = parsed.fields.iter().map(|(key, _)| key.as_str()).collect();
-        assert_eq!(keys, ["z", "a.b", "a.y", "err.message"]);
+        let keys: Vec<_> = parsed.fields.iter().map(|(key, _)| key.as_ref()).collect();
+        assert_eq!(keys, ["z", "a.y", "a.b", "err.message"]);
         assert_eq!(parsed.error(), Some("boom"));
     }
 
@@ -172,7 +233,10 @@ mod tests {
 
     #[test]
     fn hostile_objects_are_refused_or_bounded() {
-        assert!(parse(&format!("{}{}", "{\"a\":".repeat(10_000), "}".repeat(10_000))).is_none());
+        let deep = format!("{}1{}", "{\"a\":".repeat(10_000), "}".repeat(10_000));
+        assert_eq!(parse(&deep).map(|parsed| parsed.fields[0].0.to_string()).as_deref(), Some("a.a.a.a"));
+        let list = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+        assert_eq!(parse(&list).unwrap().field(&["a"]).map(str::len), Some(20_000));
         assert!(parse("{\"level\":").is_none());
         let wide: Vec<_> = (0..1000).map(|n| format!("\"k{n}\":{n}")).collect();
         assert!(parse(&format!("{{{}}}", wide.join(","))).unwrap().fields.len() <= MAX_FIELDS);

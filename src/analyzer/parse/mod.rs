@@ -1,5 +1,7 @@
 //! One line → one record: JSON, `key=value` pairs, plain text with a prefix.
 //!
+//! Most lines proposed are no events, and their level tells so. So a line is read in two steps: its
+//! [`Outline`] borrows everything and finds the level; only a line that may be an event becomes a record.
 //! All formats end in the same [`Parsed`] record, so what is an error is decided in one place
 //! (`judge`), whatever wrote the line.
 
@@ -9,9 +11,14 @@ mod plain;
 mod time;
 pub(crate) mod wrapper;
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 
 use super::level::Level;
+use json::Members;
+use pairs::Pairs;
+use time::Stamp;
 
 /// What wrote a line, as far as its form tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,17 +33,17 @@ pub(crate) enum Form {
 
 /// A record and what its line tells about it.
 #[derive(Debug)]
-pub(crate) struct Parsed {
+pub(crate) struct Parsed<'a> {
     /// The form of the line.
     pub(crate) form: Form,
     /// When it was written.
-    pub(crate) time: Option<Timestamp>,
+    time: Option<Stamp<'a>>,
     /// The level it claims.
     pub(crate) level: Option<Level>,
     /// The message.
-    pub(crate) body: String,
+    pub(crate) body: Cow<'a, str>,
     /// All other fields in the order of the line.
-    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) fields: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// Whether the form is one that only Go programs write.
     pub(crate) go: bool,
 }
@@ -54,13 +61,18 @@ pub(crate) const ERROR_KEYS: &[&str] = &[
     "cause",
 ];
 
-impl Parsed {
+impl Parsed<'_> {
+    /// When it was written.
+    pub(crate) fn time(&self) -> Option<Timestamp> {
+        self.time.and_then(Stamp::read)
+    }
+
     /// The first field with one of these names, in the order of the names.
     pub(crate) fn field(&self, names: &[&str]) -> Option<&str> {
         names
             .iter()
             .find_map(|name| self.fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)))
-            .map(|(_, value)| value.as_str())
+            .map(|(_, value)| value.as_ref())
     }
 
     /// What went wrong, where a field of its own tells.
@@ -106,13 +118,61 @@ pub(crate) fn is_nothing(value: &str) -> bool {
         .any(|word| value.eq_ignore_ascii_case(word))
 }
 
-/// Reads one line.
-pub(crate) fn parse(line: &str) -> Parsed {
-    let trimmed = line.trim_start();
-    if trimmed.starts_with('{')
-        && let Some(parsed) = json::parse(trimmed)
-    {
-        return parsed;
+/// A line of which as much is read as tells its level.
+#[derive(Debug)]
+pub(crate) enum Outline<'a> {
+    /// A JSON object.
+    Json(Members<'a>),
+    /// `key=value` pairs.
+    Pairs(Pairs<'a>),
+    /// Text: reading it whole costs no more.
+    Plain(Parsed<'a>),
+}
+
+impl<'a> Outline<'a> {
+    /// Reads as much of a line as tells its level.
+    pub(crate) fn of(line: &'a str) -> Self {
+        let trimmed = line.trim();
+        if trimmed.starts_with('{')
+            && let Some(members) = Members::read(trimmed)
+        {
+            return Self::Json(members);
+        }
+        match Pairs::read(line) {
+            Some(pairs) => Self::Pairs(pairs),
+            None => Self::Plain(plain::parse(line)),
+        }
     }
-    pairs::parse(line).unwrap_or_else(|| plain::parse(line))
+
+    /// The level it claims, where the outline tells.
+    pub(crate) fn level(&self) -> Option<Level> {
+        match self {
+            Self::Json(members) => members.level(),
+            Self::Pairs(pairs) => pairs.level(),
+            Self::Plain(parsed) => parsed.level,
+        }
+    }
+
+    /// Whether any text in it may span lines. Without one it holds no stack.
+    pub(crate) fn may_span_lines(&self) -> bool {
+        match self {
+            Self::Json(members) => members.may_span_lines(),
+            Self::Pairs(pairs) => pairs.may_span_lines(),
+            Self::Plain(_) => false,
+        }
+    }
+
+    /// The record.
+    pub(crate) fn record(self) -> Parsed<'a> {
+        match self {
+            Self::Json(members) => members.record(),
+            Self::Pairs(pairs) => pairs.record(),
+            Self::Plain(parsed) => parsed,
+        }
+    }
+}
+
+/// Reads one line.
+pub(crate) fn parse(line: &str) -> Parsed<'_> {
+    Outline::of(line).record()
 }

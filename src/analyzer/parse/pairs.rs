@@ -1,45 +1,100 @@
 //! Records written as `key=value` pairs: slog's text handler, logrus, logfmt.
 
+use std::borrow::Cow;
+
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_till, take_while, take_while1};
 use nom::character::complete::char;
-use nom::combinator::map;
+use nom::combinator::{map, recognize};
+use nom::multi::many0_count;
+use nom::sequence::preceded;
 use nom::{IResult, Parser};
 
-use super::{ERROR_KEYS, Form, Parsed, is_nothing, time};
+use super::time::{self, Stamp};
+use super::{ERROR_KEYS, Form, Parsed, is_nothing};
 use crate::analyzer::level::Level;
 
 /// Most pairs read from one line.
 const MAX_PAIRS: usize = 64;
+const LEVEL: &[&str] = &["level", "lvl", "severity"];
+const MESSAGE: &[&str] = &["msg", "message"];
+const TIME: &[&str] = &["time", "ts", "timestamp", "t"];
 
-/// Reads a line of pairs: one that has a level among them, or an error and a message.
-pub(super) fn parse(line: &str) -> Option<Parsed> {
-    if !line.contains('=') {
-        return None;
-    }
-    let mut pairs = read(line);
-    let mut take = |names: &[&str]| {
-        let at = pairs.iter().position(|(key, _)| names.iter().any(|name| key.eq_ignore_ascii_case(name)))?;
-        Some(pairs.remove(at).1)
-    };
-    let level = take(&["level", "lvl", "severity"]).map(|word| Level::parse(&word));
-    let body = take(&["msg", "message"]);
-    let time = take(&["time", "ts", "timestamp", "t"]).and_then(|text| time::parse(&text));
-    let level = match level {
-        Some(level) => level?.into(),
-        None => {
-            let error =
-                pairs.iter().any(|(key, value)| ERROR_KEYS.contains(&key.as_str()) && !is_nothing(value));
-            (error && body.is_some()).then_some(None)?
+/// The pairs of a line in their order, their values as they are written.
+#[derive(Debug)]
+pub(crate) struct Pairs<'a> {
+    pairs: Vec<(&'a str, Raw<'a>)>,
+    level: Option<Level>,
+}
+
+/// A value as it is written.
+#[derive(Debug, Clone, Copy)]
+enum Raw<'a> {
+    Bare(&'a str),
+    /// What stands between the quotes, with Go's escapes.
+    Quoted(&'a str),
+}
+
+impl<'a> Pairs<'a> {
+    /// Reads a line of pairs: one that has a level among them, or an error and a message.
+    pub(super) fn read(line: &'a str) -> Option<Self> {
+        if !memchr::memchr_iter(b'=', line.as_bytes()).any(|at| is_needed(&line[..at])) {
+            return None;
         }
-    };
-    Some(Parsed { form: Form::Pairs, time, level, body: body.unwrap_or_default(), fields: pairs, go: false })
+        let mut pairs = read(line);
+        if let Some(word) = take(&mut pairs, LEVEL) {
+            let level = Some(Level::parse(&word.text())?);
+            return Some(Self { pairs, level });
+        }
+        let error = pairs.iter().any(|(key, value)| ERROR_KEYS.contains(key) && !is_nothing(&value.text()));
+        let message = pairs.iter().any(|(key, _)| is_one_of(key, MESSAGE));
+        (error && message).then_some(Self { pairs, level: None })
+    }
+
+    /// The level it claims.
+    pub(super) const fn level(&self) -> Option<Level> {
+        self.level
+    }
+
+    /// Whether any text in it may span lines, as a stack does.
+    pub(super) fn may_span_lines(&self) -> bool {
+        self.pairs.iter().any(|(_, value)| {
+            matches!(value, Raw::Quoted(text) if memchr::memchr(b'\\', text.as_bytes()).is_some())
+        })
+    }
+
+    /// The record.
+    pub(super) fn record(self) -> Parsed<'a> {
+        let Self { mut pairs, level } = self;
+        let body = take(&mut pairs, MESSAGE).map(Raw::text).unwrap_or_default();
+        let time = take(&mut pairs, TIME).and_then(|text| time::parse(&text.text())).map(Stamp::Known);
+        let fields = pairs.into_iter().map(|(key, value)| (Cow::Borrowed(key), value.text())).collect();
+        Parsed { form: Form::Pairs, time, level, body, fields, go: false }
+    }
+}
+
+/// Whether a text ends with a key that a record of pairs cannot do without.
+fn is_needed(text: &str) -> bool {
+    LEVEL.iter().chain(MESSAGE).any(|name| {
+        let end = text.len().checked_sub(name.len()).and_then(|at| text.get(at..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(name))
+    })
+}
+
+fn is_one_of(key: &str, names: &[&str]) -> bool {
+    names.iter().any(|name| key.eq_ignore_ascii_case(name))
+}
+
+/// Takes out the first pair with one of these names.
+fn take<'a>(pairs: &mut Vec<(&'a str, Raw<'a>)>, names: &[&str]) -> Option<Raw<'a>> {
+    let at = pairs.iter().position(|(key, _)| is_one_of(key, names))?;
+    Some(pairs.remove(at).1)
 }
 
 /// The pairs of a line; words that are none are passed over.
-fn read(line: &str) -> Vec<(String, String)> {
+fn read(line: &str) -> Vec<(&str, Raw<'_>)> {
     let mut rest = line.trim_start();
-    let mut pairs = Vec::new();
+    let mut pairs = Vec::with_capacity(8);
     while !rest.is_empty() && pairs.len() < MAX_PAIRS {
         rest = match pair(rest) {
             Ok((after, found)) => {
@@ -57,34 +112,46 @@ fn word(input: &str) -> IResult<&str, &str> {
     take_till(char::is_whitespace).parse(input)
 }
 
-fn pair(input: &str) -> IResult<&str, (String, String)> {
+fn pair(input: &str) -> IResult<&str, (&str, Raw<'_>)> {
     let key = take_while1(|char: char| char.is_alphanumeric() || matches!(char, '_' | '.' | '-' | '@'));
-    let bare = map(take_while(|char: char| !char.is_whitespace()), str::to_owned);
+    let bare = map(take_while(|char: char| !char.is_whitespace()), Raw::Bare);
     let (rest, (key, _, value)) = (key, tag("="), alt((quoted, bare))).parse(input)?;
-    Ok((rest, (key.to_owned(), value)))
+    Ok((rest, (key, value)))
 }
 
-/// A quoted value with Go's escapes.
-fn quoted(input: &str) -> IResult<&str, String> {
-    let (mut rest, _) = char('"').parse(input)?;
-    let mut text = String::new();
-    loop {
-        let (after, plain) = take_till(|char| char == '"' || char == '\\').parse(rest)?;
-        text.push_str(plain);
-        if let Ok((after, _)) = char::<_, nom::error::Error<&str>>('"').parse(after) {
-            return Ok((after, text));
+/// A quoted value.
+fn quoted(input: &str) -> IResult<&str, Raw<'_>> {
+    let plain = || take_till(|char| char == '"' || char == '\\');
+    let escaped = preceded(char('\\'), nom::character::complete::anychar);
+    let inside = recognize((plain(), many0_count((escaped, plain()))));
+    let (rest, (_, text, _)) = (char('"'), inside, char('"')).parse(input)?;
+    Ok((rest, Raw::Quoted(text)))
+}
+
+impl<'a> Raw<'a> {
+    /// The value, its escapes resolved.
+    fn text(self) -> Cow<'a, str> {
+        let mut rest = match self {
+            Self::Bare(text) => return Cow::Borrowed(text),
+            Self::Quoted(text) => text,
+        };
+        let Some(first) = memchr::memchr(b'\\', rest.as_bytes()) else { return Cow::Borrowed(rest) };
+        let mut text = String::with_capacity(rest.len());
+        let mut next = Some(first);
+        while let Some(at) = next {
+            text.push_str(&rest[..at]);
+            rest = escape(&rest[at + 1..], &mut text);
+            next = memchr::memchr(b'\\', rest.as_bytes());
         }
-        let (after, _) = char('\\').parse(after)?;
-        rest = escape(after, &mut text)?;
+        text.push_str(rest);
+        Cow::Owned(text)
     }
 }
 
 /// What follows a backslash.
-fn escape<'a>(input: &'a str, text: &mut String) -> Result<&'a str, nom::Err<nom::error::Error<&'a str>>> {
+fn escape<'a>(input: &'a str, text: &mut String) -> &'a str {
     let mut chars = input.chars();
-    let Some(kind) = chars.next() else {
-        return Err(nom::Err::Error(nom::error::Error::new(input, nom::error::ErrorKind::Eof)));
-    };
+    let Some(kind) = chars.next() else { return input };
     let digits = match kind {
         'n' | 't' | 'r' => {
             text.push(match kind {
@@ -104,18 +171,18 @@ fn escape<'a>(input: &'a str, text: &mut String) -> Result<&'a str, nom::Err<nom
     };
     let rest = chars.as_str();
     if digits == 0 {
-        return Ok(rest);
+        return rest;
     }
     let decoded =
         rest.get(..digits).and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(char::from_u32);
     match decoded {
         Some(decoded) => {
             text.push(decoded);
-            Ok(&rest[digits..])
+            &rest[digits..]
         }
         None => {
             text.push(kind);
-            Ok(rest)
+            rest
         }
     }
 }
@@ -123,6 +190,10 @@ fn escape<'a>(input: &'a str, text: &mut String) -> Result<&'a str, nom::Err<nom
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(line: &str) -> Option<Parsed<'_>> {
+        Pairs::read(line).map(Pairs::record)
+    }
 
     #[test]
     fn pairs_with_a_level_are_a_record() {
@@ -132,7 +203,7 @@ mod tests {
         assert_eq!(parsed.body, "a \"b\"\nc");
         assert_eq!(parsed.error(), Some("x: y"));
         assert_eq!(parsed.field(&["n"]), Some("7"));
-        assert_eq!(parsed.time.map(|time| time.to_string()).as_deref(), Some("2009-11-10T23:00:00Z"));
+        assert_eq!(parsed.time().map(|time| time.to_string()).as_deref(), Some("2009-11-10T23:00:00Z"));
     }
 
     #[test]

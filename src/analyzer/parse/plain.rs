@@ -1,32 +1,35 @@
 //! Plain lines: Go's `log`, klog, and text behind a time and a level in the usual spellings.
 
+use std::borrow::Cow;
+
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{char, digit1, one_of, space0, space1};
 use nom::combinator::{opt, recognize, verify};
 use nom::{IResult, Parser};
 
-use super::{Form, Parsed, time};
+use super::time::Stamp;
+use super::{Form, Parsed};
 use crate::analyzer::level::Level;
 
 /// Words looked at for a level before the message must have begun.
 const MAX_WORDS: usize = 6;
 
 /// Reads a plain line; every line is one.
-pub(super) fn parse(line: &str) -> Parsed {
+pub(super) fn parse(line: &str) -> Parsed<'_> {
     if let Ok((body, (level, place))) = klog(line) {
-        let fields = vec![("caller".to_owned(), place.to_owned())];
+        let fields = vec![(Cow::Borrowed("caller"), Cow::Borrowed(place))];
         return Parsed {
             form: Form::Plain,
             time: None,
             level: Some(level),
-            body: body.to_owned(),
+            body: Cow::Borrowed(body),
             fields,
             go: true,
         };
     }
     let (rest, time, go) = match stamp(line) {
-        Ok((rest, text)) => (rest, time::parse(text), text.as_bytes().get(4) == Some(&b'/')),
+        Ok((rest, text)) => (rest, Some(Stamp::Text(text)), text.as_bytes().get(4) == Some(&b'/')),
         Err(_) => (line, None, false),
     };
     let (rest, before) = optional(caller(rest), rest);
@@ -35,8 +38,8 @@ pub(super) fn parse(line: &str) -> Parsed {
     let (body, behind) = if level.is_some() { optional(caller(rest), rest) } else { (rest, None) };
     let place = before.or(behind);
     let go = go || place.is_some();
-    let fields = place.map(|place| ("caller".to_owned(), place.to_owned())).into_iter().collect();
-    Parsed { form: Form::Plain, time, level, body: body.trim().to_owned(), fields, go }
+    let fields = place.map(|place| (Cow::Borrowed("caller"), Cow::Borrowed(place))).into_iter().collect();
+    Parsed { form: Form::Plain, time, level, body: Cow::Borrowed(body.trim()), fields, go }
 }
 
 fn digits(count: usize) -> impl Fn(&str) -> IResult<&str, &str> {
@@ -184,14 +187,17 @@ mod tests {
             ("", None, ""),
         ] {
             let parsed = parse(line);
-            assert_eq!((parsed.level, parsed.body.as_str()), (level, body), "{line}");
+            assert_eq!((parsed.level, parsed.body.as_ref()), (level, body), "{line}");
         }
     }
 
     #[test]
     fn gos_log_prefix_tells_time_and_place() {
         let parsed = parse("2009/11/10 23:00:00.123456 main.go:12: boom");
-        assert_eq!(parsed.time.map(|time| time.to_string()).as_deref(), Some("2009-11-10T23:00:00.123456Z"));
+        assert_eq!(
+            parsed.time().map(|time| time.to_string()).as_deref(),
+            Some("2009-11-10T23:00:00.123456Z")
+        );
         assert_eq!(parsed.field(&["caller"]), Some("main.go:12"));
         assert!(parsed.go);
     }

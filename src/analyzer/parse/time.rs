@@ -1,27 +1,59 @@
 //! Times as loggers write them. A time without a zone is taken as UTC, as containers run.
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::TimeZone;
 
-/// A time in text: RFC 3339, or a date and a time of day in one of the usual spellings.
+/// Longest text that can be a time.
+const MAX_BYTES: usize = 40;
+/// Length of a date and what parts it from the time of day.
+const DATE_BYTES: usize = 11;
+
+/// The time of a record. It is read only when the record turns out to be an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stamp<'a> {
+    /// As it is written in the line.
+    Text(&'a str),
+    /// Read already.
+    Known(Timestamp),
+}
+
+impl Stamp<'_> {
+    /// The time, if it is one.
+    pub(crate) fn read(self) -> Option<Timestamp> {
+        match self {
+            Self::Text(text) => parse(text),
+            Self::Known(time) => Some(time),
+        }
+    }
+}
+
+/// A time in text: RFC 3339, or a date and a time of day in one of the usual spellings: slashes in the
+/// date as Go's log writes them, a comma before the fraction, a zone without a colon or behind a blank.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
-    let text = text.trim();
-    if !text.starts_with(|first: char| first.is_ascii_digit()) || text.len() > 40 {
+    const PARSER: DateTimeParser = DateTimeParser::new();
+    let text = text.trim().as_bytes();
+    let mut plain = [0; MAX_BYTES];
+    let plain = plain.get_mut(..text.len())?;
+    let mut length = 0;
+    for &byte in text {
+        // The blank before a zone goes, the one between date and time stays.
+        if byte != b' ' || length < DATE_BYTES {
+            plain[length] = if byte == b'/' { b'-' } else { byte };
+            length += 1;
+        }
+    }
+    let plain = &plain[..length];
+    if !plain.first().is_some_and(u8::is_ascii_digit) {
         return None;
     }
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(time);
+    let of_day = plain.get(DATE_BYTES..)?;
+    if of_day.iter().any(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-')) {
+        PARSER.parse_timestamp(plain).ok()
+    } else {
+        let time = PARSER.parse_datetime(plain).ok()?;
+        time.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
     }
-    // zap writes zones without a colon (`+0100`); Go's log writes slashes; others a comma before millis.
-    let zoned = ["%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f %z"];
-    if let Some(time) = zoned.iter().find_map(|format| Timestamp::strptime(format, text).ok()) {
-        return Some(time);
-    }
-    let text = text.replace(',', ".").replace('/', "-");
-    let civil = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"];
-    let time = civil.iter().find_map(|format| DateTime::strptime(format, &text).ok())?;
-    time.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 /// A time as a number since the epoch; the magnitude tells the unit.
@@ -52,10 +84,11 @@ mod tests {
             ("2009/11/10 23:00:00", "2009-11-10T23:00:00Z"),
             ("2009/11/10 23:00:00.000123", "2009-11-10T23:00:00.000123Z"),
             ("2009-11-10 23:00:00,123", "2009-11-10T23:00:00.123Z"),
+            ("2009-11-10 23:00:00.5 +0100", "2009-11-10T22:00:00.5Z"),
         ] {
             assert_eq!(parse(text).map(|time| time.to_string()).as_deref(), Some(expected), "{text}");
         }
-        for text in ["", "soon", "2009-13-45", "99999999999999999999", "12"] {
+        for text in ["", "soon", "2009-13-45", "99999999999999999999", "12", "1 Z", "2009-11-10 23:00:00é"] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

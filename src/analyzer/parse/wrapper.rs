@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while1};
-use nom::character::complete::char;
+use nom::character::complete::{char, one_of};
+use nom::combinator::verify;
 use nom::{IResult, Parser};
 use serde::Deserialize;
 
@@ -32,59 +33,64 @@ pub(crate) struct Unwrapped<'a> {
     pub(crate) text: Cow<'a, str>,
     /// Where it wrote it.
     pub(crate) stream: Stream,
+    time: Option<&'a str>,
+}
+
+impl Unwrapped<'_> {
     /// When, as the wrapper tells.
-    pub(crate) time: Option<Timestamp>,
+    pub(crate) fn time(&self) -> Option<Timestamp> {
+        self.time.and_then(time::parse)
+    }
 }
 
 /// Takes the wrapper off, if there is one.
-pub(crate) fn strip(line: Cow<'_, str>) -> Unwrapped<'_> {
+pub(crate) fn strip(line: &str) -> Unwrapped<'_> {
     if line.starts_with("{\"log\":")
-        && let Some(unwrapped) = docker(&line)
+        && let Some(unwrapped) = docker(line)
     {
         return unwrapped;
     }
-    let found =
-        cri(&line).ok().map(|(text, (time, stream))| (line.len() - text.len(), time::parse(time), stream));
-    match found {
-        Some((at, Some(time), stream)) => {
-            let text = match line {
-                Cow::Borrowed(line) => Cow::Borrowed(&line[at..]),
-                Cow::Owned(line) => Cow::Owned(line[at..].to_owned()),
-            };
-            Unwrapped { text, stream, time: Some(time) }
-        }
-        _ => Unwrapped { text: line, stream: Stream::Out, time: None },
+    match cri(line) {
+        Ok((text, (time, stream))) => Unwrapped { text: Cow::Borrowed(text), stream, time: Some(time) },
+        Err(_) => Unwrapped { text: Cow::Borrowed(line), stream: Stream::Out, time: None },
     }
 }
 
 /// `TIME stdout|stderr P|F TEXT`
 fn cri(input: &str) -> IResult<&str, (&str, Stream)> {
-    let (rest, time) =
-        take_while1(|char: char| char.is_ascii_digit() || "-:.TZ+".contains(char)).parse(input)?;
-    let (rest, _) = char(' ').parse(rest)?;
-    let (rest, stream) = alt((tag("stdout"), tag("stderr"))).parse(rest)?;
-    let (rest, _) = (char(' '), alt((char('F'), char('P')))).parse(rest)?;
+    let time =
+        verify(take_while1(|char: char| char.is_ascii_digit() || "-:.TZ+".contains(char)), |time: &str| {
+            time.as_bytes().get(10) == Some(&b'T')
+        });
+    let stream = alt((tag("stdout"), tag("stderr")));
+    let (rest, (time, _, stream, _, _)) = (time, char(' '), stream, char(' '), one_of("PF")).parse(input)?;
     // An empty line may have lost its last blank.
     let rest = rest.strip_prefix(' ').unwrap_or(rest);
     Ok((rest, (time, if stream == "stderr" { Stream::Err } else { Stream::Out })))
 }
 
 /// `{"log":"TEXT\n","stream":"stderr","time":"TIME"}`
-fn docker(line: &str) -> Option<Unwrapped<'static>> {
+fn docker(line: &str) -> Option<Unwrapped<'_>> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Entry {
-        log: String,
-        stream: String,
+    struct Entry<'a> {
+        #[serde(borrow)]
+        log: Cow<'a, str>,
+        stream: &'a str,
         #[serde(default)]
-        time: String,
+        time: &'a str,
         #[serde(default, rename = "attrs")]
-        _attrs: serde_json::Value,
+        _attrs: serde::de::IgnoredAny,
     }
-    let entry: Entry = serde_json::from_str(line).ok()?;
+    let entry: Entry<'_> = serde_json::from_str(line).ok()?;
     let stream = if entry.stream == "stderr" { Stream::Err } else { Stream::Out };
-    let text = entry.log.trim_end_matches(['\n', '\r']).to_owned();
-    Some(Unwrapped { text: Cow::Owned(text), stream, time: time::parse(&entry.time) })
+    let mut text = entry.log;
+    let end = text.trim_end_matches(['\n', '\r']).len();
+    match &mut text {
+        Cow::Borrowed(text) => *text = &text[..end],
+        Cow::Owned(text) => text.truncate(end),
+    }
+    Some(Unwrapped { text, stream, time: Some(entry.time) })
 }
 
 #[cfg(test)]
@@ -106,7 +112,7 @@ mod tests {
             ("12 stdout F x", "12 stdout F x", Stream::Out),
             ("panic: x", "panic: x", Stream::Out),
         ] {
-            let unwrapped = strip(Cow::Borrowed(line));
+            let unwrapped = strip(line);
             assert_eq!((unwrapped.text.as_ref(), unwrapped.stream), (text, stream), "{line}");
         }
     }
