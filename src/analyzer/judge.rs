@@ -19,7 +19,7 @@ use super::parse::{Form, Parsed, is_nothing};
 use super::words;
 
 /// A record that is an event.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Judged {
     /// How bad it is.
     pub(crate) severity: Severity,
@@ -39,6 +39,19 @@ pub(crate) struct Judged {
     pub(crate) go: bool,
     /// Whether it reports a panic that was recovered.
     pub(crate) panic: bool,
+}
+
+impl Judged {
+    /// Bytes of memory in use.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let frames = self.trace.iter().flat_map(|trace| trace.frames.iter().chain(&trace.created_by));
+        let attributes = self.attributes.iter().map(|(key, value)| key.capacity() + value.capacity());
+        self.message.capacity()
+            + self.place.as_ref().map_or(0, String::capacity)
+            + self.attributes.capacity() * size_of::<(String, String)>()
+            + attributes.sum::<usize>()
+            + frames.map(go::frame_bytes).sum::<usize>()
+    }
 }
 
 /// Fields that hold the value of a recovered panic, surest first.

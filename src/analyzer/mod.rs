@@ -152,7 +152,24 @@ impl Analyzer {
     /// Starts on a new source.
     #[must_use]
     pub fn stream(&self) -> StreamAnalyzer {
-        StreamAnalyzer::new(Arc::clone(&self.shared))
+        self.stream_from(0, &[])
+    }
+
+    /// Starts in the middle of a source, at an offset that [`StreamAnalyzer::resume_offset`] told.
+    /// `before` are the bytes just before it, [`StreamAnalyzer::BEFORE_BYTES`] of them where there are as
+    /// many: the line before may announce what begins there. Offsets are those of the source.
+    ///
+    /// Where `before` does not end a line, the rest of that line is passed over.
+    #[must_use]
+    pub fn stream_from(&self, offset: u64, before: &[u8]) -> StreamAnalyzer {
+        StreamAnalyzer::new(Arc::clone(&self.shared), offset, before)
+    }
+
+    /// Most bytes of memory that one stream can come to hold, whatever it is fed: for both of a
+    /// container's streams a failure of the longest lines, with a stack of the longest names.
+    #[must_use]
+    pub fn stream_limit_bytes(&self) -> usize {
+        stream::limit_bytes(&self.shared.config)
     }
 
     /// Starts an empty collection of groups, as large as the configuration allows.

@@ -51,6 +51,13 @@ pub(super) struct Scratch {
     cache: Option<Cache>,
 }
 
+impl Scratch {
+    /// Bytes of memory in use.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.cache.as_ref().map_or(0, Cache::memory_usage)
+    }
+}
+
 impl Gate {
     /// The gate of the built-in patterns and a user's own.
     pub(super) fn new(user: &[Hir]) -> Result<Self, GateError> {

@@ -15,6 +15,10 @@ pub(crate) const BUILT_IN: &[&str] = &[
     r"WARNING: DATA RACE",
     r"runtime error: ",
     r"[Rr]ecovered",
+    // Parts of lines that the container runtime has split: any part may hold what makes it an error.
+    r"^[0-9]+-[0-9TZ:.+-]+ std(out|err) P ",
+    r#"^\{"log":".*[^n]","stream":""#,
+    r#"^\{"log":".*([^\\]|\\\\)n","stream":""#,
     // Levels of structured records. The quotes may be escaped: a record within a record.
     r#"(?i)(level|severity|lvl|levelname|loglevel|level_name)\\?"[ \t]*:[ \t]*\\?"?(err|fatal|crit|dpanic|alert|emerg|warn|severe|[4-6]0)"#,
     r#"(?i)(level|severity|lvl)=\\?"?(err|fatal|crit|dpanic|alert|emerg|warn)"#,

@@ -1,5 +1,6 @@
 //! The two lines of a frame: `SYMBOL(ARGS)` and `\tFILE:LINE +0xOFF`.
 
+use crate::analyzer::clipped;
 use crate::domain::Frame;
 
 /// First path elements of the standard library's packages.
@@ -96,8 +97,17 @@ pub(super) fn place(text: &str) -> Option<(&str, u32)> {
     known.then_some((file, number))
 }
 
+/// Longest name kept of a function or a file.
+const MAX_NAME_BYTES: usize = 2048;
+
+/// Bytes of memory a frame takes.
+pub(crate) fn frame_bytes(frame: &Frame) -> usize {
+    size_of::<Frame>() + frame.function.capacity() + frame.file.capacity()
+}
+
 /// A frame from its parts.
 pub(super) fn frame(symbol: &str, file: &str, line: u32) -> Frame {
+    let (symbol, file) = (clipped(symbol, MAX_NAME_BYTES), clipped(file, MAX_NAME_BYTES));
     let function = decode(symbol);
     let in_app = is_app_code(&function, file);
     Frame { function, file: file.to_owned(), line, in_app }

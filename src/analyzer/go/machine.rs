@@ -15,7 +15,7 @@ use memchr::memmem::Finder;
 use crate::analyzer::clipped;
 use crate::domain::{Frame, TraceKind};
 
-use super::frame::{frame, location, symbol};
+use super::frame::{frame, frame_bytes, location, symbol};
 use super::race::{RaceLine, race_line};
 
 /// Frames kept of one goroutine; the runtime itself prints at most 100.
@@ -79,7 +79,7 @@ pub(crate) enum Head {
 }
 
 /// Reads one failure.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Machine {
     head: Head,
     state: State,
@@ -179,6 +179,12 @@ impl Machine {
         };
         machine.extend_message(message);
         machine
+    }
+
+    /// Bytes of memory in use.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let frames = self.frames.iter().chain(&self.created_by);
+        self.message.capacity() + self.pending.capacity() + frames.map(frame_bytes).sum::<usize>()
     }
 
     /// Whether it began with a stack that had no head.

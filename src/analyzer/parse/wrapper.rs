@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while1};
 use nom::character::complete::{char, one_of};
-use nom::combinator::verify;
+use nom::combinator::{value, verify};
 use nom::{IResult, Parser};
 use serde::Deserialize;
 
@@ -33,6 +33,8 @@ pub(crate) struct Unwrapped<'a> {
     pub(crate) text: Cow<'a, str>,
     /// Where it wrote it.
     pub(crate) stream: Stream,
+    /// Whether it is a part of a line and another part follows.
+    pub(crate) partial: bool,
     time: Option<&'a str>,
 }
 
@@ -40,6 +42,15 @@ impl Unwrapped<'_> {
     /// When, as the wrapper tells.
     pub(crate) fn time(&self) -> Option<Timestamp> {
         self.time.and_then(time::parse)
+    }
+
+    /// What CRI puts before the last or only part of such a line.
+    pub(crate) fn prefix(&self) -> String {
+        let stream = match self.stream {
+            Stream::Out => "stdout",
+            Stream::Err => "stderr",
+        };
+        format!("{} {stream} F ", self.time.unwrap_or_default())
     }
 }
 
@@ -50,23 +61,26 @@ pub(crate) fn strip(line: &str) -> Unwrapped<'_> {
     {
         return unwrapped;
     }
-    match cri(line) {
-        Ok((text, (time, stream))) => Unwrapped { text: Cow::Borrowed(text), stream, time: Some(time) },
-        Err(_) => Unwrapped { text: Cow::Borrowed(line), stream: Stream::Out, time: None },
-    }
+    cri(line).map_or(
+        Unwrapped { text: Cow::Borrowed(line), stream: Stream::Out, partial: false, time: None },
+        |(_, unwrapped)| unwrapped,
+    )
 }
 
 /// `TIME stdout|stderr P|F TEXT`
-fn cri(input: &str) -> IResult<&str, (&str, Stream)> {
-    let time =
-        verify(take_while1(|char: char| char.is_ascii_digit() || "-:.TZ+".contains(char)), |time: &str| {
-            time.as_bytes().get(10) == Some(&b'T')
-        });
-    let stream = alt((tag("stdout"), tag("stderr")));
-    let (rest, (time, _, stream, _, _)) = (time, char(' '), stream, char(' '), one_of("PF")).parse(input)?;
+fn cri(input: &str) -> IResult<&str, Unwrapped<'_>> {
+    let time = take_while1(|char: char| char.is_ascii_digit() || "-:.TZ+".contains(char));
+    let stream = alt((value(Stream::Out, tag("stdout")), value(Stream::Err, tag("stderr"))));
+    let (rest, (time, _, stream, _, tag)) =
+        (verify(time, is_time), char(' '), stream, char(' '), one_of("PF")).parse(input)?;
     // An empty line may have lost its last blank.
-    let rest = rest.strip_prefix(' ').unwrap_or(rest);
-    Ok((rest, (time, if stream == "stderr" { Stream::Err } else { Stream::Out })))
+    let text = Cow::Borrowed(rest.strip_prefix(' ').unwrap_or(rest));
+    Ok(("", Unwrapped { text, stream, partial: tag == 'P', time: Some(time) }))
+}
+
+/// Whether a text has the shape of a runtime's time.
+fn is_time(text: &str) -> bool {
+    text.as_bytes().get(10) == Some(&b'T')
 }
 
 /// `{"log":"TEXT\n","stream":"stderr","time":"TIME"}`
@@ -85,12 +99,13 @@ fn docker(line: &str) -> Option<Unwrapped<'_>> {
     let entry: Entry<'_> = serde_json::from_str(line).ok()?;
     let stream = if entry.stream == "stderr" { Stream::Err } else { Stream::Out };
     let mut text = entry.log;
+    let partial = !text.ends_with('\n') && is_time(entry.time);
     let end = text.trim_end_matches(['\n', '\r']).len();
     match &mut text {
         Cow::Borrowed(text) => *text = &text[..end],
         Cow::Owned(text) => text.truncate(end),
     }
-    Some(Unwrapped { text, stream, time: Some(entry.time) })
+    Some(Unwrapped { text, stream, partial, time: Some(entry.time) })
 }
 
 #[cfg(test)]

@@ -1,0 +1,229 @@
+//! The failures that are open at a place of the source, and the lines read while any is.
+//!
+//! Lines that the line machine could not decide are kept and read afresh, so nothing is glued on and
+//! nothing is lost. Standard output and standard error of a container, where the log tells them apart,
+//! each have their own open failure and their own split line, because their lines may alternate.
+//!
+//! While anything is open, the place where nothing was is remembered: the anchor. It depends on the
+//! bytes alone, and so does the limit of its age, at which everything open ends.
+
+use std::collections::VecDeque;
+
+use crate::analyzer::Shared;
+use crate::analyzer::gate::Scratch;
+use crate::analyzer::go::machine::{Feed, Machine};
+use crate::analyzer::judge::{judge, says_panic};
+use crate::analyzer::level::Level;
+use crate::analyzer::parse::wrapper::{Stream, Unwrapped, strip};
+use crate::analyzer::parse::{Outline, parse};
+use crate::domain::Severity;
+
+use super::Sink;
+use super::open::{Held, Open, Raw, text};
+use super::parts::Parts;
+
+/// How far behind the anchor may lie.
+const MAX_BEHIND_BYTES: u64 = 16 << 20;
+
+/// The failures that are open.
+#[derive(Default)]
+pub(super) struct Failures {
+    open: [Option<Box<Open>>; 2],
+    /// Lines that the container runtime has split, as far as they were seen.
+    parts: [Option<Parts>; 2],
+    /// The start of the last line at which nothing was open.
+    anchor: u64,
+    events: u64,
+    cut_lines: u64,
+}
+
+impl Failures {
+    /// Whether nothing is open: only proposed lines need to be read.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.open.iter().all(Option::is_none) && self.parts.iter().all(Option::is_none)
+    }
+
+    /// Where nothing was open, if anything is now.
+    pub(super) fn anchor(&self) -> Option<u64> {
+        (!self.is_quiet()).then_some(self.anchor)
+    }
+
+    /// No event of anything open begins before.
+    pub(super) fn settled(&self) -> Option<u64> {
+        let open = self.open.iter().flatten().filter_map(|open| open.settled());
+        open.chain(self.parts.iter().flatten().map(Parts::start)).min()
+    }
+
+    /// Events given.
+    pub(super) const fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Split lines that were longer than the limit.
+    pub(super) const fn cut_lines(&self) -> u64 {
+        self.cut_lines
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.open.iter().flatten().map(|open| open.held_bytes()).sum::<usize>()
+            + self.parts.iter().flatten().map(Parts::held_bytes).sum::<usize>()
+    }
+
+    /// One line as it stands in the source.
+    pub(super) fn line(&mut self, raw: Raw<'_>, shared: &Shared, sink: Sink<'_>) {
+        if self.anchor().is_some_and(|anchor| raw.span.start - anchor > MAX_BEHIND_BYTES) {
+            self.end_all(shared, sink);
+        }
+        let line = text(raw.bytes);
+        let unwrapped = strip(&line);
+        let slot = unwrapped.stream as usize;
+        match self.parts[slot].take() {
+            None if !unwrapped.partial => self.read(raw, &unwrapped, shared, sink),
+            begun => {
+                let last = !unwrapped.partial;
+                if begun.is_none() && self.is_quiet() {
+                    self.anchor = raw.span.start;
+                }
+                let mut parts = begun.unwrap_or_else(|| Parts::new(&unwrapped, raw.span));
+                parts.add(&unwrapped.text, raw.span, shared.config.max_line_bytes);
+                if last {
+                    self.joined(parts, shared, sink);
+                } else {
+                    self.parts[slot] = Some(parts);
+                }
+            }
+        }
+    }
+
+    /// A split line whose last part has been seen.
+    fn joined(&mut self, parts: Parts, shared: &Shared, sink: Sink<'_>) {
+        self.cut_lines += u64::from(parts.is_cut());
+        let span = parts.span();
+        let mut line = parts.into_line();
+        line.push(b'\n');
+        let mut hits = Vec::new();
+        shared.gate.hits(&line, &mut Scratch::default(), &mut hits);
+        line.pop();
+        let whole = text(&line);
+        self.read(Raw::joined(&line, span, !hits.is_empty()), &strip(&whole), shared, sink);
+    }
+
+    /// One whole line, and before it the lines that turn out not to belong to an open failure.
+    fn read(&mut self, raw: Raw<'_>, unwrapped: &Unwrapped<'_>, shared: &Shared, sink: Sink<'_>) {
+        let mut again: VecDeque<Held> = VecDeque::new();
+        loop {
+            let next = again.pop_front();
+            let undecided = match &next {
+                Some(held) => self.one(held.raw(), &strip(&text(held.raw().bytes)), shared, sink),
+                None => self.one(raw, unwrapped, shared, sink),
+            };
+            match (undecided, next) {
+                (None, None) => return,
+                (None, Some(_)) => {}
+                (Some(undecided), next) => {
+                    for held in undecided.into_iter().chain(next).rev() {
+                        again.push_front(held);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One line. Where a failure has ended before it: the undecided lines, which have to be read again,
+    /// and this line after them.
+    fn one(
+        &mut self,
+        raw: Raw<'_>,
+        unwrapped: &Unwrapped<'_>,
+        shared: &Shared,
+        sink: Sink<'_>,
+    ) -> Option<Vec<Held>> {
+        let slot = unwrapped.stream as usize;
+        let Some(open) = &mut self.open[slot] else {
+            if raw.candidate
+                && let Some(open) = fresh(shared, raw, unwrapped)
+            {
+                if self.is_quiet() {
+                    self.anchor = raw.span.start;
+                }
+                self.open[slot] = Some(Box::new(open));
+            }
+            return None;
+        };
+        let taken = match open.machine.feed(&unwrapped.text) {
+            Feed::Belongs => {
+                open.take(raw, shared.config.max_event_bytes);
+                true
+            }
+            Feed::Perhaps => open.hold(raw),
+            Feed::Ended => false,
+        };
+        if taken { None } else { self.close(slot, shared, sink) }
+    }
+
+    /// Gives the event of a failure that has ended, and the lines that do not belong to it.
+    fn close(&mut self, slot: usize, shared: &Shared, sink: Sink<'_>) -> Option<Vec<Held>> {
+        let (event, undecided) = self.open[slot].take()?.close(shared);
+        if let Some(event) = event {
+            self.events += 1;
+            sink(event);
+        }
+        Some(undecided)
+    }
+
+    /// Ends everything.
+    pub(super) fn end_all(&mut self, shared: &Shared, sink: Sink<'_>) {
+        for slot in Stream::ALL.map(|stream| stream as usize) {
+            if let Some(parts) = self.parts[slot].take() {
+                self.joined(parts, shared, sink);
+            }
+            while let Some(undecided) = self.close(slot, shared, sink) {
+                for held in undecided {
+                    self.read(held.raw(), &strip(&text(held.raw().bytes)), shared, sink);
+                }
+            }
+        }
+    }
+
+    /// Gives every failure that no line was added to since the last tick.
+    pub(super) fn tick(&mut self, shared: &Shared, sink: Sink<'_>) {
+        for open in self.open.iter_mut().flatten() {
+            if open.tick()
+                && let Some(event) = open.give(shared)
+            {
+                self.events += 1;
+                sink(event);
+            }
+        }
+    }
+}
+
+/// A line that no failure claims: it may open one.
+fn fresh(shared: &Shared, raw: Raw<'_>, unwrapped: &Unwrapped<'_>) -> Option<Open> {
+    let config = &shared.config;
+    let text = unwrapped.text.as_ref();
+    let json = text.trim_start().starts_with('{');
+    if !json && let Some(machine) = Machine::open(text) {
+        let mut open = Open::new(machine, None, raw, config.max_event_bytes);
+        open.time = unwrapped.time().or_else(|| parse(text).time());
+        open.look_back(raw, unwrapped.stream, config.max_event_bytes);
+        return Some(open);
+    }
+    let asked = shared.asked(text);
+    let outline = Outline::of(text);
+    let told = outline.level().map(Level::severity);
+    let final_word = asked.is_none() && !outline.may_span_lines();
+    if final_word && told == Some(None) {
+        return None;
+    }
+    // A record that announces a panic below the threshold may have its stack on the lines behind it.
+    let announces = !json && says_panic(text);
+    let least = if announces { Severity::Low } else { config.severity_threshold };
+    if final_word && told.is_some_and(|severity| severity < Some(least)) {
+        return None;
+    }
+    let mut judged = judge(outline.record(), asked).filter(|judged| judged.severity >= least)?;
+    judged.time = judged.time.or_else(|| unwrapped.time());
+    let machine = Machine::behind_record(announces);
+    Some(Open::new(machine, Some(judged), raw, config.max_event_bytes))
+}

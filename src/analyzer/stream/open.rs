@@ -1,0 +1,217 @@
+//! One failure whose end has not been seen, and the lines it is made of.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use crate::analyzer::Shared;
+use crate::analyzer::event::{Parts, event};
+use crate::analyzer::go::BAR;
+use crate::analyzer::go::machine::Machine;
+use crate::analyzer::judge::Judged;
+use crate::analyzer::parse::parse;
+use crate::analyzer::parse::wrapper::{Stream, strip};
+use crate::domain::{ErrorEvent, Span};
+
+/// Bytes of undecided lines; beyond, the failure has ended.
+pub(super) const MAX_UNDECIDED_BYTES: usize = 256 << 10;
+
+/// A failure whose end has not been seen.
+pub(super) struct Open {
+    pub(super) machine: Machine,
+    judged: Option<Judged>,
+    before: Option<String>,
+    pub(super) time: Option<Timestamp>,
+    sample: Vec<u8>,
+    span: Span,
+    undecided: Vec<Held>,
+    undecided_bytes: usize,
+    /// Whether its event has been given.
+    given: bool,
+    /// Whether a line was added since the last tick.
+    fresh: bool,
+}
+
+/// A line kept until the next one decides.
+pub(super) struct Held {
+    bytes: Vec<u8>,
+    span: Span,
+    candidate: bool,
+}
+
+/// A line to be read.
+#[derive(Clone, Copy)]
+pub(super) struct Raw<'a> {
+    /// Without its terminator.
+    pub(super) bytes: &'a [u8],
+    /// Its place; that of all its parts, if the container runtime has split it.
+    pub(super) span: Span,
+    /// Whether the gate proposes it.
+    pub(super) candidate: bool,
+    /// The line before it, empty where it does not matter.
+    before: &'a [u8],
+}
+
+impl<'a> Raw<'a> {
+    pub(super) const fn new(bytes: &'a [u8], start: u64, candidate: bool, before: &'a [u8]) -> Self {
+        Self { bytes, span: Span { start, end: start + bytes.len() as u64 }, candidate, before }
+    }
+
+    /// A line put together from parts.
+    pub(super) const fn joined(bytes: &'a [u8], span: Span, candidate: bool) -> Self {
+        Self { bytes, span, candidate, before: &[] }
+    }
+}
+
+impl Held {
+    /// Nothing that is held can be the head of a stack, so what stood before it does not matter.
+    pub(super) fn raw(&self) -> Raw<'_> {
+        Raw::joined(&self.bytes, self.span, self.candidate)
+    }
+
+    fn size_bytes(&self) -> usize {
+        size_of::<Self>() + self.bytes.capacity()
+    }
+}
+
+impl Open {
+    pub(super) fn new(machine: Machine, judged: Option<Judged>, raw: Raw<'_>, limit: usize) -> Self {
+        let mut open = Self {
+            machine,
+            judged,
+            before: None,
+            time: None,
+            sample: Vec::new(),
+            span: raw.span,
+            undecided: Vec::new(),
+            undecided_bytes: 0,
+            given: false,
+            fresh: true,
+        };
+        open.add(raw.bytes, raw.span, limit);
+        open
+    }
+
+    /// The event as far as it was read, if it is one and was not given yet.
+    pub(super) fn give(&mut self, shared: &Shared) -> Option<ErrorEvent> {
+        let so_far = Self {
+            machine: self.machine.clone(),
+            judged: self.judged.clone(),
+            before: self.before.clone(),
+            sample: self.sample.clone(),
+            undecided: Vec::new(),
+            ..*self
+        };
+        let event = so_far.close(shared).0?;
+        self.given = true;
+        // From now on it only tells which lines belong.
+        (self.judged, self.before, self.sample) = (None, None, Vec::new());
+        Some(event)
+    }
+
+    /// The event of a failure that has ended, if it is one and was not given yet, and the lines that do
+    /// not belong to it.
+    pub(super) fn close(self, shared: &Shared) -> (Option<ErrorEvent>, Vec<Held>) {
+        let Self { machine, judged, before, time, sample, span, undecided, given, .. } = self;
+        let event = machine.close().filter(|_| !given).and_then(|failure| {
+            let sample = String::from_utf8_lossy(&sample).into_owned();
+            let parts = Parts { failure, judged, before, time, sample, span };
+            event(parts, shared.config.max_stack_depth)
+        });
+        let wanted = |event: &ErrorEvent| event.severity >= shared.config.severity_threshold;
+        (event.filter(wanted), undecided)
+    }
+
+    /// Whether no line was added between two ticks.
+    pub(super) const fn tick(&mut self) -> bool {
+        !std::mem::replace(&mut self.fresh, false)
+    }
+
+    /// No event begins before, neither its own nor one of its undecided lines.
+    pub(super) fn settled(&self) -> Option<u64> {
+        let undecided = self.undecided.first().map(|held| held.span.start);
+        if self.given { undecided } else { Some(self.span.start) }
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.machine.held_bytes()
+            + self.judged.as_ref().map_or(0, Judged::held_bytes)
+            + self.before.as_ref().map_or(0, String::capacity)
+            + self.sample.capacity()
+            + self.undecided.iter().map(Held::size_bytes).sum::<usize>()
+    }
+
+    /// The line before, if the same stream wrote it, may announce a stack that has no head, or open a
+    /// report of the race detector. It is judged by its text alone, so that it counts the same wherever
+    /// reading began; so the head of another failure announces nothing, though that failure be over.
+    pub(super) fn look_back(&mut self, raw: Raw<'_>, stream: Stream, limit: usize) {
+        let line = raw.before;
+        let before = text(trimmed(line));
+        let before = strip(&before);
+        let said = before.text.as_ref();
+        let announces = self.machine.is_bare() && !said.trim().is_empty() && Machine::open(said).is_none();
+        let reports = self.machine.is_race() && said == BAR;
+        if before.stream != stream || !(announces || reports) {
+            return;
+        }
+        if announces {
+            let parsed = parse(said);
+            self.time = self.time.or_else(|| parsed.time());
+            self.before = Some(parsed.error().unwrap_or(&parsed.body).to_owned());
+        }
+        self.sample.clear();
+        let Span { start, .. } = raw.span;
+        let trimmed = trimmed(line);
+        let before = start.saturating_sub(line.len() as u64 + 1);
+        self.add(trimmed, Span { start: before, end: before + trimmed.len() as u64 }, limit);
+        self.add(raw.bytes, raw.span, limit);
+    }
+
+    /// Takes a line and the undecided ones before it.
+    pub(super) fn take(&mut self, raw: Raw<'_>, limit: usize) {
+        self.fresh = true;
+        self.undecided_bytes = 0;
+        for held in std::mem::take(&mut self.undecided) {
+            self.add(&held.bytes, held.span, limit);
+        }
+        self.add(raw.bytes, raw.span, limit);
+    }
+
+    /// Keeps a line until the next one decides. False: there is no room.
+    pub(super) fn hold(&mut self, raw: Raw<'_>) -> bool {
+        let held = Held { bytes: raw.bytes.to_vec(), span: raw.span, candidate: raw.candidate };
+        let room = self.undecided_bytes + held.size_bytes() <= MAX_UNDECIDED_BYTES;
+        if room {
+            self.fresh = true;
+            self.undecided_bytes += held.size_bytes();
+            self.undecided.push(held);
+        }
+        room
+    }
+
+    fn add(&mut self, bytes: &[u8], span: Span, limit: usize) {
+        self.span = self.span.cover(span);
+        if self.given {
+            return;
+        }
+        let room = limit.saturating_sub(self.sample.len());
+        if room > 1 {
+            if !self.sample.is_empty() {
+                self.sample.push(b'\n');
+            }
+            self.sample.extend_from_slice(&bytes[..bytes.len().min(room - 1)]);
+        }
+    }
+}
+
+/// A line as text; what is no UTF-8 is replaced.
+pub(super) fn text(line: &[u8]) -> Cow<'_, str> {
+    // By far most lines are, and this way of asking is several times as fast as the other.
+    std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed)
+}
+
+/// A line without the `\r` of its terminator.
+pub(super) fn trimmed(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}

@@ -1,0 +1,54 @@
+//! Lines that the container runtime has split, put together again.
+//!
+//! containerd and CRI-O split long lines and mark every part but the last with a `P`; docker splits
+//! them at 16 KiB and only the last part ends with a line break. Whichever did it, the joined line is
+//! given CRI's form with the first part's time, so that it is read like any other.
+
+use crate::analyzer::parse::wrapper::Unwrapped;
+use crate::domain::Span;
+
+/// The parts of one line, as far as they were seen.
+pub(super) struct Parts {
+    line: Vec<u8>,
+    span: Span,
+    cut: bool,
+}
+
+impl Parts {
+    /// Begins a line; its first part is yet to be added.
+    pub(super) fn new(first: &Unwrapped<'_>, span: Span) -> Self {
+        Self { line: first.prefix().into_bytes(), span, cut: false }
+    }
+
+    /// Adds a part. What goes beyond the limit of a line is cut off.
+    pub(super) fn add(&mut self, text: &str, span: Span, limit: usize) {
+        self.span = self.span.cover(span);
+        let room = limit.saturating_sub(self.line.len());
+        self.cut |= text.len() > room;
+        self.line.extend_from_slice(&text.as_bytes()[..text.len().min(room)]);
+    }
+
+    /// Offset of the first part.
+    pub(super) const fn start(&self) -> u64 {
+        self.span.start
+    }
+
+    /// The place of all parts.
+    pub(super) const fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Whether the line was longer than the limit.
+    pub(super) const fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// The joined line.
+    pub(super) fn into_line(self) -> Vec<u8> {
+        self.line
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.line.capacity()
+    }
+}
