@@ -1,0 +1,220 @@
+//! Which paths the globs lead to, right now.
+//!
+//! A glob is walked from its last folder without a wildcard, and only into folders that its components
+//! match. Symbolic links to files are followed always, links to folders only by globs without `**`, whose
+//! depth bounds the walk. A folder that is not there yet, or may not be read, gives no paths.
+
+use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::path::{Component, Path, PathBuf};
+
+use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+use walkdir::{DirEntry, WalkDir};
+
+/// A path that a glob leads to, and what lies there.
+pub(super) struct Found {
+    pub(super) path: PathBuf,
+    pub(super) meta: Metadata,
+}
+
+/// Globs and what they exclude, compiled.
+#[derive(Debug)]
+pub(super) struct Discovery {
+    globs: Vec<Walk>,
+    exclude: GlobSet,
+}
+
+#[derive(Debug)]
+struct Walk {
+    /// The folder to start from, or the file itself where there is no wildcard.
+    base: PathBuf,
+    /// What a path must match as a whole.
+    whole: GlobMatcher,
+    /// What each component below the base must match; `None` where `**` or a `/` in braces makes the depth
+    /// unknown.
+    components: Option<Vec<GlobMatcher>>,
+}
+
+impl Discovery {
+    /// Compiles globs; relative ones start from the current folder.
+    pub(super) fn new(globs: &[String], exclude: &[String]) -> Result<Self, globset::Error> {
+        let mut set = GlobSetBuilder::new();
+        for glob in exclude {
+            // A name alone excludes it in every folder.
+            let glob = if glob.contains('/') { absolute(glob) } else { format!("**/{glob}") };
+            set.add(GlobBuilder::new(&glob).literal_separator(true).build()?);
+        }
+        Ok(Self { globs: globs.iter().map(|glob| Walk::new(glob)).collect::<Result<_, _>>()?, exclude: set.build()? })
+    }
+
+    /// Paths without a wildcard: they can be watched before there is a file.
+    pub(super) fn literal_paths(&self) -> impl Iterator<Item = &Path> {
+        let literal = |walk: &&Walk| walk.components.as_ref().is_some_and(Vec::is_empty);
+        self.globs.iter().filter(literal).map(|walk| walk.base.as_path())
+    }
+
+    /// Gives every path that is there, and what lies there: files, but also what only looks like one by its
+    /// name. A path that two globs lead to is given twice.
+    pub(super) fn walk(&self, mut give: impl FnMut(Found)) {
+        for walk in &self.globs {
+            for entry in walk.entries() {
+                let path = entry.path();
+                if !walk.whole.is_match(path) || self.exclude.is_match(path) {
+                    continue;
+                }
+                if let Ok(meta) = path.metadata() {
+                    // A folder that a `**` passes is on the way, not meant.
+                    if !meta.is_dir() || walk.components.is_some() {
+                        give(Found { path: entry.into_path(), meta });
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Walk {
+    fn new(glob: &str) -> Result<Self, globset::Error> {
+        let glob = absolute(glob);
+        let compile = |text: &str| {
+            GlobBuilder::new(text).literal_separator(true).build().map(|glob| glob.compile_matcher())
+        };
+        let parts: Vec<&str> = glob.split('/').collect();
+        let literal = parts.iter().take_while(|part| !part.contains(['*', '?', '[', '{', '\\'])).count();
+        let base = PathBuf::from(format!("/{}", parts[..literal].join("/").trim_start_matches('/')));
+        let rest = &parts[literal..];
+        let opened = |part: &&str| part.contains('{') != part.contains('}') || part.contains("**");
+        let components = if rest.iter().any(opened) {
+            None
+        } else {
+            Some(rest.iter().map(|part| compile(part)).collect::<Result<_, _>>()?)
+        };
+        Ok(Self { base, whole: compile(&glob)?, components })
+    }
+
+    fn entries(&self) -> impl Iterator<Item = DirEntry> {
+        let walker = match &self.components {
+            Some(components) => {
+                WalkDir::new(&self.base).follow_links(true).min_depth(components.len()).max_depth(components.len())
+            }
+            None => WalkDir::new(&self.base).min_depth(1),
+        };
+        let on_the_way = move |entry: &DirEntry| match (&self.components, entry.depth()) {
+            (Some(components), depth @ 1..) => {
+                components.get(depth - 1).is_some_and(|matcher| matcher.is_match(Path::new(entry.file_name())))
+            }
+            _ => true,
+        };
+        // What cannot be read now may be readable at the next look.
+        walker.into_iter().filter_entry(on_the_way).filter_map(Result::ok)
+    }
+}
+
+/// The glob from the root, without `.` and `..` at its beginning.
+fn absolute(glob: &str) -> String {
+    if glob.starts_with('/') {
+        return glob.to_owned();
+    }
+    let mut base = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let mut rest = glob;
+    loop {
+        match rest.split_once('/') {
+            Some((".", tail)) => rest = tail,
+            Some(("..", tail)) => {
+                base.pop();
+                rest = tail;
+            }
+            _ => break,
+        }
+    }
+    let base: String = base
+        .components()
+        .filter(|part| matches!(part, Component::Normal(_)))
+        .map(|part| format!("/{}", globset::escape(&part.as_os_str().to_string_lossy())))
+        .collect();
+    format!("{base}/{rest}")
+}
+
+/// Where a file lies, as a place to look for it after a rename.
+pub(super) fn siblings(real_path: &Path) -> impl Iterator<Item = PathBuf> {
+    let folder = real_path.parent().map(Path::to_owned);
+    let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok());
+    entries.into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path())
+}
+
+/// Whether a name is that of a compressed file, which no reader of lines can use.
+pub(super) fn is_compressed(path: &Path) -> bool {
+    let extension = path.extension().and_then(OsStr::to_str);
+    extension.is_some_and(|extension| ["gz", "bz2", "xz", "zst", "zip", "lz4", "br"].contains(&extension))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn tree() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for path in ["a.log", "b.log", "b.log.gz", "app/x/1.log", "app/y/2.log", "app/y/deep/3.log", "[odd]/4.log"] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "x").unwrap();
+        }
+        symlink(folder.path().join("a.log"), folder.path().join("link.log")).unwrap();
+        symlink(folder.path().join("app/y"), folder.path().join("app/z")).unwrap();
+        symlink(folder.path(), folder.path().join("app/loop")).unwrap();
+        symlink(folder.path().join("none"), folder.path().join("broken.log")).unwrap();
+        folder
+    }
+
+    fn found(folder: &Path, globs: &[&str], exclude: &[&str]) -> Vec<String> {
+        let base = folder.to_str().unwrap();
+        let globs: Vec<_> = globs.iter().map(|glob| format!("{base}/{glob}")).collect();
+        let exclude: Vec<_> = exclude.iter().map(|&glob| glob.to_owned()).collect();
+        let mut paths = Vec::new();
+        Discovery::new(&globs, &exclude).unwrap().walk(|found| {
+            paths.push(found.path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned());
+        });
+        paths.sort();
+        paths
+    }
+
+    #[test]
+    fn globs_lead_to_files() {
+        let folder = tree();
+        let folder = folder.path();
+        assert_eq!(found(folder, &["*.log"], &[]), ["a.log", "b.log", "link.log"]);
+        assert_eq!(found(folder, &["a.log"], &[]), ["a.log"]);
+        assert_eq!(found(folder, &["none.log", "none/*.log"], &[]), Vec::<String>::new());
+        assert_eq!(found(folder, &["app/*/*.log"], &[]), [
+            "app/loop/a.log", "app/loop/b.log", "app/loop/link.log", "app/x/1.log", "app/y/2.log", "app/z/2.log"
+        ]);
+        assert_eq!(found(folder, &["app/**/*.log"], &[]), ["app/x/1.log", "app/y/2.log", "app/y/deep/3.log"]);
+        assert_eq!(found(folder, &["app/{x,y/deep}/*.log"], &[]), ["app/x/1.log", "app/y/deep/3.log"]);
+        assert_eq!(found(folder, &["{a,b}.log*"], &["*.gz"]), ["a.log", "b.log"]);
+        assert_eq!(found(folder, &["\\[odd\\]/*"], &[]), ["[odd]/4.log"]);
+        assert_eq!(found(folder, &["app"], &[]), ["app"]);
+    }
+
+    #[test]
+    fn a_path_need_not_be_utf8() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = OsStr::from_bytes(b"caf\xe9.log");
+        std::fs::write(folder.path().join(name), "x").unwrap();
+        let mut paths = Vec::new();
+        let glob = format!("{}/*.log", folder.path().display());
+        Discovery::new(&[glob], &[]).unwrap().walk(|found| paths.push(found.path));
+        assert_eq!(paths, [folder.path().join(name)]);
+    }
+
+    #[test]
+    fn relative_globs_start_here() {
+        let here = std::env::current_dir().unwrap();
+        let here = globset::escape(here.to_str().unwrap());
+        assert_eq!(absolute("./logs/*.log"), format!("{here}/logs/*.log"));
+        assert_eq!(absolute("*.log"), format!("{here}/*.log"));
+        assert_eq!(absolute("/x/*.log"), "/x/*.log");
+    }
+}

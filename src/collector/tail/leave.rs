@@ -1,0 +1,235 @@
+//! Files that leave: renamed, deleted, truncated, replaced; and handles that are closed for a while.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::discover::siblings;
+use super::files::{Files, Followed};
+use super::{End, Now, SourceEvent};
+use crate::collector::identity::{Inode, Mark, Refused, open_regular};
+use crate::collector::stats::{Loss, Rotation};
+use crate::domain::FileId;
+
+/// The most files of a folder that are compared with one that was truncated.
+const MOST_COMPARED: usize = 512;
+
+/// Content that is looked for: its head, the bytes before an offset, and at least so many bytes.
+pub(super) struct Content {
+    pub(super) head: Mark,
+    pub(super) mark: Mark,
+    pub(super) length: u64,
+}
+
+impl Followed {
+    /// What a file must have to be this one.
+    fn content(&self) -> Content {
+        Content { head: self.head, mark: self.expected, length: self.position.max(self.head.offset()) }
+    }
+}
+
+impl Content {
+    /// Whether this file has it.
+    pub(super) fn is_in(&self, file: &File, length: u64) -> bool {
+        length >= self.length
+            && self.head.holds(file).unwrap_or(false)
+            && self.mark.holds(file).unwrap_or(false)
+    }
+}
+
+/// A file that was looked for and found.
+pub(super) struct Hit {
+    pub(super) path: PathBuf,
+    pub(super) file: File,
+    pub(super) inode: Inode,
+    pub(super) length: u64,
+}
+
+impl Files {
+    /// A followed file was not found at any path.
+    pub(super) fn left(&mut self, file: FileId, now: Now) {
+        let Some(followed) = self.followed.get_mut(&file) else { return };
+        let meta = followed.handle.as_ref().and_then(|handle| handle.metadata().ok());
+        if let Some(meta) = meta {
+            if followed.leaving.is_none() {
+                let kind = if meta.nlink() == 0 { Rotation::Deleted } else { Rotation::Renamed };
+                followed.leaving = Some(kind);
+                followed.stirred = now.instant;
+                self.counters.rotated(kind);
+                self.by_path.remove(&followed.path);
+            }
+            self.measured(file, meta.len(), now);
+            return;
+        }
+        let (place, content, inode) = (followed.real_path.clone(), followed.content(), followed.inode);
+        match self.sibling(&place, &content, Some(inode)) {
+            Some(hit) => self.goes_on_in(file, hit, Rotation::Renamed, now),
+            None => self.gone(file, Rotation::Deleted, Loss::Deleted, now),
+        }
+    }
+
+    /// The content of a followed file is no longer what was read. It may go on in a copy.
+    pub(super) fn replaced(&mut self, file: FileId, now: Now) {
+        self.rescan = true;
+        let Some(followed) = self.followed.get(&file) else { return };
+        let (place, content) = (followed.real_path.clone(), followed.content());
+        match self.sibling(&place, &content, None) {
+            Some(hit) => self.goes_on_in(file, hit, Rotation::CopyTruncated, now),
+            None => self.gone(file, Rotation::Truncated, Loss::Truncated, now),
+        }
+    }
+
+    /// A file in the same folder with this content that is not followed; in this inode, if one is named.
+    pub(super) fn sibling(&self, real_path: &Path, content: &Content, inode: Option<Inode>) -> Option<Hit> {
+        let mut paths: Vec<_> = siblings(real_path)
+            .filter(|path| {
+                path.symlink_metadata().is_ok_and(|meta| {
+                    let found = Inode::of(&meta);
+                    let is_it = inode.is_none_or(|inode| inode == found);
+                    is_it && meta.is_file() && meta.len() >= content.length && !self.by_inode.contains_key(&found)
+                })
+            })
+            .collect();
+        // A rotated file bears the name of its original with something added.
+        let stem = real_path.file_stem().map_or(&[][..], OsStr::as_bytes);
+        paths.sort_by_key(|path| path.file_name().is_none_or(|name| !name.as_bytes().starts_with(stem)));
+        paths.into_iter().take(MOST_COMPARED).find_map(|path| {
+            let (file, meta) = open_regular(&path).ok()?;
+            let hit = Hit { inode: Inode::of(&meta), length: meta.len(), path, file };
+            let is_it = inode.is_none_or(|inode| inode == hit.inode) && content.is_in(&hit.file, hit.length);
+            is_it.then_some(hit)
+        })
+    }
+
+    /// The content of a followed file goes on under another name, or in another inode.
+    fn goes_on_in(&mut self, file: FileId, hit: Hit, kind: Rotation, now: Now) {
+        let Some(followed) = self.followed.get_mut(&file) else { return };
+        self.counters.rotated(kind);
+        self.by_inode.remove(&followed.inode);
+        self.by_inode.insert(hit.inode, file);
+        self.by_path.remove(&followed.path);
+        self.held.remove(&hit.inode);
+        followed.inode = hit.inode;
+        followed.path.clone_from(&hit.path);
+        followed.real_path.clone_from(&hit.path);
+        followed.handle = Some(hit.file);
+        followed.leaving = Some(kind);
+        followed.stirred = now.instant;
+        self.registry.observe(file, |known| {
+            known.inode = hit.inode;
+            known.path.clone_from(&hit.path);
+            known.real_path = hit.path;
+        });
+        self.measured(file, hit.length, now);
+        self.close_some();
+    }
+
+    /// A followed file cannot be read any further.
+    fn gone(&mut self, file: FileId, kind: Rotation, reason: Loss, now: Now) {
+        let Some(followed) = self.followed.get(&file) else { return };
+        let unread = followed.unread();
+        // Where other content has grown beyond the position, nobody knows how much there was before.
+        let meta = followed.handle.as_ref().and_then(|handle| handle.metadata().ok());
+        let is_known = meta.is_none_or(|meta| meta.len() < followed.position);
+        self.counters.rotated(kind);
+        if unread > 0 {
+            self.lost(file, is_known.then_some(unread), reason);
+        }
+        self.end(file, kind, now);
+    }
+
+    pub(super) fn lost(&mut self, file: FileId, bytes: Option<u64>, reason: Loss) {
+        self.counters.lost(reason, bytes);
+        self.news.push_back(SourceEvent::Lost { file, bytes, reason });
+    }
+
+    /// Ends files that left and have been quiet for long enough; sooner where they hold too many handles.
+    pub(super) fn let_go(&mut self, now: Now) {
+        let leaving = self.followed.iter().filter_map(|(file, followed)| {
+            followed.leaving.map(|kind| (followed.stirred, *file, kind, followed.unread()))
+        });
+        let mut leaving: Vec<_> = leaving.collect();
+        leaving.sort_unstable_by_key(|(stirred, file, ..)| (*stirred, *file));
+        let surplus = leaving.len().saturating_sub(self.config.max_open_files / 2);
+        for (index, (stirred, file, kind, unread)) in leaving.into_iter().enumerate() {
+            let is_over = now.instant.saturating_duration_since(stirred) >= self.config.grace;
+            if unread == 0 && (is_over || index < surplus) {
+                self.end(file, kind, now);
+            }
+        }
+    }
+
+    fn end(&mut self, file: FileId, kind: Rotation, now: Now) {
+        let Some(followed) = self.followed.remove(&file) else { return };
+        self.by_inode.remove(&followed.inode);
+        if self.by_path.get(&followed.path) == Some(&file) {
+            self.by_path.remove(&followed.path);
+        }
+        self.registry.observe(file, |known| {
+            known.ended = true;
+            known.length = followed.position;
+            known.last_seen = now.time;
+        });
+        if let Some(known) = self.registry.file(file) {
+            self.dormant.insert(file, known);
+        }
+        if followed.opened {
+            self.news.push_back(SourceEvent::Ended { file, why: End::Rotated(kind) });
+        }
+    }
+
+    /// Opens a file whose handle was closed. Whether it can be read now; if not, what follows from that has
+    /// been done.
+    pub(super) fn reopen(&mut self, file: FileId, now: Now) -> bool {
+        let Some(followed) = self.followed.get_mut(&file) else { return false };
+        let path = followed.path.clone();
+        match open_regular(&path) {
+            Ok((handle, meta)) if Inode::of(&meta) == followed.inode => {
+                if !followed.content().is_in(&handle, meta.len()) {
+                    self.replaced(file, now);
+                    return false;
+                }
+                followed.handle = Some(handle);
+                followed.stirred = now.instant;
+                self.close_some();
+                true
+            }
+            Ok(_) => {
+                self.left(file, now);
+                self.rescan = true;
+                false
+            }
+            Err(Refused::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.left(file, now);
+                self.rescan = true;
+                false
+            }
+            Err(error) => {
+                self.close_one();
+                self.warn(&path, &error);
+                false
+            }
+        }
+    }
+
+    /// Closes handles beyond the limit.
+    pub(super) fn close_some(&mut self) {
+        if self.followed.len() <= self.config.max_open_files {
+            return;
+        }
+        let open = self.followed.values().filter(|followed| followed.handle.is_some()).count();
+        (self.config.max_open_files..open).for_each(|_| self.close_one());
+    }
+
+    /// Closes one handle of a file that can be opened again by its path: one that has been read to its end
+    /// rather than another, and the one that has been quiet for longest.
+    pub(super) fn close_one(&mut self) {
+        let can_close = |followed: &&mut Followed| followed.handle.is_some() && followed.leaving.is_none();
+        let order = |followed: &&mut Followed| (followed.unread() > 0, followed.stirred);
+        if let Some(followed) = self.followed.values_mut().filter(can_close).min_by_key(order) {
+            followed.handle = None;
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Files that are not followed yet: known ones are found again, copies wait, the rest is new.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::files::{BEFORE_BYTES, Files, Followed};
+use super::leave::{Content, Hit};
+use super::{Now, StartAt};
+use crate::collector::identity::{Inode, MARK_BYTES, Mark, first_data, open_regular, read_at};
+use crate::collector::registry::{KnownFile, random_bytes};
+use crate::collector::stats::{Loss, Rotation};
+use crate::domain::FileId;
+
+/// A path with something to read that nobody follows: where, which inode, how long.
+type Candidate = (PathBuf, Inode, u64);
+
+impl KnownFile {
+    /// What a file must have to be this one.
+    fn content(&self) -> Content {
+        Content { head: self.head, mark: self.mark, length: self.committed.max(self.head.offset()) }
+    }
+}
+
+impl Files {
+    /// Takes in what was found: known files first, by their inode and then by their content.
+    pub(super) fn meet(&mut self, candidates: Vec<Candidate>, now: Now) {
+        let first_look = !std::mem::replace(&mut self.woken, true);
+        let candidates = self.recognise(candidates, now);
+        if first_look {
+            self.look_for_dormant(now);
+        }
+        let start_at =
+            if self.registry.is_first_start() { self.config.start_at } else { StartAt::Beginning };
+        let mut fresh = Vec::new();
+        for (path, inode, _) in candidates {
+            if self.followed.len() + fresh.len() >= self.config.max_files {
+                self.warn(&path, &"as many files as allowed are followed; raise collector.max_files");
+                continue;
+            }
+            // A content that was looked for has been found here in the meantime.
+            if self.by_inode.contains_key(&inode) {
+                continue;
+            }
+            match open_regular(&path) {
+                Ok((file, meta)) => {
+                    let hit = Hit { inode: Inode::of(&meta), length: meta.len(), path, file };
+                    if hit.length > 0 && !self.waits_as_copy(&hit, now) {
+                        fresh.push(hit);
+                    }
+                }
+                Err(error) => self.warn(&path, &error),
+            }
+            // Handles are few: what was opened is taken in before more is.
+            if fresh.len() >= self.config.max_open_files.clamp(1, 64) {
+                self.take_in(std::mem::take(&mut fresh), start_at, now);
+            }
+        }
+        if !fresh.is_empty() {
+            self.take_in(fresh, start_at, now);
+        }
+        if self.registry.is_first_start()
+            && let Err(error) = self.registry.settle_in()
+        {
+            tracing::warn!("{error}");
+        }
+    }
+
+    /// Finds known files again where they were, by their inode. Returns the candidates that are none.
+    fn recognise(&mut self, candidates: Vec<Candidate>, now: Now) -> Vec<Candidate> {
+        if candidates.is_empty() || self.dormant.is_empty() {
+            return candidates;
+        }
+        let mut by_inode: HashMap<Inode, Vec<FileId>> = HashMap::new();
+        for known in self.dormant.values() {
+            by_inode.entry(known.inode).or_default().push(known.id);
+        }
+        let mut others = Vec::new();
+        for candidate in candidates {
+            let (path, inode, _) = &candidate;
+            let known = by_inode.get(inode).and_then(|files| {
+                let (file, meta) = open_regular(path).ok()?;
+                let is_it = |file_id: &&FileId| {
+                    self.dormant.get(file_id).is_some_and(|known| known.content().is_in(&file, meta.len()))
+                };
+                let id = *files.iter().find(is_it)?;
+                Some((id, Hit { path: path.clone(), inode: Inode::of(&meta), length: meta.len(), file }))
+            });
+            match known {
+                Some((id, hit)) => self.resume(id, hit, None, now),
+                None => others.push(candidate),
+            }
+        }
+        others
+    }
+
+    /// Looks for known files that were not found at any path: renamed or copied while nobody was looking.
+    fn look_for_dormant(&mut self, now: Now) {
+        let mut wanted: Vec<FileId> =
+            self.dormant.values().filter(|known| known.is_wanted()).map(|known| known.id).collect();
+        wanted.sort_unstable();
+        for id in wanted {
+            let Some(known) = self.dormant.get(&id) else { continue };
+            let content = known.content();
+            if let Some(hit) = self.sibling(&known.real_path, &content, Some(known.inode)) {
+                self.resume(id, hit, Some(Rotation::Renamed), now);
+            } else if let Some(hit) = self.sibling(&known.real_path, &content, None) {
+                self.resume(id, hit, Some(Rotation::CopyTruncated), now);
+            } else {
+                let unread = known.length.saturating_sub(known.committed);
+                let known_loss = Some(unread).filter(|_| unread > 0);
+                if !known.ended || unread > 0 {
+                    self.lost(id, known_loss, Loss::GoneWhileDown);
+                }
+                self.registry.observe(id, |known| {
+                    known.ended = true;
+                    known.length = known.committed;
+                    known.last_seen = now.time;
+                });
+            }
+        }
+    }
+
+    /// Goes on with a known file at its checkpoint.
+    fn resume(&mut self, id: FileId, hit: Hit, leaving: Option<Rotation>, now: Now) {
+        self.dormant.remove(&id);
+        let Some(known) = self.registry.file(id) else { return };
+        let Hit { path, file, inode, length } = hit;
+        let known = KnownFile {
+            inode,
+            real_path: path.canonicalize().unwrap_or_else(|_| path.clone()),
+            path,
+            ended: false,
+            length: length.max(known.committed),
+            ..known
+        };
+        match Followed::resumed(&known, file, length, now) {
+            Ok(mut followed) => {
+                followed.leaving = leaving;
+                if let Some(kind) = leaving {
+                    self.counters.rotated(kind);
+                }
+                let KnownFile { inode, path, real_path, length, ended, .. } = known;
+                self.registry.observe(id, |known| {
+                    *known = KnownFile { inode, path, real_path, length, ended, ..known.clone() };
+                });
+                self.follow(id, followed);
+            }
+            Err(error) => {
+                self.warn(&known.path, &error);
+                self.dormant.insert(id, known);
+            }
+        }
+    }
+
+    fn follow(&mut self, id: FileId, followed: Followed) {
+        self.by_inode.insert(followed.inode, id);
+        if followed.leaving.is_none() {
+            self.by_path.insert(followed.path.clone(), id);
+        }
+        self.followed.insert(id, followed);
+        self.enqueue(id);
+        self.close_some();
+    }
+
+    /// Whether a file looks like a copy of a followed one in the same folder. It is then held back until it has
+    /// not grown for a while: if its original is truncated before that, the original goes on in it.
+    fn waits_as_copy(&mut self, hit: &Hit, now: Now) -> bool {
+        let folder = hit.path.canonicalize().ok().and_then(|real| real.parent().map(Path::to_owned));
+        let mut heads = HashMap::new();
+        let is_copy = self.followed.values().any(|followed| {
+            let head = &followed.head;
+            let same_place = followed.real_path.parent() == folder.as_deref() && hit.length >= head.offset();
+            same_place
+                && *heads.entry(head.len()).or_insert_with(|| Mark::head(&hit.file, head.offset()).ok())
+                    == Some(*head)
+                && shares_its_end(followed, hit)
+        });
+        if !is_copy {
+            self.held.remove(&hit.inode);
+            return false;
+        }
+        let (length, since) = self.held.entry(hit.inode).or_insert((hit.length, now.instant));
+        if *length != hit.length {
+            (*length, *since) = (hit.length, now.instant);
+        }
+        if now.instant.saturating_duration_since(*since) < self.config.grace {
+            return true;
+        }
+        self.held.remove(&hit.inode);
+        false
+    }
+
+    /// Makes new files known, durably, and follows them.
+    fn take_in(&mut self, fresh: Vec<Hit>, start_at: StartAt, now: Now) {
+        let mut known_files = Vec::new();
+        let mut files = Vec::new();
+        for hit in fresh {
+            match known(&hit, start_at, now) {
+                Ok(known) => {
+                    known_files.push(known);
+                    files.push((hit.file, hit.length));
+                }
+                Err(error) => self.warn(&hit.path, &error),
+            }
+        }
+        if let Err(error) = self.registry.register(&known_files) {
+            tracing::warn!("new files wait until they can be registered: {error}");
+            return;
+        }
+        for (known, (file, length)) in known_files.iter().zip(files) {
+            match Followed::resumed(known, file, length, now) {
+                Ok(followed) => self.follow(known.id, followed),
+                Err(error) => {
+                    self.warn(&known.path, &error);
+                    self.dormant.insert(known.id, known.clone());
+                }
+            }
+        }
+    }
+}
+
+/// A file that was never seen.
+fn known(hit: &Hit, start_at: StartAt, now: Now) -> std::io::Result<KnownFile> {
+    let committed = match start_at {
+        StartAt::Beginning => first_data(&hit.file).min(hit.length),
+        StartAt::End => last_line(&hit.file, hit.length)?,
+    };
+    Ok(KnownFile {
+        id: FileId::from_bytes(random_bytes()),
+        inode: hit.inode,
+        head: Mark::head(&hit.file, hit.length)?,
+        mark: Mark::before(&hit.file, committed, MARK_BYTES)?,
+        committed,
+        length: hit.length,
+        path: hit.path.clone(),
+        real_path: hit.path.canonicalize().unwrap_or_else(|_| hit.path.clone()),
+        last_seen: now.time,
+        ended: false,
+    })
+}
+
+/// Where the last line begins that is not ended yet; the end, where it begins too far before that.
+fn last_line(file: &File, length: u64) -> std::io::Result<u64> {
+    let start = length.saturating_sub(BEFORE_BYTES);
+    let bytes = read_at(file, start, usize::try_from(length - start).unwrap_or(0))?;
+    Ok(memchr::memrchr(b'\n', &bytes).map_or(if start == 0 { 0 } else { length }, |at| start + at as u64 + 1))
+}
+
+/// Whether the bytes at the end of what both have are the same.
+fn shares_its_end(followed: &Followed, hit: &Hit) -> bool {
+    if hit.length >= followed.position {
+        return followed.expected.holds(&hit.file).unwrap_or(false);
+    }
+    let end = Mark::before(&hit.file, hit.length, MARK_BYTES);
+    let compare = |handle: &File| end.is_ok_and(|end| end.holds(handle).unwrap_or(false));
+    followed.handle.as_ref().is_some_and(compare)
+}
