@@ -6,5 +6,6 @@ pub mod examination;
 pub mod fix;
 mod parts;
 mod scan;
+pub mod service;
 
 pub use scan::{Scan, ScanStats, Scanned, Step};

@@ -8,7 +8,9 @@ use crate::config::{ByteSize, Config, SandboxTier, StrategyType};
 use crate::fixer::{self, Fixer};
 use crate::sandbox::go::GoToolchain;
 use crate::sandbox::{self, Sandbox};
-use crate::{analyzer, repository, validator};
+use crate::analyzer::Pace;
+use crate::collector::tail;
+use crate::{analyzer, bus, knowledge, repository, validator};
 
 /// How errors are found in logs.
 pub(super) fn analyzer(config: &Config) -> analyzer::Config {
@@ -27,6 +29,39 @@ pub(super) fn analyzer(config: &Config) -> analyzer::Config {
         max_event_bytes: in_memory(section.max_event_bytes),
         severity_threshold: section.severity_threshold,
         max_groups: as_usize(section.max_groups),
+    }
+}
+
+/// How occurrences are counted before they go out.
+pub(super) fn pace(config: &Config) -> Pace {
+    Pace { room: as_usize(config.analyzer.max_groups), ..Pace::default() }
+}
+
+/// Which files are followed.
+pub(super) fn tail(config: &Config) -> tail::Config {
+    tail::Config {
+        paths: config.collector.log_paths.iter().map(ToString::to_string).collect(),
+        polling_interval: config.collector.polling_interval.get(),
+        ..tail::Config::default()
+    }
+}
+
+/// The bytes that may wait between reading and analysis.
+pub(super) fn read_budget(_config: &Config) -> u32 {
+    8 << 20
+}
+
+/// How events are carried.
+pub(super) fn bus(_config: &Config) -> bus::Config {
+    bus::Config::default()
+}
+
+/// How long is remembered what.
+pub(super) fn knowledge(config: &Config) -> knowledge::Config {
+    knowledge::Config {
+        max_entries: usize::try_from(config.knowledge.max_entries).unwrap_or(usize::MAX),
+        retention_period: config.knowledge.retention_period.get(),
+        ..knowledge::Config::default()
     }
 }
 

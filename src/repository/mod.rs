@@ -10,6 +10,7 @@ mod crash;
 mod frame;
 pub mod go;
 mod patch;
+mod stamp;
 mod workspace;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use crate::domain::RepoPath;
 pub use apply::ApplyError;
 pub use crash::{KnownCrash, Likeness};
 pub use patch::unified_diff;
+pub use stamp::Stamp;
 pub use workspace::Workspace;
 
 /// How much of a repository is read.

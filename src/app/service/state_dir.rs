@@ -110,7 +110,7 @@ impl StateDir {
             Err(Errno::WOULDBLOCK) => {
                 let mut process = String::new();
                 // The other's id is a help for people; without it the message still says enough.
-                let read = lock.by_ref().take(32).read_to_string(&mut process).is_ok();
+                let read = (&lock).take(32).read_to_string(&mut process).is_ok();
                 let process = Some(process.trim().to_owned()).filter(|id| read && !id.is_empty());
                 return Err(Error::Taken { path: layout.root, process });
             }

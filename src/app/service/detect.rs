@@ -1,0 +1,370 @@
+//! What the collector reads → occurrences on the bus; and back: what is durable moves the checkpoints.
+//!
+//! An occurrence is settled once the bus has synced it, or once the summary that counts it is durable in
+//! the registry's outbox, from where it is sent again until the bus has it. A file's checkpoint is the end
+//! of its contiguous settled prefix, so a crash at any moment repeats some work and loses none:
+//!
+//! - what lies behind the checkpoint is read again and gives the same identities, which the consumer
+//!   counts once;
+//! - what an outbox entry counts already is passed over when it is read again. So an entry stays until the
+//!   checkpoint has passed everything it counts.
+
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc};
+
+use super::context::lines_before;
+use super::wire;
+use crate::analyzer::{Aggregator, Analyzer, Stats, StreamAnalyzer, covers};
+use crate::bus::Bus;
+use crate::collector::Prefix;
+use crate::collector::registry::Registry;
+use crate::collector::tail::SourceEvent;
+use crate::domain::{ErrorEvent, EventId, FileId, Occurrences, Pending, Settlement};
+use crate::telemetry::metrics::Metrics;
+
+/// How often checkpoints are written while something moves.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+/// Bytes that are analyzed at once: it bounds how many events wait to be published.
+const STEP_BYTES: usize = 64 << 10;
+/// How long to wait before something is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+/// How long to wait when nothing is to be done.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// What the detector is made of.
+pub(super) struct Parts {
+    pub(super) analyzer: Analyzer,
+    pub(super) aggregator: Aggregator,
+    pub(super) registry: Arc<Registry>,
+    pub(super) bus: Bus,
+    pub(super) metrics: Metrics,
+    pub(super) service: String,
+    pub(super) context_lines: usize,
+}
+
+/// What the bus has made durable and the detector has not heard yet. It holds no more than the bus' queue.
+#[derive(Debug, Default)]
+struct Settled {
+    ids: Mutex<Vec<EventId>>,
+    news: Notify,
+}
+
+impl Settled {
+    /// A promise that tells of its keeping here. One that is refused stays unsettled: its file's checkpoint
+    /// stays before it.
+    fn pending(self: &Arc<Self>, id: EventId) -> Pending {
+        let settled = Arc::clone(self);
+        Pending::new(move |settlement| {
+            if settlement == Settlement::Durable {
+                settled.ids.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+                settled.news.notify_one();
+            }
+        })
+    }
+
+    fn take(&self) -> Vec<EventId> {
+        std::mem::take(&mut *self.ids.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// One source that is being read.
+struct Followed {
+    path: PathBuf,
+    stream: StreamAnalyzer,
+    stats: Stats,
+    prefix: Prefix,
+    /// Offset of the next byte.
+    next: u64,
+    /// Nothing has come for a while.
+    quiet: bool,
+    /// No byte of it will come any more.
+    ended: bool,
+}
+
+impl Followed {
+    /// No event that starts before this offset is expected any more. What a quiet source wrote last is taken
+    /// for complete: a count must not wait for a line that may never come.
+    fn settled_offset(&self) -> u64 {
+        if self.quiet || self.ended { self.next } else { self.stream.settled_offset() }
+    }
+}
+
+/// Turns what sources bring into occurrences, and keeps count of what is durable.
+pub(super) struct Detector {
+    parts: Parts,
+    files: HashMap<FileId, Followed>,
+    settled: Arc<Settled>,
+    /// Outbox entries: promised, and not yet both published and passed by their file's checkpoint.
+    outbox: HashMap<EventId, Promise>,
+    /// Checkpoints that have moved since they were last written.
+    moved: HashSet<FileId>,
+    checkpoint_due: Instant,
+}
+
+/// An outbox entry.
+struct Promise {
+    occurrences: Occurrences,
+    published: bool,
+}
+
+impl Detector {
+    pub(super) fn new(parts: Parts) -> Self {
+        let outbox = parts.registry.outbox().into_iter();
+        Self {
+            outbox: outbox
+                .map(|occurrences| (occurrences.id, Promise { occurrences, published: false }))
+                .collect(),
+            parts,
+            files: HashMap::new(),
+            settled: Arc::default(),
+            moved: HashSet::new(),
+            checkpoint_due: Instant::now(),
+        }
+    }
+
+    /// Works until no source sends any more, then publishes what is counted and waits until all of it is
+    /// durable. Whoever cannot wait that long drops the future: then the checkpoints stay where they are,
+    /// and nothing is lost.
+    ///
+    /// # Errors
+    /// When the bus has ended. A registry that cannot be written is tried again.
+    pub(super) async fn run(mut self, mut sources: mpsc::Receiver<SourceEvent>) -> anyhow::Result<()> {
+        let waiting: Vec<_> = self.outbox.values().map(|promise| promise.occurrences.clone()).collect();
+        for occurrences in waiting {
+            self.publish(&occurrences).await?;
+        }
+        loop {
+            let settled = Arc::clone(&self.settled);
+            tokio::select! {
+                event = sources.recv() => match event {
+                    Some(event) => self.take(event).await?,
+                    None => break,
+                },
+                () = settled.news.notified() => {}
+                () = tokio::time::sleep(self.until_next_duty()) => {}
+            }
+            self.hear();
+            let settled_offset = |file| self.files.get(&file).map_or(u64::MAX, Followed::settled_offset);
+            let due = self.parts.aggregator.due(Timestamp::now(), settled_offset);
+            self.promise(due).await?;
+            if Instant::now() >= self.checkpoint_due && !self.moved.is_empty() {
+                self.write_checkpoints();
+            }
+        }
+        self.drain().await
+    }
+
+    /// Publishes what is counted so far, and waits until everything is durable.
+    async fn drain(mut self) -> anyhow::Result<()> {
+        let counted = self.parts.aggregator.drain();
+        self.promise(counted).await?;
+        loop {
+            self.hear();
+            let unsettled: usize = self.files.values().map(|followed| followed.prefix.unsettled()).sum();
+            if unsettled == 0 && self.outbox.values().all(|promise| promise.published) {
+                break;
+            }
+            self.settled.news.notified().await;
+        }
+        self.write_checkpoints();
+        Ok(())
+    }
+
+    /// How long until something is to be done though nothing happens.
+    fn until_next_duty(&self) -> Duration {
+        let checkpoint =
+            (!self.moved.is_empty()).then(|| self.checkpoint_due.saturating_duration_since(Instant::now()));
+        let summary = self.parts.aggregator.next_due().map(|due| {
+            // A count whose time is over may still wait for its source to become quiet.
+            let wait = Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or_default();
+            wait.max(RETRY_INTERVAL)
+        });
+        summary.into_iter().chain(checkpoint).min().unwrap_or(IDLE)
+    }
+
+    async fn take(&mut self, event: SourceEvent) -> anyhow::Result<()> {
+        match event {
+            SourceEvent::Opened { file, path, offset, before } => {
+                let stream = self.parts.analyzer.stream_from(offset, &before);
+                let prefix = Prefix::new(offset);
+                let stats = Stats::default();
+                let followed =
+                    Followed { path, stream, stats, prefix, next: offset, quiet: false, ended: false };
+                self.files.insert(file, followed);
+            }
+            SourceEvent::Bytes { file, offset, bytes } => {
+                self.meet(file, offset, bytes.len()).await?;
+                for step in bytes.chunks(STEP_BYTES) {
+                    self.analyze(file, |stream, sink| stream.push(step, sink)).await?;
+                }
+            }
+            SourceEvent::Quiet { file } => {
+                self.analyze(file, |stream, sink| stream.tick(sink)).await?;
+                if let Some(followed) = self.files.get_mut(&file) {
+                    followed.quiet = true;
+                }
+            }
+            SourceEvent::Lost { file, bytes, reason } => {
+                let path = self.files.get(&file).map(|followed| followed.path.display().to_string());
+                tracing::warn!(path, bytes, reason = reason.as_str(), "a part of a log could not be read");
+            }
+            SourceEvent::Ended { file, .. } => {
+                self.analyze(file, |stream, sink| stream.finish(sink)).await?;
+                if let Some(followed) = self.files.get_mut(&file) {
+                    followed.ended = true;
+                }
+                let counted = self.parts.aggregator.forget(file);
+                self.promise(counted).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next bytes of a source. Behind a gap it goes on at the beginning of a line, and nothing of before
+    /// belongs to it.
+    async fn meet(&mut self, file: FileId, offset: u64, length: usize) -> anyhow::Result<()> {
+        if self.files.get(&file).is_some_and(|followed| followed.next != offset) {
+            self.analyze(file, |stream, sink| stream.finish(sink)).await?;
+            if let Some(followed) = self.files.get_mut(&file) {
+                followed.stream = self.parts.analyzer.stream_from(offset, b"");
+                followed.stats = Stats::default();
+            }
+        }
+        if let Some(followed) = self.files.get_mut(&file) {
+            followed.next = offset + length as u64;
+            followed.quiet = false;
+        }
+        Ok(())
+    }
+
+    /// Lets a stream work, and publishes or counts what it gives.
+    async fn analyze(
+        &mut self,
+        file: FileId,
+        work: impl FnOnce(&mut StreamAnalyzer, &mut dyn FnMut(ErrorEvent)),
+    ) -> anyhow::Result<()> {
+        let Some(followed) = self.files.get_mut(&file) else { return Ok(()) };
+        let mut events = Vec::new();
+        work(&mut followed.stream, &mut |event| events.push(event));
+        let before = std::mem::replace(&mut followed.stats, followed.stream.stats());
+        self.parts.metrics.source_lines.inc_by(followed.stats.lines - before.lines);
+        self.parts.metrics.lines_truncated.inc_by(followed.stats.truncated_lines - before.truncated_lines);
+        for event in events {
+            self.found(file, event).await?;
+        }
+        self.scanned(file);
+        Ok(())
+    }
+
+    /// Tells a file's prefix how far everything was passed on. What is only counted holds it.
+    fn scanned(&mut self, file: FileId) {
+        if let Some(followed) = self.files.get_mut(&file) {
+            let counted = self.parts.aggregator.held_from(file).unwrap_or(u64::MAX);
+            followed.prefix.scanned(followed.stream.resume_offset().min(counted));
+            self.moved.insert(file);
+        }
+    }
+
+    /// One event: it goes out at once, or is counted.
+    async fn found(&mut self, file: FileId, event: ErrorEvent) -> anyhow::Result<()> {
+        let (language, severity) = (event.language.as_str(), event.severity.as_str());
+        self.parts.metrics.events_detected.with_label_values(&[language, severity]).inc();
+        let (fingerprint, start) = (event.keys.site, event.span.start);
+        // What the outbox counts already is read again after a crash.
+        if self.outbox.values().any(|promise| covers(&promise.occurrences, file, fingerprint, start)) {
+            return Ok(());
+        }
+        let now = Timestamp::now();
+        let occurrence = Occurrences {
+            id: EventId { producer: self.parts.registry.producer(), file, start },
+            service: self.parts.service.clone(),
+            count: NonZeroU64::MIN,
+            span: event.span,
+            first_seen: event.time.unwrap_or(now),
+            last_seen: event.time.unwrap_or(now),
+            event,
+            context: Vec::new(),
+        };
+        let Some(mut alone) = self.parts.aggregator.observe(occurrence, now) else { return Ok(()) };
+        if let Some(followed) = self.files.get_mut(&file) {
+            followed.prefix.in_flight(start);
+            alone.context = lines_before(&followed.path, start, self.parts.context_lines);
+        }
+        self.publish(&alone).await
+    }
+
+    /// Makes summaries durable in the outbox and publishes them. From then on they hold no checkpoint.
+    async fn promise(&mut self, counted: Vec<Occurrences>) -> anyhow::Result<()> {
+        if counted.is_empty() {
+            return Ok(());
+        }
+        while let Err(error) = tokio::task::block_in_place(|| self.parts.registry.add_to_outbox(&counted)) {
+            self.parts.metrics.checkpoint_failures.inc();
+            tracing::error!(%error, "counts cannot be written down; reading waits until they can");
+            tokio::time::sleep(RETRY_INTERVAL).await;
+        }
+        for occurrences in counted {
+            self.publish(&occurrences).await?;
+            let file = occurrences.id.file;
+            self.outbox.insert(occurrences.id, Promise { occurrences, published: false });
+            self.scanned(file);
+        }
+        Ok(())
+    }
+
+    async fn publish(&self, occurrences: &Occurrences) -> anyhow::Result<()> {
+        let message = wire::encode(occurrences)?;
+        self.parts.bus.publish(&message, self.settled.pending(occurrences.id)).await?;
+        Ok(())
+    }
+
+    /// Notes what the bus has made durable.
+    fn hear(&mut self) {
+        for id in self.settled.take() {
+            self.moved.insert(id.file);
+            match self.outbox.get_mut(&id) {
+                Some(promise) => promise.published = true,
+                None => {
+                    if let Some(followed) = self.files.get_mut(&id.file) {
+                        followed.prefix.settled(id.start);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes the checkpoints that have moved, takes out of the outbox what needs not be sent or passed over
+    /// any more, and forgets the files that are done.
+    fn write_checkpoints(&mut self) {
+        self.checkpoint_due = Instant::now() + CHECKPOINT_INTERVAL;
+        let committed = |file: &FileId| Some((*file, self.files.get(file)?.prefix.committed()));
+        let checkpoints: Vec<_> = self.moved.iter().filter_map(committed).collect();
+        let kept = |(id, promise): (&EventId, &Promise)| {
+            let passed = match self.files.get(&id.file) {
+                Some(followed) => followed.prefix.committed() >= promise.occurrences.span.end,
+                // It is not read any more, or not yet: what is durable decides.
+                None => self.parts.registry.committed(id.file).is_none_or(|at| at >= promise.occurrences.span.end),
+            };
+            (promise.published && passed).then_some(*id)
+        };
+        let kept: Vec<_> = self.outbox.iter().filter_map(kept).collect();
+        match tokio::task::block_in_place(|| self.parts.registry.commit(&checkpoints, &kept)) {
+            Ok(()) => {
+                self.parts.metrics.checkpoint_writes.inc();
+                self.moved.clear();
+                self.outbox.retain(|id, _| !kept.contains(id));
+                self.files.retain(|_, followed| !(followed.ended && followed.prefix.unsettled() == 0));
+            }
+            Err(error) => {
+                self.parts.metrics.checkpoint_failures.inc();
+                tracing::error!(%error, "checkpoints cannot be written; they are tried again");
+            }
+        }
+    }
+}

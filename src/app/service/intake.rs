@@ -1,0 +1,107 @@
+//! The bus → knowledge: occurrences are counted, each once.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+
+use super::wire;
+use crate::bus::{self, Bus, Delivery, Topic};
+use crate::domain::Occurrences;
+use crate::knowledge::{Applied, Knowledge, Position};
+use crate::telemetry::metrics::Metrics;
+
+/// The name under which positions are committed.
+const GROUP: &str = "hephaestus-fixer";
+/// Messages and bytes that are counted in one synced write.
+const BATCH_MESSAGES: usize = 512;
+const BATCH_BYTES: usize = 2 << 20;
+/// How long to wait before a write is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+/// How often a write that fails is told.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Counts what the bus brings.
+#[derive(Debug)]
+pub(super) struct Intake {
+    pub(super) bus: Bus,
+    pub(super) knowledge: Knowledge,
+    pub(super) metrics: Metrics,
+}
+
+impl Intake {
+    /// Works until the bus ends.
+    ///
+    /// # Errors
+    /// When the bus or knowledge is damaged.
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let view = self.knowledge.clone();
+        // Knowledge wrote its position together with the counts, so that is what holds.
+        let remembered = move |partition| view.view().position(Topic::Errors.name(), partition).ok().flatten();
+        let mut consumer = self.bus.consumer(Topic::Errors, GROUP, remembered).await?;
+        loop {
+            let batch = match consumer.next_batch(BATCH_MESSAGES, BATCH_BYTES).await {
+                Ok(batch) => batch,
+                Err(bus::Error::Closed) => return Ok(()),
+                Err(error) => return Err(error).context("the bus cannot be read"),
+            };
+            for part in batch.chunk_by(|one, next| one.partition == next.partition) {
+                self.count(part).await?;
+                let Some(last) = part.last() else { continue };
+                match consumer.commit(last.position()).await {
+                    Ok(()) => {}
+                    Err(bus::Error::Closed) => return Ok(()),
+                    Err(error) => return Err(error).context("the bus cannot be written"),
+                }
+            }
+        }
+    }
+
+    /// Counts messages of one partition. What cannot be read is set aside first, so that it is never lost.
+    async fn count(&self, part: &[Delivery]) -> anyhow::Result<()> {
+        let Some(last) = part.last() else { return Ok(()) };
+        let mut occurrences = Vec::with_capacity(part.len());
+        for delivery in part {
+            match wire::decode(&delivery.message) {
+                Ok(readable) => occurrences.push(readable),
+                Err(error) => {
+                    self.metrics.bus_dead_letters.with_label_values(&["undecodable"]).inc();
+                    tracing::error!(offset = delivery.offset, %error, "a message cannot be read; it is set aside");
+                    let reason = error.to_string();
+                    self.bus.dead_letter(delivery.clone(), &reason, Timestamp::now()).await?;
+                }
+            }
+        }
+        let position = last.position();
+        let position = Position {
+            topic: Topic::Errors.name().to_owned(),
+            partition: position.partition,
+            next: position.next,
+        };
+        let applied = self.apply(&position, occurrences).await?;
+        self.metrics.events_deduplicated.inc_by(applied.duplicates);
+        let groups: usize = self.knowledge.view().group_counts().values().sum();
+        self.metrics.groups_active.set(i64::try_from(groups).unwrap_or(i64::MAX));
+        Ok(())
+    }
+
+    /// Counts, and tries again for as long as the disk is full or away: meanwhile the bus keeps everything.
+    async fn apply(&self, position: &Position, occurrences: Vec<Occurrences>) -> anyhow::Result<Applied> {
+        let mut told: Option<Instant> = None;
+        loop {
+            let batch = occurrences.clone();
+            let applied =
+                tokio::task::block_in_place(|| self.knowledge.apply(position, batch, Timestamp::now()));
+            match applied {
+                Err(error) if error.is_retryable() => {
+                    if told.is_none_or(|told| told.elapsed() >= COMPLAINT_INTERVAL) {
+                        tracing::error!(%error, "errors cannot be counted; they wait in the bus");
+                        told = Some(Instant::now());
+                    }
+                    tokio::time::sleep(RETRY_INTERVAL).await;
+                }
+                applied => return applied.context("knowledge cannot be used"),
+            }
+        }
+    }
+}

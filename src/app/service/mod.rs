@@ -1,0 +1,334 @@
+//! The roles that stay up: sources → detector → bus → knowledge → fixer → suggestions, in one process.
+//!
+//! ```text
+//! tail, taps ──SourceEvent──▶ detect ──Message──▶ bus ──Delivery──▶ intake ──▶ knowledge ◀──▶ workshop
+//!      ▲                        │  ▲                │                              │
+//!      └──── registry ◀─────────┘  └─── Pending ◀───┘                              └──▶ server, suggestions
+//! ```
+//!
+//! Every arrow is bounded, and each stage waits for the next: at the end of the chain the disk is full or
+//! slow, at its beginning reading stops, and the file is the buffer. What a stage has promised is durable
+//! before the stage before it forgets it, so the process may die at any moment.
+
+mod context;
+mod detect;
+mod intake;
+mod state_dir;
+mod upkeep;
+mod wire;
+mod workshop;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::parts;
+use crate::analyzer::{Aggregator, Analyzer};
+use crate::bus::{Bus, Embedded};
+use crate::collector::pipe::Tap;
+use crate::collector::registry::Registry;
+use crate::collector::tail::{SourceEvent, Tailer};
+use crate::collector::{Budget, Counters};
+use crate::config::Config;
+use crate::domain::SuggestionRecord;
+use crate::knowledge::{self, Knowledge, View};
+use crate::telemetry::metrics::Metrics;
+
+pub use state_dir::{Error as StateDirError, Layout, StateDir};
+
+use detect::Detector;
+use intake::Intake;
+use upkeep::Upkeep;
+use workshop::{Limits, Workshop};
+
+/// How many source events may wait for the detector: their bytes are bounded by the budget.
+const SOURCE_EVENTS: usize = 64;
+/// How often it is looked whether everything has been counted, while somebody waits for that.
+const SETTLE_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A part of a running service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Tail,
+    Detector,
+    Intake,
+    Workshop,
+    Upkeep,
+}
+
+/// A running service.
+#[derive(Debug)]
+pub struct Service {
+    state: StateDir,
+    registry: Arc<Registry>,
+    bus: Bus,
+    knowledge: Knowledge,
+    metrics: Metrics,
+    budget: Budget,
+    /// Where taps send; gone once the service is being stopped.
+    sources: Option<mpsc::Sender<SourceEvent>>,
+    /// Whether every group that may be worked on has been.
+    idle: watch::Receiver<bool>,
+    parts: JoinSet<(Part, anyhow::Result<()>)>,
+    stop_reading: CancellationToken,
+    stop_working: CancellationToken,
+}
+
+impl Service {
+    /// Takes the state directory, opens what is in it and starts every part. Files are followed where the
+    /// configuration names some; defects are worked on where it names a repository.
+    ///
+    /// # Errors
+    /// When the state directory is taken, damaged, of a newer version or cannot be written; when there is a
+    /// repository and no toolchain or sandbox to prove fixes with.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let state = StateDir::take(Layout::of(config))?;
+        let layout = state.layout();
+        let metrics = Metrics::new()?;
+        let registry = Arc::new(Registry::open(&layout.registry())?);
+        let bus = Bus::Embedded(Embedded::open(&layout.bus(), &parts::bus(config))?);
+        let knowledge = Knowledge::open(layout.knowledge(), &parts::knowledge(config))?;
+        let workshop = match &config.repository.path {
+            Some(repository) => Some(workshop(config, repository.clone(), &knowledge, &metrics)?),
+            None => None,
+        };
+        let budget = Budget::new(parts::read_budget(config));
+        let (sources, events) = mpsc::channel(SOURCE_EVENTS);
+        let (is_idle, idle) = watch::channel(workshop.is_none());
+        let mut service = Self {
+            state,
+            registry,
+            bus,
+            knowledge,
+            metrics,
+            budget,
+            sources: Some(sources.clone()),
+            idle,
+            parts: JoinSet::new(),
+            stop_reading: CancellationToken::new(),
+            stop_working: CancellationToken::new(),
+        };
+        service.detect(config, events)?;
+        service.count();
+        if !config.collector.log_paths.is_empty() {
+            service.follow(config, sources)?;
+        }
+        if let Some(workshop) = workshop {
+            let run = Arc::new(workshop).run(service.stop_working.clone(), is_idle);
+            service.parts.spawn(async move { (Part::Workshop, run.await) });
+        }
+        let upkeep = Upkeep {
+            bus: service.bus.clone(),
+            knowledge: service.knowledge.clone(),
+            metrics: service.metrics.clone(),
+            counters: service.registry.counters(),
+            cleanup_interval: config.knowledge.cleanup_interval.get(),
+        };
+        let stop = service.stop_working.clone();
+        service.parts.spawn(async move { (Part::Upkeep, upkeep.run(stop).await) });
+        Ok(service)
+    }
+
+    fn detect(&mut self, config: &Config, events: mpsc::Receiver<SourceEvent>) -> anyhow::Result<()> {
+        let detector = Detector::new(detect::Parts {
+            analyzer: Analyzer::new(&parts::analyzer(config))?,
+            aggregator: Aggregator::new(parts::pace(config)),
+            registry: Arc::clone(&self.registry),
+            bus: self.bus.clone(),
+            metrics: self.metrics.clone(),
+            service: config.service_name.clone(),
+            context_lines: parts::as_usize(config.analyzer.context_lines),
+        });
+        self.parts.spawn(async move { (Part::Detector, detector.run(events).await) });
+        Ok(())
+    }
+
+    fn count(&mut self) {
+        let intake = Intake {
+            bus: self.bus.clone(),
+            knowledge: self.knowledge.clone(),
+            metrics: self.metrics.clone(),
+        };
+        self.parts.spawn(async move { (Part::Intake, intake.run().await) });
+    }
+
+    fn follow(&mut self, config: &Config, sources: mpsc::Sender<SourceEvent>) -> anyhow::Result<()> {
+        let tailer = Tailer::new(parts::tail(config), Arc::clone(&self.registry), self.budget.clone())?;
+        let stop = self.stop_reading.clone();
+        self.parts.spawn_blocking(move || {
+            (Part::Tail, tailer.run(&sources, &stop).map_err(anyhow::Error::from))
+        });
+        Ok(())
+    }
+
+    /// A new source that bytes can be pushed into; none once the service is being stopped.
+    #[must_use]
+    pub fn tap(&self, name: impl Into<PathBuf>) -> Option<Tap> {
+        let sources = self.sources.clone()?;
+        Some(Tap::new(name, self.budget.clone(), sources, self.counters()))
+    }
+
+    /// What is remembered.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        self.knowledge.view()
+    }
+
+    /// What is remembered, to be changed too.
+    #[must_use]
+    pub const fn knowledge(&self) -> &Knowledge {
+        &self.knowledge
+    }
+
+    /// What can be measured.
+    #[must_use]
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// What the sources have seen.
+    #[must_use]
+    pub fn counters(&self) -> Arc<Counters> {
+        self.registry.counters()
+    }
+
+    /// Where everything durable lies.
+    #[must_use]
+    pub const fn layout(&self) -> &Layout {
+        self.state.layout()
+    }
+
+    /// The suggestions after a place in their order, as they come.
+    #[must_use]
+    pub fn suggestions(&self, after: u64) -> Suggestions {
+        Suggestions { changes: self.view().subscribe(), knowledge: self.knowledge.clone(), after }
+    }
+
+    /// Waits until a part of the service fails; without a failure, for ever.
+    ///
+    /// # Errors
+    /// What failed.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        loop {
+            match self.parts.join_next().await {
+                Some(Ok((part, Err(error)))) => return error.context(format!("the {part:?} has ended")),
+                Some(Err(error)) => return anyhow::Error::new(error).context("a part has ended abnormally"),
+                // Whoever reads nothing any more has done its work.
+                Some(Ok((_, Ok(())))) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Ends reading, and waits until everything that was read is counted and every group that may be worked
+    /// on has been. The service must still be [stopped](Self::stop).
+    ///
+    /// # Errors
+    /// When a part failed.
+    pub async fn finish(&mut self) -> anyhow::Result<()> {
+        self.settle().await?;
+        let mut idle = self.idle.clone();
+        tokio::select! {
+            error = self.failed() => Err(error),
+            // The workshop holds the sender: where it has ended there is nothing to wait for.
+            _ = idle.wait_for(|idle| *idle) => Ok(()),
+        }
+    }
+
+    /// Ends reading, and waits until everything that was read is counted.
+    async fn settle(&mut self) -> anyhow::Result<()> {
+        self.stop_reading.cancel();
+        self.sources = None;
+        loop {
+            match self.parts.join_next().await {
+                Some(Ok((Part::Detector, result))) => {
+                    result?;
+                    break;
+                }
+                Some(Ok((_, result))) => result?,
+                Some(Err(error)) => return Err(error).context("a part has ended abnormally"),
+                None => break,
+            }
+        }
+        while self.lag() > 0 {
+            tokio::time::sleep(SETTLE_INTERVAL).await;
+        }
+        Ok(())
+    }
+
+    /// Messages that have not been counted yet.
+    fn lag(&self) -> u64 {
+        match &self.bus {
+            Bus::Embedded(bus) => {
+                bus.status().topics.iter().flat_map(|topic| &topic.groups).map(|group| group.lag).sum()
+            }
+        }
+    }
+
+    /// Ends. Within `grace` what was read is made durable and counted; what does not get done by then is done
+    /// by the next process. Attempts that are going on are broken off.
+    ///
+    /// # Errors
+    /// When a part failed while it ended.
+    pub async fn stop(mut self, grace: Duration) -> anyhow::Result<()> {
+        self.stop_working.cancel();
+        let settled = tokio::time::timeout(grace, self.settle()).await;
+        if settled.is_err() {
+            tracing::warn!("the grace period is over; what is left is taken up at the next start");
+        }
+        self.bus.close().await;
+        self.parts.shutdown().await;
+        tokio::task::block_in_place(|| self.knowledge.close());
+        settled.unwrap_or(Ok(()))
+    }
+}
+
+/// A workshop for this repository.
+fn workshop(
+    config: &Config,
+    repository: PathBuf,
+    knowledge: &Knowledge,
+    metrics: &Metrics,
+) -> anyhow::Result<Workshop> {
+    let reading = parts::repository(config);
+    // A wrong path is told now, not with the first defect.
+    crate::repository::Repository::open_within(&repository, reading)?;
+    let limits = Limits {
+        parallel: parts::as_usize(config.fixer.parallel),
+        attempts: config.fixer.max_attempts,
+        pause: config.fixer.retry_after.get(),
+    };
+    Ok(Workshop::new(knowledge.clone(), parts::fixer(config)?, repository, reading, limits, metrics.clone()))
+}
+
+/// Suggestions in the order in which they come.
+#[derive(Debug)]
+pub struct Suggestions {
+    knowledge: Knowledge,
+    changes: watch::Receiver<knowledge::Revision>,
+    after: u64,
+}
+
+impl Suggestions {
+    /// The next suggestion; none once the service has ended. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// When what is stored cannot be read.
+    pub async fn next(&mut self) -> anyhow::Result<Option<SuggestionRecord>> {
+        loop {
+            self.changes.mark_unchanged();
+            if let Some(record) = self.knowledge.view().suggestions_after(self.after, 1)?.pop() {
+                self.after = record.sequence;
+                return Ok(Some(record));
+            }
+            if self.changes.changed().await.is_err() {
+                return Ok(None);
+            }
+        }
+    }
+}

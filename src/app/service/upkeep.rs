@@ -1,0 +1,80 @@
+//! What is done from time to time: old entries are forgotten, and gauges are read.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::Bus;
+use crate::collector::{Counters, Loss, Rotation, Stats};
+use crate::knowledge::Knowledge;
+use crate::telemetry::metrics::Metrics;
+
+/// How often gauges are read.
+const GAUGE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Keeps a service in order.
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    pub(super) bus: Bus,
+    pub(super) knowledge: Knowledge,
+    pub(super) metrics: Metrics,
+    pub(super) counters: Arc<Counters>,
+    pub(super) cleanup_interval: Duration,
+}
+
+impl Upkeep {
+    /// Works until told to stop.
+    ///
+    /// # Errors
+    /// Never: what fails is told and tried again.
+    pub(super) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut seen = Stats::default();
+        let mut cleaned = Instant::now();
+        loop {
+            seen = self.measure(&seen);
+            if cleaned.elapsed() >= self.cleanup_interval {
+                cleaned = Instant::now();
+                match tokio::task::block_in_place(|| self.knowledge.cleanup(Timestamp::now())) {
+                    Ok(removed) => tracing::info!(?removed, "expired groups are forgotten"),
+                    Err(error) => tracing::error!(%error, "expired groups cannot be removed; tried again later"),
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(GAUGE_INTERVAL) => {}
+            }
+        }
+    }
+}
+
+impl Upkeep {
+    /// Turns what the parts count by themselves into metrics.
+    fn measure(&self, before: &Stats) -> Stats {
+        let (metrics, now) = (&self.metrics, self.counters.stats());
+        metrics.source_bytes_read.inc_by(now.read_bytes - before.read_bytes);
+        metrics.source_unread_bytes.set(gauge(now.unread_bytes));
+        metrics.files_tracked.set(gauge(now.files_tracked));
+        metrics.files_open.set(gauge(now.files_open));
+        for (kind, (now, before)) in Rotation::ALL.iter().zip(now.rotations.iter().zip(before.rotations)) {
+            metrics.file_rotations.with_label_values(&[kind.as_str()]).inc_by(now - before);
+        }
+        for (reason, (now, before)) in Loss::ALL.iter().zip(now.lost.iter().zip(before.lost)) {
+            metrics.events_lost.with_label_values(&[reason.as_str()]).inc_by(now.times - before.times);
+        }
+        match &self.bus {
+            Bus::Embedded(bus) => {
+                let status = bus.status();
+                metrics.bus_queue_bytes.set(gauge(status.queued_bytes));
+                let lag = status.topics.iter().flat_map(|topic| &topic.groups).map(|group| group.lag).sum();
+                metrics.consumer_lag.set(gauge(lag));
+            }
+        }
+        now
+    }
+}
+
+fn gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
