@@ -192,6 +192,11 @@ impl Machine {
         self.head == Head::Bare
     }
 
+    /// Whether the line before its head may belong to it.
+    pub(crate) fn looks_back(&self) -> bool {
+        self.is_bare() || self.is_race()
+    }
+
     /// Whether it is a report of the race detector.
     pub(crate) fn is_race(&self) -> bool {
         self.head == Head::Race
