@@ -242,6 +242,7 @@ fn fresh(shared: &Shared, raw: Raw<'_>, unwrapped: &Unwrapped<'_>) -> Option<Ope
     }
     let mut judged = judge(outline.record(), asked).filter(|judged| judged.severity >= least)?;
     judged.time = judged.time.or_else(|| unwrapped.time());
-    let machine = Machine::behind_record(announces);
+    let machine =
+        if text.ends_with("=<") { Machine::in_klog_value() } else { Machine::behind_record(announces) };
     Some(Open::new(machine, Some(judged), raw, config.max_event_bytes))
 }
