@@ -119,6 +119,13 @@ fn one_defect_has_one_fingerprint() {
     for way in ["recovered_mwexplicit", "recovered_httpexplicit"] {
         assert_eq!(site(way), site("death_dieexplicit"), "{way}");
     }
+    let first = |name: &str, events: usize| {
+        let found = analyze([logs[name].as_slice()], &Config::default());
+        found.iter().take(events).map(|event| event.keys.site).collect::<Vec<_>>()
+    };
+    assert_eq!(first("klog", 2), [site("death_nilptr"), site("death_nilptr")]);
+    assert_eq!(first("cri_partial", 1), [site("death_index")]);
+    assert_eq!(first("docker_partial", 1), [site("death_index")]);
     assert_eq!(site("death_nilptr"), site("recovered_httpnil"));
     assert_eq!(site("death_nilptr"), site("gotraceback_system"));
     assert_ne!(site("death_nilptr"), site("death_index"));
@@ -145,6 +152,11 @@ fn hostile_repetition_stays_linear() {
         "a.b(c)\n",
         "WARNING: DATA RACE\n",
         "panic: recovered: x\n",
+        "[Recovery] now panic recovered:\n",
+        "[Recovery] now panic recovered:\nx\na.go:1 (0x1)\n",
+        "E0102 15:04:05.000000 1 f.go:12] \"x\" panic=\"y\" stack=<\n\tgoroutine 1 [running]:\n",
+        "2024-05-01T10:00:00Z stderr P panic: x\n",
+        "2024-05-01T10:00:00Z stderr F panic: x\n2024-05-01T10:00:00Z stdout P x\n",
         "==================\n",
         "{\"level\":\"error\",\"stack\":\"goroutine 1 [running]:\\n\"}\n",
         "error: x: connection refused\n",

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::domain::{Class, ErrorEvent, Language, Severity, Span, Trace, TraceKind};
 
-use super::go::machine::{Failure, Head};
+use super::go::failure::{Failure, Head};
 use super::judge::{Judged, announced};
 use super::{fingerprint, go, mask};
 

@@ -2,9 +2,10 @@
 //!
 //! One line's way: the [`gate`] runs one automaton over whole buffers and proposes lines; a proposed line
 //! is unwrapped and parsed ([`parse`]); [`judge`] decides whether it is an event; a failure of several
-//! lines is put together by [`stream`] with the line machine of [`go`]; [`fingerprint`] names it; and
-//! [`Groups`] counts. No IO, no clock, no threads: any way of cutting the input gives the same events.
+//! lines is put together by [`stream`] with the line machine of [`go`]; [`fingerprint`] names it;
+//! [`Groups`] counts, and [`Aggregator`] makes of a storm a first event and a count. No IO, no clock, no threads: any way of cutting the input gives the same events.
 
+mod aggregate;
 mod config;
 mod event;
 mod fingerprint;
@@ -26,6 +27,7 @@ use regex_automata::meta::Regex;
 use crate::domain::Severity;
 use gate::{Gate, automaton};
 
+pub use aggregate::{Aggregator, Pace, covers};
 pub use config::{Config, ErrorPattern};
 pub use fingerprint::keys as fingerprint;
 pub use groups::Groups;

@@ -100,7 +100,11 @@ pub(crate) fn panic_value_in(text: &str) -> Option<&str> {
             "sync: negative WaitGroup counter",
         ])
     });
-    text[SIGNS.find(text)?.start()..].lines().next()
+    let (before, rest) = text.split_at(SIGNS.find(text)?.start());
+    let value = rest.lines().next()?;
+    // `Observed a panic: "…" (runtime error: …)`, as Kubernetes' programs print it.
+    let inside = before.ends_with('(').then(|| value.rsplit_once(')')).flatten();
+    Some(inside.map_or(value, |(value, _)| value))
 }
 
 /// The bare value: no head before it, no mark of recovery behind it, no type around it.

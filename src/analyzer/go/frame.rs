@@ -4,7 +4,7 @@ use crate::analyzer::clipped;
 use crate::domain::Frame;
 
 /// First path elements of the standard library's packages.
-const STANDARD: &[&str] = &[
+pub(super) const STANDARD: &[&str] = &[
     "archive",
     "arena",
     "bufio",

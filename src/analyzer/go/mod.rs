@@ -5,16 +5,16 @@
 //! a JSON string and in a test's output is read by the same eyes.
 
 mod class;
+pub(crate) mod failure;
 mod frame;
+mod line;
 pub(crate) mod machine;
-mod race;
 mod text;
 
 pub use class::{classify, fault_facts};
 pub(crate) use class::{is_crash_value, panic_value_in, unwrap_value};
 pub(crate) use frame::frame_bytes;
-use frame::package;
 pub use frame::{is_app_code, short_function};
-pub(crate) use race::BAR;
+pub(crate) use machine::BAR;
 pub(crate) use text::find_stack;
 pub use text::{ParsedCrash, parse_trace};

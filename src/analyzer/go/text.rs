@@ -5,7 +5,8 @@ use std::ops::Range;
 use crate::domain::{Class, Trace};
 
 use super::class::{classify, unwrap_value};
-use super::machine::{Failure, Feed, Head, Machine};
+use super::failure::{Failure, Head};
+use super::machine::{Feed, Machine};
 
 /// A failure found in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]

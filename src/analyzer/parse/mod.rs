@@ -31,6 +31,9 @@ pub(crate) enum Form {
     Plain,
 }
 
+/// Names and values.
+type Fields<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
 /// A record and what its line tells about it.
 #[derive(Debug)]
 pub(crate) struct Parsed<'a> {
@@ -43,7 +46,7 @@ pub(crate) struct Parsed<'a> {
     /// The message.
     pub(crate) body: Cow<'a, str>,
     /// All other fields in the order of the line.
-    pub(crate) fields: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    pub(crate) fields: Fields<'a>,
     /// Whether the form is one that only Go programs write.
     pub(crate) go: bool,
 }

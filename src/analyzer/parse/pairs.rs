@@ -73,6 +73,13 @@ impl<'a> Pairs<'a> {
     }
 }
 
+/// A quoted message and the pairs behind it, as klog prints them: `"message" key="value" other=<`.
+pub(super) fn behind_message(text: &str) -> Option<(Cow<'_, str>, super::Fields<'_>)> {
+    let (rest, message) = quoted(text).ok()?;
+    let fields = read(rest).into_iter().map(|(key, value)| (Cow::Borrowed(key), value.text())).collect();
+    Some((message.text(), fields))
+}
+
 /// Whether a text ends with a key that a record of pairs cannot do without.
 fn is_needed(text: &str) -> bool {
     LEVEL.iter().chain(MESSAGE).any(|name| {

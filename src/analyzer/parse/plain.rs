@@ -9,7 +9,7 @@ use nom::combinator::{opt, recognize, verify};
 use nom::{IResult, Parser};
 
 use super::time::Stamp;
-use super::{Form, Parsed};
+use super::{Form, Parsed, pairs};
 use crate::analyzer::level::Level;
 
 /// Words looked at for a level before the message must have begun.
@@ -18,16 +18,11 @@ const MAX_WORDS: usize = 6;
 /// Reads a plain line; every line is one.
 pub(super) fn parse(line: &str) -> Parsed<'_> {
     if let Ok((body, (level, place))) = klog(line) {
-        let fields = vec![(Cow::Borrowed("caller"), Cow::Borrowed(place))];
-        return Parsed {
-            form: Form::Plain,
-            time: None,
-            level: Some(level),
-            body: Cow::Borrowed(body),
-            fields,
-            go: true,
-        };
+        let (body, mut fields) = pairs::behind_message(body).unwrap_or((Cow::Borrowed(body), Vec::new()));
+        fields.push((Cow::Borrowed("caller"), Cow::Borrowed(place)));
+        return Parsed { form: Form::Plain, time: None, level: Some(level), body, fields, go: true };
     }
+    let line = uncoloured(line);
     let (rest, time, go) = match stamp(line) {
         Ok((rest, text)) => (rest, Some(Stamp::Text(text)), text.as_bytes().get(4) == Some(&b'/')),
         Err(_) => (line, None, false),
@@ -40,6 +35,14 @@ pub(super) fn parse(line: &str) -> Parsed<'_> {
     let go = go || place.is_some();
     let fields = place.map(|place| (Cow::Borrowed("caller"), Cow::Borrowed(place))).into_iter().collect();
     Parsed { form: Form::Plain, time, level, body: Cow::Borrowed(body.trim()), fields, go }
+}
+
+/// The line without a colour at its beginning.
+fn uncoloured(line: &str) -> &str {
+    let rest = line
+        .strip_prefix("\u{1b}[")
+        .map(|rest| rest.trim_start_matches(|char: char| char.is_ascii_digit() || char == ';'));
+    rest.and_then(|rest| rest.strip_prefix('m')).unwrap_or(line)
 }
 
 fn digits(count: usize) -> impl Fn(&str) -> IResult<&str, &str> {
@@ -179,6 +182,12 @@ mod tests {
             ("2009-11-10 23:00:00,123 [main] ERROR x - boom", Some(Level::Error), "x - boom"),
             ("[2009-11-10 23:00:00] [error] boom", Some(Level::Error), "boom"),
             ("E0102 15:04:05.000000       1 file.go:12] boom", Some(Level::Error), "boom"),
+            (
+                "E0102 15:04:05.000000       1 file.go:12] \"boom \\\"x\\\"\" err=\"odd\"",
+                Some(Level::Error),
+                "boom \"x\"",
+            ),
+            ("\u{1b}[1;31m2009/11/10 23:00:00 ERROR: boom", Some(Level::Error), "boom"),
             ("ERRO[0012] boom", Some(Level::Error), "boom"),
             ("app: INFO no ERROR here", Some(Level::Info), "no ERROR here"),
             ("the word ERROR in a sentence", None, "the word ERROR in a sentence"),

@@ -33,8 +33,20 @@ pub(super) struct Failures {
     parts: [Option<Parts>; 2],
     /// The start of the last line at which nothing was open.
     anchor: u64,
+    /// The start of the last line read, if a failure took it: it announces nothing that follows.
+    taken: Option<u64>,
     events: u64,
     cut_lines: u64,
+}
+
+/// What became of a line.
+enum Read {
+    /// A failure took it.
+    Taken,
+    /// It belongs to no failure.
+    Passed,
+    /// A failure has ended before it: the undecided lines have to be read again, and this one after them.
+    Again(Vec<Held>),
 }
 
 impl Failures {
@@ -52,6 +64,11 @@ impl Failures {
     pub(super) fn settled(&self) -> Option<u64> {
         let open = self.open.iter().flatten().filter_map(|open| open.settled());
         open.chain(self.parts.iter().flatten().map(Parts::start)).min()
+    }
+
+    /// The start of the last line read, if a failure took it.
+    pub(super) const fn taken(&self) -> Option<u64> {
+        self.taken
     }
 
     /// Events given.
@@ -78,7 +95,10 @@ impl Failures {
         let unwrapped = strip(&line);
         let slot = unwrapped.stream as usize;
         match self.parts[slot].take() {
-            None if !unwrapped.partial => self.read(raw, &unwrapped, shared, sink),
+            None if !unwrapped.partial => {
+                let taken = self.read(raw, &unwrapped, shared, sink);
+                self.taken = taken.then_some(raw.span.start);
+            }
             begun => {
                 let last = !unwrapped.partial;
                 if begun.is_none() && self.is_quiet() {
@@ -87,16 +107,18 @@ impl Failures {
                 let mut parts = begun.unwrap_or_else(|| Parts::new(&unwrapped, raw.span));
                 parts.add(&unwrapped.text, raw.span, shared.config.max_line_bytes);
                 if last {
-                    self.joined(parts, shared, sink);
+                    let taken = self.joined(parts, shared, sink);
+                    self.taken = taken.then_some(raw.span.start);
                 } else {
                     self.parts[slot] = Some(parts);
+                    self.taken = None;
                 }
             }
         }
     }
 
-    /// A split line whose last part has been seen.
-    fn joined(&mut self, parts: Parts, shared: &Shared, sink: Sink<'_>) {
+    /// A split line whose last part has been seen. Tells whether a failure took it.
+    fn joined(&mut self, parts: Parts, shared: &Shared, sink: Sink<'_>) -> bool {
         self.cut_lines += u64::from(parts.is_cut());
         let span = parts.span();
         let mut line = parts.into_line();
@@ -105,22 +127,25 @@ impl Failures {
         shared.gate.hits(&line, &mut Scratch::default(), &mut hits);
         line.pop();
         let whole = text(&line);
-        self.read(Raw::joined(&line, span, !hits.is_empty()), &strip(&whole), shared, sink);
+        self.read(Raw::joined(&line, span, !hits.is_empty()), &strip(&whole), shared, sink)
     }
 
-    /// One whole line, and before it the lines that turn out not to belong to an open failure.
-    fn read(&mut self, raw: Raw<'_>, unwrapped: &Unwrapped<'_>, shared: &Shared, sink: Sink<'_>) {
+    /// One whole line, and before it the lines that turn out not to belong to an open failure. Tells
+    /// whether a failure took the line.
+    fn read(&mut self, mut raw: Raw<'_>, unwrapped: &Unwrapped<'_>, shared: &Shared, sink: Sink<'_>) -> bool {
         let mut again: VecDeque<Held> = VecDeque::new();
         loop {
             let next = again.pop_front();
-            let undecided = match &next {
+            let read = match &next {
                 Some(held) => self.one(held.raw(), &strip(&text(held.raw().bytes)), shared, sink),
                 None => self.one(raw, unwrapped, shared, sink),
             };
-            match (undecided, next) {
-                (None, None) => return,
-                (None, Some(_)) => {}
-                (Some(undecided), next) => {
+            match (read, next) {
+                (Read::Taken | Read::Passed, Some(_)) => {}
+                (read @ (Read::Taken | Read::Passed), None) => return matches!(read, Read::Taken),
+                (Read::Again(undecided), next) => {
+                    // The line before belongs to another failure: it announces nothing.
+                    raw.behind_failure |= next.is_none() && undecided.is_empty();
                     for held in undecided.into_iter().chain(next).rev() {
                         again.push_front(held);
                     }
@@ -129,26 +154,19 @@ impl Failures {
         }
     }
 
-    /// One line. Where a failure has ended before it: the undecided lines, which have to be read again,
-    /// and this line after them.
-    fn one(
-        &mut self,
-        raw: Raw<'_>,
-        unwrapped: &Unwrapped<'_>,
-        shared: &Shared,
-        sink: Sink<'_>,
-    ) -> Option<Vec<Held>> {
+    /// One line.
+    fn one(&mut self, raw: Raw<'_>, unwrapped: &Unwrapped<'_>, shared: &Shared, sink: Sink<'_>) -> Read {
         let slot = unwrapped.stream as usize;
         let Some(open) = &mut self.open[slot] else {
-            if raw.candidate
-                && let Some(open) = fresh(shared, raw, unwrapped)
-            {
-                if self.is_quiet() {
-                    self.anchor = raw.span.start;
-                }
-                self.open[slot] = Some(Box::new(open));
+            let opened = if raw.candidate { fresh(shared, raw, unwrapped) } else { None };
+            let Some(open) = opened else { return Read::Passed };
+            // Reading that begins at this line could not know that the line before announces nothing.
+            let chained = raw.behind_failure && open.machine.looks_back();
+            if self.is_quiet() && !chained {
+                self.anchor = raw.span.start;
             }
-            return None;
+            self.open[slot] = Some(Box::new(open));
+            return Read::Taken;
         };
         let taken = match open.machine.feed(&unwrapped.text) {
             Feed::Belongs => {
@@ -158,7 +176,7 @@ impl Failures {
             Feed::Perhaps => open.hold(raw),
             Feed::Ended => false,
         };
-        if taken { None } else { self.close(slot, shared, sink) }
+        if taken { Read::Taken } else { self.close(slot, shared, sink).map_or(Read::Passed, Read::Again) }
     }
 
     /// Gives the event of a failure that has ended, and the lines that do not belong to it.
@@ -224,6 +242,7 @@ fn fresh(shared: &Shared, raw: Raw<'_>, unwrapped: &Unwrapped<'_>) -> Option<Ope
     }
     let mut judged = judge(outline.record(), asked).filter(|judged| judged.severity >= least)?;
     judged.time = judged.time.or_else(|| unwrapped.time());
-    let machine = Machine::behind_record(announces);
+    let machine =
+        if text.ends_with("=<") { Machine::in_klog_value() } else { Machine::behind_record(announces) };
     Some(Open::new(machine, Some(judged), raw, config.max_event_bytes))
 }

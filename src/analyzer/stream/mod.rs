@@ -136,10 +136,11 @@ impl StreamAnalyzer {
     /// No event that starts before this offset will be given any more.
     #[must_use]
     pub fn settled_offset(&self) -> u64 {
-        // The line before the next one may turn out to announce what begins there.
+        // The line before the next one may turn out to announce what begins there, unless it is taken.
         let next = self.passing.unwrap_or(self.offset);
         let last = if self.last.is_empty() { 0 } else { self.last.len() as u64 + 1 };
-        let next = next.saturating_sub(last);
+        let last = next.saturating_sub(last);
+        let next = if self.failures.taken() == Some(last) { next } else { last };
         self.failures.settled().map_or(next, |settled| settled.min(next))
     }
 

@@ -50,16 +50,24 @@ pub(super) struct Raw<'a> {
     pub(super) candidate: bool,
     /// The line before it, empty where it does not matter.
     before: &'a [u8],
+    /// Whether the line before belongs to a failure that ended with it.
+    pub(super) behind_failure: bool,
 }
 
 impl<'a> Raw<'a> {
     pub(super) const fn new(bytes: &'a [u8], start: u64, candidate: bool, before: &'a [u8]) -> Self {
-        Self { bytes, span: Span { start, end: start + bytes.len() as u64 }, candidate, before }
+        Self {
+            bytes,
+            span: Span { start, end: start + bytes.len() as u64 },
+            candidate,
+            before,
+            behind_failure: false,
+        }
     }
 
     /// A line put together from parts.
     pub(super) const fn joined(bytes: &'a [u8], span: Span, candidate: bool) -> Self {
-        Self { bytes, span, candidate, before: &[] }
+        Self { bytes, span, candidate, before: &[], behind_failure: false }
     }
 }
 
@@ -142,17 +150,16 @@ impl Open {
             + self.undecided.iter().map(Held::size_bytes).sum::<usize>()
     }
 
-    /// The line before, if the same stream wrote it, may announce a stack that has no head, or open a
-    /// report of the race detector. It is judged by its text alone, so that it counts the same wherever
-    /// reading began; so the head of another failure announces nothing, though that failure be over.
+    /// The line before, if the same stream wrote it and no failure took it, may announce a stack that has
+    /// no head, or open a report of the race detector.
     pub(super) fn look_back(&mut self, raw: Raw<'_>, stream: Stream, limit: usize) {
         let line = raw.before;
         let before = text(trimmed(line));
         let before = strip(&before);
         let said = before.text.as_ref();
-        let announces = self.machine.is_bare() && !said.trim().is_empty() && Machine::open(said).is_none();
+        let announces = self.machine.is_bare() && !said.trim().is_empty();
         let reports = self.machine.is_race() && said == BAR;
-        if before.stream != stream || !(announces || reports) {
+        if raw.behind_failure || before.stream != stream || !(announces || reports) {
             return;
         }
         if announces {

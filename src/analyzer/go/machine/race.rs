@@ -1,10 +1,11 @@
 //! The lines of a report of the race detector.
 
-use super::frame::{location, symbol};
+use super::{Feed, MAX_FRAMES, Machine, State};
+use crate::analyzer::go::frame::{frame, location, symbol};
 
 /// What one line of a report is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum RaceLine<'a> {
+enum RaceLine<'a> {
     /// `==================`
     Bar,
     /// `Write at 0x… by goroutine 7:`, `Goroutine 7 (running) created at:` and their kin.
@@ -19,10 +20,46 @@ pub(super) enum RaceLine<'a> {
     Other,
 }
 
+impl Machine {
+    pub(super) fn race(&mut self, line: &str) -> Feed {
+        match race_line(line) {
+            RaceLine::Bar => {
+                self.state = State::Done;
+                Feed::Belongs
+            }
+            RaceLine::Access => {
+                if !self.settled {
+                    self.extend_message(": ");
+                    self.extend_message(line.trim_end_matches(':'));
+                    self.begin_stack(true);
+                    self.state = State::Race;
+                }
+                Feed::Belongs
+            }
+            RaceLine::Symbol(symbol) => {
+                symbol.clone_into(&mut self.pending);
+                Feed::Belongs
+            }
+            RaceLine::Place(file, number) => {
+                if self.keeping && self.frames.len() < MAX_FRAMES && !self.pending.is_empty() {
+                    self.frames.push(frame(&self.pending, file, number));
+                }
+                self.pending.clear();
+                Feed::Belongs
+            }
+            RaceLine::Gap => {
+                self.keeping = false;
+                Feed::Belongs
+            }
+            RaceLine::Other => Feed::Ended,
+        }
+    }
+}
+
 /// The line that ends a report, and that stands before its first.
 pub(crate) const BAR: &str = "==================";
 
-pub(super) fn race_line(line: &str) -> RaceLine<'_> {
+fn race_line(line: &str) -> RaceLine<'_> {
     if line == BAR {
         return RaceLine::Bar;
     }

@@ -5,18 +5,21 @@
 //! answered with [`Feed::Perhaps`]; when a line is answered with [`Feed::Ended`], neither it nor the
 //! undecided lines before it belong, and the driver reads them afresh.
 //!
-//! Only the first goroutine's frames are kept. The others are passed over, so memory does not grow with
+//! Forms that have states of their own stand in files of their own: reports of the race detector, gin's
+//! recovery. Only the first goroutine's frames are kept. The others are passed over, so memory does not grow with
 //! the length of a dump.
 
-use std::sync::LazyLock;
-
-use memchr::memmem::Finder;
+mod gin;
+mod race;
 
 use crate::analyzer::clipped;
-use crate::domain::{Frame, TraceKind};
+use crate::domain::Frame;
 
+use super::failure::{Failure, Head, is_machinery, is_panic};
 use super::frame::{frame, frame_bytes, location, symbol};
-use super::race::{RaceLine, race_line};
+use super::line::{hex_after, is_exit_status, is_header, is_register, served, signal_head, unmarked};
+
+pub(crate) use race::BAR;
 
 /// Frames kept of one goroutine; the runtime itself prints at most 100.
 const MAX_FRAMES: usize = 256;
@@ -45,6 +48,12 @@ enum State {
     Head,
     /// Behind a head whose value is not indented: anything, until a stack begins.
     Value(u32),
+    /// Behind gin's head: the request, the value, then the stack.
+    Request(u32),
+    /// In gin's stack, where a place must follow.
+    GinPlace,
+    /// Behind a place of gin's stack: its function must follow.
+    GinFunction(u32),
     /// Behind a record: a stack or nothing.
     Record,
     /// In a stack, where a frame may begin.
@@ -59,23 +68,6 @@ enum State {
     Race,
     /// Nothing may follow.
     Done,
-}
-
-/// How the failure began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Head {
-    /// `panic: …`
-    Panic,
-    /// `fatal error: …`, or `runtime: …` lines before it.
-    Fatal,
-    /// `http: panic serving …`
-    Served,
-    /// A stack without a head.
-    Bare,
-    /// A record that a logger wrote.
-    Record,
-    /// A report of the race detector.
-    Race,
 }
 
 /// Reads one failure.
@@ -95,37 +87,8 @@ pub(crate) struct Machine {
     created_by: Option<Frame>,
     fault_address: Option<u64>,
     fatal: bool,
-}
-
-/// What the machine read.
-#[derive(Debug, Clone)]
-pub(crate) struct Failure {
-    /// How it began.
-    pub(crate) head: Head,
-    /// The value or message; empty for a bare stack.
-    pub(crate) message: String,
-    /// The frames from the failing call outwards, without the panic's own machinery.
-    pub(crate) frames: Vec<Frame>,
-    /// Whether a panic was under way when the stack was taken.
-    pub(crate) panicking: bool,
-    /// The call that started the goroutine.
-    pub(crate) created_by: Option<Frame>,
-    /// The address of the `[signal …]` line.
-    pub(crate) fault_address: Option<u64>,
-}
-
-impl Failure {
-    /// How the failure ended.
-    pub(crate) const fn kind(&self) -> TraceKind {
-        match self.head {
-            Head::Panic => TraceKind::Panic,
-            Head::Fatal => TraceKind::Fatal,
-            Head::Served => TraceKind::Recovered,
-            Head::Race => TraceKind::Race,
-            Head::Bare | Head::Record if self.panicking => TraceKind::Recovered,
-            Head::Bare | Head::Record => TraceKind::Logged,
-        }
-    }
+    /// Whether all lines are indented, as klog indents the lines of a value.
+    indented: bool,
 }
 
 impl Machine {
@@ -149,6 +112,9 @@ impl Machine {
         if let Some(value) = served(line) {
             return Some(Self::new(Head::Served, State::Value(0), value));
         }
+        if gin::is_head(line) {
+            return Some(Self::new(Head::Served, State::Request(0), ""));
+        }
         is_header(line).then(|| {
             let mut machine = Self::new(Head::Bare, State::Stack, "");
             machine.begin_stack(true);
@@ -160,6 +126,12 @@ impl Machine {
     /// may go on for some lines first.
     pub(crate) fn behind_record(value: bool) -> Self {
         Self::new(Head::Record, if value { State::Value(0) } else { State::Record }, "")
+    }
+
+    /// Begins behind a line of klog that ends with `key=<`: the lines of the value are indented by a
+    /// tab, and ` >` ends it.
+    pub(crate) fn in_klog_value() -> Self {
+        Self { indented: true, ..Self::new(Head::Record, State::Value(0), "") }
     }
 
     fn new(head: Head, state: State, message: &str) -> Self {
@@ -176,6 +148,7 @@ impl Machine {
             created_by: None,
             fault_address: None,
             fatal: false,
+            indented: false,
         };
         machine.extend_message(message);
         machine
@@ -192,6 +165,11 @@ impl Machine {
         self.head == Head::Bare
     }
 
+    /// Whether the line before its head may belong to it.
+    pub(crate) fn looks_back(&self) -> bool {
+        self.is_bare() || self.is_race()
+    }
+
     /// Whether it is a report of the race detector.
     pub(crate) fn is_race(&self) -> bool {
         self.head == Head::Race
@@ -203,10 +181,31 @@ impl Machine {
         if self.lines > MAX_LINES {
             return Feed::Ended;
         }
+        if !self.indented {
+            return self.read(line);
+        }
+        match line.strip_prefix('\t') {
+            Some(line) => self.read(line),
+            None if line.starts_with(" >") => {
+                self.state = if line.ends_with("=<") { State::Value(0) } else { State::Done };
+                Feed::Belongs
+            }
+            None => Feed::Ended,
+        }
+    }
+
+    fn read(&mut self, line: &str) -> Feed {
         match self.state {
             State::Prelude => self.prelude(line),
             State::Head => self.behind_head(line),
             State::Value(lines) => self.value(line, lines),
+            State::Request(lines) => self.request(line, lines),
+            State::GinPlace if line == gin::END => {
+                self.state = State::Done;
+                Feed::Belongs
+            }
+            State::GinPlace => self.gin_place(line),
+            State::GinFunction(number) => self.gin_function(line, number),
             State::Record => self.stack_begins(line, Feed::Ended),
             State::Stack => self.in_stack(line),
             State::Place | State::CreatorPlace => self.place(line),
@@ -367,43 +366,10 @@ impl Machine {
         self.stack_begins(line, Feed::Ended)
     }
 
-    fn race(&mut self, line: &str) -> Feed {
-        match race_line(line) {
-            RaceLine::Bar => {
-                self.state = State::Done;
-                Feed::Belongs
-            }
-            RaceLine::Access => {
-                if !self.settled {
-                    self.extend_message(": ");
-                    self.extend_message(line.trim_end_matches(':'));
-                    self.begin_stack(true);
-                    self.state = State::Race;
-                }
-                Feed::Belongs
-            }
-            RaceLine::Symbol(symbol) => {
-                symbol.clone_into(&mut self.pending);
-                Feed::Belongs
-            }
-            RaceLine::Place(file, number) => {
-                if self.keeping && self.frames.len() < MAX_FRAMES && !self.pending.is_empty() {
-                    self.frames.push(frame(&self.pending, file, number));
-                }
-                self.pending.clear();
-                Feed::Belongs
-            }
-            RaceLine::Gap => {
-                self.keeping = false;
-                Feed::Belongs
-            }
-            RaceLine::Other => Feed::Ended,
-        }
-    }
-
     /// The failure as far as it was read. None when it never became one.
     pub(crate) fn close(mut self) -> Option<Failure> {
-        if self.head == Head::Fatal && !self.fatal {
+        let never = self.head == Head::Fatal && !self.fatal;
+        if never || (matches!(self.state, State::Request(_)) && self.frames.is_empty()) {
             return None;
         }
         if let Some(last) = self.frames.iter().rposition(|frame| is_panic(&frame.function)) {
@@ -437,64 +403,4 @@ impl Machine {
         let room = MAX_MESSAGE_BYTES.saturating_sub(self.message.len());
         self.message.push_str(clipped(text, room));
     }
-}
-
-fn unmarked(value: &str) -> &str {
-    [" [recovered]", " [recovered, repanicked]"]
-        .iter()
-        .find_map(|mark| value.strip_suffix(mark))
-        .unwrap_or(value)
-}
-
-/// `goroutine N[ gp=…][ STATE…]:` in all its shapes.
-pub(crate) fn is_header(line: &str) -> bool {
-    let Some(rest) = line.strip_prefix("goroutine ") else { return false };
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    digits > 0 && rest[digits..].starts_with(' ') && rest.contains('[') && rest.ends_with(':')
-}
-
-fn is_exit_status(line: &str) -> bool {
-    line.strip_prefix("exit status ")
-        .is_some_and(|code| !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// `rax    0x0`: the registers behind a dump.
-fn is_register(line: &str) -> bool {
-    let mut words = line.split_whitespace();
-    let (Some(name), Some(value), None) = (words.next(), words.next(), words.next()) else { return false };
-    name.len() <= 6 && name.bytes().all(|byte| byte.is_ascii_alphanumeric()) && value.starts_with("0x")
-}
-
-/// `SIGSEGV: segmentation violation`, printed for faults outside Go code.
-fn signal_head(line: &str) -> Option<&str> {
-    let (name, text) = line.strip_prefix("SIG")?.split_once(": ")?;
-    matches!(name, "SEGV" | "BUS" | "FPE" | "ABRT" | "ILL" | "TRAP").then_some(text)
-}
-
-/// The value of `http: panic serving ADDR: VALUE`.
-fn served(line: &str) -> Option<&str> {
-    static WORDS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(": panic serving "));
-    let at = WORDS.find(line.as_bytes())?;
-    let server = line[..at].rsplit([' ', '\t']).next();
-    let (_, value) = line[at + WORDS.needle().len()..].split_once(": ")?;
-    matches!(server, Some("http" | "http2")).then_some(value)
-}
-
-fn hex_after(line: &str, mark: &str) -> Option<u64> {
-    let rest = &line[line.find(mark)? + mark.len()..];
-    let end = rest.find(|char: char| !char.is_ascii_hexdigit()).unwrap_or(rest.len());
-    u64::from_str_radix(&rest[..end], 16).ok()
-}
-
-fn is_panic(function: &str) -> bool {
-    matches!(function, "panic" | "runtime.gopanic")
-}
-
-/// The runtime's own functions at the top of a stack.
-fn is_machinery(function: &str) -> bool {
-    let package = super::package(function);
-    package == "runtime"
-        || package == "runtime/debug"
-        || package.starts_with("internal/runtime/")
-        || function == "panic"
 }
