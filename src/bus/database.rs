@@ -106,14 +106,6 @@ pub enum DatabaseError {
         /// Where.
         folder: PathBuf,
     },
-    /// There is none.
-    #[error("there is no {name} in {folder}: nothing has run on this state directory yet")]
-    Missing {
-        /// Which database.
-        name: &'static str,
-        /// Where.
-        folder: PathBuf,
-    },
     /// The file system refused.
     #[error("{name} in {folder} cannot be used: the folder must be writable, with space left ({reason})")]
     Io {
@@ -130,21 +122,22 @@ pub enum DatabaseError {
 pub(super) struct Database {
     folder: PathBuf,
     schema: &'static Schema,
-    mode: Mode,
     slot: RwLock<Slot>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Write,
-    Read,
 }
 
 /// The handle, which is away while a reopening fails.
 struct Slot {
     db: Option<DB>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Sound,
     /// A write has failed: nothing may be written before it is opened again.
-    broken: bool,
+    Broken,
+    /// It was closed for good.
+    Closed,
 }
 
 /// What may be done with an open database.
@@ -173,29 +166,9 @@ impl Database {
             Contents::Database => {}
             Contents::Other => return Err(DatabaseError::Foreign { name: schema.name, folder: folder.into() }),
         }
-        let db = attach(folder, schema, Mode::Write)?;
-        Ok(Self::new(folder, schema, Mode::Write, db))
-    }
-
-    /// Opens the database of a folder for reading, while nobody writes to it.
-    pub(super) fn read_only(folder: &Path, schema: &'static Schema) -> Result<Self, DatabaseError> {
-        let missing = || DatabaseError::Missing { name: schema.name, folder: folder.into() };
-        match contents(folder).map_err(|error| io_error(schema, folder, &error))? {
-            Contents::Nothing | Contents::Unfinished => return Err(missing()),
-            Contents::Database => {}
-            Contents::Other => return Err(DatabaseError::Foreign { name: schema.name, folder: folder.into() }),
-        }
-        if let Some(process) = lock_holder(folder) {
-            let process = Some(process);
-            return Err(DatabaseError::InUse { name: schema.name, folder: folder.into(), process });
-        }
-        let db = attach(folder, schema, Mode::Read)?;
-        Ok(Self::new(folder, schema, Mode::Read, db))
-    }
-
-    fn new(folder: &Path, schema: &'static Schema, mode: Mode, db: DB) -> Self {
-        let slot = RwLock::new(Slot { db: Some(db), broken: false });
-        Self { folder: folder.into(), schema, mode, slot }
+        let db = attach(folder, schema)?;
+        let slot = RwLock::new(Slot { db: Some(db), state: State::Sound });
+        Ok(Self { folder: folder.into(), schema, slot })
     }
 
     /// Reads.
@@ -224,7 +197,7 @@ impl Database {
                     std::thread::sleep(STALL_PAUSE);
                 }
                 Err(error) => {
-                    self.slot_mut().broken = true;
+                    self.slot_mut().state = State::Broken;
                     return Err(classify(self.schema, &self.folder, error));
                 }
             }
@@ -236,7 +209,7 @@ impl Database {
         fill: &impl Fn(&Access<'_>, &mut WriteBatch) -> Result<(), DatabaseError>,
     ) -> Result<Result<(), rocksdb::Error>, DatabaseError> {
         let slot = self.slot();
-        let db = slot.db.as_ref().filter(|_| !slot.broken).ok_or_else(|| self.closed())?;
+        let db = slot.db.as_ref().filter(|_| slot.state == State::Sound).ok_or_else(|| self.closed())?;
         let mut batch = WriteBatch::default();
         fill(&Access { db, owner: self }, &mut batch)?;
         if batch.is_empty() {
@@ -250,23 +223,26 @@ impl Database {
 
     /// Whether it must be opened again before anything can be written.
     pub(super) fn is_broken(&self) -> bool {
-        self.slot().broken
+        self.slot().state != State::Sound
     }
 
     /// Closes it and opens it again. Where that fails it stays closed, and may be tried again.
     pub(super) fn reopen(&self) -> Result<(), DatabaseError> {
         let mut slot = self.slot_mut();
-        slot.broken = true;
+        if slot.state == State::Closed {
+            return Err(self.closed());
+        }
+        slot.state = State::Broken;
         slot.db = None;
-        slot.db = Some(attach(&self.folder, self.schema, self.mode)?);
-        slot.broken = false;
+        slot.db = Some(attach(&self.folder, self.schema)?);
+        slot.state = State::Sound;
         Ok(())
     }
 
     /// Closes it for good, whoever still has a handle.
     pub(super) fn close(&self) {
         let mut slot = self.slot_mut();
-        slot.broken = true;
+        slot.state = State::Closed;
         slot.db = None;
     }
 
@@ -353,17 +329,13 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Opens what is there. Column families of a newer version are opened too, so that the version can be read.
-fn attach(folder: &Path, schema: &'static Schema, mode: Mode) -> Result<DB, DatabaseError> {
+fn attach(folder: &Path, schema: &'static Schema) -> Result<DB, DatabaseError> {
     let refused = |error| classify(schema, folder, error);
     let cache = Cache::new_lru_cache(4 * MIB);
     let options = options(&cache);
     let names = DB::list_cf(&options, folder).map_err(refused)?;
     let families = names.iter().map(|name| ColumnFamilyDescriptor::new(name, family_options(&cache)));
-    let db = match mode {
-        Mode::Write => DB::open_cf_descriptors(&options, folder, families),
-        Mode::Read => DB::open_cf_descriptors_read_only(&options, folder, families, false),
-    };
-    let db = db.map_err(refused)?;
+    let db = DB::open_cf_descriptors(&options, folder, families).map_err(refused)?;
     match db.get(VERSION_KEY).map_err(refused)?.as_deref() {
         Some([found]) if *found == schema.version => {}
         Some([found, ..]) if *found > schema.version => return Err(newer(schema, folder, *found)),

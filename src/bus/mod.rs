@@ -29,7 +29,7 @@ mod topic;
 use jiff::Timestamp;
 
 pub use database::DatabaseError;
-pub use embedded::{Config, Embedded, GroupStatus, Status, TopicStatus};
+pub use embedded::{Config, Embedded, EmbeddedConsumer, GroupStatus, Status, TopicStatus};
 pub use error::Error;
 pub use message::{Delivery, Message, Position};
 pub use topic::Topic;
@@ -98,7 +98,7 @@ impl Bus {
 #[derive(Debug)]
 pub enum Consumer {
     /// Of the embedded engine.
-    Embedded(embedded::Consumer),
+    Embedded(EmbeddedConsumer),
 }
 
 impl Consumer {

@@ -8,7 +8,7 @@ use super::{Commit, News, Shared, store};
 use crate::bus::{DatabaseError, Delivery, Error, Position, Topic};
 
 /// A member of a group of consumers.
-pub struct Consumer {
+pub struct EmbeddedConsumer {
     shared: Arc<Shared>,
     topic: Topic,
     group: String,
@@ -16,7 +16,7 @@ pub struct Consumer {
     news: watch::Receiver<News>,
 }
 
-impl Consumer {
+impl EmbeddedConsumer {
     pub(super) fn new(shared: Arc<Shared>, topic: Topic, group: String, next: u64) -> Self {
         let news = shared.news.subscribe();
         Self { shared, topic, group, next, news }
@@ -58,9 +58,9 @@ impl Consumer {
     }
 }
 
-impl std::fmt::Debug for Consumer {
+impl std::fmt::Debug for EmbeddedConsumer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Consumer")
+        f.debug_struct("EmbeddedConsumer")
             .field("topic", &self.topic)
             .field("group", &self.group)
             .field("next", &self.next)

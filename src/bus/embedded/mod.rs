@@ -35,7 +35,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 pub use config::Config;
-pub use consumer::Consumer;
+pub use consumer::EmbeddedConsumer;
 
 use super::database::Database;
 use super::{Error, Message, Topic};
@@ -152,7 +152,10 @@ impl Embedded {
 
     pub(super) async fn dead_letter(&self, message: &Message) -> Result<(), Error> {
         let (sender, receiver) = oneshot::channel();
-        let pending = Pending::new(move |settlement| drop(sender.send(settlement)));
+        let pending = Pending::new(move |settlement| {
+            // Where nobody waits for it any more, nobody needs to know.
+            sender.send(settlement).ok();
+        });
         let value = message.encode();
         let publication = Publication { topic: message.topic, value, pending, _room: None };
         self.inner.shared.hand_over(|inbox| inbox.orders.push_back(Order::DeadLetter(publication)))?;
@@ -167,10 +170,10 @@ impl Embedded {
         topic: Topic,
         group: &str,
         remembered: Option<u64>,
-    ) -> Result<Consumer, Error> {
+    ) -> Result<EmbeddedConsumer, Error> {
         let shared = &self.inner.shared;
         let next = shared.commit(topic, group, Commit::Join(remembered)).await?;
-        Ok(Consumer::new(Arc::clone(shared), topic, group.to_owned(), next))
+        Ok(EmbeddedConsumer::new(Arc::clone(shared), topic, group.to_owned(), next))
     }
 
     pub(super) async fn close(&self) {

@@ -200,7 +200,7 @@ impl Plan {
         }
         for (next, done) in self.commits {
             // A consumer that is gone does not want to know.
-            drop(done.send(next));
+            done.send(next).ok();
         }
         shared.announce();
         if !self.trimmed.is_empty()
