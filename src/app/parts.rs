@@ -8,7 +8,7 @@ use crate::config::{ByteSize, Config, SandboxTier, StrategyType};
 use crate::fixer::{self, Fixer};
 use crate::sandbox::go::GoToolchain;
 use crate::sandbox::{self, Sandbox};
-use crate::{analyzer, repository, validator};
+use crate::{analyzer, repository, server, validator};
 
 /// How errors are found in logs.
 pub(super) fn analyzer(config: &Config) -> analyzer::Config {
@@ -77,6 +77,18 @@ pub(super) fn sandbox(config: &Config) -> sandbox::Config {
         file_bytes: config.sandbox.file_size.bytes(),
         disk_bytes: config.sandbox.disk.bytes(),
         ..sandbox::Config::default()
+    }
+}
+
+/// How the server works.
+#[must_use]
+pub fn server(config: &Config) -> server::Config {
+    server::Config {
+        listen: config.server.listen,
+        state_dir: config.state_dir.clone(),
+        token: config.server.token.as_ref().map(|token| server::Token::new(token.expose())),
+        max_connections: as_usize(config.server.max_connections),
+        request_timeout: config.server.request_timeout.get(),
     }
 }
 

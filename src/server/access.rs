@@ -178,9 +178,8 @@ mod tests {
 
     #[test]
     fn pages_of_other_origins_are_refused() {
-        let from = |origin: &str| {
-            asks("::1", "/x", &[(header::HOST, "localhost:9464"), (header::ORIGIN, origin)])
-        };
+        let from =
+            |origin: &str| asks("::1", "/x", &[(header::HOST, "localhost:9464"), (header::ORIGIN, origin)]);
         assert!(from("http://localhost:9464"));
         for origin in ["http://localhost:3000", "https://localhost:9464", "http://evil.example", "null", ""] {
             assert!(!from(origin), "{origin}");

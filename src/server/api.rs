@@ -10,7 +10,7 @@ use super::access::Peer;
 use super::problem::Problem;
 use super::records::{Records, RecordsError};
 use super::view::{GroupList, GroupQuery, Ruling, SuggestionList, SuggestionQuery, Word};
-use crate::domain::{Decision, Fingerprint, GroupRecord, SuggestionId, SuggestionRecord};
+use crate::domain::{Fingerprint, GroupRecord, SuggestionId, SuggestionRecord};
 
 /// `GET /api/v1/groups`
 pub(super) async fn groups(
@@ -84,21 +84,17 @@ async fn decide(
     let word = word.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     let word = word.map(|Json(word)| word).unwrap_or_default();
     word.check().map_err(Problem::bad_request)?;
-    let decision = Decision { by: known_as(peer, word.by), at: Timestamp::now(), note: word.note };
+    let decision = word.into_decision(&known(peer), Timestamp::now());
     tracing::info!(%id, by = decision.by, "a person decided: {}", ruling.as_str());
     let decided = shared.read(move |records| records.decide(id, ruling, decision)).await?;
     decided.map(Json).ok_or_else(|| no_suggestion(id))
 }
 
-/// Who somebody is: the name they give, and what we know of them ourselves.
-fn known_as(peer: Peer, name: Option<String>) -> String {
-    let known = match peer {
+/// What we know of somebody ourselves.
+fn known(peer: Peer) -> String {
+    match peer {
         Peer::Control { uid } => format!("uid {uid}"),
         Peer::Network(address) => format!("token, from {}", address.ip()),
-    };
-    match name.filter(|name| !name.trim().is_empty()) {
-        Some(name) => format!("{name} ({known})"),
-        None => known,
     }
 }
 

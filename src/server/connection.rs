@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
@@ -40,38 +40,46 @@ pub(super) struct Listener {
     pub(super) stop: CancellationToken,
 }
 
+/// Where connections come in.
+pub(super) trait Door: Send + Sync {
+    type Stream: AsyncRead + AsyncWrite + Send + 'static;
+
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>> + Send;
+}
+
+impl Door for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
+        let (stream, address) = Self::accept(self).await?;
+        Ok((stream, Peer::Network(address)))
+    }
+}
+
+impl Door for ControlSocket {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<(UnixStream, Peer)> {
+        let (stream, _) = self.listener().accept().await?;
+        let uid = stream.peer_cred()?.uid();
+        Ok((stream, Peer::Control { uid }))
+    }
+}
+
 impl Listener {
-    pub(super) async fn serve_tcp(self, listener: TcpListener) {
-        self.serve(async || {
-            let (stream, address) = listener.accept().await?;
-            Ok((stream, Peer::Network(address)))
-        })
-        .await;
-    }
-
-    pub(super) async fn serve_control(self, socket: ControlSocket) {
-        self.serve(async || {
-            let (stream, _) = socket.listener().accept().await?;
-            let uid = stream.peer_cred()?.uid();
-            Ok((stream, Peer::Control { uid }))
-        })
-        .await;
-    }
-
-    async fn serve<S>(self, accept: impl AsyncFn() -> io::Result<(S, Peer)>)
-    where
-        S: AsyncRead + AsyncWrite + Send + 'static,
-    {
+    /// Serves what comes in until it is told to stop, and then until the last connection has ended.
+    pub(super) async fn serve(self, door: impl Door) {
         let slots = Arc::new(Semaphore::new(self.max_connections));
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
                 () = self.stop.cancelled() => break,
-                accepted = next(&slots, &accept) => accepted,
+                accepted = next(&slots, &door) => accepted,
             };
             match accepted {
                 Ok((slot, stream, peer)) => {
-                    let served = serve_one(stream, peer, self.router.clone(), self.patience, self.stop.clone());
+                    let served =
+                        serve_one(stream, peer, self.router.clone(), self.patience, self.stop.clone());
                     connections.spawn(async move {
                         served.await;
                         drop(slot);
@@ -86,18 +94,18 @@ impl Listener {
             while connections.try_join_next().is_some() {}
         }
         // New ones are refused from here on, while those that are open come to their end.
-        drop(accept);
+        drop(door);
         while connections.join_next().await.is_some() {}
     }
 }
 
 /// The next connection, once there is room for it. Until then it waits in the kernel's queue.
-async fn next<S>(
+async fn next<D: Door>(
     slots: &Arc<Semaphore>,
-    accept: &impl AsyncFn() -> io::Result<(S, Peer)>,
-) -> io::Result<(OwnedSemaphorePermit, S, Peer)> {
+    door: &D,
+) -> io::Result<(OwnedSemaphorePermit, D::Stream, Peer)> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, peer) = accept().await?;
+    let (stream, peer) = door.accept().await?;
     Ok((slot, stream, peer))
 }
 

@@ -182,7 +182,7 @@ impl Server {
             stop: stop.clone(),
         };
         // Each has its own connections: the control socket answers also when TCP is crowded.
-        tokio::join!(listener("tcp").serve_tcp(tcp), listener("control").serve_control(control));
+        tokio::join!(listener("tcp").serve(tcp), listener("control").serve(control));
     }
 }
 
@@ -229,6 +229,3 @@ async fn guard_headers(mut response: Response) -> Response {
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     response
 }
-
-#[cfg(test)]
-mod tests;

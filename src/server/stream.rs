@@ -19,9 +19,9 @@ use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use super::Shared;
 use super::api::checked;
 use super::problem::Problem;
-use super::Shared;
 use crate::domain::SuggestionRecord;
 
 /// How many suggestions are read at once for one client.

@@ -1,13 +1,11 @@
 //! What is asked of the API and what it answers, as values: server, client and command line share them.
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Class, Fingerprint, GroupRecord, GroupStatus, Severity, SuggestionId, SuggestionRecord, SuggestionStatus,
-    VerdictKind,
+    Class, Decision, Fingerprint, GroupRecord, GroupStatus, Severity, SuggestionId, SuggestionRecord,
+    SuggestionStatus, VerdictKind,
 };
 
 /// The most records of one answer.
@@ -196,8 +194,7 @@ impl UrlQuery {
 
     fn with(mut self, name: &str, value: Option<&str>) -> Self {
         if let Some(value) = value {
-            // Writing to a string cannot fail.
-            let _ = write!(self.0, "&{name}={value}");
+            self.0.extend(["&", name, "=", value]);
         }
         self
     }
@@ -348,6 +345,16 @@ impl Word {
         }
         Ok(())
     }
+
+    /// The decision, as it is remembered: `known` is what we know ourselves of who decides.
+    #[must_use]
+    pub fn into_decision(self, known: &str, at: Timestamp) -> Decision {
+        let by = match self.by.filter(|name| !name.trim().is_empty()) {
+            Some(name) => format!("{name} ({known})"),
+            None => known.to_owned(),
+        };
+        Decision { by, at, note: self.note }
+    }
 }
 
 #[cfg(test)]
@@ -393,7 +400,12 @@ mod tests {
     fn words_are_bounded_and_tame() {
         let word = |by: &str, note: &str| Word { by: Some(by.to_owned()), note: Some(note.to_owned()) };
         assert!(word("Ada", "looks right,\nshipped").check().is_ok());
-        for bad in [word(&"a".repeat(101), ""), word("a", &"b".repeat(4_001)), word("\u{1b}[2J", ""), word("a", "\0")] {
+        for bad in [
+            word(&"a".repeat(101), ""),
+            word("a", &"b".repeat(4_001)),
+            word("\u{1b}[2J", ""),
+            word("a", "\0"),
+        ] {
             assert!(bad.check().is_err());
         }
     }
