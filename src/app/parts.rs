@@ -8,7 +8,7 @@ use crate::config::{ByteSize, Config, SandboxTier, StrategyType};
 use crate::fixer::{self, Fixer};
 use crate::sandbox::go::GoToolchain;
 use crate::sandbox::{self, Sandbox};
-use crate::{analyzer, repository, server, validator};
+use crate::{analyzer, knowledge, repository, server, validator};
 
 /// How errors are found in logs.
 pub(super) fn analyzer(config: &Config) -> analyzer::Config {
@@ -78,6 +78,20 @@ pub(super) fn sandbox(config: &Config) -> sandbox::Config {
         disk_bytes: config.sandbox.disk.bytes(),
         ..sandbox::Config::default()
     }
+}
+
+/// What is remembered, and how long.
+pub(super) fn knowledge(config: &Config) -> knowledge::Config {
+    knowledge::Config {
+        max_entries: usize::try_from(config.knowledge.max_entries).unwrap_or(usize::MAX),
+        retention_period: config.knowledge.retention_period.get(),
+        ..knowledge::Config::default()
+    }
+}
+
+/// Where it is remembered.
+pub(super) fn knowledge_dir(config: &Config) -> PathBuf {
+    config.knowledge.storage_path.clone().unwrap_or_else(|| config.state_dir.join("knowledge"))
 }
 
 /// How the server works.

@@ -5,11 +5,14 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use super::parts;
 use crate::config::Config;
 use crate::domain::{GroupRecord, SuggestionRecord};
-use crate::server::{Client, Records, RecordsError};
+pub use crate::knowledge::Choice;
+use crate::knowledge::{self, Knowledge, View};
+use crate::server::{Client, catalog};
 pub use crate::server::{
-    ClientError, GroupList, GroupQuery, GroupSummary, IdPrefix, Limit, MOST_RECORDS, Ruling, SuggestionList,
+    ClientError, GroupList, GroupQuery, GroupSummary, IdPrefix, Limit, MOST_RECORDS, SuggestionList,
     SuggestionQuery, SuggestionSummary, Word,
 };
 
@@ -23,16 +26,8 @@ pub struct Review {
 
 enum Source {
     Running(Client),
-    Stored(Box<dyn Records>),
-}
-
-/// What the state directory is opened for, when no instance runs in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// To read; nothing is changed.
-    Read,
-    /// To write down a decision.
-    Decide,
+    /// Read-only, so that looking changes nothing and needs no right to write.
+    Here(View),
 }
 
 /// Why a group or suggestion could not be told.
@@ -42,9 +37,9 @@ pub enum ReviewError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// What is stored cannot be read.
-    #[error("the state directory cannot be read")]
-    Stored(#[source] RecordsError),
-    /// A text that cannot begin an id.
+    #[error(transparent)]
+    Stored(#[from] knowledge::Error),
+    /// A text that cannot begin an id, or a word that may not be remembered.
     #[error("{0}")]
     Malformed(String),
     /// Nothing begins so.
@@ -65,9 +60,6 @@ pub enum ReviewError {
         /// The first of them, each with its title on a line of its own.
         candidates: String,
     },
-    /// A word that may not be remembered.
-    #[error("{0}")]
-    Word(String),
 }
 
 impl Review {
@@ -75,13 +67,12 @@ impl Review {
     ///
     /// # Errors
     /// When neither is possible.
-    pub async fn open(config: &Config, purpose: Purpose) -> anyhow::Result<Self> {
-        let state_dir = &config.state_dir;
-        if let Some(client) = Client::reach(state_dir).await? {
-            return Ok(Self { source: Source::Running(client) });
-        }
-        let _ = purpose;
-        anyhow::bail!("{}: no instance runs there", state_dir.display())
+    pub async fn open(config: &Config) -> Result<Self, ReviewError> {
+        let source = match Client::reach(&config.state_dir).await? {
+            Some(client) => Source::Running(client),
+            None => Source::Here(View::open(&parts::knowledge_dir(config))?),
+        };
+        Ok(Self { source })
     }
 
     /// The groups that a query selects, worst and most frequent first.
@@ -91,10 +82,7 @@ impl Review {
     pub async fn groups(&self, query: &GroupQuery) -> Result<GroupList, ReviewError> {
         let groups = match &self.source {
             Source::Running(client) => client.groups(query).await?,
-            Source::Stored(records) => {
-                let groups = records.groups(query).map_err(ReviewError::Stored)?;
-                groups.into_iter().map(Into::into).collect()
-            }
+            Source::Here(view) => catalog::groups(view, query)?,
         };
         Ok(GroupList { groups })
     }
@@ -116,7 +104,7 @@ impl Review {
         };
         let found = match &self.source {
             Source::Running(client) => client.group(fingerprint).await?,
-            Source::Stored(records) => records.group(fingerprint).map_err(ReviewError::Stored)?,
+            Source::Here(view) => view.group(fingerprint)?,
         };
         found.ok_or_else(|| unknown("group", text))
     }
@@ -128,10 +116,7 @@ impl Review {
     pub async fn suggestions(&self, query: &SuggestionQuery) -> Result<SuggestionList, ReviewError> {
         let suggestions = match &self.source {
             Source::Running(client) => client.suggestions(query).await?,
-            Source::Stored(records) => {
-                let suggestions = records.suggestions(query).map_err(ReviewError::Stored)?;
-                suggestions.into_iter().map(Into::into).collect()
-            }
+            Source::Here(view) => catalog::suggestions(view, query)?,
         };
         Ok(SuggestionList { suggestions })
     }
@@ -155,7 +140,7 @@ impl Review {
         };
         let found = match &self.source {
             Source::Running(client) => client.suggestion(id).await?,
-            Source::Stored(records) => records.suggestion(id).map_err(ReviewError::Stored)?,
+            Source::Here(view) => view.suggestion(id)?,
         };
         found.ok_or_else(|| unknown("suggestion", text))
     }
@@ -172,28 +157,31 @@ impl Review {
             None => Ok(None),
         }
     }
+}
 
-    /// Approves or rejects the suggestion whose id is, or alone begins with, a text.
-    ///
-    /// # Errors
-    /// When there is none, or several, or the decision could not be made durable.
-    pub async fn decide(
-        &self,
-        text: &str,
-        ruling: Ruling,
-        word: Word,
-    ) -> Result<SuggestionRecord, ReviewError> {
-        word.check().map_err(ReviewError::Word)?;
-        let id = self.suggestion(text).await?.id;
-        let decided = match &self.source {
-            Source::Running(client) => client.decide(id, ruling, &word).await?,
-            Source::Stored(records) => {
-                let known = format!("uid {}", rustix::process::getuid().as_raw());
-                let decision = word.into_decision(&known, Timestamp::now());
-                records.decide(id, ruling, decision).map_err(ReviewError::Stored)?
-            }
-        };
-        decided.ok_or_else(|| unknown("suggestion", text))
+/// Approves or rejects the suggestion whose id is, or alone begins with, a text.
+///
+/// # Errors
+/// When there is none, or several, or it was decided otherwise, or the decision could not be made durable.
+pub async fn decide(
+    config: &Config,
+    text: &str,
+    choice: Choice,
+    word: Word,
+) -> Result<SuggestionRecord, ReviewError> {
+    word.check().map_err(ReviewError::Malformed)?;
+    let review = Review::open(config).await?;
+    let id = review.suggestion(text).await?.id;
+    match review.source {
+        Source::Running(client) => {
+            client.decide(id, choice, &word).await?.ok_or_else(|| unknown("suggestion", text))
+        }
+        Source::Here(view) => {
+            drop(view);
+            let knowledge = Knowledge::open(&parts::knowledge_dir(config), &parts::knowledge(config))?;
+            let known = format!("uid {}", rustix::process::getuid().as_raw());
+            Ok(knowledge.decide(id, choice, word.into_decision(&known, Timestamp::now()))?)
+        }
     }
 }
 

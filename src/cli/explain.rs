@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::render::{self, BOLD, field};
 use super::{Exit, Format, groups, suggestions};
-use crate::app::review::{Purpose, Review};
+use crate::app::review::Review;
 use crate::config::Config;
 use crate::domain::{GroupRecord, GroupStatus, SuggestionRecord, SuggestionStatus, VerdictKind};
 
@@ -32,7 +32,7 @@ pub(super) struct ExplainArgs {
 impl ExplainArgs {
     pub(super) fn run(self, config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
         super::block_on(async {
-            let review = Review::open(config, Purpose::Read).await?;
+            let review = Review::open(config).await?;
             let group = review.group(&self.fingerprint).await?;
             let suggestion = review.latest(&group).await?;
             let next = next_steps(&group, suggestion.as_ref());

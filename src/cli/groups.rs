@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::render::{self, BOLD, DIM, field, plain};
 use super::scan::style_of;
 use super::{Exit, Format, limit, one_of};
-use crate::app::review::{GroupList, GroupQuery, GroupSummary, Limit, Purpose, Review};
+use crate::app::review::{GroupList, GroupQuery, GroupSummary, Limit, Review};
 use crate::config::Config;
 use crate::domain::{Class, GroupRecord, GroupStatus, Severity};
 
@@ -64,7 +64,7 @@ pub(super) struct ListArgs {
 impl GroupsCommand {
     pub(super) fn run(self, config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
         super::block_on(async {
-            let review = Review::open(config, Purpose::Read).await?;
+            let review = Review::open(config).await?;
             match self {
                 Self::List(ListArgs { status, class, severity, limit, format }) => {
                     let query = GroupQuery { status, class, severity, prefix: None, limit };

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::render::{self, BOLD, DIM, field, plain, verdict_style};
 use super::{Exit, Format, limit, one_of};
 use crate::app::review::{
-    Limit, Purpose, Review, Ruling, SuggestionList, SuggestionQuery, SuggestionSummary, Word,
+    Choice, Limit, Review, SuggestionList, SuggestionQuery, SuggestionSummary, Word, decide,
 };
 use crate::config::{Config, Environment};
 use crate::domain::{Class, SuggestionRecord, SuggestionStatus, VerdictKind};
@@ -93,21 +93,21 @@ impl SuggestionsCommand {
             match self {
                 Self::List(ListArgs { status, class, verdict, limit, format }) => {
                     let query = SuggestionQuery { status, class, verdict, prefix: None, limit };
-                    let list = Review::open(config, Purpose::Read).await?.suggestions(&query).await?;
+                    let list = Review::open(config).await?.suggestions(&query).await?;
                     match format {
                         Format::Text => write_list(out, &list, limit)?,
                         Format::Json => render::json(out, &list)?,
                     }
                 }
                 Self::Show { id, format } => {
-                    let record = Review::open(config, Purpose::Read).await?.suggestion(&id).await?;
+                    let record = Review::open(config).await?.suggestion(&id).await?;
                     match format {
                         Format::Text => write_record(out, &record)?,
                         Format::Json => render::json(out, &record)?,
                     }
                 }
-                Self::Approve(args) => args.decide(config, environment, Ruling::Approve, out).await?,
-                Self::Reject(args) => args.decide(config, environment, Ruling::Reject, out).await?,
+                Self::Approve(args) => args.decide(config, environment, Choice::Approve, out).await?,
+                Self::Reject(args) => args.decide(config, environment, Choice::Reject, out).await?,
             }
             Ok(Exit::Yes)
         })
@@ -119,12 +119,11 @@ impl DecideArgs {
         self,
         config: &Config,
         environment: Environment<'_>,
-        ruling: Ruling,
+        choice: Choice,
         out: &mut impl Write,
     ) -> anyhow::Result<()> {
         let by = environment("USER").or_else(|| environment("LOGNAME")).filter(|name| !name.is_empty());
-        let review = Review::open(config, Purpose::Decide).await?;
-        let record = review.decide(&self.id, ruling, Word { by, note: self.note }).await?;
+        let record = decide(config, &self.id, choice, Word { by, note: self.note }).await?;
         match self.format {
             Format::Json => render::json(out, &record)?,
             Format::Text => {

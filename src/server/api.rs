@@ -2,15 +2,16 @@
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
 use axum::{Extension, Json};
 use jiff::Timestamp;
 
-use super::Shared;
 use super::access::Peer;
 use super::problem::Problem;
-use super::records::{Records, RecordsError};
-use super::view::{GroupList, GroupQuery, Ruling, SuggestionList, SuggestionQuery, Word};
+use super::view::{GroupList, GroupQuery, SuggestionList, SuggestionQuery, Word, verb};
+use super::{Shared, catalog};
 use crate::domain::{Fingerprint, GroupRecord, SuggestionId, SuggestionRecord};
+use crate::knowledge::{Choice, Error, Knowledge};
 
 /// `GET /api/v1/groups`
 pub(super) async fn groups(
@@ -18,8 +19,8 @@ pub(super) async fn groups(
     query: Result<Query<GroupQuery>, QueryRejection>,
 ) -> Result<Json<GroupList>, Problem> {
     let query = checked(query)?;
-    let groups = shared.read(move |records| records.groups(&query)).await?;
-    Ok(Json(GroupList { groups: groups.into_iter().map(Into::into).collect() }))
+    let groups = shared.ask(move |knowledge| catalog::groups(knowledge.view(), &query)).await?;
+    Ok(Json(GroupList { groups }))
 }
 
 /// `GET /api/v1/groups/{fingerprint}`
@@ -29,7 +30,7 @@ pub(super) async fn group(
 ) -> Result<Json<GroupRecord>, Problem> {
     let fingerprint: Fingerprint =
         fingerprint.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
-    let found = shared.read(move |records| records.group(fingerprint)).await?;
+    let found = shared.ask(move |knowledge| knowledge.view().group(fingerprint)).await?;
     found.map(Json).ok_or_else(|| Problem::not_found(format!("there is no group {fingerprint}")))
 }
 
@@ -39,8 +40,8 @@ pub(super) async fn suggestions(
     query: Result<Query<SuggestionQuery>, QueryRejection>,
 ) -> Result<Json<SuggestionList>, Problem> {
     let query = checked(query)?;
-    let suggestions = shared.read(move |records| records.suggestions(&query)).await?;
-    Ok(Json(SuggestionList { suggestions: suggestions.into_iter().map(Into::into).collect() }))
+    let suggestions = shared.ask(move |knowledge| catalog::suggestions(knowledge.view(), &query)).await?;
+    Ok(Json(SuggestionList { suggestions }))
 }
 
 /// `GET /api/v1/suggestions/{id}`
@@ -49,7 +50,7 @@ pub(super) async fn suggestion(
     Path(id): Path<String>,
 ) -> Result<Json<SuggestionRecord>, Problem> {
     let id = suggestion_id(&id)?;
-    let found = shared.read(move |records| records.suggestion(id)).await?;
+    let found = shared.ask(move |knowledge| knowledge.view().suggestion(id)).await?;
     found.map(Json).ok_or_else(|| no_suggestion(id))
 }
 
@@ -60,7 +61,7 @@ pub(super) async fn approve(
     id: Path<String>,
     word: Result<Option<Json<Word>>, JsonRejection>,
 ) -> Result<Json<SuggestionRecord>, Problem> {
-    decide(state, peer, id, word, Ruling::Approve).await
+    decide(state, peer, id, word, Choice::Approve).await
 }
 
 /// `POST /api/v1/suggestions/{id}/reject`
@@ -70,7 +71,7 @@ pub(super) async fn reject(
     id: Path<String>,
     word: Result<Option<Json<Word>>, JsonRejection>,
 ) -> Result<Json<SuggestionRecord>, Problem> {
-    decide(state, peer, id, word, Ruling::Reject).await
+    decide(state, peer, id, word, Choice::Reject).await
 }
 
 async fn decide(
@@ -78,16 +79,15 @@ async fn decide(
     Extension(peer): Extension<Peer>,
     Path(id): Path<String>,
     word: Result<Option<Json<Word>>, JsonRejection>,
-    ruling: Ruling,
+    choice: Choice,
 ) -> Result<Json<SuggestionRecord>, Problem> {
     let id = suggestion_id(&id)?;
     let word = word.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     let word = word.map(|Json(word)| word).unwrap_or_default();
     word.check().map_err(Problem::bad_request)?;
     let decision = word.into_decision(&known(peer), Timestamp::now());
-    tracing::info!(%id, by = decision.by, "a person decided: {}", ruling.as_str());
-    let decided = shared.read(move |records| records.decide(id, ruling, decision)).await?;
-    decided.map(Json).ok_or_else(|| no_suggestion(id))
+    tracing::info!(%id, by = decision.by, "a person decided: {}", verb(choice));
+    shared.ask(move |knowledge| knowledge.decide(id, choice, decision)).await.map(Json)
 }
 
 /// What we know of somebody ourselves.
@@ -112,12 +112,21 @@ pub(super) fn checked<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, P
 
 impl Shared {
     /// Asks knowledge, on a thread where it may block.
-    pub(super) async fn read<T: Send + 'static>(
+    pub(super) async fn ask<T: Send + 'static>(
         &self,
-        ask: impl FnOnce(&dyn Records) -> Result<T, RecordsError> + Send + 'static,
+        question: impl FnOnce(&Knowledge) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Problem> {
-        let records = self.records.clone();
-        let answer = tokio::task::spawn_blocking(move || ask(&*records)).await;
-        answer.map_err(|error| Problem::internal(&error))?.map_err(|error| Problem::internal(&error))
+        let knowledge = self.knowledge.clone();
+        let answer = tokio::task::spawn_blocking(move || question(&knowledge)).await;
+        answer.map_err(|error| Problem::internal(&error))?.map_err(|error| refusal(&error))
+    }
+}
+
+/// What knowledge refuses is told as it says it; that it fails is ours to look into.
+fn refusal(error: &Error) -> Problem {
+    match error {
+        Error::UnknownGroup(_) | Error::UnknownSuggestion(_) => Problem::not_found(error.to_string()),
+        Error::NoPatch(_) | Error::Decided { .. } => Problem::new(StatusCode::CONFLICT, error.to_string()),
+        error => Problem::internal(error),
     }
 }

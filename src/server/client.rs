@@ -15,9 +15,10 @@ use tokio::net::UnixStream;
 use super::problem::Problem;
 use super::socket::{Reachable, SOCKET_NAME};
 use super::view::{
-    GroupList, GroupQuery, GroupSummary, Ruling, SuggestionList, SuggestionQuery, SuggestionSummary, Word,
+    GroupList, GroupQuery, GroupSummary, SuggestionList, SuggestionQuery, SuggestionSummary, Word, verb,
 };
 use crate::domain::{Fingerprint, GroupRecord, SuggestionId, SuggestionRecord};
+use crate::knowledge::Choice;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -115,11 +116,11 @@ impl Client {
     pub async fn decide(
         &self,
         id: SuggestionId,
-        ruling: Ruling,
+        choice: Choice,
         word: &Word,
     ) -> Result<Option<SuggestionRecord>, ClientError> {
         let body = serde_json::to_vec(word).map_err(|error| ClientError::Exchange(error.into()))?;
-        self.ask(Method::POST, &format!("suggestions/{id}/{}", ruling.as_str()), body).await
+        self.ask(Method::POST, &format!("suggestions/{id}/{}", verb(choice)), body).await
     }
 
     async fn get<T: DeserializeOwned>(&self, route: &str) -> Result<Option<T>, ClientError> {

@@ -20,11 +20,11 @@
 
 mod access;
 mod api;
+pub mod catalog;
 mod client;
 mod connection;
 mod health;
 mod problem;
-mod records;
 mod socket;
 mod stream;
 mod view;
@@ -48,17 +48,17 @@ use tokio_util::sync::CancellationToken;
 pub use access::Token;
 pub use client::{Client, ClientError};
 pub use health::NotReady;
-pub use records::{Records, RecordsError};
 pub use socket::SOCKET_NAME;
 pub use view::{
-    GroupList, GroupQuery, GroupSummary, IdPrefix, Limit, MOST_RECORDS, Ruling, SuggestionList,
-    SuggestionQuery, SuggestionSummary, Word,
+    GroupList, GroupQuery, GroupSummary, IdPrefix, Limit, MOST_RECORDS, SuggestionList, SuggestionQuery,
+    SuggestionSummary, Word,
 };
 
 use connection::Listener;
 use problem::Problem;
 use socket::ControlSocket;
 
+use crate::knowledge::Knowledge;
 use crate::telemetry::metrics::Metrics;
 
 /// The most that a request's body may have.
@@ -86,7 +86,7 @@ pub struct Config {
 #[derive(Clone)]
 pub struct Handles {
     /// Groups and suggestions.
-    pub records: Arc<dyn Records>,
+    pub knowledge: Knowledge,
     /// Why the instance is not ready; empty when it is.
     pub readiness: watch::Receiver<Vec<NotReady>>,
     /// The metrics to show.
@@ -123,7 +123,7 @@ pub enum Error {
 /// What every request may use.
 #[derive(Clone)]
 struct Shared {
-    records: Arc<dyn Records>,
+    knowledge: Knowledge,
     readiness: watch::Receiver<Vec<NotReady>>,
     metrics: Metrics,
     token: Option<Token>,
@@ -165,7 +165,7 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) {
         let Self { tcp, control, config, handles } = self;
         let shared = Shared {
-            records: handles.records,
+            knowledge: handles.knowledge,
             readiness: handles.readiness,
             metrics: handles.metrics,
             token: config.token,

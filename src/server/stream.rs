@@ -23,6 +23,7 @@ use super::Shared;
 use super::api::checked;
 use super::problem::Problem;
 use crate::domain::SuggestionRecord;
+use crate::knowledge::Revision;
 
 /// How many suggestions are read at once for one client.
 const PAGE: usize = 16;
@@ -47,12 +48,14 @@ pub(super) async fn suggestions(
     let after = checked(query)?.after;
     // A client that comes back repeats its first URL; the header tells how far it has come since.
     let after = last_event_id(&headers)?.or(after).unwrap_or(0);
+    let changes = shared.knowledge.view().subscribe();
+    // Whoever has seen more than there is knew a state that is gone: for them everything is new.
+    let after = if after > changes.borrow().last_sequence { 0 } else { after };
     let Ok(permit) = shared.streams.clone().try_acquire_owned() else {
         let detail = "as many streams are open as the instance allows; come back later";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
     };
     let heartbeat = KeepAlive::new().interval(shared.heartbeat);
-    let changes = shared.records.changes();
     let reader = Reader { shared, after, page: VecDeque::new(), changes, greeted: false, _permit: permit };
     let events = stream::unfold(reader, |mut reader| async move {
         let event = reader.next().await?;
@@ -72,7 +75,7 @@ struct Reader {
     shared: Shared,
     after: u64,
     page: VecDeque<SuggestionRecord>,
-    changes: watch::Receiver<u64>,
+    changes: watch::Receiver<Revision>,
     greeted: bool,
     _permit: OwnedSemaphorePermit,
 }
@@ -96,7 +99,11 @@ impl Reader {
             // Marked as seen before reading: what comes while we read wakes us again.
             self.changes.mark_unchanged();
             let after = self.after;
-            let page = self.shared.read(move |records| records.suggestions_after(after, PAGE)).await.ok()?;
+            let page = self
+                .shared
+                .ask(move |knowledge| knowledge.view().suggestions_after(after, PAGE))
+                .await
+                .ok()?;
             if page.is_empty() {
                 tokio::select! {
                     () = stop.cancelled() => return None,

@@ -7,6 +7,7 @@ use crate::domain::{
     Class, Decision, Fingerprint, GroupRecord, GroupStatus, Severity, SuggestionId, SuggestionRecord,
     SuggestionStatus, VerdictKind,
 };
+use crate::knowledge::Choice;
 
 /// The most records of one answer.
 pub const MOST_RECORDS: usize = 1_000;
@@ -116,7 +117,7 @@ pub struct GroupQuery {
     pub status: Option<GroupStatus>,
     /// Of which class.
     pub class: Option<Class>,
-    /// How bad they are, exactly.
+    /// At least how bad they are.
     pub severity: Option<Severity>,
     /// How their fingerprint begins.
     pub prefix: Option<IdPrefix>,
@@ -126,15 +127,6 @@ pub struct GroupQuery {
 }
 
 impl GroupQuery {
-    /// Whether a group is one of them.
-    #[must_use]
-    pub fn selects(&self, record: &GroupRecord) -> bool {
-        self.status.is_none_or(|status| status == record.status)
-            && self.class.is_none_or(|class| class == record.group.first.class)
-            && self.severity.is_none_or(|severity| severity == record.group.severity)
-            && self.prefix.as_ref().is_none_or(|prefix| prefix.begins(&record.group.fingerprint))
-    }
-
     /// The query as it stands in a URL.
     pub(super) fn in_url(&self) -> String {
         UrlQuery::new(self.limit)
@@ -164,15 +156,6 @@ pub struct SuggestionQuery {
 }
 
 impl SuggestionQuery {
-    /// Whether a suggestion is one of them.
-    #[must_use]
-    pub fn selects(&self, record: &SuggestionRecord) -> bool {
-        self.status.is_none_or(|status| status == record.status)
-            && self.class.is_none_or(|class| class == record.suggestion.class)
-            && self.verdict.is_none_or(|verdict| verdict == record.suggestion.verdict)
-            && self.prefix.as_ref().is_none_or(|prefix| prefix.begins(&record.id))
-    }
-
     /// The query as it stands in a URL.
     pub(super) fn in_url(&self) -> String {
         UrlQuery::new(self.limit)
@@ -287,32 +270,11 @@ pub struct SuggestionList {
     pub suggestions: Vec<SuggestionSummary>,
 }
 
-/// What a person says on a suggestion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ruling {
-    /// They want it.
-    Approve,
-    /// They do not.
-    Reject,
-}
-
-impl Ruling {
-    /// The word for it in a URL and on the command line.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Approve => "approve",
-            Self::Reject => "reject",
-        }
-    }
-
-    /// What a suggestion is after it.
-    #[must_use]
-    pub const fn status(self) -> SuggestionStatus {
-        match self {
-            Self::Approve => SuggestionStatus::Approved,
-            Self::Reject => SuggestionStatus::Rejected,
-        }
+/// The word for a choice in a URL.
+pub(super) const fn verb(choice: Choice) -> &'static str {
+    match choice {
+        Choice::Approve => "approve",
+        Choice::Reject => "reject",
     }
 }
 

@@ -1,5 +1,6 @@
-//! `groups`, `suggestions` and `explain` against a running instance.
+//! `groups`, `suggestions` and `explain`, against a running instance and against its state directory.
 
+use std::path::Path;
 use std::process::Output;
 
 use serde_json::{Value, json};
@@ -42,8 +43,8 @@ fn groups_are_listed_and_shown() {
         json_of(&instance, &["groups", "list"]),
         json!({"groups": [{
             "fingerprint": fingerprint, "class": "nil_map_write", "severity": "critical",
-            "title": "nil map write in store.Put", "count": 3, "first_seen": null, "last_seen": null,
-            "status": "new",
+            "title": "nil map write in store.Put", "count": 3,
+            "first_seen": "2026-05-01T12:00:00Z", "last_seen": "2026-05-01T13:00:00Z", "status": "new",
         }]})
     );
     let listed = text(&instance, &["groups", "list", "--severity", "critical"]);
@@ -89,9 +90,12 @@ fn suggestions_are_listed_shown_and_decided() {
     assert_eq!(approved["status"], "approved");
     assert_eq!(approved["decision"]["by"], format!("ada (uid {uid})"));
     assert_eq!(approved["decision"]["note"], "looks right");
+    let told = refused(&instance, &["suggestions", "reject", &id]);
+    assert!(told.contains("was approved by ada"), "{told}");
+    let other = instance.shelf.suggest(&instance.shelf.add_group("Del", 1), 0).id;
     assert_eq!(
-        text(&instance, &["suggestions", "reject", &id[..8]]),
-        format!("rejected {id}: nil map write in store.Put\n")
+        text(&instance, &["suggestions", "reject", &other.to_string()[..12]]),
+        format!("rejected {other}: nil map write in store.Del\n")
     );
     assert_eq!(json_of(&instance, &["suggestions", "list", "--status", "open"]), json!({"suggestions": []}));
 }
@@ -99,13 +103,13 @@ fn suggestions_are_listed_shown_and_decided() {
 #[test]
 fn what_is_unknown_or_ambiguous_is_told() {
     let instance = Instance::start();
-    let group = instance.shelf.add_group("Put", 3);
-    let (first, second) = (instance.shelf.suggest(&group, 0), instance.shelf.suggest(&group, 0));
-    let fingerprint = group.group.fingerprint.to_string();
-    let other = if fingerprint.starts_with('0') { "1" } else { "0" };
-    assert!(
-        refused(&instance, &["groups", "show", other]).contains(&format!("no group begins with {other}"))
-    );
+    let twins = ["Put", "Del"].map(|function| {
+        let print = format!("ab{}{}", "0".repeat(29), function.len() + usize::from(function == "Del"));
+        instance.shelf.add_group_as(&print, function)
+    });
+    let ids = twins.each_ref().map(|group| instance.shelf.suggest(group, 0).id.to_string());
+    let fingerprint = twins[0].group.fingerprint.to_string();
+    assert!(refused(&instance, &["groups", "show", "cd"]).contains("no group begins with cd"));
     assert!(refused(&instance, &["explain", &"0".repeat(32)]).contains("no group begins with 0000"));
     assert!(
         refused(&instance, &["groups", "show", "pear"]).contains("\"pear\" does not begin a fingerprint")
@@ -113,11 +117,47 @@ fn what_is_unknown_or_ambiguous_is_told() {
     assert!(
         refused(&instance, &["suggestions", "show", &format!("{fingerprint}-9")]).contains("no suggestion")
     );
-    let told = refused(&instance, &["suggestions", "approve", &fingerprint]);
-    assert!(told.contains("several suggestions begin with"), "{told}");
-    assert!(told.contains(&first.id.to_string()) && told.contains(&second.id.to_string()), "{told}");
+    let told = refused(&instance, &["suggestions", "approve", "AB0"]);
+    assert!(told.contains("several suggestions begin with AB0:"), "{told}");
+    assert!(ids.iter().all(|id| told.contains(id)), "{told}");
+    assert!(refused(&instance, &["explain", "ab"]).contains("several groups begin with ab:"));
     assert!(refused(&instance, &["groups", "list", "--status", "old"]).contains("operational"));
     assert!(refused(&instance, &["groups", "list", "--limit", "0"]).contains("not between 1 and 1000"));
+}
+
+#[test]
+fn the_state_directory_answers_when_no_instance_runs() {
+    let nobody = tempfile::tempdir().unwrap();
+    let asked = |state_dir: &Path, arguments: &[&str]| {
+        run(hephaestus().env("HEPHAESTUS_STATE_DIR", state_dir).env("USER", "ada").args(arguments))
+    };
+    let output = asked(nobody.path(), &["groups", "list"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors_of(&output).contains("nothing has run on this state directory yet"), "{output:?}");
+    assert_eq!(std::fs::read_dir(nobody.path()).unwrap().count(), 0, "looking leaves no trace");
+
+    let instance = Instance::start();
+    let group = instance.shelf.add_group("Put", 3);
+    let id = instance.shelf.suggest(&group, 0).id.to_string();
+    let commands: [&[&str]; 4] = [
+        &["groups", "list", "--format", "json"],
+        &["suggestions", "list", "--format", "json"],
+        &["explain", &id[..8]],
+        &["suggestions", "show", &id[..8]],
+    ];
+    let running = commands.map(|arguments| text(&instance, arguments));
+    let state_dir = instance.join();
+    for (arguments, running) in commands.iter().zip(running) {
+        let output = asked(state_dir.path(), arguments);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), running, "{arguments:?}: {output:?}");
+    }
+    let approved = asked(state_dir.path(), &["suggestions", "approve", &id[..8], "--note", "yes"]);
+    assert!(approved.status.success(), "{approved:?}");
+    let shown = asked(state_dir.path(), &["suggestions", "show", &id, "--format", "json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let uid = rustix::process::getuid().as_raw();
+    assert_eq!((&shown["status"], &shown["decision"]["note"]), (&json!("approved"), &json!("yes")));
+    assert_eq!(shown["decision"]["by"], format!("ada (uid {uid})"));
 }
 
 #[test]
@@ -138,6 +178,11 @@ fn a_group_is_explained_with_what_to_do_next() {
     assert_eq!(told["suggestion"]["id"], format!("{fingerprint}-1"));
     assert_eq!(told["group"]["fingerprint"], fingerprint);
     assert!(told["next"].as_array().is_some_and(|steps| steps.len() > 2), "{told}");
+
+    let other = instance.shelf.add_group("Del", 1);
+    instance.shelf.find_operational(&other, "Free some space.");
+    let told = text(&instance, &["explain", &other.group.fingerprint.to_string()]);
+    assert!(told.contains("The disk is full.") && told.ends_with("Free some space.\n"), "{told}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn it_prints_what_was_and_what_comes() {
     assert_eq!(lines.next(), Some(format!("{}  {title}", first.id)));
     assert_eq!(lines.next().as_deref(), Some("  proven, nil_map_write, seen 3 times, open"));
     assert!(lines.by_ref().any(|line| line == "    +\tnew"));
-    let later = [instance.shelf.suggest(&group, 0), instance.shelf.suggest(&group, 0)];
+    let later = [instance.shelf.suggest_next(0), instance.shelf.suggest_next(0)];
     let headings: Vec<_> = lines.filter(|line| line.ends_with(title)).collect();
     assert_eq!(headings, later.map(|s| format!("{}  {title}", s.id)));
     assert!(child.wait().unwrap().success());
@@ -50,22 +50,18 @@ fn it_prints_what_was_and_what_comes() {
 #[test]
 fn it_comes_back_and_resumes() {
     let instance = Instance::start();
-    let group = instance.shelf.add_group("Put", 3);
-    instance.shelf.suggest(&group, 0);
+    let first = instance.shelf.suggest_next(0);
     let address = instance.address.to_string();
     let mut child = start(&format!("http://{address}"), &["-count", "2"]);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.next().is_some_and(|line| line.contains("-1  ")));
-    instance.join();
+    assert!(lines.next().is_some_and(|line| line.starts_with(&first.id.to_string())));
+    let state_dir = instance.join();
 
     // The next instance at the same address knows the first suggestion too.
-    let instance = Instance::launch(&address, None);
-    let group = instance.shelf.add_group("Put", 3);
-    instance.shelf.suggest(&group, 0);
-    instance.shelf.suggest(&group, 0);
+    let instance = Instance::restart(&address, state_dir);
+    let second = instance.shelf.suggest_next(0);
     let headings: Vec<_> = lines.filter(|line| line.contains("  nil map write")).collect();
-    assert_eq!(headings.len(), 1, "{headings:?}");
-    assert!(headings[0].contains("-2  "), "{headings:?}");
+    assert_eq!(headings, [format!("{}  {}", second.id, second.suggestion.title)]);
     assert!(child.wait().unwrap().success());
     let mut told = String::new();
     child.stderr.take().unwrap().read_to_string(&mut told).unwrap();

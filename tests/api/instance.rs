@@ -4,7 +4,6 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hephaestus::server::{Config, Handles, NotReady, SOCKET_NAME, Server, Token};
@@ -27,12 +26,12 @@ pub(super) const MAX_CONNECTIONS: usize = 8;
 
 pub(super) struct Instance {
     pub(super) address: SocketAddr,
-    pub(super) shelf: Arc<Shelf>,
+    pub(super) shelf: Shelf,
     pub(super) metrics: Metrics,
     pub(super) readiness: watch::Sender<Vec<NotReady>>,
     state_dir: TempDir,
     stop: CancellationToken,
-    serving: Option<JoinHandle<()>>,
+    serving: JoinHandle<()>,
     runtime: Runtime,
 }
 
@@ -46,9 +45,17 @@ impl Instance {
     }
 
     pub(super) fn launch(listen: &str, token: Option<Token>) -> Self {
+        Self::serve(listen, token, tempfile::tempdir().unwrap())
+    }
+
+    /// Starts on what another instance has left.
+    pub(super) fn restart(listen: &str, state_dir: TempDir) -> Self {
+        Self::serve(listen, None, state_dir)
+    }
+
+    fn serve(listen: &str, token: Option<Token>, state_dir: TempDir) -> Self {
         let runtime = Runtime::new().unwrap();
-        let state_dir = tempfile::tempdir().unwrap();
-        let shelf = Arc::new(Shelf::new());
+        let shelf = Shelf::open(&state_dir.path().join("knowledge"));
         let readiness = watch::Sender::new(Vec::new());
         let config = Config {
             listen: listen.parse().unwrap(),
@@ -58,11 +65,11 @@ impl Instance {
             request_timeout: PATIENCE,
         };
         let metrics = Metrics::new().unwrap();
-        let records = shelf.clone();
-        let handles = Handles { records, readiness: readiness.subscribe(), metrics: metrics.clone() };
+        let knowledge = shelf.knowledge.clone();
+        let handles = Handles { knowledge, readiness: readiness.subscribe(), metrics: metrics.clone() };
         let server = runtime.block_on(Server::bind(config, handles)).unwrap();
         let (address, stop) = (server.address().unwrap(), CancellationToken::new());
-        let serving = Some(runtime.spawn(server.run(stop.clone())));
+        let serving = runtime.spawn(server.run(stop.clone()));
         Self { address, shelf, metrics, readiness, state_dir, stop, serving, runtime }
     }
 
@@ -75,12 +82,13 @@ impl Instance {
         self.stop.cancel();
     }
 
-    /// Waits for the end of the server.
-    pub(super) fn join(mut self) {
+    /// Stops the instance as it stops itself, and leaves its state directory.
+    pub(super) fn join(self) -> TempDir {
         self.stop.cancel();
-        if let Some(serving) = self.serving.take() {
-            self.runtime.block_on(async { tokio::time::timeout(SOON, serving).await }).unwrap().unwrap();
-        }
+        let ended = self.runtime.block_on(async { tokio::time::timeout(SOON, self.serving).await });
+        ended.unwrap().unwrap();
+        self.shelf.knowledge.close();
+        self.state_dir
     }
 
     pub(super) fn tcp(&self) -> TcpStream {

@@ -24,8 +24,8 @@ fn groups_are_listed_worst_first_and_filtered() {
     let listed = |group: &hephaestus::domain::GroupRecord, status: &str| {
         json!({
             "fingerprint": group.group.fingerprint, "class": "nil_map_write", "severity": "critical",
-            "title": group.group.first.title, "count": group.group.count, "first_seen": null, "last_seen": null,
-            "status": status,
+            "title": group.group.first.title, "count": group.group.count, "first_seen": "2026-05-01T12:00:00Z",
+            "last_seen": "2026-05-01T13:00:00Z", "status": status,
         })
     };
     assert_eq!(answer.json(), json!({"groups": [listed(&frequent, "new"), listed(&rare, "suggested")]}));
@@ -40,7 +40,8 @@ fn groups_are_listed_worst_first_and_filtered() {
         ("status=operational", 0),
         ("class=nil_map_write&severity=critical", 2),
         ("class=deadlock", 0),
-        ("severity=low", 0),
+        ("severity=low", 2),
+        ("severity=critical&status=new", 1),
         (&*format!("prefix={}", &print[..10]), 1),
         (&*format!("prefix={}&status=new", &print[..10]), 0),
     ] {
@@ -92,7 +93,7 @@ fn one_group_and_one_suggestion_are_given_in_full() {
         json!({"suggestions": [{
             "id": suggestion.id, "fingerprint": fingerprint, "class": "nil_map_write",
             "title": group.group.first.title, "count": 3, "verdict": "proven", "status": "open",
-            "created_at": "2026-05-01T10:00:00Z",
+            "created_at": "2026-05-01T12:00:00Z",
         }]})
     );
 
@@ -204,6 +205,10 @@ fn decisions_that_cannot_be_kept_are_refused() {
     decide(&path.replace("-1/", "-x/"), "{}").problem(400);
     let bare = format!("POST {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
     assert_eq!(ask(instance.control(), &bare).status, 200, "a body is not needed");
+    let again = decide(&path, r#"{"by": "somebody else"}"#).json();
+    assert!(!again["decision"]["by"].as_str().unwrap().contains("else"), "the first word counts: {again}");
+    let detail = decide(&path.replace("approve", "reject"), "{}").problem(409);
+    assert!(detail.contains("was approved by uid"), "{detail}");
 }
 
 #[test]
@@ -213,8 +218,6 @@ fn the_control_socket_belongs_to_its_owner_and_goes_with_the_instance() {
     assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
     let request = "GET /api/v1/groups HTTP/1.0\r\nHost: any\r\n\r\n";
     assert_eq!(ask(instance.control(), request).status, 200);
-    let state_dir = instance.state_dir().to_owned();
-    instance.begin_to_stop();
-    instance.join();
-    assert!(!state_dir.join(SOCKET_NAME).exists());
+    let state_dir = instance.join();
+    assert!(!state_dir.path().join(SOCKET_NAME).exists());
 }

@@ -1,82 +1,111 @@
-//! Groups and suggestions in memory, made by the real analyzer from real dumps.
+//! Real knowledge in a real folder, filled by the real analyzer from a dump.
 
-use std::sync::{Mutex, MutexGuard};
+use std::num::NonZeroU64;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use hephaestus::analyzer::{Analyzer, Config};
+use hephaestus::analyzer::{self, Analyzer};
 use hephaestus::domain::{
-    Decision, ErrorGroup, Evidence, Fingerprint, GroupRecord, GroupStatus, Suggestion, SuggestionId,
-    SuggestionRecord, SuggestionStatus, VerdictKind,
+    ErrorEvent, EventId, Evidence, FileId, Fingerprint, GroupRecord, Occurrences, OperationalFinding,
+    ProducerId, Span, Suggestion, SuggestionRecord, VerdictKind,
 };
-use hephaestus::server::{GroupQuery, Records, RecordsError, Ruling, SuggestionQuery};
-use tokio::sync::watch;
+use hephaestus::knowledge::{Config, Knowledge, Position};
+use jiff::{Timestamp, ToSpan as _};
 
 /// What an instance of the tests knows.
 pub(super) struct Shelf {
-    kept: Mutex<Kept>,
-    changed: watch::Sender<u64>,
+    pub(super) knowledge: Knowledge,
+    applied: AtomicU64,
 }
 
-#[derive(Default)]
-struct Kept {
-    groups: Vec<GroupRecord>,
-    suggestions: Vec<SuggestionRecord>,
+/// When the first occurrence of every group was, and when every suggestion was made.
+pub(super) fn noon() -> Timestamp {
+    "2026-05-01T12:00:00Z".parse().unwrap()
 }
 
 impl Shelf {
-    pub(super) fn new() -> Self {
-        Self { kept: Mutex::default(), changed: watch::Sender::new(0) }
+    pub(super) fn open(folder: &Path) -> Self {
+        let knowledge = Knowledge::open(folder, &Config::default()).unwrap();
+        let applied = knowledge.view().position("errors", 0).unwrap().unwrap_or(0);
+        Self { knowledge, applied: AtomicU64::new(applied) }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap()
-    }
-
-    /// Remembers a group of a nil map write in a function of this name.
+    /// Remembers a group: a nil map written in a function of this name.
     pub(super) fn add_group(&self, function: &str, count: u64) -> GroupRecord {
-        let log = format!(
-            "panic: assignment to entry in nil map\n\ngoroutine 1 [running]:\nshop/store.{function}(0x1)\n\
-             \t/src/shop/store/store.go:7 +0x1d\nmain.main()\n\t/src/shop/main.go:9 +0x1d\nexit status 2\n"
-        );
-        let analyzer = Analyzer::new(&Config::default()).unwrap();
-        let (mut stream, mut events) = (analyzer.stream(), Vec::new());
-        stream.push(log.as_bytes(), &mut |event| events.push(event));
-        stream.finish(&mut |event| events.push(event));
-        let group = ErrorGroup { count, ..ErrorGroup::new(events.remove(0)) };
-        let record = GroupRecord {
-            group,
-            service: "shop".into(),
-            status: GroupStatus::New,
-            attempts: 0,
-            attempted_at: None,
-            context: Vec::new(),
-            remedy: None,
-        };
-        self.kept().groups.push(record.clone());
-        record
+        self.add(crash(function), count)
     }
 
-    /// Remembers the next suggestion for a group, with a patch of at least so many bytes.
-    pub(super) fn suggest(&self, group: &GroupRecord, patch_bytes: usize) -> SuggestionRecord {
-        let mut kept = self.kept();
-        let fingerprint = group.group.fingerprint;
-        let attempt = kept.suggestions.iter().filter(|s| s.id.fingerprint == fingerprint).count() + 1;
-        let record = SuggestionRecord {
-            id: SuggestionId { fingerprint, attempt: attempt.try_into().unwrap() },
-            sequence: kept.suggestions.len() as u64 + 1,
-            created_at: "2026-05-01T10:00:00Z".parse().unwrap(),
-            status: SuggestionStatus::Open,
-            decision: None,
-            suggestion: suggestion(group, patch_bytes),
-            changes: Vec::new(),
-        };
-        kept.suggestions.push(record.clone());
-        if let Some(group) = kept.groups.iter_mut().find(|g| g.group.fingerprint == fingerprint) {
-            group.status = GroupStatus::Suggested;
-            group.attempts += 1;
-        }
-        self.changed.send_modify(|version| *version += 1);
-        record
+    /// Remembers a group under a fingerprint of our choice.
+    pub(super) fn add_group_as(&self, fingerprint: &str, function: &str) -> GroupRecord {
+        let mut event = crash(function);
+        event.keys.site = fingerprint.parse().unwrap();
+        self.add(event, 1)
     }
+
+    fn add(&self, event: ErrorEvent, count: u64) -> GroupRecord {
+        let start = self.applied.fetch_add(1, Ordering::SeqCst);
+        let fingerprint = event.keys.site;
+        let id =
+            EventId { producer: ProducerId::from_bytes([1; 16]), file: FileId::from_bytes([2; 16]), start };
+        let occurrences = Occurrences {
+            id,
+            service: "shop".into(),
+            count: NonZeroU64::new(count).unwrap(),
+            span: Span { start, end: start + 1 },
+            first_seen: noon(),
+            last_seen: noon() + 1.hour(),
+            event,
+            context: Vec::new(),
+        };
+        let position = Position { topic: "errors".into(), partition: 0, next: start + 1 };
+        self.knowledge.apply(&position, vec![occurrences], noon()).unwrap();
+        self.group(fingerprint)
+    }
+
+    pub(super) fn group(&self, fingerprint: Fingerprint) -> GroupRecord {
+        self.knowledge.view().group(fingerprint).unwrap().unwrap()
+    }
+
+    /// Works a group out to a suggestion, with a patch of at least so many bytes.
+    pub(super) fn suggest(&self, group: &GroupRecord, patch_bytes: usize) -> SuggestionRecord {
+        let id = self.knowledge.begin_attempt(group.group.fingerprint).unwrap();
+        let suggestion = suggestion(group, patch_bytes);
+        self.knowledge.record_suggestion(id, suggestion, Vec::new(), noon()).unwrap()
+    }
+
+    /// Remembers the next of many groups, each with its suggestion.
+    pub(super) fn suggest_next(&self, patch_bytes: usize) -> SuggestionRecord {
+        let number = self.applied.load(Ordering::SeqCst);
+        let group = self.add_group_as(&format!("{:032x}", number + 1), "Put");
+        self.suggest(&group, patch_bytes)
+    }
+
+    /// Finds that a group is a failure of the surroundings.
+    pub(super) fn find_operational(&self, group: &GroupRecord, remedy: &str) {
+        let finding = OperationalFinding {
+            fingerprint: group.group.fingerprint,
+            class: group.group.first.class,
+            title: group.group.first.title.clone(),
+            count: group.group.count,
+            diagnosis: "The disk is full.".into(),
+            remedy: remedy.into(),
+            locations: Vec::new(),
+        };
+        self.knowledge.record_operational(finding, noon()).unwrap();
+    }
+}
+
+/// The event of a crash in a function of this name.
+fn crash(function: &str) -> ErrorEvent {
+    let log = format!(
+        "panic: assignment to entry in nil map\n\ngoroutine 1 [running]:\nshop/store.{function}(0x1)\n\
+         \t/src/shop/store/store.go:7 +0x1d\nmain.main()\n\t/src/shop/main.go:9 +0x1d\nexit status 2\n"
+    );
+    let analyzer = Analyzer::new(&analyzer::Config::default()).unwrap();
+    let (mut stream, mut events) = (analyzer.stream(), Vec::new());
+    stream.push(log.as_bytes(), &mut |event| events.push(event));
+    stream.finish(&mut |event| events.push(event));
+    events.remove(0)
 }
 
 fn suggestion(group: &GroupRecord, patch_bytes: usize) -> Suggestion {
@@ -102,58 +131,5 @@ fn suggestion(group: &GroupRecord, patch_bytes: usize) -> Suggestion {
         )),
         evidence: Evidence::default(),
         seconds: 1.5,
-    }
-}
-
-impl Records for Shelf {
-    fn groups(&self, query: &GroupQuery) -> Result<Vec<GroupRecord>, RecordsError> {
-        let mut found: Vec<_> = self.kept().groups.iter().filter(|g| query.selects(g)).cloned().collect();
-        found.sort_by_key(|record| std::cmp::Reverse((record.group.severity, record.group.count)));
-        found.truncate(query.limit.get());
-        Ok(found)
-    }
-
-    fn group(&self, fingerprint: Fingerprint) -> Result<Option<GroupRecord>, RecordsError> {
-        Ok(self.kept().groups.iter().find(|g| g.group.fingerprint == fingerprint).cloned())
-    }
-
-    fn suggestions(&self, query: &SuggestionQuery) -> Result<Vec<SuggestionRecord>, RecordsError> {
-        let kept = self.kept();
-        Ok(kept
-            .suggestions
-            .iter()
-            .rev()
-            .filter(|s| query.selects(s))
-            .take(query.limit.get())
-            .cloned()
-            .collect())
-    }
-
-    fn suggestion(&self, id: SuggestionId) -> Result<Option<SuggestionRecord>, RecordsError> {
-        Ok(self.kept().suggestions.iter().find(|s| s.id == id).cloned())
-    }
-
-    fn suggestions_after(&self, sequence: u64, limit: usize) -> Result<Vec<SuggestionRecord>, RecordsError> {
-        let kept = self.kept();
-        Ok(kept.suggestions.iter().filter(|s| s.sequence > sequence).take(limit).cloned().collect())
-    }
-
-    fn decide(
-        &self,
-        id: SuggestionId,
-        ruling: Ruling,
-        decision: Decision,
-    ) -> Result<Option<SuggestionRecord>, RecordsError> {
-        let mut kept = self.kept();
-        let found = kept.suggestions.iter_mut().find(|s| s.id == id);
-        Ok(found.map(|record| {
-            record.status = ruling.status();
-            record.decision = Some(decision);
-            record.clone()
-        }))
-    }
-
-    fn changes(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
     }
 }
