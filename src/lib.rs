@@ -26,12 +26,14 @@
 
 pub mod analyzer;
 pub mod app;
+pub mod bus;
 pub mod cli;
 pub mod collector;
 pub mod config;
 pub mod domain;
 pub mod fixer;
 pub mod generator;
+pub mod knowledge;
 pub mod repository;
 pub mod sandbox;
 pub mod server;

@@ -1,0 +1,213 @@
+//! The thread that writes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::oneshot;
+
+use super::ledger::{Ledger, Trimmed};
+use super::{Commit, Inbox, News, Order, Publication, Shared, store};
+use crate::bus::database::DatabaseError;
+use crate::bus::Topic;
+
+/// The most bytes of messages in one batch, if it is more than one message.
+const GROUP_BYTES: usize = 1 << 20;
+/// How often is looked for what has grown old.
+const TRIM_INTERVAL: Duration = Duration::from_secs(60);
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// One batch: the changes to write, and whom to tell afterwards.
+struct Plan {
+    before: Arc<Ledger>,
+    after: Ledger,
+    trimmed: Vec<Trimmed>,
+    messages: Vec<(u64, Publication)>,
+    commits: Vec<(u64, oneshot::Sender<u64>)>,
+}
+
+/// Writes until the bus is closed.
+pub(super) fn run(shared: &Shared) {
+    let _end = End(shared);
+    while let Some((published, orders)) = next_work(shared) {
+        let plan = plan(shared, published, orders);
+        if !carry_out(shared, &plan) {
+            break;
+        }
+        plan.tell(shared);
+    }
+}
+
+/// However the writer ends, what is still queued is refused, nothing more is taken, and consumers end.
+struct End<'a>(&'a Shared);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.room.close();
+        let closed = Inbox { closing: true, ..Inbox::default() };
+        let left = std::mem::replace(&mut *self.0.inbox(), closed);
+        drop(left);
+        self.0.database.close();
+        self.0.news.send_replace(News::Closed);
+    }
+}
+
+type Work = (Vec<Publication>, VecDeque<Order>);
+
+/// Waits for something to do; none once the bus is closing and nothing can be written any more.
+fn next_work(shared: &Shared) -> Option<Work> {
+    let ledger = shared.ledger();
+    let is_full = ledger.bytes() >= shared.bounds.bytes;
+    note_fullness(shared, is_full, &ledger);
+    let idle = |inbox: &mut Inbox| {
+        !inbox.closing && inbox.orders.is_empty() && (is_full || inbox.published.is_empty())
+    };
+    let inbox = shared.inbox();
+    let mut inbox = if ledger.will_age() {
+        let waited = shared.wake.wait_timeout_while(inbox, TRIM_INTERVAL, idle);
+        waited.unwrap_or_else(std::sync::PoisonError::into_inner).0
+    } else {
+        let waited = shared.wake.wait_while(inbox, idle);
+        waited.unwrap_or_else(std::sync::PoisonError::into_inner)
+    };
+    let orders = std::mem::take(&mut inbox.orders);
+    let mut published = Vec::new();
+    let mut bytes = 0;
+    while let Some(next) = inbox.published.front().filter(|_| !is_full) {
+        bytes += next.value.len();
+        if !published.is_empty() && bytes > GROUP_BYTES {
+            break;
+        }
+        published.extend(inbox.published.pop_front());
+    }
+    let is_over = inbox.closing && published.is_empty() && orders.is_empty();
+    (!is_over).then_some((published, orders))
+}
+
+/// Says once that there is no more room, and once that there is again.
+fn note_fullness(shared: &Shared, is_full: bool, ledger: &Ledger) {
+    let was_full = shared.is_full.swap(is_full, Ordering::Relaxed);
+    match (was_full, is_full, ledger.slowest()) {
+        (false, true, Some((topic, group, next))) => tracing::warn!(
+            %topic, group, next, bytes = ledger.bytes(),
+            "the bus is full of messages that were not consumed yet: publishing waits until this group goes \
+             on (bus.retention_bytes)"
+        ),
+        (true, false, _) => tracing::warn!("the bus has room again"),
+        _ => {}
+    }
+}
+
+fn plan(shared: &Shared, published: Vec<Publication>, orders: VecDeque<Order>) -> Plan {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let before = shared.ledger();
+    let mut after = Ledger::clone(&before);
+    let (mut messages, mut commits) = (Vec::with_capacity(published.len()), Vec::new());
+    let mut append = |after: &mut Ledger, publication: Publication| {
+        let bytes = publication.value.len() as u64;
+        let offset = after.append(publication.topic, bytes, now, shared.bounds);
+        messages.push((offset, publication));
+    };
+    for order in orders {
+        match order {
+            Order::DeadLetter(publication) => append(&mut after, publication),
+            Order::Commit { topic, group, at, done } => {
+                commits.push((stand(&mut after, topic, &group, &at), done));
+            }
+        }
+    }
+    published.into_iter().for_each(|publication| append(&mut after, publication));
+    let trimmed = after.trim(now, shared.bounds);
+    Plan { before, after, trimmed, messages, commits }
+}
+
+/// Moves a group, and tells where it stands then.
+fn stand(ledger: &mut Ledger, topic: Topic, group: &str, at: &Commit) -> u64 {
+    let (head, end) = ledger.log(topic).map_or((0, 0), |log| (log.head(), log.end));
+    match *at {
+        Commit::Below(next) => {
+            ledger.commit(topic, group, next);
+            next
+        }
+        Commit::Join(remembered) => {
+            let committed = ledger.log(topic).and_then(|log| log.groups.get(group).copied());
+            let wanted = remembered.or(committed).unwrap_or(head);
+            if remembered.is_some_and(|next| next > end) {
+                tracing::warn!(
+                    %topic, group, remembered, end,
+                    "the consumer remembers more than the bus holds: was the bus removed? It starts with the \
+                     oldest message; what was applied before is recognised"
+                );
+            }
+            // What is behind the end was another bus.
+            let next = if wanted > end { head } else { wanted.max(head) };
+            ledger.commit(topic, group, next);
+            next
+        }
+    }
+}
+
+/// Writes a batch, again and again until it succeeds; false where the bus is closed before.
+fn carry_out(shared: &Shared, plan: &Plan) -> bool {
+    let mut pause = FIRST_PAUSE;
+    let mut failures = 0_u64;
+    loop {
+        match try_write(shared, plan) {
+            Ok(()) => {
+                if failures > 0 {
+                    tracing::warn!(failures, "the bus can be written again; nothing was lost");
+                }
+                return true;
+            }
+            Err(error) => {
+                failures += 1;
+                shared.retries.fetch_add(1, Ordering::Relaxed);
+                if failures.is_power_of_two() {
+                    let reason = error.to_string();
+                    tracing::error!(reason, failures, "the bus cannot be written; publishing waits, and it is tried again");
+                }
+            }
+        }
+        if shared.inbox().closing {
+            return false;
+        }
+        shared.pause(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn try_write(shared: &Shared, plan: &Plan) -> Result<(), DatabaseError> {
+    if shared.database.is_broken() {
+        shared.database.reopen()?;
+        shared.announce();
+    }
+    shared.database.write(|access, batch| {
+        for (offset, publication) in &plan.messages {
+            store::put_message(access, batch, (publication.topic, *offset), &publication.value)?;
+        }
+        store::put_ledger(access, batch, (&plan.before, &plan.after), &plan.trimmed)
+    })
+}
+
+impl Plan {
+    /// Tells everybody that the batch is durable.
+    fn tell(self, shared: &Shared) {
+        *shared.ledger.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(self.after);
+        for (_, publication) in self.messages {
+            publication.pending.durable();
+        }
+        for (next, done) in self.commits {
+            // A consumer that is gone does not want to know.
+            done.send(next).ok();
+        }
+        shared.announce();
+        if !self.trimmed.is_empty()
+            && let Err(error) = store::reclaim(&shared.database, &self.trimmed)
+        {
+            // Compaction gives the space back later.
+            tracing::debug!(reason = %error, "deleted messages still take space");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What goes wrong around the bus.
+
+use std::process::Command;
+
+use super::*;
+
+/// A file system of a few megabytes, gone with the value. Only root may make one.
+struct SmallDisk {
+    folder: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    fn new(size: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let options = format!("size={size}");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).output();
+        let mounted = mount.is_ok_and(|output| output.status.success());
+        if !mounted {
+            eprintln!("skipped: this user may not mount a tmpfs, so there is no disk to fill");
+        }
+        mounted.then_some(Self { folder })
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn fill(&self) {
+        let ballast = fs::File::create(self.path().join("ballast")).unwrap();
+        let mut chunk = 1 << 20;
+        while chunk > 0 {
+            if std::io::Write::write_all(&mut &ballast, &vec![0; chunk]).is_err() {
+                chunk /= 2;
+            }
+        }
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.path().join("ballast")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(self.folder.path()).output());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_delays_messages_and_loses_none() {
+    let Some(disk) = SmallDisk::new("24m") else { return };
+    let bus = open(&disk.path().join("bus"), &Config::default());
+    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    publish(&bus, 0..100).await;
+    disk.fill();
+    let (sender, settled) = settlements();
+    for index in 100..300 {
+        let mut message = message(index);
+        // So much that preallocated blocks cannot take it.
+        message.headers.push(("ballast".into(), "x".repeat(30_000)));
+        bus.publish(&message, pending(index, &sender)).await.unwrap();
+    }
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while status(&bus).retries < 3 {
+        assert!(std::time::Instant::now() < deadline, "a write on a full disk must fail");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let before: Vec<_> = settled.try_iter().collect();
+    assert!(before.len() < 200 && before.iter().all(|(_, settlement)| *settlement == Settlement::Durable));
+    disk.free();
+    let numbers: Vec<_> = take(&mut consumer, 300).await.iter().map(number).collect();
+    assert_eq!(numbers, (0..300).collect::<Vec<_>>());
+    let settled = tokio::task::spawn_blocking(move || {
+        (before.len()..200).map(|_| settled.recv_timeout(PATIENCE).unwrap()).collect::<Vec<_>>()
+    });
+    assert!(settled.await.unwrap().iter().all(|(_, settlement)| *settlement == Settlement::Durable));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_on_a_full_disk_refuses_what_was_not_written() {
+    let Some(disk) = SmallDisk::new("24m") else { return };
+    let path = disk.path().join("bus");
+    let bus = open(&path, &Config::default());
+    publish(&bus, 0..10).await;
+    disk.fill();
+    let (sender, settled) = settlements();
+    for index in 10..150 {
+        let mut message = message(index);
+        message.headers.push(("ballast".into(), "x".repeat(40_000)));
+        bus.publish(&message, pending(index, &sender)).await.unwrap();
+    }
+    while status(&bus).retries == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::timeout(PATIENCE, bus.close()).await.unwrap();
+    let settled: Vec<_> = settled.try_iter().collect();
+    assert_eq!(settled.len(), 140, "every promise is settled");
+    let durable = settled.iter().filter(|(_, settlement)| *settlement == Settlement::Durable).count();
+    assert!(durable < 140);
+    disk.free();
+    let bus = open(&path, &Config::default());
+    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    let numbers: Vec<_> = take(&mut consumer, 10 + durable).await.iter().map(number).collect();
+    assert_eq!(numbers, (0..10 + durable).collect::<Vec<_>>());
+}
+
+fn refusal(folder: &Path) -> String {
+    Embedded::open(folder, &Config::default()).map(drop).unwrap_err().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_bus_on_the_folder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let bus = open(folder.path(), &Config::default());
+    let refused = refusal(folder.path());
+    let expected = format!("a Hephaestus is running on this state directory (process {})", std::process::id());
+    assert!(refused.starts_with(&expected), "{refused}");
+    publish(&bus, 0..3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bus");
+    let bus = open(&path, &Config::default());
+    publish(&bus, 0..100).await;
+    bus.close().await;
+    let current = fs::read(path.join("CURRENT")).unwrap();
+    let manifest = path.join(String::from_utf8(current.clone()).unwrap().trim_end());
+    for (file, garbage) in [
+        (path.join("CURRENT"), &b"garbage"[..]),
+        (path.join("CURRENT"), b"MANIFEST-garbage\n"),
+        (path.join("CURRENT"), b""),
+        (manifest, b"\0\x01garbage garbage garbage"),
+    ] {
+        let good = fs::read(&file).unwrap();
+        fs::write(&file, garbage).unwrap();
+        let refused = refusal(&path);
+        assert!(refused.contains("is damaged") && refused.contains("move it away"), "{refused}");
+        assert!(refused.contains(path.to_str().unwrap()), "{refused}");
+        assert_eq!(fs::read(&file).unwrap(), garbage, "{}", file.display());
+        fs::write(&file, good).unwrap();
+    }
+    fs::remove_file(path.join("CURRENT")).unwrap();
+    assert!(refusal(&path).contains("holds something else"), "a database without its root is not overwritten");
+    fs::write(path.join("CURRENT"), current).unwrap();
+    let bus = open(&path, &Config::default());
+    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    assert_eq!(take(&mut consumer, 100).await.len(), 100);
+}
+
+#[test]
+fn another_thing_in_the_folder_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("diary.txt"), "dear diary").unwrap();
+    assert!(refusal(folder.path()).contains("holds something else"));
+    assert!(refusal(&folder.path().join("diary.txt")).contains("holds something else"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_database_from_the_future_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path(), &Config::default()));
+    let names = rocksdb::DB::list_cf(&rocksdb::Options::default(), folder.path()).unwrap();
+    let mut db = rocksdb::DB::open_cf(&rocksdb::Options::default(), folder.path(), &names).unwrap();
+    db.put(b"version", [9]).unwrap();
+    db.create_cf("invented-later", &rocksdb::Options::default()).unwrap();
+    drop(db);
+    let refused = refusal(folder.path());
+    assert!(refused.contains("has format 9, and this program knows up to 1"), "{refused}");
+}
+
+#[test]
+fn a_creation_that_was_broken_off_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("CREATING"), "").unwrap();
+    fs::write(folder.path().join("MANIFEST-000001"), "half").unwrap();
+    drop(open(folder.path(), &Config::default()));
+    assert!(!folder.path().join("CREATING").exists());
+    drop(open(folder.path(), &Config::default()));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_told() {
+    let refused = refusal(Path::new("/proc/hephaestus/bus"));
+    assert!(refused.contains("must be writable") && refused.contains("/proc/hephaestus/bus"), "{refused}");
+}

@@ -1,0 +1,40 @@
+//! The streams of messages.
+
+/// A stream of messages of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Topic {
+    /// Occurrences of failures.
+    Errors,
+    /// Suggested fixes.
+    Fixes,
+    /// How far fixes have come.
+    FixStatus,
+    /// What was learnt.
+    Knowledge,
+    /// Messages that their consumer could not read.
+    DeadLetters,
+}
+
+impl Topic {
+    /// Every topic.
+    pub const ALL: [Self; 5] =
+        [Self::Errors, Self::Fixes, Self::FixStatus, Self::Knowledge, Self::DeadLetters];
+
+    /// Its name, with the version of its format.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Errors => "hephaestus.errors.v1",
+            Self::Fixes => "hephaestus.fixes.v1",
+            Self::FixStatus => "hephaestus.fix-status.v1",
+            Self::Knowledge => "hephaestus.knowledge.v1",
+            Self::DeadLetters => "hephaestus.dlq.v1",
+        }
+    }
+}
+
+impl std::fmt::Display for Topic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}

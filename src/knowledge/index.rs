@@ -1,0 +1,214 @@
+//! The heads of all groups and suggestions, in memory: pure.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::generations::Generations;
+use crate::domain::{
+    Decision, ErrorGroup, Fingerprint, GroupRecord, GroupStatus, Occurrences, Severity, SuggestionId,
+    SuggestionRecord, SuggestionStatus,
+};
+use crate::domain::{ErrorEvent, FileChange, OperationalFinding, Suggestion};
+
+/// Everything that is kept in memory.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    pub(super) groups: HashMap<Fingerprint, GroupHead>,
+    /// By sequence.
+    pub(super) suggestions: BTreeMap<u64, SuggestionHead>,
+    pub(super) sequences: HashMap<SuggestionId, u64>,
+    /// The highest sequence that was ever given.
+    pub(super) last_sequence: u64,
+    pub(super) generations: Generations,
+}
+
+/// The part of a group that changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct GroupHead {
+    pub(super) severity: Severity,
+    pub(super) count: u64,
+    pub(super) first_seen: Timestamp,
+    pub(super) last_seen: Timestamp,
+    /// Whether the event in the body has a trace.
+    pub(super) has_trace: bool,
+    pub(super) status: GroupStatus,
+    pub(super) attempts: u32,
+    pub(super) attempted_at: Option<Timestamp>,
+    /// When an occurrence was last applied, by our own clock: what a log says of its time may be anything.
+    pub(super) applied_at: Timestamp,
+}
+
+/// The part of a group that hardly ever changes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct GroupBody {
+    pub(super) service: String,
+    pub(super) first: ErrorEvent,
+    pub(super) remedy: Option<OperationalFinding>,
+}
+
+/// The part of a suggestion that changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct SuggestionHead {
+    pub(super) id: SuggestionId,
+    pub(super) created_at: Timestamp,
+    pub(super) status: SuggestionStatus,
+    pub(super) decision: Option<Decision>,
+    /// Whether there is something to approve.
+    pub(super) has_patch: bool,
+}
+
+/// The suggestion itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct SuggestionBody {
+    pub(super) suggestion: Suggestion,
+    pub(super) changes: Vec<FileChange>,
+}
+
+/// Which groups to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GroupFilter {
+    /// Only those of this status.
+    pub status: Option<GroupStatus>,
+    /// Only those at least so bad.
+    pub severity: Option<Severity>,
+}
+
+/// In which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GroupOrder {
+    /// The worst first, then the most frequent, then by fingerprint.
+    #[default]
+    Worst,
+    /// The one that was seen last first, then by fingerprint.
+    Recent,
+}
+
+/// How often something has changed, for those who wait for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Revision {
+    /// Rises with every change.
+    pub changes: u64,
+    /// The sequence of the latest suggestion; 0 before the first.
+    pub last_sequence: u64,
+}
+
+impl GroupHead {
+    /// The head of the group that these occurrences begin.
+    pub(super) fn of(first: &Occurrences, now: Timestamp) -> Self {
+        Self {
+            severity: first.event.severity,
+            count: first.count.get(),
+            first_seen: first.first_seen,
+            last_seen: first.last_seen,
+            has_trace: first.event.trace.is_some(),
+            status: GroupStatus::New,
+            attempts: 0,
+            attempted_at: None,
+            applied_at: now,
+        }
+    }
+
+    /// Counts further ones; the same as [`ErrorGroup::extend`]. Tells whether their event is the better
+    /// example: the first with a trace.
+    pub(super) fn extend(&mut self, more: &Occurrences, now: Timestamp) -> bool {
+        self.severity = self.severity.max(more.event.severity);
+        self.count = self.count.saturating_add(more.count.get());
+        self.first_seen = self.first_seen.min(more.first_seen);
+        self.last_seen = self.last_seen.max(more.last_seen);
+        self.applied_at = self.applied_at.max(now);
+        let is_better = !self.has_trace && more.event.trace.is_some();
+        self.has_trace |= is_better;
+        is_better
+    }
+
+    pub(super) fn record(self, fingerprint: Fingerprint, body: GroupBody) -> GroupRecord {
+        let group = ErrorGroup {
+            fingerprint,
+            severity: self.severity,
+            count: self.count,
+            first_seen: Some(self.first_seen),
+            last_seen: Some(self.last_seen),
+            first: body.first,
+        };
+        GroupRecord {
+            group,
+            service: body.service,
+            status: self.status,
+            attempts: self.attempts,
+            attempted_at: self.attempted_at,
+            remedy: body.remedy,
+        }
+    }
+}
+
+impl SuggestionHead {
+    pub(super) fn record(self, sequence: u64, body: SuggestionBody) -> SuggestionRecord {
+        SuggestionRecord {
+            id: self.id,
+            sequence,
+            created_at: self.created_at,
+            status: self.status,
+            decision: self.decision,
+            suggestion: body.suggestion,
+            changes: body.changes,
+        }
+    }
+}
+
+impl Index {
+    /// The groups that pass a filter, in an order, as many as wanted.
+    pub(super) fn listed(
+        &self,
+        passes: impl Fn(&Fingerprint, &GroupHead) -> bool,
+        order: GroupOrder,
+        limit: usize,
+    ) -> Vec<Fingerprint> {
+        let passing = self.groups.iter().filter(|(fingerprint, head)| passes(fingerprint, head));
+        match order {
+            GroupOrder::Worst => first(passing, limit, |head| (Reverse(head.severity), Reverse(head.count))),
+            GroupOrder::Recent => first(passing, limit, |head| Reverse(head.last_seen)),
+        }
+    }
+
+    pub(super) fn add_suggestion(&mut self, sequence: u64, head: SuggestionHead) {
+        self.last_sequence = self.last_sequence.max(sequence);
+        self.sequences.insert(head.id, sequence);
+        self.suggestions.insert(sequence, head);
+    }
+
+    pub(super) fn remove_suggestion(&mut self, sequence: u64) {
+        if let Some(head) = self.suggestions.remove(&sequence) {
+            self.sequences.remove(&head.id);
+        }
+    }
+
+    /// The suggestions for a group.
+    pub(super) fn suggestions_for(&self, fingerprint: Fingerprint) -> impl Iterator<Item = u64> {
+        let attempts = self.groups.get(&fingerprint).map_or(0, |head| head.attempts);
+        (1..=attempts).filter_map(move |attempt| self.sequences.get(&SuggestionId { fingerprint, attempt }).copied())
+    }
+}
+
+impl GroupFilter {
+    pub(super) fn passes(self, head: &GroupHead) -> bool {
+        self.status.is_none_or(|status| head.status == status)
+            && self.severity.is_none_or(|severity| head.severity >= severity)
+    }
+}
+
+fn first<'a, K: Ord>(
+    groups: impl Iterator<Item = (&'a Fingerprint, &'a GroupHead)>,
+    limit: usize,
+    rank: impl Fn(&GroupHead) -> K,
+) -> Vec<Fingerprint> {
+    let mut ranked: Vec<_> = groups.map(|(fingerprint, head)| (rank(head), *fingerprint)).collect();
+    if limit < ranked.len() && limit > 0 {
+        ranked.select_nth_unstable(limit - 1);
+    }
+    ranked.truncate(limit);
+    ranked.sort_unstable();
+    ranked.into_iter().map(|(_, fingerprint)| fingerprint).collect()
+}

@@ -1,0 +1,148 @@
+//! What is remembered: groups with their exact counts, suggestions, what a person decided, and which
+//! events were counted already. A RocksDB of its own.
+//!
+//! # Exact counts
+//!
+//! [`Knowledge::apply`] counts a batch of occurrences and writes, in one synced batch, the counts it
+//! changed, the ids it counted and the position of the consumer. So either all of it happened or nothing,
+//! and an id that comes again (from the bus, or read again from a log after a crash) changes nothing.
+//!
+//! Ids are forgotten by age. Age is time in which somebody was running: an event that is published again
+//! after a week of standstill is still recognised, and a clock that jumps makes nothing forgotten at once.
+//! See `generations`.
+//!
+//! # Heads and bodies
+//!
+//! What changes often or decides on order (counts, times, status) is the *head* of a group or suggestion:
+//! a small record that is kept in memory as well. The first event, the patch and the evidence are the
+//! *body*, which is written once and read when somebody asks. So a storm rewrites a few hundred bytes, and
+//! lists are made without reading a disk. A group costs about 300 bytes of memory.
+//!
+//! # Who may do what
+//!
+//! [`View`] reads: from a running instance, or from the folder while none runs. [`Knowledge`] also
+//! writes; there is one in one process. All calls block for as long as the disk takes, so async code
+//! calls them on a blocking thread. `now` is always an argument.
+//!
+//! # Failed writes
+//!
+//! After a failed write (no space left) nothing has changed for any reader, and the caller may repeat
+//! the call: the database is opened anew and read again first, and whatever had reached the disk
+//! after all is recognised as done.
+
+mod apply;
+mod attempts;
+mod cleanup;
+mod config;
+mod database;
+mod error;
+mod generations;
+mod index;
+mod schema;
+mod suggestions;
+mod view;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+pub use apply::{Applied, Change, Position};
+pub use attempts::AttemptEnd;
+pub use cleanup::Removed;
+pub use config::Config;
+pub use database::DatabaseError;
+pub use error::Error;
+pub use index::{GroupFilter, GroupOrder, Revision};
+pub use suggestions::Choice;
+pub use view::View;
+
+use crate::domain::Fingerprint;
+use database::{Access, Database};
+use index::Index;
+
+/// What is remembered, and the one way to change it. Clones are the same memory.
+#[derive(Debug, Clone)]
+pub struct Knowledge {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    view: View,
+    config: Config,
+    writing: Mutex<Writing>,
+}
+
+/// Whoever holds it is the one who writes.
+#[derive(Debug, Default)]
+struct Writing {
+    /// The groups this process has begun to work on.
+    begun: HashSet<Fingerprint>,
+    /// When something was last applied or cleaned up by this process.
+    last_now: Option<Timestamp>,
+}
+
+impl Knowledge {
+    /// Opens what is remembered in a folder; begins anew where there is nothing.
+    ///
+    /// # Errors
+    /// The database is in use, damaged, of a newer version, or cannot be written.
+    pub fn open(folder: &Path, config: &Config) -> Result<Self, Error> {
+        let database = Database::open(folder, &schema::SCHEMA)?;
+        let view = View::new(database)?;
+        let inner = Inner { view, config: *config, writing: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// What everybody may see.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        &self.inner.view
+    }
+
+    /// Closes the database, whoever still has a handle. Nothing needs to be written for that.
+    pub fn close(&self) {
+        let _writing = self.lock();
+        self.database().close();
+    }
+
+    fn database(&self) -> &Database {
+        self.inner.view.database()
+    }
+
+    fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writing> {
+        self.inner.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Becomes the one who writes. After a failed write the database is opened and read again first.
+    fn begin(&self) -> Result<MutexGuard<'_, Writing>, Error> {
+        let writing = self.lock();
+        if self.database().is_broken() {
+            self.database().reopen()?;
+            let index = schema::load(self.database())?;
+            self.view().change(|current| *current = index);
+            tracing::warn!("knowledge can be written again; nothing was lost");
+        }
+        Ok(writing)
+    }
+
+    /// Writes a batch, and then shows it to readers.
+    fn write(
+        &self,
+        fill: impl Fn(&Access<'_>, &mut rocksdb::WriteBatch) -> Result<(), DatabaseError>,
+        show: impl FnOnce(&mut Index),
+    ) -> Result<(), Error> {
+        self.database().write(fill)?;
+        self.view().change(show);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! What goes wrong around the database.
+
+use std::process::Command;
+
+use super::*;
+
+fn refusal(folder: &Path) -> String {
+    Knowledge::open(folder, &Config::default()).unwrap_err().to_string()
+}
+
+#[test]
+fn one_process_writes_and_others_read_when_it_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(View::open(folder.path()).unwrap_err().to_string().contains("nothing has run on this state directory"));
+    let knowledge = open(folder.path());
+    apply(&knowledge, 1, vec![seen(1, 10, 3)]);
+    let running = format!("a Hephaestus is running on this state directory (process {})", std::process::id());
+    for refused in [refusal(folder.path()), View::open(folder.path()).unwrap_err().to_string()] {
+        assert!(refused.starts_with(&running), "{refused}");
+    }
+    apply(&knowledge, 2, vec![seen(1, 20, 3)]);
+    knowledge.close();
+    assert!(knowledge.apply(&position(3), vec![seen(1, 30, 1)], at(0)).is_err(), "closed is closed");
+    let view = View::open(folder.path()).unwrap();
+    assert!(view.group(print(1)).unwrap().unwrap().group.count == 6);
+    assert!(View::open(folder.path()).is_ok(), "any number may read");
+}
+
+#[test]
+fn a_damaged_or_newer_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("knowledge");
+    apply(&open(&path), 1, vec![seen(1, 10, 3)]);
+    let good = fs::read(path.join("CURRENT")).unwrap();
+    fs::write(path.join("CURRENT"), "garbage").unwrap();
+    let refused = refusal(&path);
+    assert!(refused.contains("is damaged") && refused.contains("the groups, their counts"), "{refused}");
+    fs::write(path.join("CURRENT"), good).unwrap();
+
+    let tamper = |family: &str, key: &[u8], value: &[u8]| {
+        let options = rocksdb::Options::default();
+        let names = rocksdb::DB::list_cf(&options, &path).unwrap();
+        let db = rocksdb::DB::open_cf(&options, &path, &names).unwrap();
+        db.put_cf(db.cf_handle(family).unwrap(), key, value).unwrap();
+    };
+    for (value, expected) in
+        [(&b"\x01{\"cou"[..], "a record of its groups makes no sense"), (b"", "has no version"), (b"\x02{}", "has format 2")]
+    {
+        tamper("groups", print(9).as_bytes(), value);
+        for refused in [refusal(&path), View::open(&path).unwrap_err().to_string()] {
+            assert!(refused.contains(expected) && refused.contains(path.to_str().unwrap()), "{refused}");
+        }
+    }
+    tamper("default", b"version", &[7]);
+    assert!(refusal(&path).contains("has format 7, and this program knows up to 1"));
+}
+
+#[test]
+fn a_damaged_body_is_told_and_the_rest_is_readable() {
+    let folder = tempfile::tempdir().unwrap();
+    apply(&open(folder.path()), 1, vec![seen(1, 10, 3), seen(2, 20, 1)]);
+    let options = rocksdb::Options::default();
+    let names = rocksdb::DB::list_cf(&options, folder.path()).unwrap();
+    let db = rocksdb::DB::open_cf(&options, folder.path(), &names).unwrap();
+    db.put_cf(db.cf_handle("group-bodies").unwrap(), print(1).as_bytes(), b"\x01[]").unwrap();
+    drop(db);
+    let view = View::open(folder.path()).unwrap();
+    assert!(view.group(print(1)).unwrap_err().to_string().contains("is damaged"));
+    assert_eq!(view.group(print(2)).unwrap().unwrap().group.count, 1);
+}
+
+#[test]
+fn a_full_disk_changes_nothing_and_the_same_batch_succeeds_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let mount = ["-t", "tmpfs", "-o", "size=24m", "tmpfs"];
+    if !Command::new("mount").args(mount).arg(folder.path()).output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: this user may not mount a tmpfs, so there is no disk to fill");
+        return;
+    }
+    let knowledge = open(&folder.path().join("knowledge"));
+    apply(&knowledge, 1, vec![seen(1, 1, 1)]);
+    let ballast = folder.path().join("ballast");
+    let file = fs::File::create(&ballast).unwrap();
+    let mut chunk = 1 << 20;
+    while chunk > 0 {
+        if std::io::Write::write_all(&mut &file, &vec![0; chunk]).is_err() {
+            chunk /= 2;
+        }
+    }
+    drop(file);
+    let heavy = |start: u64| {
+        let mut occurrences = seen(2, start, 1);
+        occurrences.event.keys.site = Fingerprint::from_bytes(std::array::from_fn(|_| start.to_be_bytes()[7]));
+        // Random enough that compression does not help.
+        occurrences.event.sample = (0..20_000_u64).map(|i| char::from(33 + ((i * i * (start + 7)) >> 5) as u8 % 90)).collect();
+        vec![occurrences]
+    };
+    let mut start = 3;
+    let error = loop {
+        match knowledge.apply(&position(start), heavy(start), at(0)) {
+            Ok(_) => start += 1,
+            Err(error) => break error,
+        }
+        assert!(start < 250, "a disk without space took everything");
+    };
+    assert!(error.is_retryable(), "{error}");
+    let before = knowledge.view().groups(GroupFilter::default(), GroupOrder::Worst, 1_000).map(|groups| groups.len());
+    if let Ok(before) = before {
+        assert_eq!(before as u64, start - 2);
+    }
+    fs::remove_file(ballast).unwrap();
+    for _ in 0..2 {
+        knowledge.apply(&position(start), heavy(start), at(0)).unwrap();
+    }
+    assert_eq!(knowledge.view().group_counts()[&GroupStatus::New] as u64, start - 1);
+    let last = Fingerprint::from_bytes([start.to_be_bytes()[7]; 16]);
+    assert_eq!(knowledge.view().group(last).unwrap().unwrap().group.count, 1);
+    drop(knowledge);
+    drop(Command::new("umount").arg("-l").arg(folder.path()).output());
+}

@@ -1,0 +1,344 @@
+//! The real database on a real disk.
+
+mod faults;
+mod model;
+
+use std::collections::HashSet;
+use std::fs;
+use std::num::NonZeroU64;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::*;
+use crate::domain::{
+    Class, Decision, ErrorEvent, EventId, Evidence, FileId, FingerprintKeys, GroupRecord, GroupStatus,
+    Language, Occurrences, OperationalFinding, ProducerId, Severity, Span, Suggestion, SuggestionId,
+    SuggestionStatus, Trace, TraceKind, VerdictKind,
+};
+
+const DAY: u64 = 86_400;
+const NO_PAUSE: Duration = Duration::ZERO;
+
+fn open(folder: &Path) -> Knowledge {
+    Knowledge::open(folder, &Config::default()).unwrap()
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+}
+
+fn print(group: u8) -> Fingerprint {
+    Fingerprint::from_bytes([group; 16])
+}
+
+fn severity(group: u8) -> Severity {
+    Severity::ALL[usize::from(group) % 4]
+}
+
+/// Occurrences of a group, at a place.
+fn seen(group: u8, start: u64, count: u64) -> Occurrences {
+    let keys = FingerprintKeys { site: print(group), path: print(group), exact: print(group) };
+    // Only some carry a trace.
+    let trace = start.is_multiple_of(3).then(|| Trace {
+        kind: TraceKind::Panic,
+        frames: Vec::new(),
+        created_by: None,
+        fault_address: Some(start),
+    });
+    let time = at(i64::try_from(start % 1_000).unwrap());
+    let span = Span { start, end: start + 10 };
+    Occurrences {
+        id: EventId {
+            producer: ProducerId::from_bytes([1; 16]),
+            file: FileId::from_bytes([2; 16]),
+            start,
+        },
+        service: "shop".into(),
+        count: NonZeroU64::new(count).unwrap(),
+        span,
+        first_seen: time,
+        last_seen: time + SignedDuration::from_secs(5),
+        event: ErrorEvent {
+            keys,
+            class: Class::NilMapWrite,
+            severity: severity(group),
+            language: Language::Go,
+            message: format!("message at {start}"),
+            title: "title".into(),
+            trace,
+            time: Some(time),
+            attributes: Vec::new(),
+            sample: "sample".into(),
+            span,
+        },
+    }
+}
+
+fn position(next: u64) -> Position {
+    Position { topic: "hephaestus.errors.v1".into(), partition: 0, next }
+}
+
+fn apply(knowledge: &Knowledge, next: u64, batch: Vec<Occurrences>) -> Applied {
+    knowledge.apply(&position(next), batch, at(0)).unwrap()
+}
+
+fn suggestion(id: SuggestionId, patch: Option<&str>) -> Suggestion {
+    Suggestion {
+        fingerprint: id.fingerprint,
+        class: Class::NilMapWrite,
+        title: "title".into(),
+        count: 1,
+        diagnosis: "why".into(),
+        locations: Vec::new(),
+        reproduced: true,
+        reproducer: None,
+        search: "at once".into(),
+        verdict: VerdictKind::Proven,
+        reason: "it holds".into(),
+        provenance: Some("rule".into()),
+        rule: None,
+        explanation: None,
+        masks: false,
+        patch: patch.map(str::to_owned),
+        evidence: Evidence::default(),
+        seconds: 1.5,
+    }
+}
+
+fn by(who: &str) -> Decision {
+    Decision { by: who.into(), at: at(9), note: None }
+}
+
+fn status(knowledge: &Knowledge, group: u8) -> GroupStatus {
+    knowledge.view().group(print(group)).unwrap().unwrap().status
+}
+
+fn due(knowledge: &Knowledge) -> Vec<Fingerprint> {
+    knowledge.next_to_work_on(10, &HashSet::new(), NO_PAUSE, at(0))
+}
+
+/// Works on a group up to a suggestion with a patch.
+fn suggest(knowledge: &Knowledge, group: u8) -> SuggestionId {
+    let id = knowledge.begin_attempt(print(group)).unwrap();
+    knowledge.record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), at(1)).unwrap();
+    id
+}
+
+/// What a crash would leave: the files as they are, while the database is in use.
+fn crash_copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn an_id_counts_once_within_a_batch_across_batches_and_across_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let knowledge = open(folder.path());
+    let applied = apply(&knowledge, 3, vec![seen(1, 10, 1), seen(1, 20, 5), seen(1, 10, 1)]);
+    assert_eq!(applied.changes, [Change { fingerprint: print(1), is_new: true, added: 6 }]);
+    assert_eq!(applied.duplicates, 1);
+    drop(knowledge);
+    let knowledge = open(folder.path());
+    let again = apply(&knowledge, 5, vec![seen(1, 20, 5), seen(1, 30, 2), seen(2, 40, 1)]);
+    assert_eq!(
+        again.changes,
+        [
+            Change { fingerprint: print(1), is_new: false, added: 2 },
+            Change { fingerprint: print(2), is_new: true, added: 1 }
+        ]
+    );
+    assert_eq!(again.duplicates, 1);
+    assert_eq!(knowledge.view().group(print(1)).unwrap().unwrap().group.count, 8);
+    assert_eq!(knowledge.view().position("hephaestus.errors.v1", 0).unwrap(), Some(5));
+    assert_eq!(knowledge.view().position("hephaestus.errors.v1", 1).unwrap(), None);
+}
+
+#[test]
+fn an_id_is_recognised_after_a_long_standstill_and_forgotten_after_a_long_run() {
+    let folder = tempfile::tempdir().unwrap();
+    apply(&open(folder.path()), 1, vec![seen(1, 10, 1)]);
+    let knowledge = open(folder.path());
+    let month = i64::try_from(30 * DAY).unwrap();
+    knowledge.cleanup(at(month)).unwrap();
+    let late = knowledge.apply(&position(1), vec![seen(1, 10, 1)], at(month)).unwrap();
+    assert_eq!(late.duplicates, 1, "nobody ran meanwhile");
+    for hour in 0..24 * 9 {
+        knowledge.cleanup(at(month + hour * 3_600)).unwrap();
+    }
+    let applied = knowledge.apply(&position(1), vec![seen(1, 10, 1)], at(2 * month)).unwrap();
+    assert_eq!(applied.duplicates, 0);
+}
+
+#[test]
+fn groups_come_worst_first_and_filtered() {
+    let folder = tempfile::tempdir().unwrap();
+    let knowledge = open(folder.path());
+    // 3 and 7 are critical, 2 and 6 high, 1 medium.
+    let batch = [(1, 100), (2, 5), (3, 2), (6, 9), (7, 2)];
+    apply(&knowledge, 1, batch.iter().map(|(group, count)| seen(*group, u64::from(*group), *count)).collect());
+    let prints = |records: Vec<GroupRecord>| -> Vec<u8> {
+        records.iter().map(|record| record.group.fingerprint.as_bytes()[0]).collect()
+    };
+    let view = knowledge.view();
+    let list = |filter, order, limit| prints(view.groups(filter, order, limit).unwrap());
+    assert_eq!(list(GroupFilter::default(), GroupOrder::Worst, 10), [3, 7, 6, 2, 1]);
+    assert_eq!(list(GroupFilter::default(), GroupOrder::Worst, 2), [3, 7]);
+    assert_eq!(list(GroupFilter::default(), GroupOrder::Recent, 2), [7, 6]);
+    assert_eq!(list(GroupFilter::default(), GroupOrder::Worst, 0), Vec::<u8>::new());
+    let high = GroupFilter { severity: Some(Severity::High), ..GroupFilter::default() };
+    assert_eq!(list(high, GroupOrder::Worst, 10), [3, 7, 6, 2]);
+    suggest(&knowledge, 6);
+    let suggested = GroupFilter { status: Some(GroupStatus::Suggested), ..GroupFilter::default() };
+    assert_eq!(list(suggested, GroupOrder::Worst, 10), [6]);
+    assert_eq!(due(&knowledge), [3, 7, 2, 1].map(print));
+    assert_eq!(knowledge.next_to_work_on(1, &HashSet::from([print(3)]), NO_PAUSE, at(0)), [print(7)]);
+    assert_eq!(view.group_counts()[&GroupStatus::New], 4);
+}
+
+#[test]
+fn an_attempt_that_a_crash_broke_off_is_taken_up_and_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let knowledge = open(folder.path());
+    apply(&knowledge, 1, vec![seen(1, 10, 1)]);
+    let id = knowledge.begin_attempt(print(1)).unwrap();
+    assert_eq!(id.to_string(), format!("{}-1", print(1)));
+    assert_eq!((due(&knowledge), status(&knowledge, 1)), (vec![], GroupStatus::Working));
+    assert!(matches!(knowledge.begin_attempt(print(1)), Err(Error::NothingToDo(_))));
+    drop(knowledge);
+    let knowledge = open(folder.path());
+    assert_eq!(due(&knowledge), [print(1)]);
+    assert_eq!(knowledge.begin_attempt(print(1)).unwrap(), id);
+    assert_eq!(due(&knowledge), []);
+    knowledge.end_attempt(id, AttemptEnd::Retry, at(100)).unwrap();
+    let pause = Duration::from_secs(60);
+    assert_eq!(knowledge.next_to_work_on(9, &HashSet::new(), pause, at(159)), []);
+    assert_eq!(knowledge.next_to_work_on(9, &HashSet::new(), pause, at(160)), [print(1)]);
+    assert_eq!(knowledge.next_to_work_on(9, &HashSet::new(), pause, at(-500)), [print(1)], "the clock jumped");
+    let second = knowledge.begin_attempt(print(1)).unwrap();
+    assert_eq!(second.attempt, 2);
+    assert!(matches!(knowledge.end_attempt(id, AttemptEnd::GiveUp, at(0)), Err(Error::NotGoingOn(_))));
+    knowledge.end_attempt(second, AttemptEnd::GiveUp, at(200)).unwrap();
+    assert_eq!((status(&knowledge, 1), due(&knowledge)), (GroupStatus::Unresolved, vec![]));
+}
+
+#[test]
+fn an_attempt_gives_one_suggestion_and_sequences_have_no_gaps() {
+    let folder = tempfile::tempdir().unwrap();
+    let knowledge = open(folder.path());
+    apply(&knowledge, 1, (1..=3).map(|group| seen(group, u64::from(group), 1)).collect());
+    let news = knowledge.view().subscribe();
+    let first = suggest(&knowledge, 1);
+    assert!(news.has_changed().unwrap() && news.borrow().last_sequence == 1);
+    let again = knowledge.record_suggestion(first, suggestion(first, Some("other")), Vec::new(), at(5)).unwrap();
+    assert_eq!((again.sequence, again.suggestion.patch.as_deref()), (1, Some("diff")));
+    let second = suggest(&knowledge, 2);
+    drop(knowledge);
+    let knowledge = open(folder.path());
+    let third = knowledge.begin_attempt(print(3)).unwrap();
+    knowledge.record_suggestion(third, suggestion(third, None), Vec::new(), at(5)).unwrap();
+    assert_eq!(status(&knowledge, 3), GroupStatus::Unresolved);
+    let view = knowledge.view();
+    let ids = |after| -> Vec<_> {
+        view.suggestions_after(after, 10).unwrap().iter().map(|it| (it.sequence, it.id)).collect()
+    };
+    assert_eq!(ids(0), [(1, first), (2, second), (3, third)]);
+    assert_eq!(ids(2), [(3, third)]);
+    assert_eq!(ids(u64::MAX), []);
+    assert_eq!(view.suggestions(None, 2).unwrap().iter().map(|it| it.sequence).collect::<Vec<_>>(), [3, 2]);
+    assert_eq!(view.suggestion(second).unwrap().unwrap().suggestion, suggestion(second, Some("diff")));
+}
+
+#[test]
+fn a_decision_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let knowledge = open(folder.path());
+    apply(&knowledge, 1, (1..=3).map(|group| seen(group, u64::from(group), 1)).collect());
+    let (first, second) = (suggest(&knowledge, 1), suggest(&knowledge, 2));
+    let approved = knowledge.decide(first, Choice::Approve, by("ada")).unwrap();
+    assert_eq!((approved.status, approved.decision), (SuggestionStatus::Approved, Some(by("ada"))));
+    let again = knowledge.decide(first, Choice::Approve, by("bob")).unwrap();
+    assert_eq!(again.decision, Some(by("ada")), "the first word counts");
+    let refused = knowledge.decide(first, Choice::Reject, by("bob")).unwrap_err().to_string();
+    assert!(refused.contains("was approved by ada at 2023") && refused.contains(&first.to_string()), "{refused}");
+    knowledge.decide(second, Choice::Reject, by("bob")).unwrap();
+    assert_eq!((status(&knowledge, 1), status(&knowledge, 2)), (GroupStatus::Approved, GroupStatus::Unresolved));
+    let unknown = SuggestionId { attempt: 7, ..first };
+    assert!(matches!(knowledge.decide(unknown, Choice::Reject, by("x")), Err(Error::UnknownSuggestion(_))));
+    let third = knowledge.begin_attempt(print(3)).unwrap();
+    knowledge.record_suggestion(third, suggestion(third, None), Vec::new(), at(5)).unwrap();
+    assert!(matches!(knowledge.decide(third, Choice::Approve, by("x")), Err(Error::NoPatch(_))));
+    drop(knowledge);
+    let view = View::open(folder.path()).unwrap();
+    let statuses = |status| view.suggestions(Some(status), 9).unwrap().iter().map(|it| it.id).collect::<Vec<_>>();
+    assert_eq!(statuses(SuggestionStatus::Approved), [first]);
+    assert_eq!(statuses(SuggestionStatus::Rejected), [second]);
+    assert_eq!(statuses(SuggestionStatus::Open), [third]);
+}
+
+#[test]
+fn an_operational_group_gets_its_remedy_and_no_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let knowledge = open(folder.path());
+    apply(&knowledge, 1, vec![seen(1, 10, 1)]);
+    let finding = OperationalFinding {
+        fingerprint: print(1),
+        class: Class::DiskFull,
+        title: "disk full".into(),
+        count: 1,
+        diagnosis: "no space".into(),
+        remedy: "make space".into(),
+        locations: Vec::new(),
+    };
+    knowledge.record_operational(finding.clone(), at(0)).unwrap();
+    apply(&knowledge, 2, vec![seen(1, 12, 4)]);
+    drop(knowledge);
+    let knowledge = open(folder.path());
+    let record = knowledge.view().group(print(1)).unwrap().unwrap();
+    assert_eq!((record.status, record.remedy, record.group.count), (GroupStatus::Operational, Some(finding), 5));
+    assert_eq!(due(&knowledge), []);
+}
+
+#[test]
+fn old_groups_go_with_their_suggestions_and_begin_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config { retention_period: Duration::from_secs(DAY), max_entries: 2, ..Config::default() };
+    let knowledge = Knowledge::open(folder.path(), &config).unwrap();
+    for group in 1..=5 {
+        let now = at(i64::from(group));
+        knowledge.apply(&position(1), vec![seen(group, u64::from(group), 1)], now).unwrap();
+    }
+    let open = suggest(&knowledge, 1);
+    assert_eq!(knowledge.cleanup(at(-1_000_000)).unwrap().groups, 3, "whatever the clock says");
+    let left = |knowledge: &Knowledge| -> Vec<u8> {
+        let groups = knowledge.view().groups(GroupFilter::default(), GroupOrder::Recent, 10).unwrap();
+        groups.iter().map(|record| record.group.fingerprint.as_bytes()[0]).collect()
+    };
+    assert_eq!(left(&knowledge), [5, 1], "the oldest go, but not the one with an open suggestion");
+    let day = i64::try_from(DAY).unwrap();
+    assert_eq!(knowledge.cleanup(at(day + 3)).unwrap(), Removed { groups: 1, suggestions: 1 });
+    assert_eq!((left(&knowledge), knowledge.view().suggestion(open).unwrap()), (vec![5], None));
+    assert!(matches!(knowledge.decide(open, Choice::Approve, by("x")), Err(Error::UnknownSuggestion(_))));
+    apply(&knowledge, 9, vec![seen(1, 77, 2)]);
+    assert_eq!(knowledge.view().group(print(1)).unwrap().unwrap().group.count, 2);
+    let id = suggest(&knowledge, 1);
+    assert_eq!(knowledge.view().suggestion(id).unwrap().unwrap().sequence, 2, "no sequence is given twice");
+    drop(knowledge);
+    let knowledge = Knowledge::open(folder.path(), &config).unwrap();
+    assert_eq!(left(&knowledge), [1, 5]);
+}
+
+#[test]
+fn a_flood_of_new_groups_is_bounded_between_cleanups() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config { max_entries: 10, ..Config::default() };
+    let knowledge = Knowledge::open(folder.path(), &config).unwrap();
+    for group in 1..=200 {
+        apply(&knowledge, 1, vec![seen(group, u64::from(group), 1)]);
+        assert!(knowledge.view().group_counts().values().sum::<usize>() <= 27);
+    }
+}
