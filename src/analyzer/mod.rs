@@ -75,6 +75,12 @@ pub enum Error {
     },
 }
 
+/// How many patterns are built in.
+#[must_use]
+pub const fn built_in_patterns() -> usize {
+    gate::patterns::BUILT_IN.len()
+}
+
 /// Finds error events. Built once from a configuration, shared by any number of streams.
 #[derive(Clone)]
 pub struct Analyzer {

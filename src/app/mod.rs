@@ -1,11 +1,14 @@
 //! The only place that knows all rooms: one file a role. A role builds what it needs from the
 //! configuration, joins it, and gives plain values back.
 
+pub mod about;
 mod evidence;
 pub mod examination;
 pub mod fix;
 mod parts;
+pub mod review;
 mod scan;
 pub mod service;
 
+pub use parts::server;
 pub use scan::{Scan, ScanStats, Scanned, Step};

@@ -10,7 +10,7 @@ use crate::sandbox::go::GoToolchain;
 use crate::sandbox::{self, Sandbox};
 use crate::analyzer::Pace;
 use crate::collector::tail;
-use crate::{analyzer, bus, knowledge, repository, validator};
+use crate::{analyzer, bus, knowledge, repository, server, validator};
 
 /// How errors are found in logs.
 pub(super) fn analyzer(config: &Config) -> analyzer::Config {
@@ -112,6 +112,32 @@ pub(super) fn sandbox(config: &Config) -> sandbox::Config {
         file_bytes: config.sandbox.file_size.bytes(),
         disk_bytes: config.sandbox.disk.bytes(),
         ..sandbox::Config::default()
+    }
+}
+
+/// What is remembered, and how long.
+pub(super) fn knowledge(config: &Config) -> knowledge::Config {
+    knowledge::Config {
+        max_entries: usize::try_from(config.knowledge.max_entries).unwrap_or(usize::MAX),
+        retention_period: config.knowledge.retention_period.get(),
+        ..knowledge::Config::default()
+    }
+}
+
+/// Where it is remembered.
+pub(super) fn knowledge_dir(config: &Config) -> PathBuf {
+    config.knowledge.storage_path.clone().unwrap_or_else(|| config.state_dir.join("knowledge"))
+}
+
+/// How the server works.
+#[must_use]
+pub fn server(config: &Config) -> server::Config {
+    server::Config {
+        listen: config.server.listen,
+        state_dir: config.state_dir.clone(),
+        token: config.server.token.as_ref().map(|token| server::Token::new(token.expose())),
+        max_connections: as_usize(config.server.max_connections),
+        request_timeout: config.server.request_timeout.get(),
     }
 }
 

@@ -3,21 +3,29 @@
 //! Data goes to standard output, everything else to standard error. What a command answers becomes an
 //! exit code in one place, `exit`.
 
+mod completions;
 mod config;
 mod doctor;
 mod exit;
+mod explain;
 mod fix;
+mod groups;
+mod man;
 mod progress;
 mod render;
 mod scan;
+mod suggestions;
+mod version;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use exit::Exit;
 
+use crate::app::review::Limit;
 use crate::config::{Environment, Loaded, process_environment};
 use crate::telemetry::{self, LogFormat, LogLevel, LogOptions};
 
@@ -26,6 +34,9 @@ Examples:
   hephaestus scan app.log                  which errors are in my log?
   hephaestus fix --repo . --log app.log    what mends them, and does it hold?
   hephaestus doctor                        can this machine prove fixes?
+  hephaestus groups list                   which errors were seen while it ran?
+  hephaestus explain FINGERPRINT           what is this one, and what do I do?
+  hephaestus suggestions approve ID        I want this patch
   hephaestus config check                  is my configuration right?
   hephaestus config show --format json     what holds in the end, secrets left out
 
@@ -101,7 +112,25 @@ enum Command {
     Fix(fix::FixArgs),
     Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
+    Groups(groups::GroupsCommand),
+    #[command(subcommand)]
+    Suggestions(suggestions::SuggestionsCommand),
+    Explain(explain::ExplainArgs),
+    #[command(subcommand)]
     Config(config::ConfigCommand),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+    Version(version::VersionArgs),
+}
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
 }
 
 /// The whole program: reads the arguments of this process, runs, and says how it ended.
@@ -125,6 +154,14 @@ impl Cli {
             Command::Config(command) => command.run(loaded, environment),
             Command::Fix(args) => args.run(&loaded?.config, &mut anstream::stdout().lock()),
             Command::Doctor(args) => args.run(&loaded?.config, &mut anstream::stdout().lock()),
+            Command::Groups(command) => command.run(&loaded?.config, &mut anstream::stdout().lock()),
+            Command::Suggestions(command) => {
+                command.run(&loaded?.config, environment, &mut anstream::stdout().lock())
+            }
+            Command::Explain(args) => args.run(&loaded?.config, &mut anstream::stdout().lock()),
+            Command::Completions(args) => args.run(&mut anstream::stdout().lock()),
+            Command::Man(args) => args.run(&mut anstream::stdout().lock()),
+            Command::Version(args) => args.run(&mut anstream::stdout().lock()),
         }
     }
 }
@@ -153,6 +190,24 @@ impl Color {
         }
         .write_global();
     }
+}
+
+/// Runs what a command has to wait for.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// Reads a member of a closed set by its stable name, so that `--help` and errors list the set.
+fn one_of<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: serde::de::DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| serde_json::from_value(serde_json::Value::String(name)))
+}
+
+/// Reads how many records an answer may have.
+fn limit(text: &str) -> Result<Limit, String> {
+    text.parse().map_err(|_| "not a whole number".to_owned()).and_then(|count: usize| count.try_into())
 }
 
 /// The stable name of a value that serialises to a word.

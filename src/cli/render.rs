@@ -3,11 +3,13 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::domain::{OperationalFinding, Step, StepResult, Suggestion, VerdictKind};
 
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
+pub(super) const BOLD: Style = Style::new().bold();
+pub(super) const DIM: Style = Style::new().dimmed();
 const GREEN: Style = AnsiColor::Green.on_default();
 const RED: Style = AnsiColor::Red.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
@@ -19,8 +21,13 @@ const LABEL: usize = 13;
 
 /// Writes one suggestion: what, where, why, how it was reproduced, the patch and the evidence.
 pub(super) fn suggestion(out: &mut impl Write, number: usize, suggestion: &Suggestion) -> io::Result<()> {
+    writeln!(out, "{BOLD}{number}. {}{BOLD:#}", plain(&suggestion.title))?;
+    body(out, suggestion)
+}
+
+/// Writes a suggestion under a heading that is already there.
+pub(super) fn body(out: &mut impl Write, suggestion: &Suggestion) -> io::Result<()> {
     let s = suggestion;
-    writeln!(out, "{BOLD}{number}. {}{BOLD:#}", plain(&s.title))?;
     field(out, "class", &format!("{}, seen {}", s.class, times(s.count)))?;
     field(out, "fingerprint", &s.fingerprint.to_string())?;
     if let Some(place) = s.locations.first() {
@@ -80,7 +87,14 @@ pub(super) fn totals(out: &mut impl Write, suggestions: &[Suggestion], operation
     writeln!(out, "; {operational} operational")
 }
 
-fn field(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {
+/// Writes a value as indented JSON and ends the line.
+pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    Ok(writeln!(out)?)
+}
+
+/// Writes a labelled text, wrapped.
+pub(super) fn field(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {
     label(out, name)?;
     for (index, line) in wrap(&plain(text), WIDTH - LABEL - 2).enumerate() {
         if index > 0 {
@@ -91,7 +105,8 @@ fn field(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn label(out: &mut impl Write, name: &str) -> io::Result<()> {
+/// Writes the label of a text that follows; an empty one indents.
+pub(super) fn label(out: &mut impl Write, name: &str) -> io::Result<()> {
     write!(out, "  {DIM}{name:LABEL$}{DIM:#}")
 }
 
@@ -123,7 +138,7 @@ fn diff(out: &mut impl Write, patch: &str) -> io::Result<()> {
     Ok(())
 }
 
-const fn verdict_style(kind: VerdictKind) -> Style {
+pub(super) const fn verdict_style(kind: VerdictKind) -> Style {
     match kind {
         VerdictKind::Proven => GREEN.bold(),
         VerdictKind::Plausible => YELLOW.bold(),
@@ -131,8 +146,17 @@ const fn verdict_style(kind: VerdictKind) -> Style {
     }
 }
 
-fn times(count: u64) -> String {
+pub(super) fn times(count: u64) -> String {
     if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
+/// When something was first and last seen, to stand behind other text.
+pub(super) fn seen(first: Option<Timestamp>, last: Option<Timestamp>) -> String {
+    match (first, last) {
+        (Some(first), Some(last)) if first != last => format!("  {first:.0} to {last:.0}"),
+        (Some(first), _) => format!("  {first:.0}"),
+        _ => String::new(),
+    }
 }
 
 /// Text of a log or repository as it may reach a terminal: control characters could drive it.

@@ -228,7 +228,7 @@ fn stats_json(stats: &ScanStats, groups: usize, elapsed: Duration) -> Value {
     })
 }
 
-fn style_of(severity: Severity) -> Style {
+pub(super) fn style_of(severity: Severity) -> Style {
     match severity {
         Severity::Critical => AnsiColor::Red.on_default().bold(),
         Severity::High => AnsiColor::Red.on_default(),
@@ -282,11 +282,7 @@ fn write_group(out: &mut impl Write, group: &ErrorGroup) -> std::io::Result<()> 
         let (function, file) = (visible(&frame.function), visible(&frame.file));
         writeln!(out, "                   at {function}  {dim}{file}:{}{dim:#}", frame.line)?;
     }
-    let seen = match (group.first_seen, group.last_seen) {
-        (Some(first), Some(last)) if first != last => format!("  {first:.0} to {last:.0}"),
-        (Some(first), _) => format!("  {first:.0}"),
-        _ => String::new(),
-    };
+    let seen = super::render::seen(group.first_seen, group.last_seen);
     writeln!(out, "                   {dim}{}  {}{seen}{dim:#}\n", group.first.class, group.fingerprint)
 }
 

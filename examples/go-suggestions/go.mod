@@ -1,0 +1,3 @@
+module example.org/go-suggestions
+
+go 1.21

@@ -1,0 +1,231 @@
+//! HTTP: health, metrics, and the API of groups and suggestions.
+//!
+//! The same routes are served twice: over TCP, for probes, scrapers and readers, and over a Unix socket
+//! in the state directory, for the person who owns the instance. `access` says who may do what. What
+//! came from knowledge is read when it is asked for; the server keeps no state of its own.
+//!
+//! | route | |
+//! |---|---|
+//! | `GET /livez`, `GET /readyz` | whether it lives, whether it is ready and why not |
+//! | `GET /metrics` | every metric in Prometheus' text format |
+//! | `GET /api/v1/groups?status=&class=&severity=&prefix=&limit=` | groups, worst and most frequent first |
+//! | `GET /api/v1/groups/{fingerprint}` | one group in full |
+//! | `GET /api/v1/suggestions?status=&class=&verdict=&prefix=&limit=` | suggestions, latest first |
+//! | `GET /api/v1/suggestions/{id}` | one suggestion in full |
+//! | `GET /api/v1/suggestions/stream?after=` | suggestions as they come, as server-sent events |
+//! | `POST /api/v1/suggestions/{id}/approve`, `…/reject` | a person's word: `{"by", "note"}` |
+//!
+//! Failures are `application/problem+json`. Everything is bounded: connections, streams, headers, bodies, the
+//! time of each.
+
+mod access;
+mod api;
+pub mod catalog;
+mod client;
+mod connection;
+mod health;
+mod problem;
+mod socket;
+mod stream;
+mod view;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+pub use access::Token;
+pub use client::{Client, ClientError};
+pub use health::NotReady;
+pub use socket::SOCKET_NAME;
+pub use view::{
+    GroupList, GroupQuery, GroupSummary, IdPrefix, Limit, MOST_RECORDS, SuggestionList, SuggestionQuery,
+    SuggestionSummary, Word,
+};
+
+use connection::Listener;
+use problem::Problem;
+use socket::ControlSocket;
+
+use crate::knowledge::Knowledge;
+use crate::telemetry::metrics::Metrics;
+
+/// The most that a request's body may have.
+const BODY_BYTES: usize = 64 << 10;
+
+/// How long a stream may be silent before a comment shows that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How the server works.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The folder in which the control socket lies.
+    pub state_dir: PathBuf,
+    /// What a client must send over TCP to decide, or to read from elsewhere.
+    pub token: Option<Token>,
+    /// How many connections may be open at once; half of them may be streams.
+    pub max_connections: usize,
+    /// How long one request may take, and how long a client may leave written bytes untaken.
+    pub request_timeout: Duration,
+}
+
+/// What the server shows and commands.
+#[derive(Clone)]
+pub struct Handles {
+    /// Groups and suggestions.
+    pub knowledge: Knowledge,
+    /// Why the instance is not ready; empty when it is.
+    pub readiness: watch::Receiver<Vec<NotReady>>,
+    /// The metrics to show.
+    pub metrics: Metrics,
+}
+
+/// Why the server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address is taken or not ours.
+    #[error("server.listen: cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The control socket cannot be made.
+    #[error("{}: the control socket cannot be made", .path.display())]
+    Socket {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another instance lives in the state directory.
+    #[error("{}: another instance is running there", .state_dir.display())]
+    Occupied {
+        /// The state directory.
+        state_dir: PathBuf,
+    },
+}
+
+/// What every request may use.
+#[derive(Clone)]
+struct Shared {
+    knowledge: Knowledge,
+    readiness: watch::Receiver<Vec<NotReady>>,
+    metrics: Metrics,
+    token: Option<Token>,
+    streams: Arc<Semaphore>,
+    heartbeat: Duration,
+    stop: CancellationToken,
+}
+
+/// A server that has its address and its socket, and does not answer yet.
+pub struct Server {
+    tcp: TcpListener,
+    control: ControlSocket,
+    config: Config,
+    handles: Handles,
+}
+
+impl Server {
+    /// Takes the address and the control socket.
+    ///
+    /// # Errors
+    /// When one of them is taken, or cannot be made.
+    pub async fn bind(config: Config, handles: Handles) -> Result<Self, Error> {
+        let control = ControlSocket::bind(&config.state_dir)?;
+        let listened = TcpListener::bind(config.listen).await;
+        let tcp = listened.map_err(|source| Error::Listen { address: config.listen, source })?;
+        Ok(Self { tcp, control, config, handles })
+    }
+
+    /// The address it listens on: the configured one, with the port that was found where that is 0.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// Answers until `stop`. Then streams end, requests that are under way are finished, and whoever has
+    /// not gone after the request time-out is cut off.
+    pub async fn run(self, stop: CancellationToken) {
+        let Self { tcp, control, config, handles } = self;
+        let shared = Shared {
+            knowledge: handles.knowledge,
+            readiness: handles.readiness,
+            metrics: handles.metrics,
+            token: config.token,
+            streams: Arc::new(Semaphore::new((config.max_connections / 2).max(1))),
+            heartbeat: HEARTBEAT.min(config.request_timeout),
+            stop: stop.clone(),
+        };
+        let router = router(shared, config.request_timeout);
+        let listener = |name| Listener {
+            name,
+            router: router.clone(),
+            max_connections: config.max_connections,
+            patience: config.request_timeout,
+            stop: stop.clone(),
+        };
+        // Each has its own connections: the control socket answers also when TCP is crowded.
+        tokio::join!(listener("tcp").serve(tcp), listener("control").serve(control));
+    }
+}
+
+/// Every route, with what holds for all of them.
+fn router(shared: Shared, request_timeout: Duration) -> Router {
+    let decisions = Router::new()
+        .route("/suggestions/{id}/approve", post(api::approve))
+        .route("/suggestions/{id}/reject", post(api::reject))
+        .route_layer(middleware::from_fn_with_state(shared.clone(), access::may_decide));
+    let api = Router::new()
+        .route("/groups", get(api::groups))
+        .route("/groups/{fingerprint}", get(api::group))
+        .route("/suggestions", get(api::suggestions))
+        .route("/suggestions/stream", get(stream::suggestions))
+        .route("/suggestions/{id}", get(api::suggestion))
+        .merge(decisions)
+        .route_layer(middleware::from_fn_with_state(shared.clone(), access::may_read));
+    Router::new()
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .nest("/api/v1", api)
+        .fallback(|| async { Problem::not_found("no such route; the API begins at /api/v1/") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "the route exists, but not for this method")
+        })
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(middleware::from_fn_with_state(request_timeout, in_time))
+        .layer(middleware::map_response(guard_headers))
+        .with_state(shared)
+}
+
+/// Ends a request that takes too long: its body may come too slowly, or knowledge may be stuck.
+async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Result<Response, Problem> {
+    let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long");
+    tokio::time::timeout(limit, next.run(request)).await.map_err(late)
+}
+
+/// What a browser is told: take nothing for what it is not, keep nothing, hand nothing to other origins.
+async fn guard_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    response
+}

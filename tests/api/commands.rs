@@ -1,0 +1,204 @@
+//! `groups`, `suggestions` and `explain`, against a running instance and against its state directory.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use super::instance::Instance;
+use crate::harness::{errors_of, hephaestus, run};
+
+fn command(instance: &Instance, arguments: &[&str]) -> Output {
+    run(hephaestus().env("HEPHAESTUS_STATE_DIR", instance.state_dir()).env("USER", "ada").args(arguments))
+}
+
+#[track_caller]
+fn text(instance: &Instance, arguments: &[&str]) -> String {
+    let output = command(instance, arguments);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn json_of(instance: &Instance, arguments: &[&str]) -> Value {
+    serde_json::from_str(&text(instance, &[arguments, &["--format", "json"]].concat())).unwrap()
+}
+
+/// What is told of a command that must be refused.
+#[track_caller]
+fn refused(instance: &Instance, arguments: &[&str]) -> String {
+    let output = command(instance, arguments);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{output:?}");
+    errors_of(&output)
+}
+
+#[test]
+fn groups_are_listed_and_shown() {
+    let instance = Instance::start();
+    assert_eq!(json_of(&instance, &["groups", "list"]), json!({"groups": []}));
+    assert_eq!(text(&instance, &["groups", "list"]), "No groups\n");
+    let group = instance.shelf.add_group("Put", 3);
+    let fingerprint = group.group.fingerprint.to_string();
+    assert_eq!(
+        json_of(&instance, &["groups", "list"]),
+        json!({"groups": [{
+            "fingerprint": fingerprint, "class": "nil_map_write", "severity": "critical",
+            "title": "nil map write in store.Put", "count": 3,
+            "first_seen": "2026-05-01T12:00:00Z", "last_seen": "2026-05-01T13:00:00Z", "status": "new",
+        }]})
+    );
+    let listed = text(&instance, &["groups", "list", "--severity", "critical"]);
+    assert!(listed.contains("nil map write in store.Put") && listed.contains(&fingerprint), "{listed}");
+    assert_eq!(text(&instance, &["groups", "list", "--status", "approved"]), "No groups\n");
+
+    let shown = text(&instance, &["groups", "show", &fingerprint[..6]]);
+    for part in [
+        "nil_map_write",
+        "shop/store.Put",
+        "goroutine 1 [running]:",
+        "3 times in shop",
+        "new, no attempt yet",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let shown = json_of(&instance, &["groups", "show", &fingerprint]);
+    assert_eq!(shown, serde_json::to_value(&group).unwrap());
+}
+
+#[test]
+fn suggestions_are_listed_shown_and_decided() {
+    let instance = Instance::start();
+    let group = instance.shelf.add_group("Put", 3);
+    let suggestion = instance.shelf.suggest(&group, 0);
+    let id = suggestion.id.to_string();
+    let listed = json_of(&instance, &["suggestions", "list"]);
+    assert_eq!(
+        (&listed["suggestions"][0]["id"], &listed["suggestions"][0]["verdict"]),
+        (&json!(id), &json!("proven"))
+    );
+    let listed = text(&instance, &["suggestions", "list"]);
+    assert!(listed.contains(&id) && listed.contains("proven"), "{listed}");
+    assert_eq!(
+        json_of(&instance, &["suggestions", "show", &id[..5]]),
+        serde_json::to_value(&suggestion).unwrap()
+    );
+    let shown = text(&instance, &["suggestions", "show", &id]);
+    assert!(shown.contains("    +\tnew\n") && shown.contains("status        open"), "{shown}");
+
+    let uid = rustix::process::getuid().as_raw();
+    let approved = json_of(&instance, &["suggestions", "approve", &id, "--note", "looks right"]);
+    assert_eq!(approved["status"], "approved");
+    assert_eq!(approved["decision"]["by"], format!("ada (uid {uid})"));
+    assert_eq!(approved["decision"]["note"], "looks right");
+    let told = refused(&instance, &["suggestions", "reject", &id]);
+    assert!(told.contains("was approved by ada"), "{told}");
+    let other = instance.shelf.suggest(&instance.shelf.add_group("Del", 1), 0).id;
+    assert_eq!(
+        text(&instance, &["suggestions", "reject", &other.to_string()[..12]]),
+        format!("rejected {other}: nil map write in store.Del\n")
+    );
+    assert_eq!(json_of(&instance, &["suggestions", "list", "--status", "open"]), json!({"suggestions": []}));
+}
+
+#[test]
+fn what_is_unknown_or_ambiguous_is_told() {
+    let instance = Instance::start();
+    let twins = ["Put", "Del"].map(|function| {
+        let print = format!("ab{}{}", "0".repeat(29), function.len() + usize::from(function == "Del"));
+        instance.shelf.add_group_as(&print, function)
+    });
+    let ids = twins.each_ref().map(|group| instance.shelf.suggest(group, 0).id.to_string());
+    let fingerprint = twins[0].group.fingerprint.to_string();
+    assert!(refused(&instance, &["groups", "show", "cd"]).contains("no group begins with cd"));
+    assert!(refused(&instance, &["explain", &"0".repeat(32)]).contains("no group begins with 0000"));
+    assert!(
+        refused(&instance, &["groups", "show", "pear"]).contains("\"pear\" does not begin a fingerprint")
+    );
+    assert!(
+        refused(&instance, &["suggestions", "show", &format!("{fingerprint}-9")]).contains("no suggestion")
+    );
+    let told = refused(&instance, &["suggestions", "approve", "AB0"]);
+    assert!(told.contains("several suggestions begin with AB0:"), "{told}");
+    assert!(ids.iter().all(|id| told.contains(id)), "{told}");
+    assert!(refused(&instance, &["explain", "ab"]).contains("several groups begin with ab:"));
+    assert!(refused(&instance, &["groups", "list", "--status", "old"]).contains("operational"));
+    assert!(refused(&instance, &["groups", "list", "--limit", "0"]).contains("not between 1 and 1000"));
+}
+
+#[test]
+fn the_state_directory_answers_when_no_instance_runs() {
+    let nobody = tempfile::tempdir().unwrap();
+    let asked = |state_dir: &Path, arguments: &[&str]| {
+        run(hephaestus().env("HEPHAESTUS_STATE_DIR", state_dir).env("USER", "ada").args(arguments))
+    };
+    let output = asked(nobody.path(), &["groups", "list"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors_of(&output).contains("nothing has run on this state directory yet"), "{output:?}");
+    assert_eq!(std::fs::read_dir(nobody.path()).unwrap().count(), 0, "looking leaves no trace");
+
+    let instance = Instance::start();
+    let group = instance.shelf.add_group("Put", 3);
+    let id = instance.shelf.suggest(&group, 0).id.to_string();
+    let commands: [&[&str]; 4] = [
+        &["groups", "list", "--format", "json"],
+        &["suggestions", "list", "--format", "json"],
+        &["explain", &id[..8]],
+        &["suggestions", "show", &id[..8]],
+    ];
+    let running = commands.map(|arguments| text(&instance, arguments));
+    let state_dir = instance.join();
+    for (arguments, running) in commands.iter().zip(running) {
+        let output = asked(state_dir.path(), arguments);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), running, "{arguments:?}: {output:?}");
+    }
+    let approved = asked(state_dir.path(), &["suggestions", "approve", &id[..8], "--note", "yes"]);
+    assert!(approved.status.success(), "{approved:?}");
+    let shown = asked(state_dir.path(), &["suggestions", "show", &id, "--format", "json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let uid = rustix::process::getuid().as_raw();
+    assert_eq!((&shown["status"], &shown["decision"]["note"]), (&json!("approved"), &json!("yes")));
+    assert_eq!(shown["decision"]["by"], format!("ada (uid {uid})"));
+}
+
+#[test]
+fn a_group_is_explained_with_what_to_do_next() {
+    let instance = Instance::start();
+    let group = instance.shelf.add_group("Put", 3);
+    let fingerprint = group.group.fingerprint.to_string();
+    let told = text(&instance, &["explain", &fingerprint[..6]]);
+    assert!(told.contains("no attempt was made yet"), "{told}");
+    instance.shelf.suggest(&group, 0);
+    let told = text(&instance, &["explain", &fingerprint]);
+    for part in
+        ["The map is written before it was made.", "every step holds", "suggestions approve", "git apply"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let told = json_of(&instance, &["explain", &fingerprint]);
+    assert_eq!(told["suggestion"]["id"], format!("{fingerprint}-1"));
+    assert_eq!(told["group"]["fingerprint"], fingerprint);
+    assert!(told["next"].as_array().is_some_and(|steps| steps.len() > 2), "{told}");
+
+    let other = instance.shelf.add_group("Del", 1);
+    instance.shelf.find_operational(&other, "Free some space.");
+    let told = text(&instance, &["explain", &other.group.fingerprint.to_string()]);
+    assert!(told.contains("The disk is full.") && told.ends_with("Free some space.\n"), "{told}");
+}
+
+#[test]
+fn the_text_of_a_log_cannot_steer_the_terminal() {
+    let instance = Instance::start();
+    let group = instance.shelf.add_group("\u{1b}[2JPut", 3);
+    instance.shelf.suggest(&group, 0);
+    let fingerprint = group.group.fingerprint.to_string();
+    for arguments in [
+        &["groups", "list"][..],
+        &["groups", "show", &fingerprint],
+        &["suggestions", "list"],
+        &["suggestions", "show", &fingerprint],
+        &["explain", &fingerprint],
+    ] {
+        let shown = text(&instance, arguments);
+        assert!(!shown.contains('\u{1b}'), "{shown:?}");
+    }
+}
