@@ -17,7 +17,7 @@ type Candidate = (PathBuf, Inode, u64);
 
 impl KnownFile {
     /// What a file must have to be this one.
-    fn content(&self) -> Content {
+    pub(super) fn content(&self) -> Content {
         Content { head: self.head, mark: self.mark, length: self.committed.max(self.head.offset()) }
     }
 }
@@ -102,9 +102,9 @@ impl Files {
         for id in wanted {
             let Some(known) = self.dormant.get(&id) else { continue };
             let content = known.content();
-            if let Some(hit) = self.sibling(&known.real_path, &content, Some(known.inode)) {
+            if let Some(hit) = self.sibling(id, &known.real_path, &content, Some(known.inode)) {
                 self.resume(id, hit, Some(Rotation::Renamed), now);
-            } else if let Some(hit) = self.sibling(&known.real_path, &content, None) {
+            } else if let Some(hit) = self.sibling(id, &known.real_path, &content, None) {
                 self.resume(id, hit, Some(Rotation::CopyTruncated), now);
             } else {
                 let unread = known.length.saturating_sub(known.committed);
