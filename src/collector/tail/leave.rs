@@ -17,7 +17,7 @@ use crate::domain::FileId;
 const MOST_COMPARED: usize = 512;
 
 /// A head shorter than this tells too little to find a file by its content alone.
-const LEAST_HEAD_BYTES: usize = 32;
+pub(super) const LEAST_HEAD_BYTES: usize = 32;
 
 /// Content that is looked for: its head, the bytes before an offset, and at least so many bytes.
 pub(super) struct Content {

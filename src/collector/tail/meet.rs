@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::files::{BEFORE_BYTES, Files, Followed};
-use super::leave::{Content, Hit};
+use super::leave::{Content, Hit, LEAST_HEAD_BYTES};
 use super::{Now, StartAt};
 use crate::collector::identity::{Inode, MARK_BYTES, Mark, first_data, open_regular, read_at};
 use crate::collector::registry::{KnownFile, random_bytes};
@@ -170,8 +170,9 @@ impl Files {
         let mut heads = HashMap::new();
         let is_copy = self.followed.values().any(|followed| {
             let head = &followed.head;
-            let same_place = followed.real_path.parent() == folder.as_deref() && hit.length >= head.offset();
-            same_place
+            let is_comparable = head.len() >= LEAST_HEAD_BYTES && hit.length >= head.offset();
+            followed.real_path.parent() == folder.as_deref()
+                && is_comparable
                 && *heads.entry(head.len()).or_insert_with(|| Mark::head(&hit.file, head.offset()).ok())
                     == Some(*head)
                 && shares_its_end(followed, hit)
