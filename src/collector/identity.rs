@@ -62,11 +62,6 @@ impl Mark {
         Self { offset, bytes: bytes.len(), hash: Digest(u128::from_be_bytes(hash)) }
     }
 
-    /// The mark of no bytes at the beginning.
-    pub(super) fn nothing() -> Self {
-        Self::of(&[], 0)
-    }
-
     /// The mark of the bytes just before `offset`, at most `most` of them.
     pub(super) fn before(file: &File, offset: u64, most: usize) -> io::Result<Self> {
         let length = usize::try_from(offset).unwrap_or(usize::MAX).min(most);
@@ -159,7 +154,7 @@ mod tests {
         assert!(!mark.holds(&file).unwrap());
         file.set_len(6).unwrap();
         assert!(!mark.holds(&file).unwrap());
-        assert!(Mark::nothing().holds(&file).unwrap());
+        assert!(Mark::of(b"", 0).holds(&file).unwrap());
         assert_eq!(Mark::head(&file, 6).unwrap(), Mark::of(b"one TW", 6));
     }
 

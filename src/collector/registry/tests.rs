@@ -1,1 +1,192 @@
+use std::num::NonZeroU64;
+use std::os::unix::ffi::OsStringExt;
 
+use crate::collector::identity::{Inode, Mark};
+use crate::domain::{
+    Class, ErrorEvent, Fingerprint, FingerprintKeys, Language, Severity, Span,
+};
+
+use super::*;
+
+fn known(id: u8) -> KnownFile {
+    KnownFile {
+        id: FileId::from_bytes([id; 16]),
+        inode: Inode::of(&Path::new("/").metadata().unwrap()),
+        head: Mark::of(b"head", 4),
+        mark: Mark::of(b"", 0),
+        committed: 0,
+        length: 4,
+        path: "/logs/a.log".into(),
+        real_path: std::ffi::OsString::from_vec(b"/logs/\xff.log".to_vec()).into(),
+        last_seen: Timestamp::UNIX_EPOCH,
+        ended: false,
+    }
+}
+
+fn promise(registry: &Registry, start: u64, count: u64) -> Occurrences {
+    let fingerprint = Fingerprint::from_bytes([7; 16]);
+    let span = Span { start, end: start + 10 };
+    Occurrences {
+        id: EventId { producer: registry.producer(), file: FileId::from_bytes([1; 16]), start },
+        service: "shop".into(),
+        count: NonZeroU64::new(count).unwrap(),
+        span,
+        first_seen: Timestamp::UNIX_EPOCH,
+        last_seen: Timestamp::UNIX_EPOCH,
+        event: ErrorEvent {
+            keys: FingerprintKeys { site: fingerprint, path: fingerprint, exact: fingerprint },
+            class: Class::ALL[0],
+            severity: Severity::High,
+            language: Language::Go,
+            message: "message".into(),
+            title: "title".into(),
+            trace: None,
+            time: None,
+            attributes: Vec::new(),
+            sample: "sample".into(),
+            span,
+        },
+    }
+}
+
+fn place() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state").join(FILE_NAME);
+    (folder, path)
+}
+
+#[test]
+fn what_was_written_is_there_again() {
+    let (_folder, path) = place();
+    let registry = Registry::open(&path).unwrap();
+    assert!(registry.is_first_start());
+    registry.settle_in().unwrap();
+    registry.register(&[known(1), known(2)]).unwrap();
+    registry.add_to_outbox(&[promise(&registry, 5, 3), promise(&registry, 9, 1)]).unwrap();
+    registry.leave_mark(known(1).id, Mark::of(b"three", 3));
+    registry.leave_mark(known(1).id, Mark::of(b"nine", 9));
+    let kept = promise(&registry, 9, 1).id;
+    registry.commit(&[(known(1).id, 8), (FileId::from_bytes([9; 16]), 8)], &[kept]).unwrap();
+    registry.commit(&[(known(1).id, 7)], &[]).unwrap();
+
+    let again = Registry::open(&path).unwrap();
+    assert!(!again.is_first_start());
+    assert_eq!(again.producer(), registry.producer());
+    assert_eq!(again.outbox(), [promise(&registry, 5, 3)]);
+    let committed = KnownFile { committed: 8, mark: Mark::of(b"three", 3), ..known(1) };
+    assert_eq!(again.files(), [committed, known(2)]);
+    assert_eq!((again.committed(known(1).id), again.committed(known(3).id)), (Some(8), None));
+}
+
+#[test]
+fn what_was_observed_rides_with_the_next_write() {
+    let (_folder, path) = place();
+    let registry = Registry::open(&path).unwrap();
+    registry.register(&[known(1)]).unwrap();
+    let writes = || registry.counters().stats().checkpoint_writes;
+    let before = writes();
+    registry.commit(&[], &[]).unwrap();
+    registry.observe(known(1).id, |known| known.length = 4);
+    registry.commit(&[(known(1).id, 0)], &[]).unwrap();
+    assert_eq!(writes(), before, "nothing had changed");
+    registry.observe(known(1).id, |known| known.length = 77);
+    assert_eq!(Registry::open(&path).unwrap().files()[0].length, 4);
+    registry.commit(&[], &[]).unwrap();
+    assert_eq!(Registry::open(&path).unwrap().files()[0].length, 77);
+}
+
+#[test]
+fn a_promise_is_replaced_by_one_with_its_id() {
+    let (_folder, path) = place();
+    let registry = Registry::open(&path).unwrap();
+    registry.add_to_outbox(&[promise(&registry, 5, 3)]).unwrap();
+    registry.add_to_outbox(&[promise(&registry, 5, 4)]).unwrap();
+    assert_eq!(registry.outbox(), [promise(&registry, 5, 4)]);
+}
+
+#[test]
+fn a_damaged_or_newer_one_is_refused_and_left_alone() {
+    let (_folder, path) = place();
+    Registry::open(&path).unwrap().register(&[known(1)]).unwrap();
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let newer = whole.replace("\"version\":1", "\"version\":2");
+    let cut = &whole[..whole.len() / 2];
+    for (text, hint) in [
+        (cut, "is damaged and was left as it is; restore it"),
+        ("", "is damaged"),
+        ("[]", "is damaged"),
+        ("{\"version\":1}", "is damaged"),
+        (&newer, "has version 2, and this program knows versions up to 1; start the newer program"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let error = Registry::open(&path).unwrap_err();
+        assert!(error.to_string().contains(hint), "{error}");
+        assert!(!error.is_retryable());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
+    // Every cut of it is refused; none is taken for an older state.
+    for end in 0..whole.len() {
+        std::fs::write(&path, &whole[..end]).unwrap();
+        assert!(Registry::open(&path).is_err(), "cut at {end}");
+    }
+}
+
+#[test]
+fn a_write_that_fails_changes_nothing_and_can_be_tried_again() {
+    let (_folder, path) = place();
+    let registry = Registry::open(&path).unwrap();
+    registry.register(&[known(1)]).unwrap();
+    // A folder in the place of the temporary file: no rights are needed to be refused.
+    let obstacle = path.with_extension("json.new");
+    std::fs::create_dir(&obstacle).unwrap();
+    let errors = [
+        registry.commit(&[(known(1).id, 4)], &[]).unwrap_err(),
+        registry.add_to_outbox(&[promise(&registry, 1, 1)]).unwrap_err(),
+        registry.register(&[known(2)]).unwrap_err(),
+    ];
+    assert!(errors.iter().all(Error::is_retryable));
+    assert_eq!((registry.files(), registry.outbox()), (vec![known(1)], vec![]));
+    assert_eq!(registry.counters().stats().checkpoint_failures, 3);
+    std::fs::remove_dir(&obstacle).unwrap();
+    registry.commit(&[(known(1).id, 4)], &[]).unwrap();
+    assert_eq!(Registry::open(&path).unwrap().committed(known(1).id), Some(4));
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_can_be_retried() {
+    let folder = Path::new("/dev/full");
+    if !folder.exists() {
+        return;
+    }
+    let (_folder, path) = place();
+    let registry = Registry::open(&path).unwrap();
+    std::os::unix::fs::symlink(folder, path.with_extension("json.new")).unwrap();
+    let error = registry.settle_in().unwrap_err();
+    assert!(error.is_retryable() && error.to_string().contains("make room"), "{error}");
+    std::fs::remove_file(path.with_extension("json.new")).unwrap();
+    assert!(Registry::open(&path).unwrap().is_first_start());
+    registry.settle_in().unwrap();
+    assert!(!Registry::open(&path).unwrap().is_first_start());
+}
+
+#[test]
+fn files_that_ended_are_forgotten_in_time() {
+    let (_folder, path) = place();
+    let registry = Registry::open(&path).unwrap();
+    let at = |seconds| Timestamp::from_second(seconds).unwrap();
+    let ended = |id, seconds| KnownFile { ended: true, last_seen: at(seconds), ..known(id) };
+    registry.register(&[known(1), ended(2, 100), ended(3, 200)]).unwrap();
+    assert_eq!(registry.forget_ended(at(150)), [known(2).id]);
+    assert_eq!(registry.forget_ended(at(150)), []);
+    let many: Vec<_> = (0..MOST_GONE_FILES as u32)
+        .map(|index| {
+            let mut id = [9; 16];
+            id[..4].copy_from_slice(&index.to_be_bytes());
+            KnownFile { id: FileId::from_bytes(id), ..ended(9, 300) }
+        })
+        .collect();
+    registry.register(&many).unwrap();
+    assert_eq!(registry.forget_ended(at(150)), [known(3).id]);
+    registry.commit(&[], &[]).unwrap();
+    assert_eq!(Registry::open(&path).unwrap().files().len(), MOST_GONE_FILES + 1);
+}

@@ -1,12 +1,12 @@
 //! Who is followed, where, and how far: the logic of the tailer, without threads, timers or channels.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use super::discover::{Discovery, Found, is_compressed};
 use super::{Config, Now, SourceEvent};
@@ -71,6 +71,10 @@ pub(super) struct Followed {
     /// How it left its path.
     pub(super) leaving: Option<Rotation>,
     pub(super) opened: bool,
+    /// When it was last written to, as of the last read.
+    modified: Option<SystemTime>,
+    /// Whether what was read must be compared again.
+    is_doubtful: bool,
     is_ready: bool,
     is_quieting: bool,
 }
@@ -90,6 +94,8 @@ impl Followed {
             stirred: now.instant,
             leaving: None,
             opened: false,
+            modified: None,
+            is_doubtful: false,
             is_ready: false,
             is_quieting: false,
         })
@@ -134,7 +140,7 @@ impl Files {
     pub(super) fn reconcile(&mut self, now: Now) {
         self.rescan = false;
         let mut candidates = Vec::new();
-        let mut present: HashMap<FileId, (PathBuf, u64)> = HashMap::new();
+        let mut present: HashMap<FileId, Found> = HashMap::new();
         let (mut odd, mut seen) = (Vec::new(), HashSet::new());
         self.discovery.walk(|Found { path, meta }| {
             let inode = Inode::of(&meta);
@@ -143,7 +149,7 @@ impl Files {
             } else if let Some(file) = self.by_inode.get(&inode) {
                 let is_its_own = self.followed.get(file).is_some_and(|followed| followed.path == path);
                 if is_its_own || !present.contains_key(file) {
-                    present.insert(*file, (path, meta.len()));
+                    present.insert(*file, Found { path, meta });
                 }
             } else if meta.len() > 0 && seen.insert(inode) && !is_compressed(&path) {
                 candidates.push((path, inode, meta.len()));
@@ -154,9 +160,9 @@ impl Files {
         let mut missing: Vec<_> =
             self.followed.keys().filter(|file| !present.contains_key(file)).copied().collect();
         missing.sort_unstable();
-        for (file, (path, length)) in present {
+        for (file, Found { path, meta }) in present {
             self.stands(file, path);
-            self.measured(file, length, now);
+            self.measured(file, &meta, now);
         }
         missing.into_iter().for_each(|file| self.left(file, now));
         self.meet(candidates, now);
@@ -176,7 +182,7 @@ impl Files {
         let meta = path.and_then(|path| path.metadata().ok());
         match (file, meta) {
             (Some(file), Some(meta)) if self.by_inode.get(&Inode::of(&meta)) == Some(&file) => {
-                self.measured(file, meta.len(), now);
+                self.measured(file, &meta, now);
             }
             _ => self.rescan = true,
         }
@@ -290,7 +296,7 @@ impl Files {
     /// Gives a file a turn if there is something to read.
     pub(super) fn enqueue(&mut self, file: FileId) {
         if let Some(followed) = self.followed.get_mut(&file)
-            && followed.unread() > 0
+            && (followed.unread() > 0 || followed.is_doubtful)
             && !std::mem::replace(&mut followed.is_ready, true)
         {
             self.ready.push_back(file);
@@ -312,13 +318,15 @@ impl Files {
         self.by_path.insert(followed.path.clone(), file);
     }
 
-    /// A followed file was found to be so long.
-    pub(super) fn measured(&mut self, file: FileId, length: u64, now: Now) {
+    /// A followed file was found to be like this.
+    pub(super) fn measured(&mut self, file: FileId, meta: &Metadata, now: Now) {
         let Some(followed) = self.followed.get_mut(&file) else { return };
-        if length < followed.position {
+        if meta.len() < followed.position {
             self.replaced(file, now);
         } else {
-            followed.length = length;
+            // Written to, and yet no longer than what was read: perhaps written anew at the same length.
+            followed.is_doubtful |= meta.modified().ok() != followed.modified;
+            followed.length = meta.len();
             self.enqueue(file);
         }
     }
@@ -346,7 +354,8 @@ impl Followed {
     /// what it covers is passed on.
     fn turn(&mut self, file: FileId, most: usize, registry: &Registry) -> Result<Turn, Box<dyn std::error::Error>> {
         let Some(handle) = &self.handle else { return Ok(Turn::Nothing) };
-        let length = handle.metadata()?.len();
+        let meta = handle.metadata()?;
+        let length = meta.len();
         let Some(unread) = length.checked_sub(self.position) else { return Ok(Turn::Replaced) };
         let overlap = self.expected.len();
         let wanted = most.min(usize::try_from(unread).unwrap_or(usize::MAX));
@@ -355,7 +364,7 @@ impl Followed {
         if !still_there || (self.position < HEAD_BYTES as u64 && !self.head.holds(handle)?) {
             return Ok(Turn::Replaced);
         }
-        self.length = length;
+        (self.length, self.modified, self.is_doubtful) = (length, meta.modified().ok(), false);
         if bytes.len() == overlap {
             return Ok(Turn::Nothing);
         }

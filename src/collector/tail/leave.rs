@@ -16,6 +16,9 @@ use crate::domain::FileId;
 /// The most files of a folder that are compared with one that was truncated.
 const MOST_COMPARED: usize = 512;
 
+/// A head shorter than this tells too little to find a file by its content alone.
+pub(super) const LEAST_HEAD_BYTES: usize = 32;
+
 /// Content that is looked for: its head, the bytes before an offset, and at least so many bytes.
 pub(super) struct Content {
     pub(super) head: Mark,
@@ -60,11 +63,11 @@ impl Files {
                 self.counters.rotated(kind);
                 self.by_path.remove(&followed.path);
             }
-            self.measured(file, meta.len(), now);
+            self.measured(file, &meta, now);
             return;
         }
         let (place, content, inode) = (followed.real_path.clone(), followed.content(), followed.inode);
-        match self.sibling(&place, &content, Some(inode)) {
+        match self.sibling(file, &place, &content, Some(inode)) {
             Some(hit) => self.goes_on_in(file, hit, Rotation::Renamed, now),
             None => self.gone(file, Rotation::Deleted, Loss::Deleted, now),
         }
@@ -75,20 +78,30 @@ impl Files {
         self.rescan = true;
         let Some(followed) = self.followed.get(&file) else { return };
         let (place, content) = (followed.real_path.clone(), followed.content());
-        match self.sibling(&place, &content, None) {
+        match self.sibling(file, &place, &content, None) {
             Some(hit) => self.goes_on_in(file, hit, Rotation::CopyTruncated, now),
             None => self.gone(file, Rotation::Truncated, Loss::Truncated, now),
         }
     }
 
     /// A file in the same folder with this content that is not followed; in this inode, if one is named.
-    pub(super) fn sibling(&self, real_path: &Path, content: &Content, inode: Option<Inode>) -> Option<Hit> {
+    pub(super) fn sibling(
+        &self,
+        id: FileId,
+        real_path: &Path,
+        content: &Content,
+        inode: Option<Inode>,
+    ) -> Option<Hit> {
+        if inode.is_none() && content.head.len() < LEAST_HEAD_BYTES {
+            return None;
+        }
         let mut paths: Vec<_> = siblings(real_path)
             .filter(|path| {
                 path.symlink_metadata().is_ok_and(|meta| {
                     let found = Inode::of(&meta);
                     let is_it = inode.is_none_or(|inode| inode == found);
-                    is_it && meta.is_file() && meta.len() >= content.length && !self.by_inode.contains_key(&found)
+                    let is_free = self.by_inode.get(&found).is_none_or(|follower| *follower == id);
+                    is_it && is_free && meta.is_file() && meta.len() >= content.length
                 })
             })
             .collect();
@@ -99,7 +112,14 @@ impl Files {
             let (file, meta) = open_regular(&path).ok()?;
             let hit = Hit { inode: Inode::of(&meta), length: meta.len(), path, file };
             let is_it = inode.is_none_or(|inode| inode == hit.inode) && content.is_in(&hit.file, hit.length);
-            is_it.then_some(hit)
+            (is_it && !self.is_anothers(id, &hit)).then_some(hit)
+        })
+    }
+
+    /// Whether a file is known, and not as this one.
+    fn is_anothers(&self, file: FileId, hit: &Hit) -> bool {
+        self.dormant.values().any(|known| {
+            known.id != file && known.inode == hit.inode && known.content().is_in(&hit.file, hit.length)
         })
     }
 
@@ -115,6 +135,7 @@ impl Files {
         followed.path.clone_from(&hit.path);
         followed.real_path.clone_from(&hit.path);
         followed.handle = Some(hit.file);
+        followed.length = hit.length;
         followed.leaving = Some(kind);
         followed.stirred = now.instant;
         self.registry.observe(file, |known| {
@@ -122,7 +143,7 @@ impl Files {
             known.path.clone_from(&hit.path);
             known.real_path = hit.path;
         });
-        self.measured(file, hit.length, now);
+        self.enqueue(file);
         self.close_some();
     }
 

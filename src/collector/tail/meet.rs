@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::files::{BEFORE_BYTES, Files, Followed};
-use super::leave::{Content, Hit};
+use super::leave::{Content, Hit, LEAST_HEAD_BYTES};
 use super::{Now, StartAt};
 use crate::collector::identity::{Inode, MARK_BYTES, Mark, first_data, open_regular, read_at};
 use crate::collector::registry::{KnownFile, random_bytes};
@@ -17,7 +17,7 @@ type Candidate = (PathBuf, Inode, u64);
 
 impl KnownFile {
     /// What a file must have to be this one.
-    fn content(&self) -> Content {
+    pub(super) fn content(&self) -> Content {
         Content { head: self.head, mark: self.mark, length: self.committed.max(self.head.offset()) }
     }
 }
@@ -102,9 +102,9 @@ impl Files {
         for id in wanted {
             let Some(known) = self.dormant.get(&id) else { continue };
             let content = known.content();
-            if let Some(hit) = self.sibling(&known.real_path, &content, Some(known.inode)) {
+            if let Some(hit) = self.sibling(id, &known.real_path, &content, Some(known.inode)) {
                 self.resume(id, hit, Some(Rotation::Renamed), now);
-            } else if let Some(hit) = self.sibling(&known.real_path, &content, None) {
+            } else if let Some(hit) = self.sibling(id, &known.real_path, &content, None) {
                 self.resume(id, hit, Some(Rotation::CopyTruncated), now);
             } else {
                 let unread = known.length.saturating_sub(known.committed);
@@ -170,8 +170,9 @@ impl Files {
         let mut heads = HashMap::new();
         let is_copy = self.followed.values().any(|followed| {
             let head = &followed.head;
-            let same_place = followed.real_path.parent() == folder.as_deref() && hit.length >= head.offset();
-            same_place
+            let is_comparable = head.len() >= LEAST_HEAD_BYTES && hit.length >= head.offset();
+            followed.real_path.parent() == folder.as_deref()
+                && is_comparable
                 && *heads.entry(head.len()).or_insert_with(|| Mark::head(&hit.file, head.offset()).ok())
                     == Some(*head)
                 && shares_its_end(followed, hit)
