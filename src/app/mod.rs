@@ -7,6 +7,7 @@ pub mod examination;
 pub mod fix;
 mod parts;
 pub mod review;
+pub mod run;
 mod scan;
 pub mod service;
 

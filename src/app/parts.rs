@@ -52,16 +52,20 @@ pub(super) fn read_budget(_config: &Config) -> u32 {
 }
 
 /// How events are carried.
-pub(super) fn bus(_config: &Config) -> bus::Config {
-    bus::Config::default()
+pub(super) fn bus(config: &Config) -> bus::Config {
+    bus::Config {
+        max_queue_bytes: config.bus.max_queue.bytes(),
+        retention_bytes: config.bus.retention_bytes.bytes(),
+        retention_period: config.bus.retention_period.get(),
+    }
 }
 
-/// How long is remembered what.
+/// What is remembered, and how long.
 pub(super) fn knowledge(config: &Config) -> knowledge::Config {
     knowledge::Config {
         max_entries: usize::try_from(config.knowledge.max_entries).unwrap_or(usize::MAX),
         retention_period: config.knowledge.retention_period.get(),
-        ..knowledge::Config::default()
+        dedup_retention: config.knowledge.dedup_retention.get(),
     }
 }
 
@@ -112,15 +116,6 @@ pub(super) fn sandbox(config: &Config) -> sandbox::Config {
         file_bytes: config.sandbox.file_size.bytes(),
         disk_bytes: config.sandbox.disk.bytes(),
         ..sandbox::Config::default()
-    }
-}
-
-/// What is remembered, and how long.
-pub(super) fn knowledge(config: &Config) -> knowledge::Config {
-    knowledge::Config {
-        max_entries: usize::try_from(config.knowledge.max_entries).unwrap_or(usize::MAX),
-        retention_period: config.knowledge.retention_period.get(),
-        ..knowledge::Config::default()
     }
 }
 

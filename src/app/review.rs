@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::parts;
+use crate::telemetry::metrics::{self, Metrics};
 use crate::config::Config;
 use crate::domain::{GroupRecord, SuggestionRecord};
 pub use crate::knowledge::Choice;
@@ -39,6 +40,9 @@ pub enum ReviewError {
     /// What is stored cannot be read.
     #[error(transparent)]
     Stored(#[from] knowledge::Error),
+    /// The figures of this process cannot be read.
+    #[error(transparent)]
+    Metrics(#[from] metrics::Error),
     /// A text that cannot begin an id, or a word that may not be remembered.
     #[error("{0}")]
     Malformed(String),
@@ -178,7 +182,7 @@ pub async fn decide(
         }
         Source::Here(view) => {
             drop(view);
-            let knowledge = Knowledge::open(&parts::knowledge_dir(config), &parts::knowledge(config))?;
+            let knowledge = Knowledge::open(&parts::knowledge_dir(config), &parts::knowledge(config), &Metrics::new()?)?;
             let known = format!("uid {}", rustix::process::getuid().as_raw());
             Ok(knowledge.decide(id, choice, word.into_decision(&known, Timestamp::now()))?)
         }

@@ -13,7 +13,9 @@ mod groups;
 mod man;
 mod progress;
 mod render;
+mod run;
 mod scan;
+mod signals;
 mod suggestions;
 mod version;
 
@@ -33,6 +35,7 @@ const EXAMPLES: &str = "\
 Examples:
   hephaestus scan app.log                  which errors are in my log?
   hephaestus fix --repo . --log app.log    what mends them, and does it hold?
+  hephaestus run --repo . '/var/log/*.log' the same, while the service runs
   hephaestus doctor                        can this machine prove fixes?
   hephaestus groups list                   which errors were seen while it ran?
   hephaestus explain FINGERPRINT           what is this one, and what do I do?
@@ -110,6 +113,7 @@ enum Color {
 enum Command {
     Scan(scan::ScanArgs),
     Fix(fix::FixArgs),
+    Run(run::RunArgs),
     Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
     Groups(groups::GroupsCommand),
@@ -153,6 +157,7 @@ impl Cli {
             Command::Scan(command) => command.run(&loaded?.config),
             Command::Config(command) => command.run(loaded, environment),
             Command::Fix(args) => args.run(&loaded?.config, &mut anstream::stdout().lock()),
+            Command::Run(args) => args.run(loaded?.config, &mut anstream::stdout().lock()),
             Command::Doctor(args) => args.run(&loaded?.config, &mut anstream::stdout().lock()),
             Command::Groups(command) => command.run(&loaded?.config, &mut anstream::stdout().lock()),
             Command::Suggestions(command) => {

@@ -158,6 +158,18 @@ impl Scalar for Pattern {
 pub struct PathGlob(String);
 
 impl PathGlob {
+    /// The glob that a text stands for; one that names a file as it is stands for that file.
+    ///
+    /// # Errors
+    /// When it is no glob.
+    pub fn named(text: &str) -> Result<Self, globset::Error> {
+        if std::path::Path::new(text).exists() {
+            return Ok(Self(globset::escape(text)));
+        }
+        globset::Glob::new(text)?;
+        Ok(Self(text.to_owned()))
+    }
+
     /// The glob.
     #[must_use]
     pub fn as_str(&self) -> &str {

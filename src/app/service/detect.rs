@@ -349,7 +349,9 @@ impl Detector {
             let passed = match self.files.get(&id.file) {
                 Some(followed) => followed.prefix.committed() >= promise.occurrences.span.end,
                 // It is not read any more, or not yet: what is durable decides.
-                None => self.parts.registry.committed(id.file).is_none_or(|at| at >= promise.occurrences.span.end),
+                None => {
+                    self.parts.registry.committed(id.file).is_none_or(|at| at >= promise.occurrences.span.end)
+                }
             };
             (promise.published && passed).then_some(*id)
         };

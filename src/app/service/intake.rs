@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use super::wire;
 use crate::bus::{self, Bus, Delivery, Topic};
 use crate::domain::Occurrences;
-use crate::knowledge::{Applied, Knowledge, Position};
-use crate::telemetry::metrics::Metrics;
+use crate::knowledge::{Knowledge, Position};
 
 /// The name under which positions are committed.
 const GROUP: &str = "hephaestus-fixer";
@@ -26,7 +25,6 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(30);
 pub(super) struct Intake {
     pub(super) bus: Bus,
     pub(super) knowledge: Knowledge,
-    pub(super) metrics: Metrics,
 }
 
 impl Intake {
@@ -37,7 +35,8 @@ impl Intake {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let view = self.knowledge.clone();
         // Knowledge wrote its position together with the counts, so that is what holds.
-        let remembered = move |partition| view.view().position(Topic::Errors.name(), partition).ok().flatten();
+        let remembered =
+            move |partition| view.view().position(Topic::Errors.name(), partition).ok().flatten();
         let mut consumer = self.bus.consumer(Topic::Errors, GROUP, remembered).await?;
         loop {
             let batch = match consumer.next_batch(BATCH_MESSAGES, BATCH_BYTES).await {
@@ -65,7 +64,6 @@ impl Intake {
             match wire::decode(&delivery.message) {
                 Ok(readable) => occurrences.push(readable),
                 Err(error) => {
-                    self.metrics.bus_dead_letters.with_label_values(&["undecodable"]).inc();
                     tracing::error!(offset = delivery.offset, %error, "a message cannot be read; it is set aside");
                     let reason = error.to_string();
                     self.bus.dead_letter(delivery.clone(), &reason, Timestamp::now()).await?;
@@ -78,15 +76,11 @@ impl Intake {
             partition: position.partition,
             next: position.next,
         };
-        let applied = self.apply(&position, occurrences).await?;
-        self.metrics.events_deduplicated.inc_by(applied.duplicates);
-        let groups: usize = self.knowledge.view().group_counts().values().sum();
-        self.metrics.groups_active.set(i64::try_from(groups).unwrap_or(i64::MAX));
-        Ok(())
+        self.apply(&position, occurrences).await
     }
 
     /// Counts, and tries again for as long as the disk is full or away: meanwhile the bus keeps everything.
-    async fn apply(&self, position: &Position, occurrences: Vec<Occurrences>) -> anyhow::Result<Applied> {
+    async fn apply(&self, position: &Position, occurrences: Vec<Occurrences>) -> anyhow::Result<()> {
         let mut told: Option<Instant> = None;
         loop {
             let batch = occurrences.clone();
@@ -100,7 +94,7 @@ impl Intake {
                     }
                     tokio::time::sleep(RETRY_INTERVAL).await;
                 }
-                applied => return applied.context("knowledge cannot be used"),
+                applied => return applied.map(drop).context("knowledge cannot be used"),
             }
         }
     }

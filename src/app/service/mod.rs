@@ -91,8 +91,8 @@ impl Service {
         let layout = state.layout();
         let metrics = Metrics::new()?;
         let registry = Arc::new(Registry::open(&layout.registry())?);
-        let bus = Bus::Embedded(Embedded::open(&layout.bus(), &parts::bus(config))?);
-        let knowledge = Knowledge::open(layout.knowledge(), &parts::knowledge(config))?;
+        let bus = Bus::Embedded(Embedded::open(&layout.bus(), &parts::bus(config), &metrics)?);
+        let knowledge = Knowledge::open(layout.knowledge(), &parts::knowledge(config), &metrics)?;
         let workshop = match &config.repository.path {
             Some(repository) => Some(workshop(config, repository.clone(), &knowledge, &metrics)?),
             None => None,
@@ -123,7 +123,6 @@ impl Service {
             service.parts.spawn(async move { (Part::Workshop, run.await) });
         }
         let upkeep = Upkeep {
-            bus: service.bus.clone(),
             knowledge: service.knowledge.clone(),
             metrics: service.metrics.clone(),
             counters: service.registry.counters(),
@@ -149,20 +148,15 @@ impl Service {
     }
 
     fn count(&mut self) {
-        let intake = Intake {
-            bus: self.bus.clone(),
-            knowledge: self.knowledge.clone(),
-            metrics: self.metrics.clone(),
-        };
+        let intake = Intake { bus: self.bus.clone(), knowledge: self.knowledge.clone() };
         self.parts.spawn(async move { (Part::Intake, intake.run().await) });
     }
 
     fn follow(&mut self, config: &Config, sources: mpsc::Sender<SourceEvent>) -> anyhow::Result<()> {
         let tailer = Tailer::new(parts::tail(config), Arc::clone(&self.registry), self.budget.clone())?;
         let stop = self.stop_reading.clone();
-        self.parts.spawn_blocking(move || {
-            (Part::Tail, tailer.run(&sources, &stop).map_err(anyhow::Error::from))
-        });
+        self.parts
+            .spawn_blocking(move || (Part::Tail, tailer.run(&sources, &stop).map_err(anyhow::Error::from)));
         Ok(())
     }
 
@@ -207,6 +201,13 @@ impl Service {
     #[must_use]
     pub fn suggestions(&self, after: u64) -> Suggestions {
         Suggestions { changes: self.view().subscribe(), knowledge: self.knowledge.clone(), after }
+    }
+
+    /// The suggestions that are still to come.
+    #[must_use]
+    pub fn new_suggestions(&self) -> Suggestions {
+        let last = self.view().subscribe().borrow().last_sequence;
+        self.suggestions(last)
     }
 
     /// Waits until a part of the service fails; without a failure, for ever.

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::bus::Bus;
 use crate::collector::{Counters, Loss, Rotation, Stats};
 use crate::knowledge::Knowledge;
 use crate::telemetry::metrics::Metrics;
@@ -17,7 +16,6 @@ const GAUGE_INTERVAL: Duration = Duration::from_secs(5);
 /// Keeps a service in order.
 #[derive(Debug)]
 pub(super) struct Upkeep {
-    pub(super) bus: Bus,
     pub(super) knowledge: Knowledge,
     pub(super) metrics: Metrics,
     pub(super) counters: Arc<Counters>,
@@ -38,7 +36,9 @@ impl Upkeep {
                 cleaned = Instant::now();
                 match tokio::task::block_in_place(|| self.knowledge.cleanup(Timestamp::now())) {
                     Ok(removed) => tracing::info!(?removed, "expired groups are forgotten"),
-                    Err(error) => tracing::error!(%error, "expired groups cannot be removed; tried again later"),
+                    Err(error) => {
+                        tracing::error!(%error, "expired groups cannot be removed; tried again later")
+                    }
                 }
             }
             tokio::select! {
@@ -62,14 +62,6 @@ impl Upkeep {
         }
         for (reason, (now, before)) in Loss::ALL.iter().zip(now.lost.iter().zip(before.lost)) {
             metrics.events_lost.with_label_values(&[reason.as_str()]).inc_by(now.times - before.times);
-        }
-        match &self.bus {
-            Bus::Embedded(bus) => {
-                let status = bus.status();
-                metrics.bus_queue_bytes.set(gauge(status.queued_bytes));
-                let lag = status.topics.iter().flat_map(|topic| &topic.groups).map(|group| group.lag).sum();
-                metrics.consumer_lag.set(gauge(lag));
-            }
         }
         now
     }

@@ -86,7 +86,9 @@ impl Workshop {
         loop {
             changes.mark_unchanged();
             let room = self.limits.parallel - workers.len();
-            for fingerprint in self.knowledge.next_to_work_on(room, &busy, self.limits.pause, Timestamp::now()) {
+            for fingerprint in
+                self.knowledge.next_to_work_on(room, &busy, self.limits.pause, Timestamp::now())
+            {
                 busy.insert(fingerprint);
                 workers.spawn(Arc::clone(&self).work(fingerprint, benches.pop()));
             }
@@ -169,7 +171,10 @@ impl Workshop {
     fn record(&self, id: SuggestionId, finding: Finding) -> anyhow::Result<()> {
         let Finding { suggestion, changes } = finding;
         let provenance = suggestion.provenance.as_deref().unwrap_or("none").to_owned();
-        self.metrics.fix_attempts.with_label_values(&[provenance.as_str(), suggestion.verdict.as_str()]).inc();
+        self.metrics
+            .fix_attempts
+            .with_label_values(&[provenance.as_str(), suggestion.verdict.as_str()])
+            .inc();
         tracing::info!(title = suggestion.title, verdict = suggestion.verdict.as_str(), "worked on a defect");
         let undecided = suggestion.verdict == VerdictKind::Inconclusive;
         if undecided && id.attempt < self.limits.attempts {

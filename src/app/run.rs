@@ -1,0 +1,69 @@
+//! The whole of it in one process, with its server, until a signal ends it.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::parts;
+use super::service::{Service, Suggestions};
+use crate::config::Config;
+use crate::server::{Handles, Server};
+
+/// A running instance.
+#[derive(Debug)]
+pub struct Instance {
+    service: Service,
+    server: JoinHandle<()>,
+    address: SocketAddr,
+    stop_server: CancellationToken,
+    grace: std::time::Duration,
+}
+
+impl Instance {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// As [`Service::start`], and when the address of the server is taken.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let service = Service::start(config).await?;
+        let (_ready, readiness) = watch::channel(Vec::new());
+        let handles =
+            Handles { knowledge: service.knowledge().clone(), readiness, metrics: service.metrics().clone() };
+        let server = Server::bind(parts::server(config), handles).await?;
+        let address = server.address().context("the server has no address")?;
+        let stop_server = CancellationToken::new();
+        let server = tokio::spawn(server.run(stop_server.clone()));
+        Ok(Self { service, server, address, stop_server, grace: config.grace_period.get() })
+    }
+
+    /// Where the server listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The suggestions that are still to come.
+    #[must_use]
+    pub fn new_suggestions(&self) -> Suggestions {
+        self.service.new_suggestions()
+    }
+
+    /// Waits until a part of it fails; without a failure, for ever.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        self.service.failed().await
+    }
+
+    /// Ends within the grace period.
+    ///
+    /// # Errors
+    /// When a part failed while it ended.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let stopped = self.service.stop(self.grace).await;
+        self.stop_server.cancel();
+        self.server.await.context("the server has ended abnormally")?;
+        stopped
+    }
+}

@@ -1,0 +1,133 @@
+//! `hephaestus run`: the whole of it in one process, for as long as it is wanted.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+
+use super::signals::Signals;
+use super::{Exit, Format, render};
+use crate::app::run::Instance;
+use crate::config::{Config, PathGlob};
+use crate::domain::SuggestionRecord;
+
+/// Threads of the runtime: reading and attempts have their own.
+const WORKER_THREADS: usize = 2;
+
+/// Follow logs, and suggest proven fixes while the service runs
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Logs are followed from where the last run left off, through rotation and restarts; every error is counted
+exactly once. Each new code defect is worked on as `hephaestus fix` does, and the suggestion is printed,
+kept under state_dir, and served on the web address of server.listen:
+
+  /livez /readyz /metrics          for Kubernetes and Prometheus
+  /api/v1/groups                   what goes wrong, how often
+  /api/v1/suggestions              what mends it
+  /api/v1/suggestions/stream       the same as server-sent events, as they come
+
+SIGTERM or Ctrl-C brings everything into a safe state within grace_period; a second one ends at once.
+
+Exit code: 0 after a clean end, 2 when it could not start or go on.
+
+Examples:
+  hephaestus run --repo . /var/log/shop/*.log
+  hephaestus run --repo ~/src/shop --format json '/var/log/shop/**/*.log' | jq .patch
+  hephaestus --config hephaestus.yaml run
+  hephaestus groups list               in another terminal: what has been seen so far")]
+pub(super) struct RunArgs {
+    /// The files to follow: paths with *, ?, [...], ** or {a,b} [else collector.log_paths].
+    #[arg(value_name = "PATH")]
+    paths: Vec<String>,
+    /// The repository the logs come from [else repository.path; without one nothing is mended].
+    #[arg(long, value_name = "DIR")]
+    repo: Option<PathBuf>,
+    /// How suggestions are printed.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+}
+
+impl RunArgs {
+    pub(super) fn run(self, mut config: Config, out: &mut impl Write) -> anyhow::Result<Exit> {
+        self.overrule(&mut config)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(WORKER_THREADS)
+            .enable_all()
+            .build()?;
+        let ended = runtime.block_on(self.follow(&config, out));
+        // Everything that counts is durable: nothing that is still running needs to be waited for.
+        runtime.shutdown_background();
+        ended
+    }
+
+    /// What the command line says wins over the configuration.
+    fn overrule(&self, config: &mut Config) -> anyhow::Result<()> {
+        if !self.paths.is_empty() {
+            let glob =
+                |path: &String| PathGlob::named(path).with_context(|| format!("{path} names no files"));
+            config.collector.log_paths = self.paths.iter().map(glob).collect::<Result<_, _>>()?;
+        }
+        if config.collector.log_paths.is_empty() {
+            bail!("there is nothing to follow; name log files, or set collector.log_paths");
+        }
+        if let Some(repo) = &self.repo {
+            config.repository.path = Some(repo.clone());
+        }
+        Ok(())
+    }
+
+    async fn follow(&self, config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
+        // From here on, before anything is opened or started.
+        let mut signals = Signals::listen()?;
+        let mut instance = Instance::start(config).await?;
+        self.greet(config, &instance);
+        let mut suggestions = instance.new_suggestions();
+        let mut number = 0;
+        let signal = loop {
+            tokio::select! {
+                signal = signals.next() => break signal,
+                error = instance.failed() => return Err(error),
+                next = suggestions.next() => {
+                    let Some(record) = next? else { bail!("what is remembered cannot be followed any more") };
+                    number += 1;
+                    self.print(out, number, &record)?;
+                }
+            }
+        };
+        tracing::info!(%signal, "ending");
+        tokio::select! {
+            stopped = instance.stop() => stopped?,
+            signal = signals.next() => bail!("ended at once by a second signal, {signal}; nothing is lost"),
+        }
+        Ok(Exit::Yes)
+    }
+
+    /// Says on standard error what is going on.
+    fn greet(&self, config: &Config, instance: &Instance) {
+        let paths: Vec<_> = config.collector.log_paths.iter().map(PathGlob::as_str).collect();
+        let mended = match &config.repository.path {
+            Some(repository) => format!("mending {}", repository.display()),
+            None => "mending nothing, since no repository is named".to_owned(),
+        };
+        // Whoever closed standard error does not want to hear it.
+        writeln!(
+            anstream::stderr(),
+            "following {}; {mended}; http://{}; Ctrl-C ends",
+            paths.join(" "),
+            instance.address()
+        )
+        .ok();
+    }
+
+    fn print(&self, out: &mut impl Write, number: usize, record: &SuggestionRecord) -> anyhow::Result<()> {
+        match self.format {
+            Format::Text => render::suggestion(out, number, &record.suggestion)?,
+            Format::Json => {
+                serde_json::to_writer(&mut *out, record)?;
+                writeln!(out)?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+}
