@@ -1,5 +1,8 @@
 //! A failure and what its lines told → the event.
 
+use std::borrow::Cow;
+use std::cell::LazyCell;
+
 use jiff::Timestamp;
 
 use crate::domain::{Class, ErrorEvent, Language, Severity, Span, Trace, TraceKind};
@@ -143,8 +146,13 @@ struct Draft {
 
 fn build(draft: Draft) -> ErrorEvent {
     let frames = draft.trace.as_ref().map_or(&[][..], |trace| &trace.frames);
-    let keys = fingerprint::keys(draft.class, frames, &draft.message, draft.place.as_deref());
-    let title = title(draft.class, draft.trace.as_ref(), &draft.message);
+    // Most events need the masked message twice, some never: it is made once, when it is asked for.
+    let masked = LazyCell::new(|| mask::mask(&draft.message));
+    let bare = fingerprint::bare(&draft.message);
+    let keys = fingerprint::keys_with(draft.class, frames, draft.place.as_deref(), || {
+        if bare == draft.message { Cow::Borrowed(&masked) } else { Cow::Owned(mask::mask(bare)) }
+    });
+    let title = title(draft.class, draft.trace.as_ref(), &masked);
     ErrorEvent {
         keys,
         class: draft.class,
@@ -161,18 +169,18 @@ fn build(draft: Draft) -> ErrorEvent {
 }
 
 /// One short line: class and place, or the masked message where that says more.
-fn title(class: Class, trace: Option<&Trace>, message: &str) -> String {
+fn title<M: FnOnce() -> String>(class: Class, trace: Option<&Trace>, masked: &LazyCell<String, M>) -> String {
     let place =
         trace.and_then(|trace| trace.frames.iter().find(|frame| frame.in_app).or(trace.frames.first()));
     let logged = trace.is_none_or(|trace| trace.kind == TraceKind::Logged);
     let words = class.as_str().replace('_', " ");
     let title = match place {
-        _ if logged => mask::mask(message),
+        _ if logged => masked.to_string(),
         Some(frame) if class == Class::ExplicitPanic => {
-            format!("panic in {}: {}", go::short_function(&frame.function), mask::mask(message))
+            format!("panic in {}: {}", go::short_function(&frame.function), **masked)
         }
         Some(frame) => format!("{words} in {}", go::short_function(&frame.function)),
-        None => format!("{words}: {}", mask::mask(message)),
+        None => format!("{words}: {}", **masked),
     };
     if title.is_empty() {
         return words;

@@ -4,6 +4,7 @@
 //! those, but not the logical name of the function that failed. So the same defect has the same
 //! fingerprint whether the crash ended the process, was recovered by net/http, or was logged as JSON.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use crate::domain::{Class, Fingerprint, FingerprintKeys, Frame};
@@ -19,6 +20,16 @@ const CALLERS: usize = 4;
 /// The keys of one failure. `place` names who logged it where there is no stack: a function or logger.
 #[must_use]
 pub fn keys(class: Class, frames: &[Frame], message: &str, place: Option<&str>) -> FingerprintKeys {
+    keys_with(class, frames, place, || Cow::Owned(mask(bare(message))))
+}
+
+/// The same for a message that is masked when it is asked for.
+pub(super) fn keys_with<'a>(
+    class: Class,
+    frames: &[Frame],
+    place: Option<&str>,
+    masked: impl FnOnce() -> Cow<'a, str>,
+) -> FingerprintKeys {
     let symbols = symbols(frames);
     let told = symbols.is_empty()
         || matches!(
@@ -29,7 +40,7 @@ pub fn keys(class: Class, frames: &[Frame], message: &str, place: Option<&str>) 
     site.part(class.as_str());
     site.part(symbols.first().map_or("", String::as_str));
     if told {
-        site.part(&mask(bare(message)));
+        site.part(&masked());
     }
     if symbols.is_empty() {
         site.part(&place.map(logical).unwrap_or_default());
@@ -78,7 +89,7 @@ impl Key {
 
 /// A panic's value without the type that the runtime prints around it, and a handler does not:
 /// `main.Mode("turbo")` is `turbo`.
-fn bare(message: &str) -> &str {
+pub(super) fn bare(message: &str) -> &str {
     let inner = message.split_once('(').and_then(|(name, rest)| {
         let named = name.contains('.') && !name.contains([' ', ':']);
         rest.strip_suffix(')').filter(|_| named)
