@@ -34,7 +34,6 @@ mod apply;
 mod attempts;
 mod cleanup;
 mod config;
-mod database;
 mod error;
 mod generations;
 mod index;
@@ -52,15 +51,15 @@ pub use apply::{Applied, Change, Position};
 pub use attempts::AttemptEnd;
 pub use cleanup::Removed;
 pub use config::Config;
-pub use database::DatabaseError;
 pub use error::Error;
 pub use index::{GroupFilter, GroupOrder, Revision};
 pub use suggestions::Choice;
 pub use view::View;
 
 use crate::domain::Fingerprint;
+pub use crate::storage::DatabaseError;
+use crate::storage::{Access, Database};
 use crate::telemetry::metrics::Metrics;
-use database::{Access, Database};
 use index::Index;
 
 /// What is remembered, and the one way to change it. Clones are the same memory.

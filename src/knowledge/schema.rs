@@ -4,10 +4,10 @@ use rocksdb::{IteratorMode, WriteBatch};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::database::{Access, Database, DatabaseError, Schema};
 use super::generations::Generations;
 use super::index::{GroupBody, GroupHead, Index, SuggestionBody, SuggestionHead};
 use crate::domain::Fingerprint;
+use crate::storage::{Access, Database, DatabaseError, Schema};
 
 pub(super) const SCHEMA: Schema = Schema {
     name: "knowledge",

@@ -6,12 +6,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::watch;
 
-use super::database::Database;
 use super::index::{GroupFilter, GroupOrder, Index, Revision};
 use super::{Error, schema};
 use crate::domain::{
     Fingerprint, GroupRecord, GroupStatus, SuggestionId, SuggestionRecord, SuggestionStatus,
 };
+use crate::storage::Database;
 
 /// What everybody may see. Clones see the same.
 #[derive(Debug, Clone)]

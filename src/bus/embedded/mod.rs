@@ -37,9 +37,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 pub use config::Config;
 pub use consumer::EmbeddedConsumer;
 
-use super::database::Database;
 use super::{Error, Message, Topic};
 use crate::domain::Pending;
+use crate::storage::Database;
 use crate::telemetry::metrics::Metrics;
 use ledger::{Bounds, Ledger};
 

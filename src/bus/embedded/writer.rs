@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::ledger::{Ledger, Trimmed};
 use super::{Commit, Inbox, News, Order, Publication, Shared, store};
 use crate::bus::Topic;
-use crate::bus::database::DatabaseError;
+use crate::storage::DatabaseError;
 
 /// The most bytes of messages in one batch, if it is more than one message.
 const GROUP_BYTES: usize = 1 << 20;
