@@ -467,16 +467,14 @@ fn io_error(schema: &'static Schema, folder: &Path, error: &io::Error) -> Databa
 /// Which process holds the lock of a database. The kernel's list is read, since opening and closing the
 /// lock file would drop this process's own lock.
 fn lock_holder(folder: &Path) -> Option<u32> {
-    let inode = fs::metadata(folder.join("LOCK")).ok()?.ino().to_string();
+    let lock = fs::metadata(folder.join("LOCK")).ok()?;
+    let (major, minor) = (rustix::fs::major(lock.dev()), rustix::fs::minor(lock.dev()));
+    let file = format!("{major:02x}:{minor:02x}:{}", lock.ino());
     let locks = fs::read_to_string("/proc/locks").ok()?;
-    holder_in(&locks, &inode)
-}
-
-/// `1: POSIX  ADVISORY  WRITE 4711 fe:00:123456 0 EOF`
-fn holder_in(locks: &str, inode: &str) -> Option<u32> {
+    // `1: POSIX  ADVISORY  WRITE 4711 fe:00:123456 0 EOF`
     locks.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        let held = fields.get(5)?.rsplit(':').next()? == inode && fields.get(3) == Some(&"WRITE");
-        held.then(|| fields.get(4)?.parse().ok()).flatten()
+        let holds = fields.get(3) == Some(&"WRITE") && fields.get(5) == Some(&file.as_str());
+        fields.get(4).filter(|_| holds)?.parse().ok()
     })
 }

@@ -36,6 +36,11 @@ impl SmallDisk {
         }
     }
 
+    fn make_read_only(&self) {
+        let mount = Command::new("mount").args(["-o", "remount,ro"]).arg(self.path()).output().unwrap();
+        assert!(mount.status.success(), "{mount:?}");
+    }
+
     fn free(&self) {
         fs::remove_file(self.path().join("ballast")).unwrap();
     }
@@ -112,6 +117,19 @@ async fn closing_on_a_full_disk_refuses_what_was_not_written() {
     let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
     let numbers: Vec<_> = take(&mut consumer, 10 + durable).await.iter().map(number).collect();
     assert_eq!(numbers, (0..10 + durable).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_disk_is_told() {
+    let Some(disk) = SmallDisk::new("24m") else { return };
+    let path = disk.path().join("bus");
+    let bus = open(&path, &Config::default());
+    publish(&bus, 0..10).await;
+    bus.close().await;
+    disk.make_read_only();
+    let refused = refusal(&path);
+    assert!(refused.contains("must be writable") && refused.contains("Read-only file system"), "{refused}");
+    assert!(refusal(&disk.path().join("other")).contains("Read-only file system"));
 }
 
 fn refusal(folder: &Path) -> String {

@@ -292,7 +292,9 @@ async fn costs() {
     };
     println!("resident before: {}", resident());
     let queue = std::env::var("COSTS_QUEUE").map_or(8 << 20, |bytes| bytes.parse().unwrap());
-    let bus = open(folder.path(), &Config { max_queue_bytes: queue, ..Config::default() });
+    let kept = std::env::var("COSTS_KEPT").map_or(512 << 20, |bytes| bytes.parse().unwrap());
+    let config = Config { max_queue_bytes: queue, retention_bytes: kept, ..Config::default() };
+    let bus = open(folder.path(), &config);
     println!("resident when open: {}", resident());
     let mut latencies = Vec::new();
     for index in 0..200 {
@@ -307,7 +309,7 @@ async fn costs() {
     let publishing = async {
         let settled = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let mut heavy = message(1);
-        heavy.body = vec![b'x'; 1_000];
+        heavy.body = (0..1_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         for _ in 0..COUNT {
             let settled = Arc::clone(&settled);
             let pending = Pending::new(move |_| {
@@ -335,4 +337,6 @@ async fn costs() {
     };
     tokio::join!(publishing, consuming);
     println!("resident after: {}; {:?}", resident(), status(&bus));
+    let sizes = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+    println!("on disk: {} KiB", sizes.sum::<u64>() >> 10);
 }
