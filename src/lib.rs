@@ -8,6 +8,8 @@
 //! One module is one room, with one job; a room imports only from floors below its own. From the ground
 //! up: [`domain`] and [`telemetry`]; [`collector`], [`analyzer`], [`repository`], [`sandbox`];
 //! [`generator`] and [`validator`]; [`fixer`]; [`server`]; [`config`] and [`app`]; [`cli`].
+//! up: [`domain`], [`telemetry`] and [`storage`]; [`collector`], [`analyzer`], [`bus`], [`knowledge`],
+//! [`repository`], [`sandbox`]; [`generator`] and [`validator`]; [`fixer`]; [`config`] and [`app`]; [`cli`].
 //!
 //! # Finding the errors in a log
 //!
@@ -37,5 +39,6 @@ pub mod knowledge;
 pub mod repository;
 pub mod sandbox;
 pub mod server;
+pub mod storage;
 pub mod telemetry;
 pub mod validator;

@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("telemetry", &[]),
+    ("storage", &[]),
     ("collector", &["domain", "telemetry"]),
     ("analyzer", &["domain", "telemetry"]),
-    ("bus", &["domain", "telemetry"]),
-    ("knowledge", &["domain", "telemetry"]),
+    ("bus", &["domain", "telemetry", "storage"]),
+    ("knowledge", &["domain", "telemetry", "storage"]),
     ("repository", &["domain", "telemetry"]),
     ("sandbox", &["domain", "telemetry"]),
     // Crash output of the sandbox is judged with the same eyes as logs, so both may use `analyzer`.

@@ -1,6 +1,6 @@
 //! Why the bus cannot do what it was asked for.
 
-use super::database::DatabaseError;
+use crate::storage::DatabaseError;
 
 /// Why the bus cannot do what it was asked for.
 #[derive(Debug, thiserror::Error)]

@@ -20,7 +20,6 @@
 //!
 //! Only the embedded engine is here: see [`Embedded`].
 
-mod database;
 mod embedded;
 mod error;
 mod message;
@@ -28,13 +27,13 @@ mod topic;
 
 use jiff::Timestamp;
 
-pub use database::DatabaseError;
 pub use embedded::{Config, Embedded, EmbeddedConsumer, GroupStatus, Status, TopicStatus};
 pub use error::Error;
 pub use message::{Delivery, Message, Position};
 pub use topic::Topic;
 
 use crate::domain::Pending;
+pub use crate::storage::DatabaseError;
 
 /// What carries events.
 #[derive(Debug, Clone)]

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::database::DatabaseError;
 use crate::domain::{Fingerprint, SuggestionId, SuggestionStatus};
+use crate::storage::DatabaseError;
 
 /// Why something cannot be remembered or recalled.
 #[derive(Debug, thiserror::Error)]

@@ -46,6 +46,8 @@ pub(super) struct GroupHead {
 pub(super) struct GroupBody {
     pub(super) service: String,
     pub(super) first: ErrorEvent,
+    /// Lines from before that event.
+    pub(super) context: Vec<String>,
     pub(super) remedy: Option<OperationalFinding>,
 }
 
@@ -140,6 +142,7 @@ impl GroupHead {
             attempts: self.attempts,
             attempted_at: self.attempted_at,
             remedy: body.remedy,
+            context: body.context,
         }
     }
 }
@@ -188,7 +191,8 @@ impl Index {
     /// The suggestions for a group.
     pub(super) fn suggestions_for(&self, fingerprint: Fingerprint) -> impl Iterator<Item = u64> {
         let attempts = self.groups.get(&fingerprint).map_or(0, |head| head.attempts);
-        (1..=attempts).filter_map(move |attempt| self.sequences.get(&SuggestionId { fingerprint, attempt }).copied())
+        (1..=attempts)
+            .filter_map(move |attempt| self.sequences.get(&SuggestionId { fingerprint, attempt }).copied())
     }
 }
 

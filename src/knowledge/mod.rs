@@ -34,7 +34,6 @@ mod apply;
 mod attempts;
 mod cleanup;
 mod config;
-mod database;
 mod error;
 mod generations;
 mod index;
@@ -52,14 +51,15 @@ pub use apply::{Applied, Change, Position};
 pub use attempts::AttemptEnd;
 pub use cleanup::Removed;
 pub use config::Config;
-pub use database::DatabaseError;
 pub use error::Error;
 pub use index::{GroupFilter, GroupOrder, Revision};
 pub use suggestions::Choice;
 pub use view::View;
 
 use crate::domain::Fingerprint;
-use database::{Access, Database};
+pub use crate::storage::DatabaseError;
+use crate::storage::{Access, Database};
+use crate::telemetry::metrics::Metrics;
 use index::Index;
 
 /// What is remembered, and the one way to change it. Clones are the same memory.
@@ -72,6 +72,7 @@ pub struct Knowledge {
 struct Inner {
     view: View,
     config: Config,
+    metrics: Metrics,
     writing: Mutex<Writing>,
 }
 
@@ -89,11 +90,13 @@ impl Knowledge {
     ///
     /// # Errors
     /// The database is in use, damaged, of a newer version, or cannot be written.
-    pub fn open(folder: &Path, config: &Config) -> Result<Self, Error> {
+    pub fn open(folder: &Path, config: &Config, metrics: &Metrics) -> Result<Self, Error> {
         let database = Database::open(folder, &schema::SCHEMA)?;
         let view = View::new(database)?;
-        let inner = Inner { view, config: *config, writing: Mutex::default() };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner { view, config: *config, metrics: metrics.clone(), writing: Mutex::default() };
+        let knowledge = Self { inner: Arc::new(inner) };
+        knowledge.gauge();
+        Ok(knowledge)
     }
 
     /// What everybody may see.
@@ -140,7 +143,13 @@ impl Knowledge {
     ) -> Result<(), Error> {
         self.database().write(fill)?;
         self.view().change(show);
+        self.gauge();
         Ok(())
+    }
+
+    fn gauge(&self) {
+        let groups = self.view().index().groups.len();
+        self.inner.metrics.groups_active.set(i64::try_from(groups).unwrap_or(i64::MAX));
     }
 }
 

@@ -6,12 +6,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::watch;
 
-use super::database::Database;
 use super::index::{GroupFilter, GroupOrder, Index, Revision};
 use super::{Error, schema};
 use crate::domain::{
     Fingerprint, GroupRecord, GroupStatus, SuggestionId, SuggestionRecord, SuggestionStatus,
 };
+use crate::storage::Database;
 
 /// What everybody may see. Clones see the same.
 #[derive(Debug, Clone)]
@@ -37,8 +37,7 @@ impl View {
     pub(super) fn new(database: Database) -> Result<Self, Error> {
         let index = schema::load(&database)?;
         let revision = Revision { changes: 0, last_sequence: index.last_sequence };
-        let shared =
-            Shared { database, index: RwLock::new(index), revision: watch::Sender::new(revision) };
+        let shared = Shared { database, index: RwLock::new(index), revision: watch::Sender::new(revision) };
         Ok(Self { shared: Arc::new(shared) })
     }
 

@@ -6,9 +6,9 @@
 use rocksdb::{DB, IteratorMode, ReadOptions, WriteBatch};
 
 use super::ledger::{Ledger, Log, Segment, Trimmed};
-use crate::bus::database::{Access, Database, DatabaseError, Schema};
 use crate::bus::message::Unreadable;
 use crate::bus::{Delivery, Message, Topic};
+use crate::storage::{Access, Database, DatabaseError, Schema};
 
 pub(super) const SCHEMA: Schema = Schema {
     name: "the bus",

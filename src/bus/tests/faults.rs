@@ -13,7 +13,8 @@ impl SmallDisk {
     fn new(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let options = format!("size={size}");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).output();
+        let mount =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).output();
         let mounted = mount.is_ok_and(|output| output.status.success());
         if !mounted {
             eprintln!("skipped: this user may not mount a tmpfs, so there is no disk to fill");
@@ -33,6 +34,11 @@ impl SmallDisk {
                 chunk /= 2;
             }
         }
+    }
+
+    fn make_read_only(&self) {
+        let mount = Command::new("mount").args(["-o", "remount,ro"]).arg(self.path()).output().unwrap();
+        assert!(mount.status.success(), "{mount:?}");
     }
 
     fn free(&self) {
@@ -113,8 +119,21 @@ async fn closing_on_a_full_disk_refuses_what_was_not_written() {
     assert_eq!(numbers, (0..10 + durable).collect::<Vec<_>>());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_disk_is_told() {
+    let Some(disk) = SmallDisk::new("24m") else { return };
+    let path = disk.path().join("bus");
+    let bus = open(&path, &Config::default());
+    publish(&bus, 0..10).await;
+    bus.close().await;
+    disk.make_read_only();
+    let refused = refusal(&path);
+    assert!(refused.contains("must be writable") && refused.contains("Read-only file system"), "{refused}");
+    assert!(refusal(&disk.path().join("other")).contains("Read-only file system"));
+}
+
 fn refusal(folder: &Path) -> String {
-    Embedded::open(folder, &Config::default()).map(drop).unwrap_err().to_string()
+    Embedded::open(folder, &Config::default(), &Metrics::new().unwrap()).map(drop).unwrap_err().to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +141,8 @@ async fn a_second_bus_on_the_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let bus = open(folder.path(), &Config::default());
     let refused = refusal(folder.path());
-    let expected = format!("a Hephaestus is running on this state directory (process {})", std::process::id());
+    let expected =
+        format!("a Hephaestus is running on this state directory (process {})", std::process::id());
     assert!(refused.starts_with(&expected), "{refused}");
     publish(&bus, 0..3).await;
 }
@@ -151,7 +171,10 @@ async fn a_damaged_database_is_refused_and_left_alone() {
         fs::write(&file, good).unwrap();
     }
     fs::remove_file(path.join("CURRENT")).unwrap();
-    assert!(refusal(&path).contains("holds something else"), "a database without its root is not overwritten");
+    assert!(
+        refusal(&path).contains("holds something else"),
+        "a database without its root is not overwritten"
+    );
     fs::write(path.join("CURRENT"), current).unwrap();
     let bus = open(&path, &Config::default());
     let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();

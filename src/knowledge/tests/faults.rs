@@ -5,13 +5,18 @@ use std::process::Command;
 use super::*;
 
 fn refusal(folder: &Path) -> String {
-    Knowledge::open(folder, &Config::default()).unwrap_err().to_string()
+    Knowledge::open(folder, &Config::default(), &Metrics::new().unwrap()).unwrap_err().to_string()
 }
 
 #[test]
 fn one_process_writes_and_others_read_when_it_is_gone() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(View::open(folder.path()).unwrap_err().to_string().contains("nothing has run on this state directory"));
+    assert!(
+        View::open(folder.path())
+            .unwrap_err()
+            .to_string()
+            .contains("nothing has run on this state directory")
+    );
     let knowledge = open(folder.path());
     apply(&knowledge, 1, vec![seen(1, 10, 3)]);
     let running = format!("a Hephaestus is running on this state directory (process {})", std::process::id());
@@ -43,9 +48,11 @@ fn a_damaged_or_newer_database_is_refused_and_left_alone() {
         let db = rocksdb::DB::open_cf(&options, &path, &names).unwrap();
         db.put_cf(db.cf_handle(family).unwrap(), key, value).unwrap();
     };
-    for (value, expected) in
-        [(&b"\x01{\"cou"[..], "a record of its groups makes no sense"), (b"", "has no version"), (b"\x02{}", "has format 2")]
-    {
+    for (value, expected) in [
+        (&b"\x01{\"cou"[..], "a record of its groups makes no sense"),
+        (b"", "has no version"),
+        (b"\x02{}", "has format 2"),
+    ] {
         tamper("groups", print(9).as_bytes(), value);
         for refused in [refusal(&path), View::open(&path).unwrap_err().to_string()] {
             assert!(refused.contains(expected) && refused.contains(path.to_str().unwrap()), "{refused}");
@@ -69,17 +76,50 @@ fn a_damaged_body_is_told_and_the_rest_is_readable() {
     assert_eq!(view.group(print(2)).unwrap().unwrap().group.count, 1);
 }
 
+/// A file system of 24 MiB, gone with the value. Only root may make one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = ["-t", "tmpfs", "-o", "size=24m", "tmpfs"];
+        let mounted = Command::new("mount").args(arguments).arg(folder.path()).output();
+        let mounted = mounted.is_ok_and(|output| output.status.success());
+        if !mounted {
+            eprintln!("skipped: this user may not mount a tmpfs, so there is no disk to fill");
+        }
+        mounted.then_some(Self(folder))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(self.path()).output());
+    }
+}
+
+#[test]
+fn a_read_only_disk_can_be_read_and_no_more() {
+    let Some(disk) = SmallDisk::new() else { return };
+    let path = disk.path().join("knowledge");
+    apply(&open(&path), 1, vec![seen(1, 10, 3)]);
+    let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(disk.path()).output().unwrap();
+    assert!(remounted.status.success(), "{remounted:?}");
+    let refused = refusal(&path);
+    assert!(refused.contains("must be writable") && refused.contains("Read-only file system"), "{refused}");
+    assert_eq!(View::open(&path).unwrap().group(print(1)).unwrap().unwrap().group.count, 3);
+}
+
 #[test]
 fn a_full_disk_changes_nothing_and_the_same_batch_succeeds_later() {
-    let folder = tempfile::tempdir().unwrap();
-    let mount = ["-t", "tmpfs", "-o", "size=24m", "tmpfs"];
-    if !Command::new("mount").args(mount).arg(folder.path()).output().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: this user may not mount a tmpfs, so there is no disk to fill");
-        return;
-    }
-    let knowledge = open(&folder.path().join("knowledge"));
+    let Some(disk) = SmallDisk::new() else { return };
+    let knowledge = open(&disk.path().join("knowledge"));
     apply(&knowledge, 1, vec![seen(1, 1, 1)]);
-    let ballast = folder.path().join("ballast");
+    let ballast = disk.path().join("ballast");
     let file = fs::File::create(&ballast).unwrap();
     let mut chunk = 1 << 20;
     while chunk > 0 {
@@ -90,9 +130,11 @@ fn a_full_disk_changes_nothing_and_the_same_batch_succeeds_later() {
     drop(file);
     let heavy = |start: u64| {
         let mut occurrences = seen(2, start, 1);
-        occurrences.event.keys.site = Fingerprint::from_bytes(std::array::from_fn(|_| start.to_be_bytes()[7]));
+        occurrences.event.keys.site =
+            Fingerprint::from_bytes(std::array::from_fn(|_| start.to_be_bytes()[7]));
         // Random enough that compression does not help.
-        occurrences.event.sample = (0..20_000_u64).map(|i| char::from(33 + ((i * i * (start + 7)) >> 5) as u8 % 90)).collect();
+        occurrences.event.sample =
+            (0..20_000_u64).map(|i| char::from(33 + ((i * i * (start + 7)) >> 5) as u8 % 90)).collect();
         vec![occurrences]
     };
     let mut start = 3;
@@ -104,10 +146,8 @@ fn a_full_disk_changes_nothing_and_the_same_batch_succeeds_later() {
         assert!(start < 250, "a disk without space took everything");
     };
     assert!(error.is_retryable(), "{error}");
-    let before = knowledge.view().groups(GroupFilter::default(), GroupOrder::Worst, 1_000).map(|groups| groups.len());
-    if let Ok(before) = before {
-        assert_eq!(before as u64, start - 2);
-    }
+    let before = knowledge.view().groups(GroupFilter::default(), GroupOrder::Worst, 1_000).unwrap();
+    assert_eq!(before.len() as u64, start - 2, "what was applied can be read, what was refused is not there");
     fs::remove_file(ballast).unwrap();
     for _ in 0..2 {
         knowledge.apply(&position(start), heavy(start), at(0)).unwrap();
@@ -115,6 +155,4 @@ fn a_full_disk_changes_nothing_and_the_same_batch_succeeds_later() {
     assert_eq!(knowledge.view().group_counts()[&GroupStatus::New] as u64, start - 1);
     let last = Fingerprint::from_bytes([start.to_be_bytes()[7]; 16]);
     assert_eq!(knowledge.view().group(last).unwrap().unwrap().group.count, 1);
-    drop(knowledge);
-    drop(Command::new("umount").arg("-l").arg(folder.path()).output());
 }

@@ -1,4 +1,5 @@
-//! A RocksDB in little memory, which is never overwritten and comes back after a failed write.
+//! What the bus and knowledge stand on: a RocksDB in little memory, which is never overwritten and comes
+//! back after a failed write.
 //!
 //! - **Whose it is.** The default column family holds the version of the format. A folder with a newer
 //!   version, with something else in it, or with a damaged database is refused; the message names the
@@ -37,15 +38,15 @@ const LOST_AND_FOUND: &str = "lost+found";
 
 /// What a database holds and what it means to lose it.
 #[derive(Debug)]
-pub(super) struct Schema {
+pub(crate) struct Schema {
     /// Its name in messages.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// The version of its format.
-    pub(super) version: u8,
+    pub(crate) version: u8,
     /// Its column families beside the default one.
-    pub(super) families: &'static [&'static str],
+    pub(crate) families: &'static [&'static str],
     /// What is lost with it, as the end of a sentence.
-    pub(super) loss: &'static str,
+    pub(crate) loss: &'static str,
 }
 
 /// Why a database cannot be used.
@@ -106,6 +107,14 @@ pub enum DatabaseError {
         /// Where.
         folder: PathBuf,
     },
+    /// There is none.
+    #[error("there is no {name} in {folder}: nothing has run on this state directory yet")]
+    Missing {
+        /// Which database.
+        name: &'static str,
+        /// Where.
+        folder: PathBuf,
+    },
     /// The file system refused.
     #[error("{name} in {folder} cannot be used: the folder must be writable, with space left ({reason})")]
     Io {
@@ -119,10 +128,17 @@ pub enum DatabaseError {
 }
 
 /// An open database.
-pub(super) struct Database {
+pub(crate) struct Database {
     folder: PathBuf,
     schema: &'static Schema,
+    mode: Mode,
     slot: RwLock<Slot>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Write,
+    Read,
 }
 
 /// The handle, which is away while a reopening fails.
@@ -141,38 +157,62 @@ enum State {
 }
 
 /// What may be done with an open database.
-pub(super) struct Access<'a> {
-    pub(super) db: &'a DB,
+pub(crate) struct Access<'a> {
+    pub(crate) db: &'a DB,
     owner: &'a Database,
 }
 
 impl Access<'_> {
     /// A column family.
-    pub(super) fn family(&self, name: &str) -> Result<&ColumnFamily, DatabaseError> {
+    pub(crate) fn family(&self, name: &str) -> Result<&ColumnFamily, DatabaseError> {
         self.db.cf_handle(name).ok_or_else(|| self.owner.damaged(format!("column family {name} is missing")))
     }
 
     /// The error of a read.
-    pub(super) fn failed(&self, error: rocksdb::Error) -> DatabaseError {
+    pub(crate) fn failed(&self, error: rocksdb::Error) -> DatabaseError {
         classify(self.owner.schema, &self.owner.folder, error)
     }
 }
 
 impl Database {
     /// Opens the database of a folder, or creates it where the folder is missing or empty.
-    pub(super) fn open(folder: &Path, schema: &'static Schema) -> Result<Self, DatabaseError> {
+    pub(crate) fn open(folder: &Path, schema: &'static Schema) -> Result<Self, DatabaseError> {
         match contents(folder).map_err(|error| io_error(schema, folder, &error))? {
             Contents::Nothing | Contents::Unfinished => create(folder, schema)?,
             Contents::Database => {}
-            Contents::Other => return Err(DatabaseError::Foreign { name: schema.name, folder: folder.into() }),
+            Contents::Other => {
+                return Err(DatabaseError::Foreign { name: schema.name, folder: folder.into() });
+            }
         }
-        let db = attach(folder, schema)?;
+        let db = attach(folder, schema, Mode::Write)?;
+        Ok(Self::new(folder, schema, Mode::Write, db))
+    }
+
+    /// Opens the database of a folder for reading, while nobody writes to it.
+    pub(crate) fn read_only(folder: &Path, schema: &'static Schema) -> Result<Self, DatabaseError> {
+        let missing = || DatabaseError::Missing { name: schema.name, folder: folder.into() };
+        match contents(folder).map_err(|error| io_error(schema, folder, &error))? {
+            Contents::Nothing | Contents::Unfinished => return Err(missing()),
+            Contents::Database => {}
+            Contents::Other => {
+                return Err(DatabaseError::Foreign { name: schema.name, folder: folder.into() });
+            }
+        }
+        if let Some(process) = lock_holder(folder) {
+            let process = Some(process);
+            return Err(DatabaseError::InUse { name: schema.name, folder: folder.into(), process });
+        }
+        let db = attach(folder, schema, Mode::Read)?;
+        Ok(Self::new(folder, schema, Mode::Read, db))
+    }
+
+    fn new(folder: &Path, schema: &'static Schema, mode: Mode, db: DB) -> Self {
         let slot = RwLock::new(Slot { db: Some(db), state: State::Sound });
-        Ok(Self { folder: folder.into(), schema, slot })
+        Self { folder: folder.into(), schema, mode, slot }
     }
 
     /// Reads.
-    pub(super) fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(Access<'_>) -> Result<T, DatabaseError>,
     ) -> Result<T, DatabaseError> {
@@ -185,7 +225,7 @@ impl Database {
     ///
     /// RocksDB holds writers up while it cannot keep up, or has no space to flush into. It is told not to,
     /// so that nobody hangs in it: the batch is tried again for a while instead.
-    pub(super) fn write(
+    pub(crate) fn write(
         &self,
         fill: impl Fn(&Access<'_>, &mut WriteBatch) -> Result<(), DatabaseError>,
     ) -> Result<(), DatabaseError> {
@@ -222,37 +262,37 @@ impl Database {
     }
 
     /// Whether it must be opened again before anything can be written.
-    pub(super) fn is_broken(&self) -> bool {
+    pub(crate) fn is_broken(&self) -> bool {
         self.slot().state != State::Sound
     }
 
     /// Closes it and opens it again. Where that fails it stays closed, and may be tried again.
-    pub(super) fn reopen(&self) -> Result<(), DatabaseError> {
+    pub(crate) fn reopen(&self) -> Result<(), DatabaseError> {
         let mut slot = self.slot_mut();
         if slot.state == State::Closed {
             return Err(self.closed());
         }
         slot.state = State::Broken;
         slot.db = None;
-        slot.db = Some(attach(&self.folder, self.schema)?);
+        slot.db = Some(attach(&self.folder, self.schema, self.mode)?);
         slot.state = State::Sound;
         Ok(())
     }
 
     /// Closes it for good, whoever still has a handle.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut slot = self.slot_mut();
         slot.state = State::Closed;
         slot.db = None;
     }
 
     /// Says that a value in it makes no sense.
-    pub(super) fn damaged(&self, reason: impl Into<String>) -> DatabaseError {
+    pub(crate) fn damaged(&self, reason: impl Into<String>) -> DatabaseError {
         damaged(self.schema, &self.folder, reason.into())
     }
 
     /// Says that a value in it is of a newer version.
-    pub(super) fn newer(&self, found: u8) -> DatabaseError {
+    pub(crate) fn newer(&self, found: u8) -> DatabaseError {
         newer(self.schema, &self.folder, found)
     }
 
@@ -288,7 +328,8 @@ fn contents(folder: &Path) -> io::Result<Contents> {
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(Contents::Other),
         Err(error) => return Err(error),
     };
-    let names: Vec<_> = entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<_, _>>()?;
+    let names: Vec<_> =
+        entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<_, _>>()?;
     let has = |name: &str| names.iter().any(|entry| entry == name);
     Ok(if has(CREATING) {
         Contents::Unfinished
@@ -313,7 +354,8 @@ fn create(folder: &Path, schema: &'static Schema) -> Result<(), DatabaseError> {
     let mut options = options(&cache);
     options.create_if_missing(true);
     options.create_missing_column_families(true);
-    let families = schema.families.iter().map(|name| ColumnFamilyDescriptor::new(*name, family_options(&cache)));
+    let families =
+        schema.families.iter().map(|name| ColumnFamilyDescriptor::new(*name, family_options(&cache)));
     let db = DB::open_cf_descriptors(&options, folder, families).map_err(refused)?;
     let mut synced = WriteOptions::default();
     synced.set_sync(true);
@@ -329,13 +371,17 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Opens what is there. Column families of a newer version are opened too, so that the version can be read.
-fn attach(folder: &Path, schema: &'static Schema) -> Result<DB, DatabaseError> {
+fn attach(folder: &Path, schema: &'static Schema, mode: Mode) -> Result<DB, DatabaseError> {
     let refused = |error| classify(schema, folder, error);
     let cache = Cache::new_lru_cache(4 * MIB);
     let options = options(&cache);
     let names = DB::list_cf(&options, folder).map_err(refused)?;
     let families = names.iter().map(|name| ColumnFamilyDescriptor::new(name, family_options(&cache)));
-    let db = DB::open_cf_descriptors(&options, folder, families).map_err(refused)?;
+    let db = match mode {
+        Mode::Write => DB::open_cf_descriptors(&options, folder, families),
+        Mode::Read => DB::open_cf_descriptors_read_only(&options, folder, families, false),
+    };
+    let db = db.map_err(refused)?;
     match db.get(VERSION_KEY).map_err(refused)?.as_deref() {
         Some([found]) if *found == schema.version => {}
         Some([found, ..]) if *found > schema.version => return Err(newer(schema, folder, *found)),
@@ -421,16 +467,14 @@ fn io_error(schema: &'static Schema, folder: &Path, error: &io::Error) -> Databa
 /// Which process holds the lock of a database. The kernel's list is read, since opening and closing the
 /// lock file would drop this process's own lock.
 fn lock_holder(folder: &Path) -> Option<u32> {
-    let inode = fs::metadata(folder.join("LOCK")).ok()?.ino().to_string();
+    let lock = fs::metadata(folder.join("LOCK")).ok()?;
+    let (major, minor) = (rustix::fs::major(lock.dev()), rustix::fs::minor(lock.dev()));
+    let file = format!("{major:02x}:{minor:02x}:{}", lock.ino());
     let locks = fs::read_to_string("/proc/locks").ok()?;
-    holder_in(&locks, &inode)
-}
-
-/// `1: POSIX  ADVISORY  WRITE 4711 fe:00:123456 0 EOF`
-fn holder_in(locks: &str, inode: &str) -> Option<u32> {
+    // `1: POSIX  ADVISORY  WRITE 4711 fe:00:123456 0 EOF`
     locks.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        let held = fields.get(5)?.rsplit(':').next()? == inode && fields.get(3) == Some(&"WRITE");
-        held.then(|| fields.get(4)?.parse().ok()).flatten()
+        let holds = fields.get(3) == Some(&"WRITE") && fields.get(5) == Some(&file.as_str());
+        fields.get(4).filter(|_| holds)?.parse().ok()
     })
 }
