@@ -139,6 +139,7 @@ impl GroupHead {
             status: self.status,
             attempts: self.attempts,
             attempted_at: self.attempted_at,
+            context: Vec::new(),
             remedy: body.remedy,
         }
     }

@@ -38,6 +38,7 @@ mod database;
 mod error;
 mod generations;
 mod index;
+mod lookup;
 mod schema;
 mod suggestions;
 mod view;
