@@ -133,7 +133,14 @@ mod tests {
 
     fn message() -> impl Strategy<Value = Message> {
         let headers = prop::collection::vec((any::<String>(), any::<String>()), 0..4);
-        (any::<String>(), any::<String>(), headers, any::<Vec<u8>>(), -4_000_000_000_i64..9_000_000_000, 0..999)
+        (
+            any::<String>(),
+            any::<String>(),
+            headers,
+            any::<Vec<u8>>(),
+            -4_000_000_000_i64..9_000_000_000,
+            0..999,
+        )
             .prop_map(|(id, key, headers, body, seconds, millis)| Message {
                 topic: Topic::Errors,
                 id,

@@ -88,6 +88,7 @@ impl Knowledge {
                 index.groups.extend(grown.iter().map(|(fingerprint, it)| (*fingerprint, it.head.clone())));
             },
         )?;
+        self.inner.metrics.events_deduplicated.inc_by(duplicates);
         writing.last_now = Some(now);
         self.keep_within_limit(&writing);
         let changes = grown
@@ -136,13 +137,17 @@ impl Knowledge {
                             Some(body) => Some(body),
                             None => schema::group_body(self.database(), fingerprint)?,
                         };
-                        growing.body = body.map(|body| GroupBody { first: occurrences.event, ..body });
+                        growing.body = body.map(|body| GroupBody {
+                            first: occurrences.event,
+                            context: occurrences.context,
+                            ..body
+                        });
                     }
                 }
                 None => {
                     let head = GroupHead::of(&occurrences, now);
-                    let (service, first) = (occurrences.service, occurrences.event);
-                    let body = Some(GroupBody { service, first, remedy: None });
+                    let Occurrences { service, event: first, context, .. } = occurrences;
+                    let body = Some(GroupBody { service, first, context, remedy: None });
                     grown.insert(fingerprint, Growing { head, body, is_new: true, added: count });
                 }
             }

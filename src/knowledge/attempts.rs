@@ -109,7 +109,9 @@ impl Knowledge {
                 schema::put_group(access, batch, fingerprint, &head)?;
                 schema::put_group_body(access, batch, fingerprint, &body)
             },
-            |index| drop(index.groups.insert(fingerprint, head.clone())),
+            |index| {
+                index.groups.insert(fingerprint, head.clone());
+            },
         )?;
         writing.begun.remove(&fingerprint);
         Ok(())
@@ -129,7 +131,9 @@ impl Knowledge {
     fn put_head(&self, fingerprint: Fingerprint, head: &GroupHead) -> Result<(), Error> {
         self.write(
             |access, batch| schema::put_group(access, batch, fingerprint, head),
-            |index| drop(index.groups.insert(fingerprint, head.clone())),
+            |index| {
+                index.groups.insert(fingerprint, head.clone());
+            },
         )
     }
 }

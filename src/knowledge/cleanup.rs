@@ -39,7 +39,8 @@ impl Knowledge {
         let retention = self.config().retention_period;
         let is_expired = |head: &GroupHead| {
             // Negative where the clock has jumped back: not expired.
-            std::time::Duration::try_from(now.duration_since(head.applied_at)).is_ok_and(|age| age > retention)
+            std::time::Duration::try_from(now.duration_since(head.applied_at))
+                .is_ok_and(|age| age > retention)
         };
         let mut victims: Vec<Fingerprint> = {
             let index = self.view().index();

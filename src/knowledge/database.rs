@@ -179,7 +179,9 @@ impl Database {
         match contents(folder).map_err(|error| io_error(schema, folder, &error))? {
             Contents::Nothing | Contents::Unfinished => create(folder, schema)?,
             Contents::Database => {}
-            Contents::Other => return Err(DatabaseError::Foreign { name: schema.name, folder: folder.into() }),
+            Contents::Other => {
+                return Err(DatabaseError::Foreign { name: schema.name, folder: folder.into() });
+            }
         }
         let db = attach(folder, schema, Mode::Write)?;
         Ok(Self::new(folder, schema, Mode::Write, db))
@@ -191,7 +193,9 @@ impl Database {
         match contents(folder).map_err(|error| io_error(schema, folder, &error))? {
             Contents::Nothing | Contents::Unfinished => return Err(missing()),
             Contents::Database => {}
-            Contents::Other => return Err(DatabaseError::Foreign { name: schema.name, folder: folder.into() }),
+            Contents::Other => {
+                return Err(DatabaseError::Foreign { name: schema.name, folder: folder.into() });
+            }
         }
         if let Some(process) = lock_holder(folder) {
             let process = Some(process);
@@ -323,7 +327,8 @@ fn contents(folder: &Path) -> io::Result<Contents> {
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(Contents::Other),
         Err(error) => return Err(error),
     };
-    let names: Vec<_> = entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<_, _>>()?;
+    let names: Vec<_> =
+        entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<_, _>>()?;
     let has = |name: &str| names.iter().any(|entry| entry == name);
     Ok(if has(CREATING) {
         Contents::Unfinished
@@ -348,7 +353,8 @@ fn create(folder: &Path, schema: &'static Schema) -> Result<(), DatabaseError> {
     let mut options = options(&cache);
     options.create_if_missing(true);
     options.create_missing_column_families(true);
-    let families = schema.families.iter().map(|name| ColumnFamilyDescriptor::new(*name, family_options(&cache)));
+    let families =
+        schema.families.iter().map(|name| ColumnFamilyDescriptor::new(*name, family_options(&cache)));
     let db = DB::open_cf_descriptors(&options, folder, families).map_err(refused)?;
     let mut synced = WriteOptions::default();
     synced.set_sync(true);

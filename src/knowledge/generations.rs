@@ -34,7 +34,8 @@ impl Default for Generations {
 impl Generations {
     /// The generations some time later.
     pub(super) fn after(mut self, last: Option<Timestamp>, now: Timestamp, retention: Duration) -> Self {
-        let length = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX).div_ceil(u64::from(KEPT - 1)).max(1);
+        let length =
+            u64::try_from(retention.as_millis()).unwrap_or(u64::MAX).div_ceil(u64::from(KEPT - 1)).max(1);
         let elapsed = last.map_or(0, |last| now.as_millisecond().saturating_sub(last.as_millisecond()));
         self.age_ms = self.age_ms.saturating_add(u64::try_from(elapsed).unwrap_or(0).min(length));
         if self.age_ms >= length {

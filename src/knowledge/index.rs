@@ -46,6 +46,8 @@ pub(super) struct GroupHead {
 pub(super) struct GroupBody {
     pub(super) service: String,
     pub(super) first: ErrorEvent,
+    /// Lines from before that event.
+    pub(super) context: Vec<String>,
     pub(super) remedy: Option<OperationalFinding>,
 }
 
@@ -141,6 +143,7 @@ impl GroupHead {
             attempted_at: self.attempted_at,
             context: Vec::new(),
             remedy: body.remedy,
+            context: body.context,
         }
     }
 }
@@ -189,7 +192,8 @@ impl Index {
     /// The suggestions for a group.
     pub(super) fn suggestions_for(&self, fingerprint: Fingerprint) -> impl Iterator<Item = u64> {
         let attempts = self.groups.get(&fingerprint).map_or(0, |head| head.attempts);
-        (1..=attempts).filter_map(move |attempt| self.sequences.get(&SuggestionId { fingerprint, attempt }).copied())
+        (1..=attempts)
+            .filter_map(move |attempt| self.sequences.get(&SuggestionId { fingerprint, attempt }).copied())
     }
 }
 

@@ -60,6 +60,7 @@ pub use suggestions::Choice;
 pub use view::View;
 
 use crate::domain::Fingerprint;
+use crate::telemetry::metrics::Metrics;
 use database::{Access, Database};
 use index::Index;
 
@@ -73,6 +74,7 @@ pub struct Knowledge {
 struct Inner {
     view: View,
     config: Config,
+    metrics: Metrics,
     writing: Mutex<Writing>,
 }
 
@@ -90,11 +92,13 @@ impl Knowledge {
     ///
     /// # Errors
     /// The database is in use, damaged, of a newer version, or cannot be written.
-    pub fn open(folder: &Path, config: &Config) -> Result<Self, Error> {
+    pub fn open(folder: &Path, config: &Config, metrics: &Metrics) -> Result<Self, Error> {
         let database = Database::open(folder, &schema::SCHEMA)?;
         let view = View::new(database)?;
-        let inner = Inner { view, config: *config, writing: Mutex::default() };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner { view, config: *config, metrics: metrics.clone(), writing: Mutex::default() };
+        let knowledge = Self { inner: Arc::new(inner) };
+        knowledge.gauge();
+        Ok(knowledge)
     }
 
     /// What everybody may see.
@@ -141,7 +145,13 @@ impl Knowledge {
     ) -> Result<(), Error> {
         self.database().write(fill)?;
         self.view().change(show);
+        self.gauge();
         Ok(())
+    }
+
+    fn gauge(&self) {
+        let groups = self.view().index().groups.len();
+        self.inner.metrics.groups_active.set(i64::try_from(groups).unwrap_or(i64::MAX));
     }
 }
 

@@ -135,7 +135,11 @@ pub(super) fn put_position(batch: &mut WriteBatch, topic: &str, partition: i32, 
     batch.put(position_key(topic, partition), encode(&next));
 }
 
-pub(super) fn position(database: &Database, topic: &str, partition: i32) -> Result<Option<u64>, DatabaseError> {
+pub(super) fn position(
+    database: &Database,
+    topic: &str,
+    partition: i32,
+) -> Result<Option<u64>, DatabaseError> {
     meta(database, position_key(topic, partition).as_bytes())
 }
 
@@ -144,7 +148,11 @@ fn meta<T: DeserializeOwned>(database: &Database, key: &[u8]) -> Result<Option<T
     value.map(|value| decode(database, "bookkeeping", &value)).transpose()
 }
 
-fn body<T: DeserializeOwned>(database: &Database, family: &str, key: &[u8]) -> Result<Option<T>, DatabaseError> {
+fn body<T: DeserializeOwned>(
+    database: &Database,
+    family: &str,
+    key: &[u8],
+) -> Result<Option<T>, DatabaseError> {
     let value = database
         .read(|access| access.db.get_cf(access.family(family)?, key).map_err(|error| access.failed(error)))?;
     value.map(|value| decode(database, family, &value)).transpose()

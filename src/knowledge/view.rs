@@ -37,8 +37,7 @@ impl View {
     pub(super) fn new(database: Database) -> Result<Self, Error> {
         let index = schema::load(&database)?;
         let revision = Revision { changes: 0, last_sequence: index.last_sequence };
-        let shared =
-            Shared { database, index: RwLock::new(index), revision: watch::Sender::new(revision) };
+        let shared = Shared { database, index: RwLock::new(index), revision: watch::Sender::new(revision) };
         Ok(Self { shared: Arc::new(shared) })
     }
 

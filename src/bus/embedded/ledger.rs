@@ -110,6 +110,12 @@ impl Ledger {
         self.logs.values().map(Log::bytes).sum()
     }
 
+    /// How many messages the group that is furthest behind has not committed.
+    pub(super) fn lag(&self) -> u64 {
+        let of_log = |log: &Log| log.groups.values().map(|next| log.end - next).max();
+        self.logs.values().filter_map(of_log).max().unwrap_or(0)
+    }
+
     /// Counts a message in and tells its offset.
     pub(super) fn append(&mut self, topic: Topic, bytes: u64, now: u64, bounds: Bounds) -> u64 {
         let log = self.log_mut(topic);

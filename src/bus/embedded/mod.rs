@@ -27,10 +27,10 @@ mod writer;
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
@@ -40,6 +40,7 @@ pub use consumer::EmbeddedConsumer;
 use super::database::Database;
 use super::{Error, Message, Topic};
 use crate::domain::Pending;
+use crate::telemetry::metrics::Metrics;
 use ledger::{Bounds, Ledger};
 
 /// The one partition.
@@ -71,8 +72,8 @@ struct Shared {
     ledger: Mutex<Arc<Ledger>>,
     /// Tells consumers that the ledger has changed.
     news: watch::Sender<News>,
-    retries: AtomicU64,
-    is_full: std::sync::atomic::AtomicBool,
+    is_full: AtomicBool,
+    metrics: Metrics,
 }
 
 /// What waits for the writer.
@@ -88,6 +89,7 @@ struct Publication {
     topic: Topic,
     value: Vec<u8>,
     pending: Pending,
+    since: Instant,
     _room: Option<OwnedSemaphorePermit>,
 }
 
@@ -117,7 +119,7 @@ impl Embedded {
     ///
     /// # Errors
     /// The database is in use, damaged, of a newer version, or cannot be written.
-    pub fn open(folder: &Path, config: &Config) -> Result<Self, Error> {
+    pub fn open(folder: &Path, config: &Config, metrics: &Metrics) -> Result<Self, Error> {
         let database = Database::open(folder, &store::SCHEMA)?;
         let ledger = store::load(&database)?;
         let capacity = u32::try_from(config.max_queue_bytes).unwrap_or(u32::MAX).clamp(1, 1 << 28);
@@ -130,8 +132,8 @@ impl Embedded {
             wake: Condvar::new(),
             ledger: Mutex::new(Arc::new(ledger)),
             news: watch::Sender::new(News::Changed(0)),
-            retries: AtomicU64::new(0),
             is_full: false.into(),
+            metrics: metrics.clone(),
         });
         let of_writer = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
@@ -143,11 +145,14 @@ impl Embedded {
 
     pub(super) async fn publish(&self, message: &Message, pending: Pending) -> Result<(), Error> {
         let shared = &self.inner.shared;
+        let since = Instant::now();
         let value = message.encode();
         let cost = u32::try_from(value.len() + OVERHEAD).unwrap_or(u32::MAX).min(shared.capacity);
         let room = Arc::clone(&shared.room).acquire_many_owned(cost).await.map_err(|_| Error::Closed)?;
-        let publication = Publication { topic: message.topic, value, pending, _room: Some(room) };
-        shared.hand_over(|inbox| inbox.published.push_back(publication))
+        let publication = Publication { topic: message.topic, value, pending, since, _room: Some(room) };
+        shared.hand_over(|inbox| inbox.published.push_back(publication))?;
+        shared.gauge();
+        Ok(())
     }
 
     pub(super) async fn dead_letter(&self, message: &Message) -> Result<(), Error> {
@@ -157,10 +162,14 @@ impl Embedded {
             sender.send(settlement).ok();
         });
         let value = message.encode();
-        let publication = Publication { topic: message.topic, value, pending, _room: None };
+        let publication =
+            Publication { topic: message.topic, value, pending, since: Instant::now(), _room: None };
         self.inner.shared.hand_over(|inbox| inbox.orders.push_back(Order::DeadLetter(publication)))?;
         match receiver.await {
-            Ok(crate::domain::Settlement::Durable) => Ok(()),
+            Ok(crate::domain::Settlement::Durable) => {
+                self.inner.shared.metrics.bus_dead_letters.with_label_values(&["unreadable"]).inc();
+                Ok(())
+            }
             Ok(crate::domain::Settlement::Refused) | Err(_) => Err(Error::Closed),
         }
     }
@@ -198,9 +207,9 @@ impl Embedded {
                 .collect(),
         });
         Status {
-            queued_bytes: u64::from(shared.capacity) - shared.room.available_permits() as u64,
+            queued_bytes: shared.queued_bytes(),
             stored_bytes: ledger.bytes(),
-            retries: shared.retries.load(Ordering::Relaxed),
+            retries: shared.metrics.bus_retried.get(),
             is_full: shared.is_full.load(Ordering::Relaxed),
             topics: topics.collect(),
         }
@@ -271,6 +280,17 @@ impl Shared {
 
     fn ledger(&self) -> Arc<Ledger> {
         Arc::clone(&self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn queued_bytes(&self) -> u64 {
+        u64::from(self.capacity) - self.room.available_permits() as u64
+    }
+
+    /// Shows how much waits.
+    fn gauge(&self) {
+        self.metrics.bus_queue_bytes.set(self.queued_bytes().cast_signed());
+        let lag = self.ledger().lag();
+        self.metrics.consumer_lag.set(lag.cast_signed());
     }
 
     /// Tells consumers to look again.

@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 
 use super::ledger::{Ledger, Trimmed};
 use super::{Commit, Inbox, News, Order, Publication, Shared, store};
-use crate::bus::database::DatabaseError;
 use crate::bus::Topic;
+use crate::bus::database::DatabaseError;
 
 /// The most bytes of messages in one batch, if it is more than one message.
 const GROUP_BYTES: usize = 1 << 20;
@@ -163,10 +163,14 @@ fn carry_out(shared: &Shared, plan: &Plan) -> bool {
             }
             Err(error) => {
                 failures += 1;
-                shared.retries.fetch_add(1, Ordering::Relaxed);
+                shared.metrics.bus_retried.inc();
                 if failures.is_power_of_two() {
                     let reason = error.to_string();
-                    tracing::error!(reason, failures, "the bus cannot be written; publishing waits, and it is tried again");
+                    tracing::error!(
+                        reason,
+                        failures,
+                        "the bus cannot be written; publishing waits, and it is tried again"
+                    );
                 }
             }
         }
@@ -195,9 +199,12 @@ impl Plan {
     /// Tells everybody that the batch is durable.
     fn tell(self, shared: &Shared) {
         *shared.ledger.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(self.after);
+        shared.metrics.bus_published.with_label_values(&["embedded"]).inc_by(self.messages.len() as u64);
         for (_, publication) in self.messages {
+            shared.metrics.bus_delivery_seconds.observe(publication.since.elapsed().as_secs_f64());
             publication.pending.durable();
         }
+        shared.gauge();
         for (next, done) in self.commits {
             // A consumer that is gone does not want to know.
             done.send(next).ok();

@@ -13,7 +13,8 @@ impl SmallDisk {
     fn new(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let options = format!("size={size}");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).output();
+        let mount =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).output();
         let mounted = mount.is_ok_and(|output| output.status.success());
         if !mounted {
             eprintln!("skipped: this user may not mount a tmpfs, so there is no disk to fill");
@@ -46,6 +47,20 @@ impl Drop for SmallDisk {
     }
 }
 
+/// A message with 36 KB that no compression makes smaller: some dozens are more than what the database
+/// has reserved on the disk.
+fn heavy(index: usize) -> Message {
+    let mut state = index as u64 + 1;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(35 + (state >> 58) as u8)
+    };
+    let ballast = std::iter::repeat_with(&mut next).take(36_000).collect();
+    let mut message = message(index);
+    message.headers.push(("ballast".into(), ballast));
+    message
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_delays_messages_and_loses_none() {
     let Some(disk) = SmallDisk::new("24m") else { return };
@@ -55,10 +70,7 @@ async fn a_full_disk_delays_messages_and_loses_none() {
     disk.fill();
     let (sender, settled) = settlements();
     for index in 100..300 {
-        let mut message = message(index);
-        // So much that preallocated blocks cannot take it.
-        message.headers.push(("ballast".into(), "x".repeat(30_000)));
-        bus.publish(&message, pending(index, &sender)).await.unwrap();
+        bus.publish(&heavy(index), pending(index, &sender)).await.unwrap();
     }
     let deadline = std::time::Instant::now() + PATIENCE;
     while status(&bus).retries < 3 {
@@ -85,9 +97,7 @@ async fn closing_on_a_full_disk_refuses_what_was_not_written() {
     disk.fill();
     let (sender, settled) = settlements();
     for index in 10..150 {
-        let mut message = message(index);
-        message.headers.push(("ballast".into(), "x".repeat(40_000)));
-        bus.publish(&message, pending(index, &sender)).await.unwrap();
+        bus.publish(&heavy(index), pending(index, &sender)).await.unwrap();
     }
     while status(&bus).retries == 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -105,7 +115,7 @@ async fn closing_on_a_full_disk_refuses_what_was_not_written() {
 }
 
 fn refusal(folder: &Path) -> String {
-    Embedded::open(folder, &Config::default()).map(drop).unwrap_err().to_string()
+    Embedded::open(folder, &Config::default(), &Metrics::new().unwrap()).map(drop).unwrap_err().to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +123,8 @@ async fn a_second_bus_on_the_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let bus = open(folder.path(), &Config::default());
     let refused = refusal(folder.path());
-    let expected = format!("a Hephaestus is running on this state directory (process {})", std::process::id());
+    let expected =
+        format!("a Hephaestus is running on this state directory (process {})", std::process::id());
     assert!(refused.starts_with(&expected), "{refused}");
     publish(&bus, 0..3).await;
 }
@@ -142,7 +153,10 @@ async fn a_damaged_database_is_refused_and_left_alone() {
         fs::write(&file, good).unwrap();
     }
     fs::remove_file(path.join("CURRENT")).unwrap();
-    assert!(refusal(&path).contains("holds something else"), "a database without its root is not overwritten");
+    assert!(
+        refusal(&path).contains("holds something else"),
+        "a database without its root is not overwritten"
+    );
     fs::write(path.join("CURRENT"), current).unwrap();
     let bus = open(&path, &Config::default());
     let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();

@@ -13,13 +13,14 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::domain::Settlement;
+use crate::telemetry::metrics::Metrics;
 
 const GROUP: &str = "fixer";
 /// So long that only a hang reaches it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn open(folder: &Path, config: &Config) -> Bus {
-    Bus::Embedded(Embedded::open(folder, config).unwrap())
+    Bus::Embedded(Embedded::open(folder, config, &Metrics::new().unwrap()).unwrap())
 }
 
 fn status(bus: &Bus) -> Status {
@@ -42,11 +43,13 @@ fn number(delivery: &Delivery) -> usize {
     std::str::from_utf8(&delivery.message.body).unwrap().parse().unwrap()
 }
 
-fn settlements() -> (SyncSender<(usize, Settlement)>, Receiver<(usize, Settlement)>) {
+type Settled = (usize, Settlement);
+
+fn settlements() -> (SyncSender<Settled>, Receiver<Settled>) {
     sync_channel(100_000)
 }
 
-fn pending(number: usize, sender: &SyncSender<(usize, Settlement)>) -> Pending {
+fn pending(number: usize, sender: &SyncSender<Settled>) -> Pending {
     let sender = sender.clone();
     Pending::new(move |settlement| sender.send((number, settlement)).unwrap())
 }
@@ -102,7 +105,10 @@ async fn messages_arrive_in_order_once_and_again_after_a_restart_where_not_commi
 
     let bus = open(&path, &Config::default());
     let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
-    assert_eq!(take(&mut consumer, 60).await.iter().map(number).collect::<Vec<_>>(), (40..100).collect::<Vec<_>>());
+    assert_eq!(
+        take(&mut consumer, 60).await.iter().map(number).collect::<Vec<_>>(),
+        (40..100).collect::<Vec<_>>()
+    );
     let mut other = bus.consumer(Topic::Errors, "other", |_| None).await.unwrap();
     assert_eq!(number(&take(&mut other, 1).await[0]), 0, "a new group starts with the oldest");
     let mut remembering = bus.consumer(Topic::Errors, GROUP, |_| Some(90)).await.unwrap();
@@ -149,10 +155,19 @@ async fn a_poisonous_message_is_set_aside_with_its_origin_and_reason() {
     bus.dead_letter(poison.clone(), "not JSON", Timestamp::UNIX_EPOCH).await.unwrap();
     let mut reader = bus.consumer(Topic::DeadLetters, "person", |_| None).await.unwrap();
     let letter = take(&mut reader, 1).await.remove(0).message;
-    assert_eq!((letter.topic, &letter.id, &letter.body), (Topic::DeadLetters, &poison.message.id, &poison.message.body));
+    assert_eq!(
+        (letter.topic, &letter.id, &letter.body),
+        (Topic::DeadLetters, &poison.message.id, &poison.message.body)
+    );
     let header = |name: &str| letter.headers.iter().find(|(key, _)| key == name).unwrap().1.as_str();
     assert_eq!(
-        (header("dlq_topic"), header("dlq_partition"), header("dlq_offset"), header("dlq_reason"), header("ce_type")),
+        (
+            header("dlq_topic"),
+            header("dlq_partition"),
+            header("dlq_offset"),
+            header("dlq_reason"),
+            header("ce_type")
+        ),
         ("hephaestus.errors.v1", "0", "1", "not JSON", "error")
     );
 }
@@ -175,7 +190,10 @@ async fn a_full_bus_holds_publishing_back_drops_nothing_and_goes_on() {
     let consuming = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         let before = status(&bus);
-        assert!(before.is_full && before.stored_bytes < 384 << 10 && before.queued_bytes > 32 << 10, "{before:?}");
+        assert!(
+            before.is_full && before.stored_bytes < 384 << 10 && before.queued_bytes > 32 << 10,
+            "{before:?}"
+        );
         assert!(settled.try_iter().count() < 100, "the rest waits");
         for expected in 0..COUNT {
             let delivery = take(&mut consumer, 1).await.remove(0);
@@ -188,7 +206,8 @@ async fn a_full_bus_holds_publishing_back_drops_nothing_and_goes_on() {
         }
     };
     tokio::join!(publishing, consuming);
-    assert_eq!(settled.try_iter().filter(|(_, settlement)| *settlement == Settlement::Durable).count() > 300, true);
+    let durable = |(_, settlement): &Settled| *settlement == Settlement::Durable;
+    assert!(settled.try_iter().filter(durable).count() > 300);
     let after = status(&bus);
     assert!(!after.is_full && after.stored_bytes <= 256 << 10, "{after:?}");
     assert_eq!(after.topics[0].groups, [GroupStatus { name: GROUP.into(), lag: 0 }]);
@@ -254,4 +273,66 @@ fn it_can_be_shared() {
     fn sent<T: Send + 'static>() {}
     shared::<Bus>();
     sent::<Arc<Consumer>>();
+}
+
+/// What it costs here: `cargo test --lib bus::tests::costs -- --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement, not a check"]
+async fn costs() {
+    const COUNT: usize = 400_000;
+    let folder = tempfile::tempdir_in(std::env::var("COSTS_IN").unwrap_or_else(|_| ".".into())).unwrap();
+    let resident = || {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap().trim().to_owned()
+    };
+    let cpu = || {
+        let ticks = fs::read_to_string("/proc/self/stat").unwrap();
+        let fields: Vec<&str> = ticks.rsplit(')').next().unwrap().split_whitespace().collect();
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+    };
+    println!("resident before: {}", resident());
+    let queue = std::env::var("COSTS_QUEUE").map_or(8 << 20, |bytes| bytes.parse().unwrap());
+    let bus = open(folder.path(), &Config { max_queue_bytes: queue, ..Config::default() });
+    println!("resident when open: {}", resident());
+    let mut latencies = Vec::new();
+    for index in 0..200 {
+        let start = std::time::Instant::now();
+        publish(&bus, [index]).await;
+        latencies.push(start.elapsed());
+    }
+    latencies.sort_unstable();
+    println!("one publish: median {:?}, p99 {:?}", latencies[100], latencies[198]);
+    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    let (start, before) = (std::time::Instant::now(), cpu());
+    let publishing = async {
+        let settled = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let mut heavy = message(1);
+        heavy.body = vec![b'x'; 1_000];
+        for _ in 0..COUNT {
+            let settled = Arc::clone(&settled);
+            let pending = Pending::new(move |_| {
+                settled.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            });
+            bus.publish(&heavy, pending).await.unwrap();
+        }
+        while settled.load(std::sync::atomic::Ordering::Relaxed) < COUNT {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let (elapsed, spent) = (start.elapsed().as_secs_f64(), cpu() - before);
+        println!(
+            "published and read {COUNT} of 1 KB: {:.0} a second, {:.1} us of CPU each",
+            COUNT as f64 / elapsed,
+            spent * 1e6 / COUNT as f64
+        );
+    };
+    let consuming = async {
+        let mut read = 0;
+        while read < COUNT {
+            let batch = consumer.next_batch(1_000, 1 << 20).await.unwrap();
+            read += batch.len();
+            consumer.commit(batch.last().unwrap().position()).await.unwrap();
+        }
+    };
+    tokio::join!(publishing, consuming);
+    println!("resident after: {}; {:?}", resident(), status(&bus));
 }

@@ -16,5 +16,7 @@ section! {
         cleanup_interval: Interval [Interval::from_secs(1)..=Interval::from_days(365)],
         /// How long a group is kept after its last occurrence.
         retention_period: Interval [Interval::from_secs(60)..=Interval::from_days(36_500)],
+        /// For how much running time an event that comes again is recognised.
+        dedup_retention: Interval [Interval::from_secs(60)..=Interval::from_days(365)],
     }
 }

@@ -5,13 +5,18 @@ use std::process::Command;
 use super::*;
 
 fn refusal(folder: &Path) -> String {
-    Knowledge::open(folder, &Config::default()).unwrap_err().to_string()
+    Knowledge::open(folder, &Config::default(), &Metrics::new().unwrap()).unwrap_err().to_string()
 }
 
 #[test]
 fn one_process_writes_and_others_read_when_it_is_gone() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(View::open(folder.path()).unwrap_err().to_string().contains("nothing has run on this state directory"));
+    assert!(
+        View::open(folder.path())
+            .unwrap_err()
+            .to_string()
+            .contains("nothing has run on this state directory")
+    );
     let knowledge = open(folder.path());
     apply(&knowledge, 1, vec![seen(1, 10, 3)]);
     let running = format!("a Hephaestus is running on this state directory (process {})", std::process::id());
@@ -43,9 +48,11 @@ fn a_damaged_or_newer_database_is_refused_and_left_alone() {
         let db = rocksdb::DB::open_cf(&options, &path, &names).unwrap();
         db.put_cf(db.cf_handle(family).unwrap(), key, value).unwrap();
     };
-    for (value, expected) in
-        [(&b"\x01{\"cou"[..], "a record of its groups makes no sense"), (b"", "has no version"), (b"\x02{}", "has format 2")]
-    {
+    for (value, expected) in [
+        (&b"\x01{\"cou"[..], "a record of its groups makes no sense"),
+        (b"", "has no version"),
+        (b"\x02{}", "has format 2"),
+    ] {
         tamper("groups", print(9).as_bytes(), value);
         for refused in [refusal(&path), View::open(&path).unwrap_err().to_string()] {
             assert!(refused.contains(expected) && refused.contains(path.to_str().unwrap()), "{refused}");
@@ -73,7 +80,12 @@ fn a_damaged_body_is_told_and_the_rest_is_readable() {
 fn a_full_disk_changes_nothing_and_the_same_batch_succeeds_later() {
     let folder = tempfile::tempdir().unwrap();
     let mount = ["-t", "tmpfs", "-o", "size=24m", "tmpfs"];
-    if !Command::new("mount").args(mount).arg(folder.path()).output().is_ok_and(|output| output.status.success()) {
+    if !Command::new("mount")
+        .args(mount)
+        .arg(folder.path())
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
         eprintln!("skipped: this user may not mount a tmpfs, so there is no disk to fill");
         return;
     }
@@ -90,9 +102,11 @@ fn a_full_disk_changes_nothing_and_the_same_batch_succeeds_later() {
     drop(file);
     let heavy = |start: u64| {
         let mut occurrences = seen(2, start, 1);
-        occurrences.event.keys.site = Fingerprint::from_bytes(std::array::from_fn(|_| start.to_be_bytes()[7]));
+        occurrences.event.keys.site =
+            Fingerprint::from_bytes(std::array::from_fn(|_| start.to_be_bytes()[7]));
         // Random enough that compression does not help.
-        occurrences.event.sample = (0..20_000_u64).map(|i| char::from(33 + ((i * i * (start + 7)) >> 5) as u8 % 90)).collect();
+        occurrences.event.sample =
+            (0..20_000_u64).map(|i| char::from(33 + ((i * i * (start + 7)) >> 5) as u8 % 90)).collect();
         vec![occurrences]
     };
     let mut start = 3;
@@ -104,7 +118,8 @@ fn a_full_disk_changes_nothing_and_the_same_batch_succeeds_later() {
         assert!(start < 250, "a disk without space took everything");
     };
     assert!(error.is_retryable(), "{error}");
-    let before = knowledge.view().groups(GroupFilter::default(), GroupOrder::Worst, 1_000).map(|groups| groups.len());
+    let before =
+        knowledge.view().groups(GroupFilter::default(), GroupOrder::Worst, 1_000).map(|groups| groups.len());
     if let Ok(before) = before {
         assert_eq!(before as u64, start - 2);
     }

@@ -22,7 +22,7 @@ const DAY: u64 = 86_400;
 const NO_PAUSE: Duration = Duration::ZERO;
 
 fn open(folder: &Path) -> Knowledge {
-    Knowledge::open(folder, &Config::default()).unwrap()
+    Knowledge::open(folder, &Config::default(), &Metrics::new().unwrap()).unwrap()
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -50,12 +50,9 @@ fn seen(group: u8, start: u64, count: u64) -> Occurrences {
     let time = at(i64::try_from(start % 1_000).unwrap());
     let span = Span { start, end: start + 10 };
     Occurrences {
-        id: EventId {
-            producer: ProducerId::from_bytes([1; 16]),
-            file: FileId::from_bytes([2; 16]),
-            start,
-        },
+        id: EventId { producer: ProducerId::from_bytes([1; 16]), file: FileId::from_bytes([2; 16]), start },
         service: "shop".into(),
+        context: vec![format!("before {start}")],
         count: NonZeroU64::new(count).unwrap(),
         span,
         first_seen: time,
@@ -154,7 +151,10 @@ fn an_id_counts_once_within_a_batch_across_batches_and_across_a_restart() {
         ]
     );
     assert_eq!(again.duplicates, 1);
-    assert_eq!(knowledge.view().group(print(1)).unwrap().unwrap().group.count, 8);
+    let record = knowledge.view().group(print(1)).unwrap().unwrap();
+    assert_eq!((record.group.count, record.service.as_str()), (8, "shop"));
+    // The first with a trace is the example, with the lines before it.
+    assert_eq!((record.group.first, record.context), (seen(1, 30, 1).event, vec!["before 30".to_owned()]));
     assert_eq!(knowledge.view().position("hephaestus.errors.v1", 0).unwrap(), Some(5));
     assert_eq!(knowledge.view().position("hephaestus.errors.v1", 1).unwrap(), None);
 }
@@ -181,7 +181,11 @@ fn groups_come_worst_first_and_filtered() {
     let knowledge = open(folder.path());
     // 3 and 7 are critical, 2 and 6 high, 1 medium.
     let batch = [(1, 100), (2, 5), (3, 2), (6, 9), (7, 2)];
-    apply(&knowledge, 1, batch.iter().map(|(group, count)| seen(*group, u64::from(*group), *count)).collect());
+    apply(
+        &knowledge,
+        1,
+        batch.iter().map(|(group, count)| seen(*group, u64::from(*group), *count)).collect(),
+    );
     let prints = |records: Vec<GroupRecord>| -> Vec<u8> {
         records.iter().map(|record| record.group.fingerprint.as_bytes()[0]).collect()
     };
@@ -219,7 +223,11 @@ fn an_attempt_that_a_crash_broke_off_is_taken_up_and_counts_once() {
     let pause = Duration::from_secs(60);
     assert_eq!(knowledge.next_to_work_on(9, &HashSet::new(), pause, at(159)), []);
     assert_eq!(knowledge.next_to_work_on(9, &HashSet::new(), pause, at(160)), [print(1)]);
-    assert_eq!(knowledge.next_to_work_on(9, &HashSet::new(), pause, at(-500)), [print(1)], "the clock jumped");
+    assert_eq!(
+        knowledge.next_to_work_on(9, &HashSet::new(), pause, at(-500)),
+        [print(1)],
+        "the clock jumped"
+    );
     let second = knowledge.begin_attempt(print(1)).unwrap();
     assert_eq!(second.attempt, 2);
     assert!(matches!(knowledge.end_attempt(id, AttemptEnd::GiveUp, at(0)), Err(Error::NotGoingOn(_))));
@@ -235,7 +243,8 @@ fn an_attempt_gives_one_suggestion_and_sequences_have_no_gaps() {
     let news = knowledge.view().subscribe();
     let first = suggest(&knowledge, 1);
     assert!(news.has_changed().unwrap() && news.borrow().last_sequence == 1);
-    let again = knowledge.record_suggestion(first, suggestion(first, Some("other")), Vec::new(), at(5)).unwrap();
+    let again =
+        knowledge.record_suggestion(first, suggestion(first, Some("other")), Vec::new(), at(5)).unwrap();
     assert_eq!((again.sequence, again.suggestion.patch.as_deref()), (1, Some("diff")));
     let second = suggest(&knowledge, 2);
     drop(knowledge);
@@ -265,9 +274,15 @@ fn a_decision_holds() {
     let again = knowledge.decide(first, Choice::Approve, by("bob")).unwrap();
     assert_eq!(again.decision, Some(by("ada")), "the first word counts");
     let refused = knowledge.decide(first, Choice::Reject, by("bob")).unwrap_err().to_string();
-    assert!(refused.contains("was approved by ada at 2023") && refused.contains(&first.to_string()), "{refused}");
+    assert!(
+        refused.contains("was approved by ada at 2023") && refused.contains(&first.to_string()),
+        "{refused}"
+    );
     knowledge.decide(second, Choice::Reject, by("bob")).unwrap();
-    assert_eq!((status(&knowledge, 1), status(&knowledge, 2)), (GroupStatus::Approved, GroupStatus::Unresolved));
+    assert_eq!(
+        (status(&knowledge, 1), status(&knowledge, 2)),
+        (GroupStatus::Approved, GroupStatus::Unresolved)
+    );
     let unknown = SuggestionId { attempt: 7, ..first };
     assert!(matches!(knowledge.decide(unknown, Choice::Reject, by("x")), Err(Error::UnknownSuggestion(_))));
     let third = knowledge.begin_attempt(print(3)).unwrap();
@@ -275,7 +290,8 @@ fn a_decision_holds() {
     assert!(matches!(knowledge.decide(third, Choice::Approve, by("x")), Err(Error::NoPatch(_))));
     drop(knowledge);
     let view = View::open(folder.path()).unwrap();
-    let statuses = |status| view.suggestions(Some(status), 9).unwrap().iter().map(|it| it.id).collect::<Vec<_>>();
+    let statuses =
+        |status| view.suggestions(Some(status), 9).unwrap().iter().map(|it| it.id).collect::<Vec<_>>();
     assert_eq!(statuses(SuggestionStatus::Approved), [first]);
     assert_eq!(statuses(SuggestionStatus::Rejected), [second]);
     assert_eq!(statuses(SuggestionStatus::Open), [third]);
@@ -300,7 +316,10 @@ fn an_operational_group_gets_its_remedy_and_no_work() {
     drop(knowledge);
     let knowledge = open(folder.path());
     let record = knowledge.view().group(print(1)).unwrap().unwrap();
-    assert_eq!((record.status, record.remedy, record.group.count), (GroupStatus::Operational, Some(finding), 5));
+    assert_eq!(
+        (record.status, record.remedy, record.group.count),
+        (GroupStatus::Operational, Some(finding), 5)
+    );
     assert_eq!(due(&knowledge), []);
 }
 
@@ -308,7 +327,7 @@ fn an_operational_group_gets_its_remedy_and_no_work() {
 fn old_groups_go_with_their_suggestions_and_begin_anew() {
     let folder = tempfile::tempdir().unwrap();
     let config = Config { retention_period: Duration::from_secs(DAY), max_entries: 2, ..Config::default() };
-    let knowledge = Knowledge::open(folder.path(), &config).unwrap();
+    let knowledge = Knowledge::open(folder.path(), &config, &Metrics::new().unwrap()).unwrap();
     for group in 1..=5 {
         let now = at(i64::from(group));
         knowledge.apply(&position(1), vec![seen(group, u64::from(group), 1)], now).unwrap();
@@ -329,7 +348,7 @@ fn old_groups_go_with_their_suggestions_and_begin_anew() {
     let id = suggest(&knowledge, 1);
     assert_eq!(knowledge.view().suggestion(id).unwrap().unwrap().sequence, 2, "no sequence is given twice");
     drop(knowledge);
-    let knowledge = Knowledge::open(folder.path(), &config).unwrap();
+    let knowledge = Knowledge::open(folder.path(), &config, &Metrics::new().unwrap()).unwrap();
     assert_eq!(left(&knowledge), [1, 5]);
 }
 
@@ -337,7 +356,7 @@ fn old_groups_go_with_their_suggestions_and_begin_anew() {
 fn a_flood_of_new_groups_is_bounded_between_cleanups() {
     let folder = tempfile::tempdir().unwrap();
     let config = Config { max_entries: 10, ..Config::default() };
-    let knowledge = Knowledge::open(folder.path(), &config).unwrap();
+    let knowledge = Knowledge::open(folder.path(), &config, &Metrics::new().unwrap()).unwrap();
     for group in 1..=200 {
         apply(&knowledge, 1, vec![seen(group, u64::from(group), 1)]);
         assert!(knowledge.view().group_counts().values().sum::<usize>() <= 27);

@@ -119,7 +119,8 @@ fn work(run: &mut Run, model: &mut Model, step: &Step) {
                 run.knowledge.end_attempt(id, AttemptEnd::Retry, at(0)).unwrap();
                 GroupStatus::New
             } else {
-                let record = run.knowledge.record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), at(0));
+                let record =
+                    run.knowledge.record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), at(0));
                 assert_eq!(record.unwrap().id, id);
                 model.suggestions.push((id, SuggestionStatus::Open));
                 GroupStatus::Suggested
