@@ -85,7 +85,7 @@ pub(super) fn knowledge(config: &Config) -> knowledge::Config {
     knowledge::Config {
         max_entries: usize::try_from(config.knowledge.max_entries).unwrap_or(usize::MAX),
         retention_period: config.knowledge.retention_period.get(),
-        ..knowledge::Config::default()
+        dedup_retention: config.knowledge.dedup_retention.get(),
     }
 }
 

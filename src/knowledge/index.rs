@@ -141,7 +141,6 @@ impl GroupHead {
             status: self.status,
             attempts: self.attempts,
             attempted_at: self.attempted_at,
-            context: Vec::new(),
             remedy: body.remedy,
             context: body.context,
         }

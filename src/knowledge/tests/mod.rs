@@ -57,7 +57,6 @@ fn seen(group: u8, start: u64, count: u64) -> Occurrences {
         span,
         first_seen: time,
         last_seen: time + SignedDuration::from_secs(5),
-        context: Vec::new(),
         event: ErrorEvent {
             keys,
             class: Class::NilMapWrite,
