@@ -94,6 +94,7 @@ fn write_list(out: &mut impl Write, list: &GroupList, limit: Limit) -> io::Resul
     match list.groups.len() {
         0 => writeln!(out, "No groups"),
         count if count == limit.get() => writeln!(out, "The first {count} groups; --limit shows more"),
+        1 => writeln!(out, "1 group"),
         count => writeln!(out, "{count} groups"),
     }
 }
