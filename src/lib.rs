@@ -6,10 +6,9 @@
 //! # The house
 //!
 //! One module is one room, with one job; a room imports only from floors below its own. From the ground
-//! up: [`domain`] and [`telemetry`]; [`collector`], [`analyzer`], [`repository`], [`sandbox`];
-//! [`generator`] and [`validator`]; [`fixer`]; [`server`]; [`config`] and [`app`]; [`cli`].
 //! up: [`domain`], [`telemetry`] and [`storage`]; [`collector`], [`analyzer`], [`bus`], [`knowledge`],
-//! [`repository`], [`sandbox`]; [`generator`] and [`validator`]; [`fixer`]; [`config`] and [`app`]; [`cli`].
+//! [`repository`], [`sandbox`]; [`generator`] and [`validator`]; [`fixer`]; [`server`]; [`config`] and
+//! [`app`]; [`cli`].
 //!
 //! # Finding the errors in a log
 //!

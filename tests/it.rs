@@ -3,6 +3,7 @@
 // A test that cannot go on panics; the lint's own exception covers only `#[test]` functions.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod about_commands;
 mod api;
 mod config_command;
 mod corpus;

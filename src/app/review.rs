@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::parts;
-use crate::telemetry::metrics::{self, Metrics};
 use crate::config::Config;
 use crate::domain::{GroupRecord, SuggestionRecord};
 pub use crate::knowledge::Choice;
@@ -16,6 +15,7 @@ pub use crate::server::{
     ClientError, GroupList, GroupQuery, GroupSummary, IdPrefix, Limit, MOST_RECORDS, SuggestionList,
     SuggestionQuery, SuggestionSummary, Word,
 };
+use crate::telemetry::metrics::{self, Metrics};
 
 /// How many candidates an ambiguous text is answered with.
 const SHOWN_CANDIDATES: usize = 5;
@@ -40,7 +40,7 @@ pub enum ReviewError {
     /// What is stored cannot be read.
     #[error(transparent)]
     Stored(#[from] knowledge::Error),
-    /// The figures of this process cannot be read.
+    /// The metrics of this command cannot be set up.
     #[error(transparent)]
     Metrics(#[from] metrics::Error),
     /// A text that cannot begin an id, or a word that may not be remembered.
@@ -182,7 +182,8 @@ pub async fn decide(
         }
         Source::Here(view) => {
             drop(view);
-            let knowledge = Knowledge::open(&parts::knowledge_dir(config), &parts::knowledge(config), &Metrics::new()?)?;
+            let settings = parts::knowledge(config);
+            let knowledge = Knowledge::open(&parts::knowledge_dir(config), &settings, &Metrics::new()?)?;
             let known = format!("uid {}", rustix::process::getuid().as_raw());
             Ok(knowledge.decide(id, choice, word.into_decision(&known, Timestamp::now()))?)
         }

@@ -50,7 +50,7 @@ pub(super) struct ListArgs {
     #[arg(long, value_name = "CLASS", hide_possible_values = true,
         value_parser = one_of::<Class>(Class::ALL.iter().map(|class| class.as_str())))]
     class: Option<Class>,
-    /// Only groups of exactly this severity
+    /// Only groups at least so bad
     #[arg(long, value_name = "SEVERITY", value_parser = one_of::<Severity>(Severity::ALL.map(Severity::as_str)))]
     severity: Option<Severity>,
     /// At most so many
@@ -94,6 +94,7 @@ fn write_list(out: &mut impl Write, list: &GroupList, limit: Limit) -> io::Resul
     match list.groups.len() {
         0 => writeln!(out, "No groups"),
         count if count == limit.get() => writeln!(out, "The first {count} groups; --limit shows more"),
+        1 => writeln!(out, "1 group"),
         count => writeln!(out, "{count} groups"),
     }
 }

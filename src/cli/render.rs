@@ -55,7 +55,9 @@ pub(super) fn body(out: &mut impl Write, suggestion: &Suggestion) -> io::Result<
     for (index, step) in s.evidence.steps.iter().enumerate() {
         evidence(out, if index == 0 { "evidence" } else { "" }, step)?;
     }
-    field(out, "sandbox", &s.evidence.sandbox)?;
+    if !s.evidence.sandbox.is_empty() {
+        field(out, "sandbox", &s.evidence.sandbox)?;
+    }
     let style = verdict_style(s.verdict);
     label(out, "verdict")?;
     writeln!(out, "{style}{}{style:#} in {:.1} s: {}", s.verdict.as_str(), s.seconds, plain(&s.reason))?;
@@ -96,6 +98,9 @@ pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> anyhow::Resu
 /// Writes a labelled text, wrapped.
 pub(super) fn field(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {
     label(out, name)?;
+    if text.is_empty() {
+        return writeln!(out);
+    }
     for (index, line) in wrap(&plain(text), WIDTH - LABEL - 2).enumerate() {
         if index > 0 {
             write!(out, "  {:LABEL$}", "")?;

@@ -147,6 +147,7 @@ fn write_list(out: &mut impl Write, list: &SuggestionList, limit: Limit) -> io::
     match list.suggestions.len() {
         0 => writeln!(out, "No suggestions"),
         count if count == limit.get() => writeln!(out, "The latest {count} suggestions; --limit shows more"),
+        1 => writeln!(out, "1 suggestion"),
         count => writeln!(out, "{count} suggestions"),
     }
 }

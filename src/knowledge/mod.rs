@@ -37,6 +37,7 @@ mod config;
 mod error;
 mod generations;
 mod index;
+mod lookup;
 mod schema;
 mod suggestions;
 mod view;

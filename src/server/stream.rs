@@ -23,7 +23,7 @@ use super::Shared;
 use super::api::checked;
 use super::problem::Problem;
 use crate::domain::SuggestionRecord;
-use crate::knowledge::Revision;
+use crate::knowledge::{Knowledge, Revision};
 
 /// How many suggestions are read at once for one client.
 const PAGE: usize = 16;
@@ -96,14 +96,16 @@ impl Reader {
                 self.after = record.sequence;
                 return as_event(&record);
             }
-            // Marked as seen before reading: what comes while we read wakes us again.
-            self.changes.mark_unchanged();
+            // Marked as seen before reading: what comes while we read wakes us again. Most changes are
+            // counts, which are none of our business.
+            let latest = self.changes.borrow_and_update().last_sequence;
             let after = self.after;
-            let page = self
-                .shared
-                .ask(move |knowledge| knowledge.view().suggestions_after(after, PAGE))
-                .await
-                .ok()?;
+            let page = if latest > after {
+                let question = move |knowledge: &Knowledge| knowledge.view().suggestions_after(after, PAGE);
+                self.shared.ask(question).await.ok()?
+            } else {
+                Vec::new()
+            };
             if page.is_empty() {
                 tokio::select! {
                     () = stop.cancelled() => return None,

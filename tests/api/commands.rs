@@ -83,7 +83,10 @@ fn suggestions_are_listed_shown_and_decided() {
         serde_json::to_value(&suggestion).unwrap()
     );
     let shown = text(&instance, &["suggestions", "show", &id]);
-    assert!(shown.contains("    +\tnew\n") && shown.contains("status        open"), "{shown}");
+    assert!(
+        shown.contains("    +\tnew\n") && shown.contains("status       open, made 2026-05-01T12:00:00Z"),
+        "{shown}"
+    );
 
     let uid = rustix::process::getuid().as_raw();
     let approved = json_of(&instance, &["suggestions", "approve", &id, "--note", "looks right"]);

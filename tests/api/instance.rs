@@ -55,7 +55,8 @@ impl Instance {
 
     fn serve(listen: &str, token: Option<Token>, state_dir: TempDir) -> Self {
         let runtime = Runtime::new().unwrap();
-        let shelf = Shelf::open(&state_dir.path().join("knowledge"));
+        let metrics = Metrics::new().unwrap();
+        let shelf = Shelf::open(&state_dir.path().join("knowledge"), &metrics);
         let readiness = watch::Sender::new(Vec::new());
         let config = Config {
             listen: listen.parse().unwrap(),
@@ -64,7 +65,6 @@ impl Instance {
             max_connections: MAX_CONNECTIONS,
             request_timeout: PATIENCE,
         };
-        let metrics = Metrics::new().unwrap();
         let knowledge = shelf.knowledge.clone();
         let handles = Handles { knowledge, readiness: readiness.subscribe(), metrics: metrics.clone() };
         let server = runtime.block_on(Server::bind(config, handles)).unwrap();

@@ -10,6 +10,7 @@ use hephaestus::domain::{
     ProducerId, Span, Suggestion, SuggestionRecord, VerdictKind,
 };
 use hephaestus::knowledge::{Config, Knowledge, Position};
+use hephaestus::telemetry::metrics::Metrics;
 use jiff::{Timestamp, ToSpan as _};
 
 /// What an instance of the tests knows.
@@ -24,8 +25,8 @@ pub(super) fn noon() -> Timestamp {
 }
 
 impl Shelf {
-    pub(super) fn open(folder: &Path) -> Self {
-        let knowledge = Knowledge::open(folder, &Config::default()).unwrap();
+    pub(super) fn open(folder: &Path, metrics: &Metrics) -> Self {
+        let knowledge = Knowledge::open(folder, &Config::default(), metrics).unwrap();
         let applied = knowledge.view().position("errors", 0).unwrap().unwrap_or(0);
         Self { knowledge, applied: AtomicU64::new(applied) }
     }
