@@ -109,10 +109,7 @@ pub(super) fn open_regular(path: &Path) -> Result<(File, Metadata), Refused> {
     if !path.metadata()?.is_file() {
         return Err(Refused::NotRegular);
     }
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)?;
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
     let meta = file.metadata()?;
     if meta.is_file() { Ok((file, meta)) } else { Err(Refused::NotRegular) }
 }

@@ -2,9 +2,7 @@ use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStringExt;
 
 use crate::collector::identity::{Inode, Mark};
-use crate::domain::{
-    Class, ErrorEvent, Fingerprint, FingerprintKeys, Language, Severity, Span,
-};
+use crate::domain::{Class, ErrorEvent, Fingerprint, FingerprintKeys, Language, Severity, Span};
 
 use super::*;
 

@@ -44,7 +44,10 @@ impl Discovery {
             let glob = if glob.contains('/') { absolute(glob) } else { format!("**/{glob}") };
             set.add(GlobBuilder::new(&glob).literal_separator(true).build()?);
         }
-        Ok(Self { globs: globs.iter().map(|glob| Walk::new(glob)).collect::<Result<_, _>>()?, exclude: set.build()? })
+        Ok(Self {
+            globs: globs.iter().map(|glob| Walk::new(glob)).collect::<Result<_, _>>()?,
+            exclude: set.build()?,
+        })
     }
 
     /// Paths without a wildcard: they can be watched before there is a file.
@@ -94,15 +97,16 @@ impl Walk {
 
     fn entries(&self) -> impl Iterator<Item = DirEntry> {
         let walker = match &self.components {
-            Some(components) => {
-                WalkDir::new(&self.base).follow_links(true).min_depth(components.len()).max_depth(components.len())
-            }
+            Some(components) => WalkDir::new(&self.base)
+                .follow_links(true)
+                .min_depth(components.len())
+                .max_depth(components.len()),
             None => WalkDir::new(&self.base).min_depth(1),
         };
         let on_the_way = move |entry: &DirEntry| match (&self.components, entry.depth()) {
-            (Some(components), depth @ 1..) => {
-                components.get(depth - 1).is_some_and(|matcher| matcher.is_match(Path::new(entry.file_name())))
-            }
+            (Some(components), depth @ 1..) => components
+                .get(depth - 1)
+                .is_some_and(|matcher| matcher.is_match(Path::new(entry.file_name()))),
             _ => true,
         };
         // What cannot be read now may be readable at the next look.
@@ -157,7 +161,9 @@ mod tests {
 
     fn tree() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        for path in ["a.log", "b.log", "b.log.gz", "app/x/1.log", "app/y/2.log", "app/y/deep/3.log", "[odd]/4.log"] {
+        for path in
+            ["a.log", "b.log", "b.log.gz", "app/x/1.log", "app/y/2.log", "app/y/deep/3.log", "[odd]/4.log"]
+        {
             let path = folder.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "x").unwrap();
@@ -188,9 +194,17 @@ mod tests {
         assert_eq!(found(folder, &["*.log"], &[]), ["a.log", "b.log", "link.log"]);
         assert_eq!(found(folder, &["a.log"], &[]), ["a.log"]);
         assert_eq!(found(folder, &["none.log", "none/*.log"], &[]), Vec::<String>::new());
-        assert_eq!(found(folder, &["app/*/*.log"], &[]), [
-            "app/loop/a.log", "app/loop/b.log", "app/loop/link.log", "app/x/1.log", "app/y/2.log", "app/z/2.log"
-        ]);
+        assert_eq!(
+            found(folder, &["app/*/*.log"], &[]),
+            [
+                "app/loop/a.log",
+                "app/loop/b.log",
+                "app/loop/link.log",
+                "app/x/1.log",
+                "app/y/2.log",
+                "app/z/2.log"
+            ]
+        );
         assert_eq!(found(folder, &["app/**/*.log"], &[]), ["app/x/1.log", "app/y/2.log", "app/y/deep/3.log"]);
         assert_eq!(found(folder, &["app/{x,y/deep}/*.log"], &[]), ["app/x/1.log", "app/y/deep/3.log"]);
         assert_eq!(found(folder, &["{a,b}.log*"], &["*.gz"]), ["a.log", "b.log"]);

@@ -167,7 +167,9 @@ impl Files {
         missing.into_iter().for_each(|file| self.left(file, now));
         self.meet(candidates, now);
         self.let_go(now);
-        let then = now.time.checked_sub(jiff::SignedDuration::try_from(self.config.forget_after).unwrap_or_default());
+        let then = now
+            .time
+            .checked_sub(jiff::SignedDuration::try_from(self.config.forget_after).unwrap_or_default());
         if let Ok(then) = then {
             for file in self.registry.forget_ended(then) {
                 self.dormant.remove(&file);
@@ -352,7 +354,12 @@ impl Files {
 impl Followed {
     /// Reads the next bytes, behind those that must still be there. The head is durable in the registry before
     /// what it covers is passed on.
-    fn turn(&mut self, file: FileId, most: usize, registry: &Registry) -> Result<Turn, Box<dyn std::error::Error>> {
+    fn turn(
+        &mut self,
+        file: FileId,
+        most: usize,
+        registry: &Registry,
+    ) -> Result<Turn, Box<dyn std::error::Error>> {
         let Some(handle) = &self.handle else { return Ok(Turn::Nothing) };
         let meta = handle.metadata()?;
         let length = meta.len();
@@ -360,7 +367,8 @@ impl Followed {
         let overlap = self.expected.len();
         let wanted = most.min(usize::try_from(unread).unwrap_or(usize::MAX));
         let bytes = read_at(handle, self.position - overlap as u64, overlap + wanted)?;
-        let still_there = bytes.len() >= overlap && Mark::of(&bytes[..overlap], self.position) == self.expected;
+        let still_there =
+            bytes.len() >= overlap && Mark::of(&bytes[..overlap], self.position) == self.expected;
         if !still_there || (self.position < HEAD_BYTES as u64 && !self.head.holds(handle)?) {
             return Ok(Turn::Replaced);
         }
@@ -381,7 +389,8 @@ impl Followed {
     /// The bytes just before the position, without a hole before them.
     fn before(&self) -> Vec<u8> {
         let length = self.position.min(BEFORE_BYTES);
-        let read = |handle| read_at(handle, self.position - length, usize::try_from(length).unwrap_or(0)).ok();
+        let read =
+            |handle| read_at(handle, self.position - length, usize::try_from(length).unwrap_or(0)).ok();
         let bytes = self.handle.as_ref().filter(|_| length > 0).and_then(read).unwrap_or_default();
         if bytes.last() == Some(&0) { Vec::new() } else { bytes }
     }

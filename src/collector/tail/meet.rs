@@ -30,8 +30,7 @@ impl Files {
         if first_look {
             self.look_for_dormant(now);
         }
-        let start_at =
-            if self.registry.is_first_start() { self.config.start_at } else { StartAt::Beginning };
+        let start_at = if self.registry.is_first_start() { self.config.start_at } else { StartAt::Beginning };
         let mut fresh = Vec::new();
         for (path, inode, _) in candidates {
             if self.followed.len() + fresh.len() >= self.config.max_files {
