@@ -103,6 +103,23 @@ pub(super) enum Refused {
     Io(#[from] io::Error),
 }
 
+/// Whether an error says that a path leads to nothing.
+pub(super) fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+impl Refused {
+    /// Whether the path leads to nothing.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Self::Io(error) if is_absence(error))
+    }
+
+    /// Whether what lies there may be readable another time.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self, Self::Io(error) if !is_absence(error))
+    }
+}
+
 /// Opens a regular file for reading. Never blocks, whatever the path leads to.
 pub(super) fn open_regular(path: &Path) -> Result<(File, Metadata), Refused> {
     // Opening a device may act on it, so it is asked first what this is.

@@ -6,10 +6,13 @@
 
 use std::ffi::OsStr;
 use std::fs::Metadata;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 use walkdir::{DirEntry, WalkDir};
+
+use crate::collector::identity::is_absence;
 
 /// A path that a glob leads to, and what lies there.
 pub(super) struct Found {
@@ -54,6 +57,11 @@ impl Discovery {
     pub(super) fn literal_paths(&self) -> impl Iterator<Item = &Path> {
         let literal = |walk: &&Walk| walk.components.as_ref().is_some_and(Vec::is_empty);
         self.globs.iter().filter(literal).map(|walk| walk.base.as_path())
+    }
+
+    /// Whether a path is to be left alone, even if it was once followed.
+    pub(super) fn excludes(&self, path: &Path) -> bool {
+        self.exclude.is_match(path)
     }
 
     /// Gives every path that is there, and what lies there: files, but also what only looks like one by its
@@ -139,11 +147,14 @@ fn absolute(glob: &str) -> String {
     format!("{base}/{rest}")
 }
 
-/// Where a file lies, as a place to look for it after a rename.
-pub(super) fn siblings(real_path: &Path) -> impl Iterator<Item = PathBuf> {
-    let folder = real_path.parent().map(Path::to_owned);
-    let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok());
-    entries.into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path())
+/// What lies in the folder of a file: where to look for it after a rename. A folder that is gone holds nothing.
+pub(super) fn siblings(real_path: &Path) -> io::Result<Vec<PathBuf>> {
+    let Some(folder) = real_path.parent() else { return Ok(Vec::new()) };
+    match std::fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect(),
+        Err(error) if is_absence(&error) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether a name is that of a compressed file, which no reader of lines can use.

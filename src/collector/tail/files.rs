@@ -1,6 +1,6 @@
 //! Who is followed, where, and how far: the logic of the tailer, without threads, timers or channels.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ const MOST_WARNED: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Files {
     pub(super) config: Config,
-    discovery: Discovery,
+    pub(super) discovery: Discovery,
     pub(super) registry: Arc<Registry>,
     pub(super) counters: Arc<Counters>,
     pub(super) followed: HashMap<FileId, Followed>,
@@ -37,8 +37,8 @@ pub(super) struct Files {
     pub(super) by_path: HashMap<PathBuf, FileId>,
     /// Known files that are not followed.
     pub(super) dormant: HashMap<FileId, KnownFile>,
-    /// Whether those that were followed before the start have been looked for.
-    pub(super) woken: bool,
+    /// Those of them that were followed before the start and have not been found yet.
+    pub(super) missing: BTreeSet<FileId>,
     /// Files that look like a copy of a followed one: how long each is, and since when.
     pub(super) held: HashMap<Inode, (u64, Instant)>,
     /// Files with something to read, in the order of their turns.
@@ -116,7 +116,8 @@ enum Turn {
 
 impl Files {
     pub(super) fn new(config: Config, discovery: Discovery, registry: Arc<Registry>) -> Self {
-        let dormant = registry.files().into_iter().map(|known| (known.id, known)).collect();
+        let dormant: HashMap<_, _> = registry.files().into_iter().map(|known| (known.id, known)).collect();
+        let missing = dormant.values().filter(|known| known.is_wanted()).map(|known| known.id).collect();
         Self {
             config,
             discovery,
@@ -126,7 +127,7 @@ impl Files {
             by_inode: HashMap::new(),
             by_path: HashMap::new(),
             dormant,
-            woken: false,
+            missing,
             held: HashMap::new(),
             ready: VecDeque::new(),
             quieting: VecDeque::new(),

@@ -125,8 +125,7 @@ async fn a_hundred_idle_files_cost_next_to_nothing() {
     let registry = Arc::new(Registry::open(&folder.path().join(FILE_NAME)).unwrap());
     (0..100).for_each(|index| fs::write(folder.path().join(format!("{index}.log")), "line\n").unwrap());
     let paths = vec![format!("{}/*.log", folder.path().display())];
-    let tailer =
-        Tailer::new(Config { paths, ..Config::default() }, registry, Budget::new(1 << 20)).unwrap();
+    let tailer = Tailer::new(Config { paths, ..Config::default() }, registry, Budget::new(1 << 20)).unwrap();
     let (sender, mut events) = mpsc::channel(16);
     let stop = CancellationToken::new();
     let token = stop.clone();
