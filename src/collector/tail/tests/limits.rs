@@ -100,7 +100,7 @@ fn what_is_out_of_reach_for_a_while_is_not_lost() {
     rig.look();
     for restart in [false, true] {
         without_rights(|| {
-            fs::set_permissions(rig.path("sub"), fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(rig.path("sub"), fs::Permissions::from_mode(0o000)).unwrap();
             if restart {
                 rig.restart();
             }
@@ -121,7 +121,7 @@ fn a_file_without_rights_is_read_once_there_are_some() {
     let mut rig = Rig::new(&["*.log"]);
     rig.append("a.log", "one\n");
     without_rights(|| {
-        fs::set_permissions(rig.path("a.log"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(rig.path("a.log"), fs::Permissions::from_mode(0o000)).unwrap();
         rig.look();
         assert_eq!(rig.texts(), []);
         fs::set_permissions(rig.path("a.log"), fs::Permissions::from_mode(0o600)).unwrap();
@@ -138,7 +138,7 @@ fn a_file_that_becomes_unreadable_goes_on_when_it_is_readable_again() {
     rig.append("b.log", "two\n");
     rig.look();
     without_rights(|| {
-        fs::set_permissions(rig.path("a.log"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(rig.path("a.log"), fs::Permissions::from_mode(0o000)).unwrap();
         fs::OpenOptions::new().append(true).open(rig.path("b.log")).unwrap().write_all(b"three\n").unwrap();
         rig.look();
         rig.look();
