@@ -179,3 +179,27 @@ fn a_single_huge_line_is_read_in_bounded_memory() {
     );
     assert!(peak < CEILING_KIB, "{peak} KiB");
 }
+
+#[test]
+fn a_reader_who_leaves_early_does_not_change_the_answer() {
+    let log =
+        "panic: assignment to entry in nil map\n\ngoroutine 1 [running]:\nmain.main()\n\t/a/b.go:1 +0x1\n\n";
+    let exit = |arguments: &[&str]| {
+        let mut child = spawn(arguments);
+        drop(child.stdout.take());
+        let mut input = child.stdin.take().unwrap();
+        // Without --fail-on nobody wants the rest: the program may end before it has read everything.
+        for _ in 0..2_000 {
+            if input.write_all(log.as_bytes()).is_err() {
+                break;
+            }
+        }
+        drop(input);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(text(&output.stderr), "");
+        output.status.code()
+    };
+    assert_eq!(exit(&["--events", "--fail-on", "critical", "-"]), Some(1));
+    assert_eq!(exit(&["--format", "json", "--fail-on", "critical", "-"]), Some(1));
+    assert_eq!(exit(&["--events", "-"]), Some(0));
+}

@@ -37,6 +37,12 @@ impl Groups {
         }
     }
 
+    /// Whether an event would be the first of a group that finds room.
+    #[must_use]
+    pub fn would_add_group(&self, event: &ErrorEvent) -> bool {
+        self.groups.len() < self.limit && !self.groups.contains_key(&event.keys.site)
+    }
+
     /// Number of events added.
     #[must_use]
     pub const fn events(&self) -> u64 {

@@ -9,10 +9,10 @@ use anyhow::Context as _;
 use regex_automata::meta::Regex;
 
 use super::parts;
-use crate::analyzer::{Analyzer, Groups};
-use crate::collector::{self, Framer, Source};
+use super::scan::{Scan, Scanned, Step};
+use crate::collector::Framer;
 use crate::config::Config;
-use crate::domain::{ErrorEvent, ErrorGroup, Line};
+use crate::domain::ErrorGroup;
 
 /// How much is read between two looks at what was found.
 const STEP_BYTES: usize = 16 << 10;
@@ -39,54 +39,52 @@ pub(super) struct Found {
 
 /// Reads every log once.
 pub(super) fn gather(logs: &[PathBuf], config: &Config) -> anyhow::Result<Found> {
-    let settings = parts::analyzer(config);
-    let analyzer = Analyzer::new(&settings)?;
-    let mut groups = analyzer.groups();
-    let mut hints = Hints::new(parts::as_usize(config.analyzer.context_lines))?;
-    for log in logs {
-        let mut stream = analyzer.stream();
-        let mut framer = Framer::new(0, settings.max_line_bytes);
-        hints.recent.clear();
-        let mut take = |hints: &mut Hints, event: ErrorEvent| {
-            let (known, start) = (groups.len(), event.span.start);
-            groups.add(event);
-            if groups.len() > known {
-                hints.keep_before(start);
+    // Small steps, so that the lines before an event are still at hand when it is found.
+    let scan = Scan::new(config, logs)?.in_steps_of(STEP_BYTES);
+    let mut hints = Hints::new(config)?;
+    let mut unreadable = None;
+    let scanned = scan.run(&mut |step| {
+        match step {
+            Step::Read { start, bytes } => hints.read(start, bytes),
+            Step::Event { event, first: true, .. } => hints.firsts.push(event.span.start),
+            Step::Event { first: false, .. } => {}
+            Step::Unreadable(error) => {
+                unreadable = Some(error);
+                return ControlFlow::Break(());
             }
-        };
-        collector::read(&Source::named(log), |chunk| {
-            // Small steps, so that the lines before an event are still at hand when it is found.
-            for step in chunk.chunks(STEP_BYTES) {
-                framer.push(step, |line| hints.look_at(line));
-                stream.push(step, &mut |event| take(&mut hints, event));
-            }
-            ControlFlow::Continue(())
-        })?;
-        stream.finish(&mut |event| take(&mut hints, event));
+        }
+        ControlFlow::Continue(())
+    });
+    if let Some(error) = unreadable {
+        return Err(error.into());
     }
-    Ok(found(groups, hints))
+    hints.keep_before_firsts();
+    Ok(found(scanned, hints))
 }
 
-fn found(groups: Groups, hints: Hints) -> Found {
-    if groups.overflowed() > 0 {
+fn found(scanned: Scanned, hints: Hints) -> Found {
+    let Scanned { groups, stats } = scanned;
+    if stats.overflowed > 0 {
         tracing::warn!(
-            events = groups.overflowed(),
+            events = stats.overflowed,
             "more kinds of errors than are kept: raise analyzer.max_groups"
         );
     }
-    let events = groups.events();
-    let groups = groups.into_sorted();
     let samples = groups.iter().map(|group| group.first.sample.clone());
     let context = samples.chain(hints.before).chain(hints.requests).collect();
-    Found { events, groups, context }
+    Found { events: stats.events, groups, context }
 }
 
 /// Lines that may tell how an error came about.
 struct Hints {
     /// How many lines before a first error are kept.
     context_lines: usize,
+    max_line_bytes: usize,
+    framer: Framer,
     /// The lines just read, each with where it ends.
     recent: VecDeque<(u64, String)>,
+    /// Where first errors begin that were found in what is being read.
+    firsts: Vec<u64>,
     /// Lines before first errors.
     before: Vec<String>,
     /// The last lines that tell of a request.
@@ -95,32 +93,46 @@ struct Hints {
 }
 
 impl Hints {
-    fn new(context_lines: usize) -> anyhow::Result<Self> {
-        let request = Regex::new(REQUEST).context("the built-in pattern of request lines")?;
+    fn new(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
-            context_lines,
+            context_lines: parts::as_usize(config.analyzer.context_lines),
+            max_line_bytes: parts::analyzer(config).max_line_bytes,
+            framer: Framer::new(0, 0),
             recent: VecDeque::new(),
+            firsts: Vec::new(),
             before: Vec::new(),
             requests: VecDeque::new(),
-            request,
+            request: Regex::new(REQUEST).context("the built-in pattern of request lines")?,
         })
     }
 
-    fn look_at(&mut self, line: Line<'_>) {
-        let bytes = &line.bytes[..line.bytes.len().min(MAX_HINT_BYTES)];
-        let text = String::from_utf8_lossy(bytes);
-        if self.request.is_match(bytes) && self.requests.back().map(String::as_str) != Some(&*text) {
-            push_bounded(&mut self.requests, text.clone().into_owned(), MAX_REQUEST_LINES);
+    /// Takes what was read, then looks back from the first errors that were found in it.
+    fn read(&mut self, start: u64, bytes: &[u8]) {
+        if start == 0 {
+            self.keep_before_firsts();
+            self.recent.clear();
+            self.framer = Framer::new(0, self.max_line_bytes);
         }
-        push_bounded(&mut self.recent, (line.span.end, text.into_owned()), MAX_RECENT_LINES);
+        let Self { framer, recent, requests, request, .. } = self;
+        framer.push(bytes, |line| {
+            let bytes = &line.bytes[..line.bytes.len().min(MAX_HINT_BYTES)];
+            let text = String::from_utf8_lossy(bytes);
+            if request.is_match(bytes) && requests.back().map(String::as_str) != Some(&*text) {
+                push_bounded(requests, text.clone().into_owned(), MAX_REQUEST_LINES);
+            }
+            push_bounded(recent, (line.span.end, text.into_owned()), MAX_RECENT_LINES);
+        });
+        self.keep_before_firsts();
     }
 
-    /// Keeps the lines that end before `start`, where a first error begins.
-    fn keep_before(&mut self, start: u64) {
-        let earlier = self.recent.iter().take_while(|(end, _)| *end <= start).count();
-        let lines = self.recent.iter().take(earlier).skip(earlier.saturating_sub(self.context_lines));
-        let room = MAX_CONTEXT_LINES.saturating_sub(self.before.len());
-        self.before.extend(lines.take(room).map(|(_, text)| text.clone()));
+    /// Keeps the lines that end before each first error.
+    fn keep_before_firsts(&mut self) {
+        for start in self.firsts.drain(..) {
+            let earlier = self.recent.iter().take_while(|(end, _)| *end <= start).count();
+            let lines = self.recent.iter().take(earlier).skip(earlier.saturating_sub(self.context_lines));
+            let room = MAX_CONTEXT_LINES.saturating_sub(self.before.len());
+            self.before.extend(lines.take(room).map(|(_, text)| text.clone()));
+        }
     }
 }
 

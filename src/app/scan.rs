@@ -14,22 +14,30 @@ use crate::domain::{ErrorEvent, ErrorGroup};
 pub struct Scan {
     analyzer: Analyzer,
     sources: Vec<Source>,
+    step_bytes: usize,
 }
 
 /// What happens on the way.
 #[derive(Debug)]
 pub enum Step<'a> {
-    /// So many bytes were read.
-    Read(usize),
+    /// Bytes were read, and every event that ends in them was given.
+    Read {
+        /// Where they begin in their log: 0 for the first of each.
+        start: u64,
+        /// What was read.
+        bytes: &'a [u8],
+    },
     /// An event was found.
     Event {
         /// The log it is from; its span counts in there.
         source: &'a str,
         /// The event.
         event: &'a ErrorEvent,
+        /// Whether it is the first of its group.
+        first: bool,
     },
     /// A log could not be read; the pass goes on with the next.
-    Unreadable(&'a collector::Error),
+    Unreadable(collector::Error),
 }
 
 /// Figures of a pass.
@@ -65,7 +73,14 @@ impl Scan {
     /// When the configured patterns cannot be used.
     pub fn new(config: &Config, paths: &[PathBuf]) -> Result<Self, analyzer::Error> {
         let analyzer = Analyzer::new(&parts::analyzer(config))?;
-        Ok(Self { analyzer, sources: paths.iter().map(|path| Source::named(path)).collect() })
+        let sources = paths.iter().map(|path| Source::named(path)).collect();
+        Ok(Self { analyzer, sources, step_bytes: usize::MAX })
+    }
+
+    /// The same pass in steps of so many bytes at the most: an event is given near to where it was read.
+    #[must_use]
+    pub(super) fn in_steps_of(self, step_bytes: usize) -> Self {
+        Self { step_bytes, ..self }
     }
 
     /// Bytes to be read in all, where every size is known.
@@ -80,12 +95,15 @@ impl Scan {
         let mut stats = ScanStats::default();
         for source in &self.sources {
             let name = source.to_string();
+            let mut start = 0;
             let mut stream = self.analyzer.stream();
             let mut flow = ControlFlow::Continue(());
             let read = collector::read(source, |chunk| {
-                stream.push(chunk, &mut |event| flow = deliver(event, &name, &mut groups, flow, on));
-                if flow.is_continue() {
-                    flow = on(Step::Read(chunk.len()));
+                for bytes in chunk.chunks(self.step_bytes) {
+                    stream.push(bytes, &mut |event| flow = deliver(event, &name, &mut groups, flow, on));
+                    flow?;
+                    flow = on(Step::Read { start, bytes });
+                    start += bytes.len() as u64;
                 }
                 flow
             });
@@ -93,7 +111,7 @@ impl Scan {
             stats.add(&stream);
             if let Err(error) = read {
                 stats.unreadable += 1;
-                flow = on(Step::Unreadable(&error));
+                flow = on(Step::Unreadable(error));
             }
             if flow.is_break() {
                 break;
@@ -113,7 +131,8 @@ fn deliver(
     on: &mut dyn FnMut(Step<'_>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     flow?;
-    let flow = on(Step::Event { source, event: &event });
+    let first = groups.would_add_group(&event);
+    let flow = on(Step::Event { source, event: &event, first });
     groups.add(event);
     flow
 }

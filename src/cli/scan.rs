@@ -1,6 +1,6 @@
 //! `hephaestus scan`: one pass over existing logs.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -75,7 +75,10 @@ fn severities() -> impl clap::builder::TypedValueParser<Value = Severity> {
 
 impl ScanArgs {
     pub(super) fn run(self, config: &Config) -> anyhow::Result<Exit> {
-        let mut out = std::io::BufWriter::new(anstream::stdout().lock());
+        // With --fail-on the exit code is an answer too: a reader who leaves early, as `head` does, must
+        // not change it.
+        let out = Output { out: anstream::stdout().lock(), outlives_reader: self.fail_on.is_some() };
+        let mut out = std::io::BufWriter::new(out);
         let exit = self.scan(config, &mut out)?;
         out.flush()?;
         Ok(exit)
@@ -89,16 +92,16 @@ impl ScanArgs {
         let mut written = Ok(());
         let scanned = scan.run(&mut |step| {
             match step {
-                Step::Read(bytes) => {
-                    progress.inc(bytes as u64);
+                Step::Read { bytes, .. } => {
+                    progress.inc(bytes.len() as u64);
                     // Whoever follows the output sees what was found so far.
                     written = out.flush();
                 }
                 Step::Unreadable(error) => progress.suspend(|| {
                     // Standard error is the last place to complain to: a failure here has nowhere to go.
-                    drop(telemetry::write_error(&mut anstream::stderr().lock(), error));
+                    drop(telemetry::write_error(&mut anstream::stderr().lock(), &error));
                 }),
-                Step::Event { source, event } => {
+                Step::Event { source, event, .. } => {
                     worst = worst.max(Some(event.severity));
                     if self.events {
                         written = write_line(out, &event_json(source, event));
@@ -134,6 +137,28 @@ impl ScanArgs {
             }
         }
         Ok(())
+    }
+}
+
+/// Standard output; where it outlives its reader, what nobody reads any more is dropped.
+struct Output<W> {
+    out: W,
+    outlives_reader: bool,
+}
+
+impl<W: Write> Write for Output<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self.out.write(bytes) {
+            Err(error) if self.outlives_reader && error.kind() == ErrorKind::BrokenPipe => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self.out.flush() {
+            Err(error) if self.outlives_reader && error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            flushed => flushed,
+        }
     }
 }
 

@@ -51,6 +51,10 @@ section! {
     pub struct Config {
         /// Where everything durable lives.
         state_dir: PathBuf,
+        /// The name of the service that writes the logs.
+        service_name: String,
+        /// How long a stopped instance may take to bring its work into a safe state.
+        grace_period: Interval [Interval::from_millis(100)..=Interval::from_secs(600)],
         /// Which logs are followed.
         collector: CollectorSection,
         /// How errors are found in logs.
@@ -59,7 +63,7 @@ section! {
         bus: BusSection,
         /// What is remembered of errors and fixes.
         knowledge: KnowledgeSection,
-        /// How much of a repository is read.
+        /// Which repository is mended, and how much of it is read.
         repository: RepositorySection,
         /// What code under test may use.
         sandbox: SandboxSection,

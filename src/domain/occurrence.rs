@@ -94,6 +94,9 @@ pub struct Occurrences {
     pub last_seen: Timestamp,
     /// The first of them in full.
     pub event: ErrorEvent,
+    /// Lines of the log from before it, which may tell how it came about; only hints, and often empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub context: Vec<String>,
 }
 
 impl Occurrences {

@@ -56,6 +56,8 @@ pub struct GroupRecord {
     pub attempts: u32,
     /// When the last attempt ended.
     pub attempted_at: Option<Timestamp>,
+    /// Lines of the log from before its occurrences, hints to how they came about.
+    pub context: Vec<String>,
     /// What to do about it, where it is no code defect.
     pub remedy: Option<OperationalFinding>,
 }

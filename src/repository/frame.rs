@@ -95,7 +95,7 @@ fn inlined_closure(file: &File, line: u32, symbol: &Symbol) -> Option<Location> 
 }
 
 fn location(file: &RepoPath, line: u32, symbol: &Symbol) -> Location {
-    Location { file: file.clone(), line, function: format!("{}{}", symbol.function, symbol.closure) }
+    Location { file: file.clone(), line, function: symbol.local() }
 }
 
 /// The folder of a package of this module.

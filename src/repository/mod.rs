@@ -6,6 +6,7 @@
 //! links nor a test that writes into its own folder can reach the original.
 
 mod apply;
+mod crash;
 mod frame;
 pub mod go;
 mod patch;
@@ -21,6 +22,7 @@ use rustix::fs::{Mode, OFlags};
 use crate::domain::RepoPath;
 
 pub use apply::ApplyError;
+pub use crash::{KnownCrash, Likeness};
 pub use patch::unified_diff;
 pub use workspace::Workspace;
 

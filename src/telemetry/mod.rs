@@ -3,6 +3,7 @@
 
 mod error_chain;
 mod log;
+pub mod metrics;
 
 pub use error_chain::{Advise, Advised, write_error};
 pub use log::{LogError, LogFormat, LogLevel, LogOptions, init};

@@ -8,9 +8,9 @@ use std::time::Instant;
 use super::packages::{LIST_FORMAT, Packages};
 use super::report::Report;
 use super::{Error, Folders, Subject, Validator, succeeded, tail, text_of, was_cut_short};
-use crate::analyzer::go::{ParsedCrash, parse_trace};
+use crate::analyzer::go::parse_trace;
 use crate::domain::{Reproducer, Step, StepName, StepResult};
-use crate::repository::go::Symbol;
+use crate::repository::KnownCrash;
 
 /// Why nothing can be judged in this repository as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -164,10 +164,14 @@ impl Validator<'_> {
         if let Some(output) = compiled {
             return Ok((StepResult::Inconclusive, 0, format!("the reproducer does not compile:\n{output}")));
         }
+        let known = KnownCrash::new(subject.fault, subject.repository, subject.tree());
         for run in 1..=self.config.reproducer_runs {
             let outcome = self.run_tests(subject, &folder, &binary, Some(&reproducer.test)).await?;
             let output = text_of(&outcome);
-            let same = parse_trace(&output).is_some_and(|crash| is_same_crash(subject, &crash));
+            let seen = parse_trace(&output).zip(known.as_ref());
+            let same = seen.is_some_and(|(seen, known)| {
+                known.likeness(seen.class, &seen.message, &seen.trace).is_some()
+            });
             if succeeded(&outcome) || !same {
                 let detail =
                     format!("run {run} did not fail with the crash of the log:\n{}", tail(&output, 8));
@@ -317,18 +321,6 @@ impl Validator<'_> {
         let job = self.go.run_tests(folders, folder, binary, args, self.config.step_timeout);
         Ok(self.sandbox.run(job).await?)
     }
-}
-
-/// Whether a crash is the one of the log: the same class, in the same function of the same file. That it
-/// is the same statement was seen when the reproducer was found.
-fn is_same_crash(subject: Subject<'_>, crash: &ParsedCrash) -> bool {
-    let Some(place) = subject.fault.stack.first() else { return false };
-    let declared = |function: &str| Symbol::parse(&format!("p.{function}")).map(|symbol| symbol.function);
-    let failing = crash.trace.frames.iter().find_map(|frame| subject.repository.locate(frame));
-    crash.class == subject.fault.class
-        && failing.is_some_and(|failing| {
-            failing.file == place.file && declared(&failing.function) == declared(&place.function)
-        })
 }
 
 /// One finding of `go vet` without its line and column, so that a shifted line is no new finding.

@@ -101,6 +101,11 @@ impl Followed {
         })
     }
 
+    /// Whether it was known at this time or later that its content stands.
+    pub(super) fn is_sound_at(&self, time: Instant) -> bool {
+        (self.unread() == 0 && !self.is_doubtful) || self.stirred >= time
+    }
+
     pub(super) const fn unread(&self) -> u64 {
         self.length.saturating_sub(self.position)
     }

@@ -178,7 +178,7 @@ impl Files {
     fn waits_as_copy(&mut self, hit: &Hit, now: Now) -> bool {
         let folder = hit.path.canonicalize().ok().and_then(|real| real.parent().map(Path::to_owned));
         let mut heads = HashMap::new();
-        let is_copy = self.followed.values().any(|followed| {
+        let mut is_like = |followed: &&Followed| {
             let head = &followed.head;
             let is_comparable = head.len() >= LEAST_HEAD_BYTES && hit.length >= head.offset();
             followed.real_path.parent() == folder.as_deref()
@@ -186,8 +186,9 @@ impl Files {
                 && *heads.entry(head.len()).or_insert_with(|| Mark::head(&hit.file, head.offset()).ok())
                     == Some(*head)
                 && shares_its_end(followed, hit)
-        });
-        if !is_copy {
+        };
+        let originals: Vec<_> = self.followed.values().filter(|followed| is_like(followed)).collect();
+        if originals.is_empty() {
             self.held.remove(&hit.inode);
             return false;
         }
@@ -195,7 +196,10 @@ impl Files {
         if *length != hit.length {
             (*length, *since) = (hit.length, now.instant);
         }
-        if now.instant.saturating_duration_since(*since) < self.config.grace {
+        // What waits to be read of an original may turn out to be other content.
+        let waited_until = *since + self.config.grace;
+        if now.instant < waited_until || !originals.iter().all(|original| original.is_sound_at(waited_until))
+        {
             return true;
         }
         self.held.remove(&hit.inode);

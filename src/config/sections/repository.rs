@@ -4,8 +4,10 @@ use crate::config::quantity::ByteSize;
 use crate::config::read::section;
 
 section! {
-    /// How much of a repository is read, and with which toolchain it is built.
+    /// Which repository is mended, how much of it is read, and with which toolchain it is built.
     pub struct RepositorySection {
+        /// The repository the logs come from; without one no fix is worked out.
+        path: Option<PathBuf>,
         /// The `go` program; without it the one on PATH.
         go: Option<PathBuf>,
         /// The build cache of the builds in the sandbox; without it a folder in the user's cache.

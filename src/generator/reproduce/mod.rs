@@ -39,10 +39,10 @@ mod target;
 use std::time::{Duration, Instant};
 
 use crate::domain::{Class, Fault, Reach, Reproducer};
-use crate::repository::{Repository, Workspace};
+use crate::repository::{KnownCrash, Likeness, Repository, Workspace};
 use crate::sandbox::{GoToolchain, Sandbox};
 
-use judge::{Judge, Likeness};
+use judge::likeness;
 use search::{Found, Search};
 use seeds::Seeds;
 use session::{Bench, Built, Scratch};
@@ -123,7 +123,7 @@ pub async fn reproduce(
     if let Some(reason) = beyond_reach(request.fault.class) {
         return not(reason.to_owned());
     }
-    let Some(judge) = Judge::new(request.fault, request.repository, request.workspace.tree()) else {
+    let Some(crash) = KnownCrash::new(request.fault, request.repository, request.workspace.tree()) else {
         return not("no frame of the stack lies in the repository".to_owned());
     };
     let packages = target::choose(request.fault, request.repository);
@@ -132,7 +132,7 @@ pub async fn reproduce(
     }
     let bench = Bench { repository: request.repository, workspace: request.workspace, go, sandbox };
     let scratch = Scratch::new(request.workspace)?;
-    let attempt = Attempt { request: &request, bench, scratch: &scratch, judge: &judge, progress };
+    let attempt = Attempt { request: &request, bench, scratch: &scratch, crash: &crash, progress };
     attempt.run(&packages).await
 }
 
@@ -157,7 +157,7 @@ struct Attempt<'a> {
     request: &'a Request<'a>,
     bench: Bench<'a>,
     scratch: &'a Scratch,
-    judge: &'a Judge<'a>,
+    crash: &'a KnownCrash<'a>,
     progress: &'a (dyn Fn(&str) + Sync),
 }
 
@@ -238,7 +238,7 @@ impl<'a> Attempt<'a> {
             bench: self.bench,
             scratch: self.scratch,
             fault: self.request.fault,
-            judge: self.judge,
+            crash: self.crash,
             seed: self.request.seed,
             package: &owned.surface,
             binary: owned.binary.clone(),
@@ -283,7 +283,7 @@ impl<'a> Attempt<'a> {
         let reach = match (found.forced, found.entry) {
             (true, _) => Reach::ForcedState,
             // With a log of another version nobody knows that it is the same statement.
-            (false, true) if !self.judge.drifted => Reach::EntryPoint,
+            (false, true) if !self.crash.has_drifted() => Reach::EntryPoint,
             (false, true) => Reach::InternalCall,
             (false, false) => Reach::InternalCall,
         };
@@ -306,7 +306,7 @@ impl<'a> Attempt<'a> {
         let outcome =
             self.bench.run(self.scratch, reproducer.file.folder(), &binary, &args, TEST_TIME).await?;
         let output = [outcome.stdout, outcome.stderr].concat();
-        if let Some(likeness) = self.judge.is_the_crash(&output) {
+        if let Some(likeness) = likeness(self.crash, &output) {
             return Ok(Ok((reproducer, likeness)));
         }
         tracing::debug!(output = %String::from_utf8_lossy(&output), "the regression test does not crash");
@@ -319,7 +319,7 @@ impl<'a> Attempt<'a> {
         } else {
             "one call of ".to_owned()
         };
-        let drift = if self.judge.drifted {
+        let drift = if self.crash.has_drifted() {
             "; the line of the log is of another version, so the function and class were compared"
         } else {
             ""

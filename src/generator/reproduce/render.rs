@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::search::{Found, Import};
 use super::surface::Surface;
-use super::target::declared;
 use crate::domain::{Fault, Reach, RepoPath, Reproducer};
+use crate::repository::go::Symbol;
 
 /// Writes the test of a call that was found.
 pub(super) fn reproducer(
@@ -15,7 +15,7 @@ pub(super) fn reproducer(
     reach: Reach,
 ) -> Option<Reproducer> {
     let failing = fault.stack.first()?;
-    let words = words(declared(&failing.function));
+    let words = words(Symbol::declared(&failing.function));
     let taken = package.top_level();
     let base = format!("Test{}DoesNotPanic", words.iter().map(|word| capitalised(word)).collect::<String>());
     let test = unused(&base, |name| taken.contains(name));

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::judge::Judge;
+use super::judge::likeness;
 use super::seeds::{Route, Seeds};
 use super::session::{Bench, Scratch};
 use super::surface::Surface;
 use super::target::{Call, Target};
 use crate::domain::Fault;
+use crate::repository::KnownCrash;
 use crate::sandbox::Outcome;
 
 /// How often a search is taken up again after an execution ended its process.
@@ -124,7 +125,7 @@ pub(super) struct Search<'a> {
     pub(super) bench: Bench<'a>,
     pub(super) scratch: &'a Scratch,
     pub(super) fault: &'a Fault,
-    pub(super) judge: &'a Judge<'a>,
+    pub(super) crash: &'a KnownCrash<'a>,
     pub(super) seed: u64,
     pub(super) package: &'a Surface,
     pub(super) binary: PathBuf,
@@ -176,7 +177,7 @@ impl Search<'_> {
                 (true, false) => break,
                 (true, true) => run.report.next,
                 (false, _) => {
-                    if self.judge.is_the_crash(&run.outcome.stderr).is_some()
+                    if likeness(self.crash, &run.outcome.stderr).is_some()
                         && let Some(found) = self.shrink(&phases, at).await?
                     {
                         findings.found.push(found);
@@ -211,7 +212,7 @@ impl Search<'_> {
     /// An execution that ends its process is made smaller one process a step.
     async fn shrink(&self, phases: &[Phase], at: Position) -> Result<Option<Found>, Error> {
         let again = self.harness(Mode::Replay, phases, at, &[], 0, SHRINK_TIME).await?;
-        if self.judge.is_the_crash(&again.outcome.stderr).is_none() {
+        if likeness(self.crash, &again.outcome.stderr).is_none() {
             return Ok(None); // It was an earlier one's goroutine, or chance.
         }
         let end = Instant::now() + SHRINK_TIME;
@@ -226,7 +227,7 @@ impl Search<'_> {
                 break;
             }
             let step = usize::try_from(run.mark.1).unwrap_or(usize::MAX);
-            if self.judge.is_the_crash(&run.outcome.stderr).is_some() {
+            if likeness(self.crash, &run.outcome.stderr).is_some() {
                 path.push(step);
                 from = 0;
             } else {
@@ -267,7 +268,7 @@ impl Search<'_> {
             actual: self.fault.facts.actual_type.as_deref().unwrap_or_default(),
             stack: &stack,
             tree: &tree.canonicalize().unwrap_or(tree),
-            drifted: self.judge.drifted,
+            drifted: self.crash.has_drifted(),
             phases,
             start,
             seeds: &self.seeds,

@@ -20,15 +20,17 @@ const BUILD_TIME: Duration = Duration::from_secs(60);
 /// How often lines that do not compile are dropped before we give up.
 const ROUNDS: usize = 8;
 
-const PARTS: [(&str, &str); 11] = [
+const PARTS: [(&str, &str); 13] = [
     ("config.go", include_str!("harness/config.go")),
     ("eval.go", include_str!("harness/eval.go")),
     ("gen.go", include_str!("harness/gen.go")),
     ("json.go", include_str!("harness/json.go")),
+    ("object.go", include_str!("harness/object.go")),
     ("oracle.go", include_str!("harness/oracle.go")),
     ("render.go", include_str!("harness/render.go")),
     ("run.go", include_str!("harness/run.go")),
     ("shrink.go", include_str!("harness/shrink.go")),
+    ("spell.go", include_str!("harness/spell.go")),
     ("std.go", include_str!("harness/std.go")),
     ("term.go", include_str!("harness/term.go")),
     ("text.go", include_str!("harness/text.go")),

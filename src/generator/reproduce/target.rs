@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Class, Fault, Location};
+use crate::domain::{Fault, Location};
 use crate::repository::Repository;
-use crate::repository::go::{File, Function};
+use crate::repository::go::{File, Function, Symbol};
 
 /// The most packages for which a harness is built.
 const MAX_PACKAGES: usize = 3;
@@ -82,21 +82,10 @@ impl Frame<'_> {
     }
 }
 
-/// The function that declares a closure: `(*T).M.func1.2` is in `(*T).M`.
-pub(super) fn declared(function: &str) -> &str {
-    let from = if function.starts_with('(') { function.find(')').map_or(0, |at| at + 2) } else { 0 };
-    let tail = function.get(from..).unwrap_or_default();
-    [".func", ".gowrap", ".deferwrap", "-range"]
-        .iter()
-        .filter_map(|mark| tail.find(mark))
-        .min()
-        .map_or(function, |at| &function[..from + at])
-}
-
 fn frames<'f>(fault: &'f Fault, repository: &Repository) -> Vec<Frame<'f>> {
     let frame = |location: &'f Location| {
         let file = repository.go_file(&location.file).ok()?;
-        let function = file.function(declared(&location.function))?.clone();
+        let function = file.function(Symbol::declared(&location.function))?.clone();
         (!file.is_test()).then_some(Frame { location, file, function })
     };
     fault.stack.iter().filter_map(frame).collect()
@@ -145,31 +134,10 @@ fn add(packages: &mut Vec<Package>, folder: &str, target: Target) {
     }
 }
 
-/// Whether the line of the log cannot be the failing statement any more: it holds nothing that could
-/// fail in this way. Then the function alone has to do.
-pub(super) fn has_drifted(class: Class, statement: &str) -> bool {
-    let statement = statement.split("//").next().unwrap_or_default();
-    let any = |signs: &[&str]| signs.iter().any(|sign| statement.contains(sign));
-    match class {
-        Class::NilMapWrite => {
-            !any(&["] =", "] +", "] -", "]++", "]--", "] |", "] &", "] *", "] <", "],", "].", "maps."])
-        }
-        Class::IndexOutOfRange => !any(&["["]),
-        Class::SliceBounds => !any(&["["]),
-        Class::DivideByZero => !any(&["/", "%"]),
-        Class::TypeAssertion => !any(&[".(", "range", "("]),
-        Class::NilDereference => !any(&[".", "*", "[", "("]),
-        Class::CloseOfChannel => !any(&["close("]),
-        Class::SendOnClosedChannel => !any(&["<-"]),
-        Class::MakeLength => !any(&["make("]),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{FaultFacts, RepoPath};
+    use crate::domain::{Class, FaultFacts, RepoPath};
 
     fn repository(files: &[(&str, &str)]) -> (tempfile::TempDir, Repository) {
         let folder = tempfile::tempdir().unwrap();
@@ -242,14 +210,5 @@ mod tests {
         );
         // What recovers hides the panic from the caller: the handler itself is called.
         assert_eq!(choose(&[("api/a.go", "(*A).get"), ("api/a.go", "safe.func1")]), ["api:(*A).get!"]);
-    }
-
-    #[test]
-    fn a_line_that_cannot_fail_in_this_way_has_drifted() {
-        assert!(has_drifted(Class::IndexOutOfRange, "\treturn nil"));
-        assert!(has_drifted(Class::DivideByZero, "\t// Units first."));
-        assert!(!has_drifted(Class::IndexOutOfRange, "\treturn parts[1]"));
-        assert!(!has_drifted(Class::NilMapWrite, "\ts.m[k] = v"));
-        assert!(has_drifted(Class::NilMapWrite, "func (s *S) Put(k string) {"));
     }
 }

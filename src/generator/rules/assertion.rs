@@ -10,15 +10,15 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, statement_of};
-use super::check::in_scope_before;
-use super::edit::{Edits, is_repairable};
-use super::exit::{Blame, Failure};
-use super::flow::from_request;
-use super::lookup::{found_name, fresh};
-use super::naming::phrase;
-use super::suspect::noun;
-use super::{Rule, Tier};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::exit::{Blame, Failure};
+use crate::generator::repair::flow::from_request;
+use crate::generator::repair::handler::request_name;
+use crate::generator::repair::naming::{phrase, words};
+use crate::generator::repair::scope::{found_name, fresh, in_scope_before};
+use crate::generator::repair::syntax::{nodes_of, noun, statement_of};
 use crate::repository::go::{File, Shape};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -81,7 +81,7 @@ fn plain(text: &str) -> String {
 }
 
 fn draft(tier: Tier, masks: bool, explanation: String, edits: Edits) -> Draft {
-    Draft { rule: Rule::CheckAssertion, tier, depth: 0, explanation, masks, edits }
+    Draft { tier, depth: 0, explanation, masks, edits }
 }
 
 fn failure(file: &Arc<File>, assertion: Node<'_>) -> Option<Failure> {
@@ -94,12 +94,12 @@ fn failure(file: &Arc<File>, assertion: Node<'_>) -> Option<Failure> {
     };
     let subject = phrase(&name).replace(['%', '\\', '"'], "");
     let ty = file.text_of(assertion.child_by_field_name("type")?);
-    let pure = super::case::nodes_of(operand, |node| node.kind() == "call_expression").is_empty();
+    let pure = nodes_of(operand, |node| node.kind() == "call_expression").is_empty();
     let mut failure = Failure::new(Blame::Malformed, format!("invalid {subject}")).about(name);
     if pure {
         failure = failure.with(format!("{subject} is %T, not {ty}"), vec![file.text_of(operand).to_owned()]);
     }
-    failure.requested = from_request(file, operand) || super::http::request_name(file, assertion).is_some();
+    failure.requested = from_request(file, operand) || request_name(file, assertion).is_some();
     Some(failure)
 }
 
@@ -164,7 +164,7 @@ fn name_for(file: &File, statement: Node<'_>, assertion: Node<'_>) -> Option<Str
         .map(|key| file.text_of(key).trim_matches('"'))
         .unwrap_or_default();
     let lower = |text: &str| {
-        let mut words = super::naming::words(text).into_iter();
+        let mut words = words(text).into_iter();
         let first = words.next().unwrap_or_default();
         let rest: String = words
             .map(|word| {

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, called_name, nodes_of, statement_of};
-use super::edit::{Edits, indent_of, is_repairable};
-use super::literal::{add_field, makers_without};
-use super::nil_map::text_in;
-use super::{Rule, Tier};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::literal::{add_field, makers_without, text_in};
+use crate::generator::repair::syntax::{called_name, nodes_of, statement_of};
 use crate::repository::go::{Binding, File};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -35,7 +35,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 }
 
 fn draft(explanation: String, edits: Edits) -> Draft {
-    Draft { rule: Rule::CloseOnce, tier: Tier::Cause, depth: 0, explanation, masks: false, edits }
+    Draft { tier: Tier::Cause, depth: 0, explanation, masks: false, edits }
 }
 
 fn make(case: &Case<'_>, file: &Arc<File>, channel: Node<'_>) -> Option<Draft> {
@@ -76,20 +76,8 @@ fn drop_duplicate(file: &Arc<File>, call: Node<'_>, channel: Node<'_>) -> Option
         return None;
     }
     let mut edits = Edits::default();
-    remove_line(&mut edits, file, plain)?;
+    edits.remove_line(file, plain)?;
     Some(draft(format!("`{text}` is closed by `defer` and once more: the second close goes."), edits))
-}
-
-/// Takes a statement out with its line.
-pub(super) fn remove_line(edits: &mut Edits, file: &Arc<File>, statement: Node<'_>) -> Option<()> {
-    let from = statement.start_byte() - indent_of(file, statement)?.len();
-    let rest = file.text.get(statement.end_byte()..)?;
-    let end = rest.find('\n')?;
-    if !rest.get(..end)?.trim().is_empty() {
-        return None;
-    }
-    edits.replace(file, from..statement.end_byte() + end + 1, "");
-    Some(())
 }
 
 /// A `sync.Once` beside the field closes it once.

@@ -9,37 +9,67 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, nodes_of, statement_of};
-use super::check::{Check, in_scope_before, operator_of};
-use super::edit::{Edits, is_repairable, spaced};
-use super::exit::{Blame, Failure, results_of};
-use super::flow::origin;
-use super::naming::phrase;
-use super::naming::words;
-use super::suspect::noun;
-use super::{Rule, Tier};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::check::Check;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, is_repairable, spaced};
+use crate::generator::repair::exit::{Blame, Failure};
+use crate::generator::repair::flow::{from_request, origin};
+use crate::generator::repair::naming::{phrase, words};
+use crate::generator::repair::scope::{fresh, in_scope_before};
+use crate::generator::repair::syntax::{nodes_of, noun, operator_of, results_of, statement_of};
 use crate::repository::go::{File, Shape};
+
+/// A division that can fail.
+struct Division<'c> {
+    file: &'c Arc<File>,
+    at: Node<'c>,
+    divisor: Node<'c>,
+    /// Whether the divisor says how many there are.
+    counted: bool,
+    /// What must not be zero.
+    subject: String,
+    /// The condition under which it is not.
+    holds: String,
+}
+
+impl<'c> Division<'c> {
+    fn new(file: &'c Arc<File>, at: Node<'c>, divisor: Node<'c>) -> Self {
+        let subject = subject(file, divisor);
+        let operator = if subject.starts_with("len(") { ">" } else { "!=" };
+        let holds = format!("{subject} {operator} 0");
+        Self { file, at, divisor, counted: counts(file, divisor), subject, holds }
+    }
+
+    /// What is done about it, in words.
+    fn explained(&self, remedy: &str) -> String {
+        format!("`{}` may be zero: {remedy}.", self.file.text_of(self.divisor))
+    }
+}
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let Some(file) = case.file(0).filter(|file| is_repairable(file)) else { return Vec::new() };
     let mut drafts = Vec::new();
-    for division in case.raisers(0, |file, node| divisor(case, file, node).is_some()) {
-        let Some(divisor) = divisor(case, file, division) else { continue };
-        let pure = nodes_of(divisor, |node| node.kind() == "call_expression")
-            .iter()
-            .all(|call| is_plain_call(file.text_of(*call)));
-        if !pure {
-            drafts.extend(named(case, file, division, divisor));
-            continue;
+    for at in case.raisers(0, |file, node| divisor(case, file, node).is_some()) {
+        let Some(divisor) = divisor(case, file, at) else { continue };
+        let division = Division::new(file, at, divisor);
+        if is_repeatable(file, divisor) {
+            drafts.extend(empty_case(case, &division));
+            drafts.extend(checks(case, &division));
+        } else {
+            drafts.extend(named(case, &division));
         }
-        let counted = counts(file, divisor);
-        drafts.extend(empty_case(case, file, division, divisor, counted));
-        drafts.extend(checks(case, file, division, divisor, counted));
     }
     drafts
 }
 
-/// Calls that may be written twice: lengths and conversions.
+/// Whether an expression may be written twice: it calls nothing but lengths and conversions.
+fn is_repeatable(file: &File, node: Node<'_>) -> bool {
+    nodes_of(node, |node| node.kind() == "call_expression")
+        .iter()
+        .all(|call| is_plain_call(file.text_of(*call)))
+}
+
 fn is_plain_call(text: &str) -> bool {
     ["len(", "int(", "int64(", "int32(", "uint(", "uint64(", "uint32(", "cap("]
         .iter()
@@ -103,13 +133,13 @@ fn counts(file: &File, divisor: Node<'_>) -> bool {
 }
 
 /// What must not be zero: the length itself rather than its conversion.
-fn subject<'f>(file: &'f File, divisor: Node<'_>) -> std::borrow::Cow<'f, str> {
+fn subject(file: &File, divisor: Node<'_>) -> String {
     let text = file.text_of(divisor);
     if let Some(inner) = divisor.named_child(0).filter(|_| divisor.kind() == "parenthesized_expression") {
         // Beside a comparison gofmt writes no spaces inside.
-        return file.text_of(inner).replace(' ', "").into();
+        return file.text_of(inner).replace(' ', "");
     }
-    subject_of_call(text, divisor).into()
+    subject_of_call(text, divisor).to_owned()
 }
 
 fn subject_of_call<'f>(text: &'f str, divisor: Node<'_>) -> &'f str {
@@ -122,9 +152,8 @@ fn subject_of_call<'f>(text: &'f str, divisor: Node<'_>) -> &'f str {
     }
 }
 
-fn what_failed(file: &File, divisor: Node<'_>) -> Failure {
-    let text = subject(file, divisor);
-    let list = text.strip_prefix("len(").and_then(|rest| rest.strip_suffix(')'));
+fn what_failed(division: &Division<'_>) -> Failure {
+    let list = division.subject.strip_prefix("len(").and_then(|rest| rest.strip_suffix(')'));
     match list {
         Some(list) => {
             let name = list.rsplit('.').next().unwrap_or(list);
@@ -134,40 +163,32 @@ fn what_failed(file: &File, divisor: Node<'_>) -> Failure {
             Failure::new(Blame::Empty, message).about(name)
         }
         None => {
-            let name = noun(file, divisor);
+            let name = noun(division.file, division.divisor);
             let name = if name.chars().count() < 2 { "divisor".to_owned() } else { name };
             Failure::new(Blame::Malformed, format!("{} must not be zero", phrase(&name))).about(name)
         }
     }
 }
 
-fn checks(
-    case: &Case<'_>,
-    file: &Arc<File>,
-    division: Node<'_>,
-    divisor: Node<'_>,
-    counted: bool,
-) -> Vec<Draft> {
-    let text = subject(file, divisor);
-    let positive = if text.starts_with("len(") { format!("{text} > 0") } else { format!("{text} != 0") };
+fn checks(case: &Case<'_>, division: &Division<'_>) -> Vec<Draft> {
+    let file = division.file;
     let check = Check {
-        rule: Rule::GuardDivisor,
         depth: 0,
-        at: division,
-        bad: format!("{text} == 0"),
-        good: positive,
-        subject: divisor,
-        failure: what_failed(file, divisor),
-        explanation: format!("`{}` may be zero: it is checked before the division.", file.text_of(divisor)),
+        at: division.at,
+        bad: format!("{} == 0", division.subject),
+        good: division.holds.clone(),
+        subject: division.divisor,
+        failure: what_failed(division),
+        explanation: division.explained("it is checked before the division"),
     };
     let mut drafts = case.check(&check);
-    let returns_number = file.enclosing_function(division).is_some_and(|function| {
+    let returns_number = file.enclosing_function(division.at).is_some_and(|function| {
         let results = results_of(file, function);
         results.len() == 1 && case.zero(file, function, &results[0]).as_deref() == Some("0")
     });
     for draft in &mut drafts {
         // The mean of nothing is zero in a function that can say nothing else.
-        if draft.masks && counted && returns_number {
+        if draft.masks && division.counted && returns_number {
             draft.masks = false;
             draft.tier = Tier::Check;
         }
@@ -176,30 +197,21 @@ fn checks(
 }
 
 /// `x := a / b` becomes zero, and the quotient where there is one.
-fn empty_case(
-    case: &Case<'_>,
-    file: &Arc<File>,
-    division: Node<'_>,
-    divisor: Node<'_>,
-    counted: bool,
-) -> Option<Draft> {
-    let statement = statement_of(division)?;
-    if division.kind() != "binary_expression" || !in_scope_before(file, division, statement) {
+fn empty_case(case: &Case<'_>, division: &Division<'_>) -> Option<Draft> {
+    let Division { file, at, divisor, counted, .. } = *division;
+    let statement = statement_of(at)?;
+    if at.kind() != "binary_expression" || !in_scope_before(file, at, statement) {
         return None;
     }
-    let text = subject(file, divisor);
-    let left = division.child_by_field_name("left")?;
-    let pure = nodes_of(left, |node| node.kind() == "call_expression")
-        .iter()
-        .all(|call| is_plain_call(file.text_of(*call)));
-    if !pure {
+    let left = at.child_by_field_name("left")?;
+    if !is_repeatable(file, left) {
         return None;
     }
-    let (name, whole) = match declared_name(file, statement, division) {
+    let (name, whole) = match declared_name(file, statement, at) {
         Some(name) => (name.to_owned(), true),
         None => {
             let names = ["quotient", "average", "ratio"];
-            (super::lookup::fresh(file, statement, &names)?, false)
+            (fresh(file, statement, &names)?, false)
         }
     };
     let ty = [left, divisor]
@@ -209,28 +221,25 @@ fn empty_case(
     if ty.home.path.folder() != file.path.folder() || case.resolver.underlying(&ty).shape() != Shape::Number {
         return None;
     }
-    let positive = if text.starts_with("len(") { format!("{text} > 0") } else { format!("{text} != 0") };
     let mut edits = Edits::default();
     let declaration =
         if ty.text == "int" { format!("{name} := 0") } else { format!("var {name} {}", ty.text) };
     let lines = vec![
         declaration,
-        format!("if {positive} {{"),
-        format!("\t{name} = {}", spaced(file, division)),
+        format!("if {} {{", division.holds),
+        format!("\t{name} = {}", spaced(file, at)),
         "}".to_owned(),
     ];
     if whole {
-        let indent = super::edit::indent_of(file, statement)?;
-        edits.replace(file, statement.byte_range(), lines.join(&format!("\n{indent}")));
+        edits.replace_statement(file, statement, &lines)?;
     } else {
         edits.insert_before(file, statement, &lines)?;
-        edits.replace(file, division.byte_range(), name);
+        edits.replace(file, at.byte_range(), name);
     }
     Some(Draft {
-        rule: Rule::GuardDivisor,
         tier: if counted { Tier::Guard } else { Tier::Mask },
         depth: 0,
-        explanation: format!("`{}` may be zero: the quotient is zero then.", file.text_of(divisor)),
+        explanation: division.explained("the quotient is zero then"),
         masks: !counted,
         edits,
     })
@@ -249,26 +258,21 @@ fn declared_name<'f>(file: &'f File, statement: Node<'_>, division: Node<'_>) ->
 }
 
 /// A divisor that is called for gets a name before it is asked for.
-fn named(case: &Case<'_>, file: &Arc<File>, division: Node<'_>, divisor: Node<'_>) -> Option<Draft> {
-    let statement = statement_of(division)?;
+fn named(case: &Case<'_>, division: &Division<'_>) -> Option<Draft> {
+    let Division { file, at, divisor, .. } = *division;
+    let statement = statement_of(at)?;
     if !in_scope_before(file, divisor, statement) {
         return None;
     }
-    let name = super::lookup::fresh(file, statement, &["divisor", "by"])?;
+    let name = fresh(file, statement, &["divisor", "by"])?;
     let mut edits = Edits::default();
-    let mut failure = what_failed(file, divisor);
-    failure.requested = super::flow::from_request(file, divisor);
-    let exit = case.leave(&mut edits, file, division, &failure);
+    let mut failure = what_failed(division);
+    failure.requested = from_request(file, divisor);
+    let exit = case.leave(&mut edits, file, at, &failure);
     let mut lines = vec![format!("{name} := {}", file.text_of(divisor))];
     lines.extend(exit.guarded(&format!("{name} == 0")));
     edits.insert_before(file, statement, &lines)?;
     edits.replace(file, divisor.byte_range(), name);
-    Some(Draft {
-        rule: Rule::GuardDivisor,
-        tier: if exit.reports { Tier::Check } else { Tier::Mask },
-        depth: 0,
-        explanation: format!("`{}` may be zero: it is checked before the division.", file.text_of(divisor)),
-        masks: !exit.reports,
-        edits,
-    })
+    let explanation = division.explained("it is checked before the division");
+    Some(Draft::leaving(Tier::Check, exit.reports, 0, explanation, edits))
 }

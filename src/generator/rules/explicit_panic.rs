@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, called_name, statement_of};
-use super::check::in_scope_before;
-use super::edit::{Edits, is_repairable};
-use super::exit::{Blame, Failure};
-use super::flow::from_request;
-use super::lookup::fresh;
-use super::naming::phrase;
-use super::{Rule, Tier};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::exit::{Blame, Failure};
+use crate::generator::repair::flow::from_request;
+use crate::generator::repair::naming::phrase;
+use crate::generator::repair::scope::{fresh, in_scope_before, soften_later};
+use crate::generator::repair::syntax::{called_name, noun, statement_of};
 use crate::repository::go::{File, imported_name};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -32,14 +32,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
                 None
             };
             if let Some((edits, reports, explanation)) = found {
-                drafts.push(Draft {
-                    rule: Rule::ReturnError,
-                    tier: if reports { Tier::Cause } else { Tier::Mask },
-                    depth,
-                    explanation,
-                    masks: !reports,
-                    edits,
-                });
+                drafts.push(Draft::leaving(Tier::Cause, reports, depth, explanation, edits));
             }
         }
     }
@@ -65,8 +58,7 @@ fn returned(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> Found {
     if !exit.reports {
         return None;
     }
-    let indent = super::edit::indent_of(file, statement)?;
-    edits.replace(file, statement.byte_range(), exit.lines.join(&format!("\n{indent}")));
+    edits.replace_statement(file, statement, &exit.lines)?;
     Some((edits, true, "The function can return an error: it does so instead of panicking.".to_owned()))
 }
 
@@ -105,7 +97,7 @@ fn checked(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, name: &str) -> Fou
     let target = format!("{}{plain}", target.strip_suffix(name)?);
     let arguments = file.text_of(call.child_by_field_name("arguments")?);
     let given = call.child_by_field_name("arguments").and_then(|list| list.named_child(0));
-    let noun = given.map(|given| super::suspect::noun(file, given)).unwrap_or_default();
+    let noun = given.map(|given| noun(file, given)).unwrap_or_default();
     let mut failure = Failure::new(Blame::Malformed, format!("invalid {}", phrase(&noun))).caused_by("err");
     failure.requested = from_request(file, call);
     let mut edits = Edits::default();
@@ -116,7 +108,7 @@ fn checked(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, name: &str) -> Fou
         Some(left) if left.named_child_count() == 1 => file.text_of(left).to_owned(),
         _ => fresh(file, statement, &["value", "result", "parsed"])?,
     };
-    super::ignored_error::soften_later(&mut edits, file, statement, "err")?;
+    soften_later(&mut edits, file, statement, "err")?;
     let exit = case.leave(&mut edits, file, call, &failure);
     if !exit.reports {
         return None;
@@ -124,8 +116,7 @@ fn checked(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, name: &str) -> Fou
     let mut lines = vec![format!("{value}, err := {target}{arguments}")];
     lines.extend(exit.guarded("err != nil"));
     if left.is_some() {
-        let indent = super::edit::indent_of(file, statement)?;
-        edits.replace(file, statement.byte_range(), lines.join(&format!("\n{indent}")));
+        edits.replace_statement(file, statement, &lines)?;
     } else {
         edits.insert_before(file, statement, &lines)?;
         edits.replace(file, call.byte_range(), value);

@@ -12,13 +12,14 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, called_name, nodes_of, statement_of};
-use super::edit::{Edits, indent_of, is_repairable};
-use super::exit::{Blame, Failure, results_of};
-use super::flow::from_request;
-use super::naming::phrase;
-use super::naming::words;
-use super::{Rule, Tier};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, indent_of, is_repairable};
+use crate::generator::repair::exit::{Blame, Failure, neighbours_status};
+use crate::generator::repair::flow::from_request;
+use crate::generator::repair::naming::{phrase, words};
+use crate::generator::repair::scope::soften_later;
+use crate::generator::repair::syntax::{called_name, nodes_of, results_of, statement_of};
 use crate::repository::go::{Binding, File, imported_name};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -141,14 +142,7 @@ fn mend(
         })
     };
     found
-        .map(|(edits, reports, explanation)| Draft {
-            rule: Rule::CheckError,
-            tier: if reports { Tier::Cause } else { Tier::Mask },
-            depth,
-            explanation,
-            masks: !reports,
-            edits,
-        })
+        .map(|(edits, reports, explanation)| Draft::leaving(Tier::Cause, reports, depth, explanation, edits))
         .into_iter()
         .collect()
 }
@@ -181,7 +175,7 @@ fn failure(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, subject: &str, err
         failure.format = verb.join(" ");
     }
     failure.requested = from_request(file, call);
-    failure.status = super::http::neighbours_status(case, file, call);
+    failure.status = neighbours_status(case, file, call);
     failure
 }
 
@@ -230,44 +224,6 @@ fn give_name(case: &Case<'_>, file: &Arc<File>, definition: &Definition<'_>) -> 
     let exit = case.leave(&mut edits, file, statement, &failure);
     edits.insert_after(file, statement, &exit.guarded(&format!("{error} != nil")))?;
     Some((edits, exit.reports))
-}
-
-/// A later `err := g()` of the same block declares nothing new any more: it becomes `err = g()`.
-pub(super) fn soften_later(
-    edits: &mut Edits,
-    file: &Arc<File>,
-    statement: Node<'_>,
-    name: &str,
-) -> Option<()> {
-    if let Some(Binding::Short { statement: earlier, .. }) = file.binding(statement, name)
-        && earlier.parent() == statement.parent()
-    {
-        return Some(());
-    }
-    for later in std::iter::successors(statement.next_named_sibling(), Node::next_named_sibling) {
-        if later.kind() == "var_declaration" && file.declares(later, name).is_some() {
-            return None;
-        }
-        if later.kind() != "short_var_declaration" {
-            continue;
-        }
-        if file.declares(later, name).is_none() {
-            continue;
-        }
-        let (left, right) = (later.child_by_field_name("left")?, later.child_by_field_name("right")?);
-        let mut cursor = left.walk();
-        let others_known = left.named_children(&mut cursor).map(|node| file.text_of(node)).all(|other| {
-            other == "_"
-                || other == name
-                || std::iter::successors(later.prev_named_sibling(), Node::prev_named_sibling)
-                    .any(|earlier| file.declares(earlier, other).is_some())
-        });
-        if others_known {
-            edits.replace(file, left.end_byte()..right.start_byte(), " = ");
-        }
-        return Some(());
-    }
-    Some(())
 }
 
 /// The error has a name: its check is added, moved up, or made to leave.
@@ -361,7 +317,7 @@ fn asks_for(file: &File, node: Node<'_>, name: &str) -> bool {
 }
 
 /// Whether a block ends by leaving.
-pub(super) fn leaves(file: &File, block: Node<'_>) -> bool {
+fn leaves(file: &File, block: Node<'_>) -> bool {
     let Some(list) = block.named_child(0).filter(|list| list.kind() == "statement_list") else {
         return false;
     };

@@ -11,9 +11,11 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, nodes_of, statement_of};
-use super::edit::{Edits, is_repairable};
-use super::{Rule, Tier};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::scope::fresh;
+use crate::generator::repair::syntax::{nodes_of, statement_of};
 use crate::repository::go::{File, imported_name, package_binding};
 
 /// How many files are searched for the call.
@@ -52,7 +54,6 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
                 _ => None,
             };
             drafts.extend(found.map(|(edits, masks, explanation)| Draft {
-                rule: Rule::CorrectLayout,
                 tier: Tier::Cause,
                 depth,
                 explanation,
@@ -198,7 +199,7 @@ fn decimal(file: &Arc<File>, call: Node<'_>, message: &str) -> Option<(Edits, bo
     let statement = statement_of(call).filter(|node| node.kind() == "short_var_declaration")?;
     let left = statement.child_by_field_name("left").filter(|left| left.named_child_count() == 2)?;
     let (target, error) = (left.named_child(0)?, left.named_child(1)?);
-    let name = super::lookup::fresh(file, statement, &["number", "decimal", "parsed"])?;
+    let name = fresh(file, statement, &["number", "decimal", "parsed"])?;
     if !value.contains('.') || file.text_of(target) == "_" {
         return None;
     }

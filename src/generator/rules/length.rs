@@ -12,15 +12,14 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, nodes_of, statement_of};
-use super::check::Check;
-use super::edit::{Edits, is_repairable};
-use super::exit::{Blame, Failure};
-use super::flow::origin;
-use super::loop_bound::shifted;
-use super::naming::phrase;
-use super::suspect::noun;
-use super::{Rule, Tier};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::check::Check;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::exit::{Blame, Failure};
+use crate::generator::repair::flow::origin;
+use crate::generator::repair::naming::phrase;
+use crate::generator::repair::syntax::{called_name, nodes_of, noun, shifted, statement_of};
 use crate::repository::go::{Binding, File, Shape};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -81,7 +80,6 @@ fn check<'c>(case: &Case<'_>, file: &'c Arc<File>, raiser: Node<'c>) -> Option<C
     let explanation = format!("`{list}[{position}]` may not exist: the length of `{list}` is checked first.");
     let length = format!("len({list})");
     let new = |bad: String, good: String, failure: Failure| Check {
-        rule: Rule::CheckLength,
         depth: 0,
         at: raiser,
         bad,
@@ -176,7 +174,7 @@ fn split_source<'t>(file: &'t File, operand: Node<'t>) -> Option<Node<'t>> {
         return None;
     }
     let call = origin(file, operand)?.value;
-    let name = super::case::called_name(file, call);
+    let name = called_name(file, call);
     let splits =
         name.starts_with("Split") || name.starts_with("Fields") || name.starts_with("FindStringSubmatch");
     let argument = call.child_by_field_name("arguments").filter(|_| splits)?.named_child(0)?;
@@ -261,7 +259,6 @@ fn made_too_short(case: &Case<'_>, file: &Arc<File>, raiser: Node<'_>) -> Option
     let mut edits = Edits::default();
     edits.replace(file, length.start_byte()..capacity.start_byte(), "");
     Some(Draft {
-        rule: Rule::CheckLength,
         tier: Tier::Cause,
         depth: 0,
         explanation: format!(

@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, nodes_in, nodes_of};
-use super::channel::remove_line;
-use super::edit::{Edits, is_repairable};
-use super::{Rule, Tier};
 use crate::domain::Class;
+use crate::generator::repair::case::Case;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::syntax::{nodes_in, nodes_of};
 use crate::repository::go::{File, Function};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -41,10 +41,9 @@ fn twice_unlocked(case: &Case<'_>) -> Vec<Draft> {
             });
             let mut edits = Edits::default();
             for statement in plain {
-                remove_line(&mut edits, file, statement)?;
+                edits.remove_line(file, statement)?;
             }
             Some(Draft {
-                rule: Rule::HoldLock,
                 tier: Tier::Cause,
                 depth: 0,
                 explanation: format!("`{call}` runs twice, once by `defer`: the plain call goes."),
@@ -102,7 +101,6 @@ fn hold(case: &Case<'_>, depth: usize, file: &Arc<File>, field: Node<'_>) -> Opt
         }
     }
     (!names.is_empty()).then(|| Draft {
-        rule: Rule::HoldLock,
         tier: Tier::Cause,
         depth,
         explanation: format!(

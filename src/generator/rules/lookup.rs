@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, called_name, nodes_of, statement_of};
-use super::check::in_scope_before;
-use super::edit::{Edits, is_repairable};
-use super::exit::{Blame, Failure};
-use super::flow::{Origin, origin};
-use super::ignored_error::soften_later;
-use super::naming::phrase;
-use super::suspect::{Suspect, noun, suspects};
-use super::{Rule, Tier};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::exit::{Blame, Failure};
+use crate::generator::repair::flow::{Origin, origin};
+use crate::generator::repair::naming::{phrase, singular, words};
+use crate::generator::repair::scope::{found_name, fresh, in_scope_before};
+use crate::generator::repair::suspect::{Suspect, suspects};
+use crate::generator::repair::syntax::{called_name, nodes_of, noun, statement_of};
 use crate::repository::go::{File, Shape};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -34,14 +34,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             _ => None,
         };
         if let Some((edits, reports, explanation)) = found {
-            drafts.push(Draft {
-                rule: Rule::CheckLookup,
-                tier: if reports { Tier::Check } else { Tier::Mask },
-                depth: suspect.depth,
-                explanation,
-                masks: !reports,
-                edits,
-            });
+            drafts.push(Draft::leaving(Tier::Check, reports, suspect.depth, explanation, edits));
         }
     }
     drafts
@@ -51,7 +44,7 @@ type Found = Option<(Edits, bool, String)>;
 
 fn failure(file: &File, value: Node<'_>, name: &str) -> Failure {
     let noun = if name.chars().count() > 1 { name.to_owned() } else { noun(file, value) };
-    let plain = format!("{} not found", phrase(&super::naming::singular(&noun)));
+    let plain = format!("{} not found", phrase(&singular(&noun)));
     let mut failure =
         Failure::new(Blame::Missing, plain.clone()).about(noun).about(self::noun_of_container(file, value));
     if let Some(key) = value.child_by_field_name("index").filter(|_| value.kind() == "index_expression")
@@ -72,25 +65,6 @@ fn is_map(case: &Case<'_>, file: &Arc<File>, index: Node<'_>) -> bool {
     container.is_some_and(|ty| matches!(case.resolver.underlying(&ty).shape(), Shape::Map(..)))
 }
 
-/// A name that nothing in scope at a statement, or later in its block, has.
-pub(super) fn fresh(file: &File, statement: Node<'_>, names: &[&str]) -> Option<String> {
-    names
-        .iter()
-        .find(|name| {
-            let taken_later = std::iter::successors(statement.next_named_sibling(), Node::next_named_sibling)
-                .any(|later| file.declares(later, name).is_some());
-            let imported = file.imports.iter().any(|import| import.identifier() == **name);
-            let declared = file.functions.iter().any(|function| function.identifier == **name);
-            file.binding(statement, name).is_none() && !taken_later && !imported && !declared
-        })
-        .map(|name| (*name).to_owned())
-}
-
-/// The name of the `bool` in `v, ok :=`, usable at a statement that declares `v` anew.
-pub(super) fn found_name(edits: &mut Edits, file: &Arc<File>, statement: Node<'_>) -> Option<&'static str> {
-    soften_later(edits, file, statement, "ok").map(|()| "ok")
-}
-
 /// `m[k].f`: the value gets a name and is asked for before the statement.
 fn inline(case: &Case<'_>, suspect: Suspect<'_>) -> Found {
     let Suspect { file, node, .. } = suspect;
@@ -100,7 +74,7 @@ fn inline(case: &Case<'_>, suspect: Suspect<'_>) -> Found {
         return None;
     }
     let pure = nodes_of(key, |node| node.kind() == "call_expression").is_empty();
-    let base = super::naming::singular(&noun_of_container(file, node));
+    let base = singular(&noun_of_container(file, node));
     let lower: String =
         base.chars().next().into_iter().flat_map(char::to_lowercase).chain(base.chars().skip(1)).collect();
     let name = fresh(file, statement, &[lower.as_str(), "value", "found", "entry"])?;
@@ -197,7 +171,7 @@ fn returned(case: &Case<'_>, suspect: Suspect<'_>) -> Found {
         return None;
     }
     let called = called_name(file, node);
-    let last = super::naming::words(called).pop().unwrap_or_default();
+    let last = words(called).pop().unwrap_or_default();
     let name = fresh(file, statement, &[last.as_str(), "found", "result", "value"])?;
     let mut edits = Edits::default();
     let exit = case.leave(&mut edits, file, node, &failure(file, node, &name));

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, is_within};
-use super::check::operator_of;
-use super::edit::{Edits, is_repairable};
-use super::{Rule, Tier};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::flow::origin;
+use crate::generator::repair::syntax::{is_within, operator_of, shifted};
 use crate::repository::go::{Binding, File};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -25,29 +26,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 }
 
 fn draft(tier: Tier, explanation: &str, edits: Edits) -> Draft {
-    Draft {
-        rule: Rule::CorrectLoopBound,
-        tier,
-        depth: 0,
-        explanation: explanation.to_owned(),
-        masks: false,
-        edits,
-    }
-}
-
-/// An index as a variable and a constant added to it.
-pub(super) fn shifted<'t>(file: &File, index: Node<'t>) -> Option<(Node<'t>, i64)> {
-    if index.kind() == "identifier" {
-        return Some((index, 0));
-    }
-    let (left, right) = (index.child_by_field_name("left")?, index.child_by_field_name("right")?);
-    let amount: i64 = file.text_of(right).parse().ok()?;
-    let sign = match operator_of(file, index)? {
-        "+" => 1,
-        "-" => -1,
-        _ => return None,
-    };
-    (left.kind() == "identifier").then_some((left, sign * amount))
+    Draft { tier, depth: 0, explanation: explanation.to_owned(), masks: false, edits }
 }
 
 fn bound(file: &Arc<File>, raiser: Node<'_>) -> Option<Draft> {
@@ -109,5 +88,5 @@ fn is_length(file: &File, node: Node<'_>, length: &str) -> bool {
         return true;
     }
     node.kind() == "identifier"
-        && super::flow::origin(file, node).is_some_and(|origin| file.text_of(origin.value) == length)
+        && origin(file, node).is_some_and(|origin| file.text_of(origin.value) == length)
 }

@@ -3,12 +3,12 @@
 //! Evidence: `make` of a slice or channel on the failing line. Edit: a check of the length that reports.
 //! How large is too large is not for a rule to say.
 
-use super::Rule;
-use super::case::{Case, Draft, nodes_of};
-use super::check::Check;
-use super::exit::{Blame, Failure};
-use super::naming::phrase;
-use super::suspect::noun;
+use crate::generator::repair::case::Case;
+use crate::generator::repair::check::Check;
+use crate::generator::repair::draft::Draft;
+use crate::generator::repair::exit::{Blame, Failure};
+use crate::generator::repair::naming::phrase;
+use crate::generator::repair::syntax::{nodes_of, noun};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let Some(file) = case.file(0) else { return Vec::new() };
@@ -36,7 +36,6 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             let name = if name.chars().count() < 2 { "length".to_owned() } else { name };
             drafts.extend(
                 case.check(&Check {
-                    rule: Rule::CheckMakeLength,
                     depth: 0,
                     at: make,
                     bad: format!("{text} < 0"),

@@ -10,11 +10,12 @@
 
 use std::sync::Arc;
 
-use super::case::{Case, Draft, nodes_of};
-use super::edit::Edits;
-use super::literal::{Maker, add_field, makers_without};
-use super::suspect::{Suspect, suspects};
-use super::{Rule, Tier};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::Edits;
+use crate::generator::repair::literal::{Maker, add_field, makers_without, text_in};
+use crate::generator::repair::suspect::{Suspect, suspects};
+use crate::generator::repair::syntax::nodes_of;
 use crate::repository::go::{Field, File, Shape, Type, TypeDecl};
 
 /// What the standard library offers for a field that was forgotten: type, import path, expression.
@@ -71,7 +72,7 @@ fn for_field(case: &Case<'_>, suspect: Suspect<'_>) -> Vec<Draft> {
         owner.name
     );
     let tier = if own { Tier::Cause } else { Tier::Guard };
-    vec![Draft { rule: Rule::InitialiseField, tier, depth, explanation, masks: false, edits }]
+    vec![Draft { tier, depth, explanation, masks: false, edits }]
 }
 
 fn value_for(
@@ -96,9 +97,7 @@ fn value_for(
         }
         Shape::Interface => implementer(case, file, &field.ty),
         Shape::Function => no_op(&underlying.text),
-        Shape::Map(..) | Shape::Channel(_) => {
-            super::nil_map::text_in(&field.ty, file).map(|text| format!("make({text})"))
-        }
+        Shape::Map(..) | Shape::Channel(_) => text_in(&field.ty, file).map(|text| format!("make({text})")),
         _ => None,
     }
     .filter(|_| !owner.name.is_empty())
@@ -162,7 +161,7 @@ fn zero_address(case: &Case<'_>, file: &Arc<File>, ty: &Type) -> Option<String> 
     for field in case.resolver.fields(ty) {
         match case.resolver.underlying(&field.ty).shape() {
             Shape::Map(..) => {
-                let text = super::nil_map::text_in(&field.ty, file)?;
+                let text = text_in(&field.ty, file)?;
                 if declaration.file.path.folder() != file.path.folder() {
                     return None;
                 }

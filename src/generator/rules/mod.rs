@@ -1,8 +1,9 @@
 //! Repair rules for Go: each knows one kind of defect, the evidence that shows it, and the edits of the
 //! syntax tree that mend it.
 //!
-//! A rule looks at one [`case::Case`]: the fault, its stack as frames of the repository, and the expressions
-//! on the failing line that can raise the class. It proposes drafts; all drafts together are ranked by
+//! One file a rule; what they share stands in `generator/repair/`. A rule looks at one `Case`: the
+//! fault, its stack as frames of the repository, and the expressions on the failing line that can raise the
+//! class. It proposes drafts; all drafts together are ranked by
 //! what they do (mend the cause, ask before the failing expression, leave early, hide), by how far from
 //! the failing statement they act, and by size. Rules know types as far as syntax tells them and never
 //! decide alone: a candidate that does not compile, does not help or breaks a test is rejected later by
@@ -12,41 +13,30 @@
 //! code, and any fix that swallows a panic with `recover`.
 
 mod assertion;
-mod case;
 mod channel;
-mod check;
 mod divide;
-mod edit;
-mod exit;
 mod explicit_panic;
-mod flow;
-mod http;
 mod ignored_error;
-mod import;
 mod layout;
 mod length;
-mod literal;
 mod lock;
-mod logger;
 mod lookup;
 mod loop_bound;
 mod make_length;
 mod missing_field;
-mod naming;
-mod new_error;
 mod nil_guard;
 mod nil_map;
 mod not_found;
 mod slice_bounds;
-mod suspect;
 mod wait_group;
 
 #[cfg(test)]
 mod tests;
 
 use crate::domain::{Class, Fault, FixCandidate, Provenance};
+use crate::generator::repair::case::{Case, Signatures};
+use crate::generator::repair::draft::Draft;
 use crate::repository::Repository;
-use case::{Case, Draft, Signatures};
 
 /// How many candidates are proposed at most: each costs a build.
 const MAX_CANDIDATES: usize = 12;
@@ -126,44 +116,31 @@ rules! {
     CorrectLayout = "correct_layout", layout, [LoggedError];
 }
 
-/// What a draft does, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Tier {
-    /// It mends the cause.
-    Cause,
-    /// It asks in the condition that uses the value.
-    Condition,
-    /// It asks first and reports.
-    Check,
-    /// It asks first and goes on without.
-    Guard,
-    /// It hides the failure.
-    Mask,
-}
-
 /// Candidates for a fault, best first: what mends the cause comes before what guards the failing
 /// statement, small before large; those that may hide the defect come last and say so.
 #[must_use]
 pub fn propose(fault: &Fault, repository: &Repository) -> Vec<FixCandidate> {
-    let look = |signatures| -> Vec<Draft> {
+    let look = |signatures| -> Vec<(Rule, Draft)> {
         let case = Case::new(fault, repository, signatures);
         let rules = Rule::ALL.iter().filter(|rule| rule.classes().contains(&fault.class));
-        rules.flat_map(|rule| rule.drafts(&case)).collect()
+        rules.flat_map(|rule| rule.drafts(&case).into_iter().map(|draft| (*rule, draft))).collect()
     };
     let mut drafts = look(Signatures::Stay);
-    if drafts.iter().all(|draft| draft.masks) {
+    if drafts.iter().all(|(_, draft)| draft.masks) {
         // Nothing here can report: a function may have to learn to.
         drafts.extend(look(Signatures::MayChange));
     }
-    drafts.sort_by_cached_key(|draft| (draft.masks, draft.tier, draft.depth, draft.rule, draft.edits.size()));
+    drafts.sort_by_cached_key(|(rule, draft)| {
+        (draft.masks, draft.tier, draft.depth, *rule, draft.edits.size())
+    });
     let mut candidates: Vec<FixCandidate> = Vec::new();
-    for draft in drafts {
+    for (rule, draft) in drafts {
         let Some(changes) = draft.edits.finish() else { continue };
         if candidates.iter().any(|known| known.changes == changes) {
             continue;
         }
         candidates.push(FixCandidate {
-            provenance: Provenance::Rule { rule: draft.rule.as_str().to_owned() },
+            provenance: Provenance::Rule { rule: rule.as_str().to_owned() },
             explanation: draft.explanation,
             changes,
             masks: draft.masks,

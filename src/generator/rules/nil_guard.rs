@@ -7,13 +7,14 @@
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, nodes_of, statement_of};
-use super::check::Check;
-use super::edit::{Edits, indent_of, is_repairable};
-use super::exit::{Blame, Failure};
-use super::naming::phrase;
-use super::suspect::{Suspect, noun, suspects};
-use super::{Rule, Tier};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::check::Check;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, indent_of, is_repairable};
+use crate::generator::repair::exit::{Blame, Failure};
+use crate::generator::repair::naming::phrase;
+use crate::generator::repair::suspect::{Suspect, suspects};
+use crate::generator::repair::syntax::{nodes_of, noun, statement_of};
 use crate::repository::go::Shape;
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -35,7 +36,6 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
         let explanation = format!("`{text}` may be nil: it is checked before it is used.");
         drafts.extend(wrap(case, suspect, &explanation));
         drafts.extend(case.check(&Check {
-            rule: Rule::GuardNil,
             depth: 0,
             at: node,
             bad: format!("{text} == nil"),
@@ -71,7 +71,6 @@ fn wrap(case: &Case<'_>, suspect: Suspect<'_>, explanation: &str) -> Option<Draf
         matches!(file.text_of(operator), "+=" | "-=") && node.kind() == "selector_expression"
     });
     Some(Draft {
-        rule: Rule::GuardNil,
         tier: if adds { Tier::Condition } else { Tier::Guard },
         depth: 0,
         explanation: explanation.to_owned(),

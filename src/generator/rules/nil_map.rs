@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, nodes_of, statement_of};
-use super::edit::{Edits, is_repairable};
-use super::literal::{add_field, makers_without};
-use super::{Rule, Tier};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::literal::{add_field, makers_without, text_in};
+use crate::generator::repair::syntax::{nodes_of, statement_of, value_at};
 use crate::repository::go::{Binding, File, Part, Shape, Type, package_binding};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -30,7 +31,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 }
 
 fn draft(tier: Tier, depth: usize, masks: bool, explanation: String, edits: Edits) -> Draft {
-    Draft { rule: Rule::InitialiseMap, tier, depth, explanation, masks, edits }
+    Draft { tier, depth, explanation, masks, edits }
 }
 
 /// The map expression that a statement writes to.
@@ -182,7 +183,7 @@ fn from_lookup(
     name: &str,
     ty: &Type,
 ) -> Option<Edits> {
-    let value = super::case::value_at(statement.child_by_field_name("right")?, position)?;
+    let value = value_at(statement.child_by_field_name("right")?, position)?;
     if value.kind() != "index_expression" || position != 0 || statement_of(statement) != Some(statement) {
         return None;
     }
@@ -198,7 +199,7 @@ fn from_lookup(
 }
 
 /// The argument that a caller passes for a parameter.
-pub(super) fn argument<'c>(
+fn argument<'c>(
     case: &'c Case<'_>,
     depth: usize,
     position: usize,
@@ -207,22 +208,4 @@ pub(super) fn argument<'c>(
     let arguments = call.child_by_field_name("arguments")?;
     let argument = arguments.named_child(u32::try_from(position).ok()?)?;
     Some((outer, case.file(outer)?, argument))
-}
-
-/// A type's text as another file writes it; none when the file could not name it.
-pub(super) fn text_in(ty: &Type, file: &File) -> Option<String> {
-    if ty.home.path.folder() == file.path.folder() {
-        return Some(ty.text.clone());
-    }
-    let builtin = ty
-        .text
-        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
-        .filter(|word| !word.is_empty())
-        .all(|word| {
-            matches!(
-                word,
-                "map" | "string" | "int" | "int64" | "bool" | "struct" | "float64" | "any" | "byte"
-            )
-        });
-    builtin.then(|| ty.text.clone())
 }

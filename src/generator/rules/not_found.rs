@@ -9,15 +9,14 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, called_name, nodes_of, statement_of};
-use super::check::in_scope_before;
-use super::edit::{Edits, is_repairable};
-use super::exit::{Blame, Exit, Failure};
-use super::flow::{from_request, origin};
-use super::lookup::fresh;
-use super::naming::phrase;
-use super::suspect::noun;
-use super::{Rule, Tier};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::exit::{Blame, Exit, Failure};
+use crate::generator::repair::flow::{from_request, origin};
+use crate::generator::repair::naming::phrase;
+use crate::generator::repair::scope::{fresh, in_scope_before};
+use crate::generator::repair::syntax::{called_name, nodes_of, noun, statement_of};
 use crate::repository::go::{File, imported_name};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -43,16 +42,9 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 }
 
 fn draft(edits: Edits, exit: &Exit) -> Draft {
-    Draft {
-        rule: Rule::CheckFound,
-        tier: if exit.reports { Tier::Cause } else { Tier::Mask },
-        depth: 0,
-        explanation:
-            "A search that finds nothing gives -1, which was used as a position: it is checked first."
-                .to_owned(),
-        masks: !exit.reports,
-        edits,
-    }
+    let explanation =
+        "A search that finds nothing gives -1, which was used as a position: it is checked first.".to_owned();
+    Draft::leaving(Tier::Cause, exit.reports, 0, explanation, edits)
 }
 
 /// Whether a call looks for a position and gives -1 when there is none.

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, nodes_of, statement_of};
-use super::check::{Check, in_scope_before};
-use super::edit::{Edits, is_repairable, spaced};
-use super::exit::{Blame, Failure};
-use super::naming::phrase;
-use super::naming::words;
-use super::suspect::noun;
-use super::{Rule, Tier};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::check::Check;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, is_repairable, spaced};
+use crate::generator::repair::exit::{Blame, Failure};
+use crate::generator::repair::naming::{phrase, words};
+use crate::generator::repair::scope::{fresh, in_scope_before};
+use crate::generator::repair::syntax::{nodes_of, noun, results_of, statement_of};
 use crate::repository::go::{File, Shape};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -128,7 +128,6 @@ impl<'t> Cut<'t> {
             None => Failure::new(Blame::Malformed, format!("{} out of range", phrase(&name))),
         };
         Some(Check {
-            rule: Rule::CheckBounds,
             depth: 0,
             at: self.node,
             bad,
@@ -177,7 +176,7 @@ fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
         let held = if bound.kind() == "identifier" {
             text.to_owned()
         } else {
-            let name = super::lookup::fresh(file, statement, &[name, "bound", "stop"])?;
+            let name = fresh(file, statement, &[name, "bound", "stop"])?;
             lines.push(format!("{name} := {}", spaced(file, bound)));
             name
         };
@@ -195,7 +194,6 @@ fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
     edits.replace(file, first..end.end_byte(), format!("{colon}{stop}"));
     edits.insert_before(file, statement, &lines)?;
     Some(Draft {
-        rule: Rule::CheckBounds,
         tier: Tier::Condition,
         depth: 0,
         explanation: format!(
@@ -212,7 +210,7 @@ fn display(file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
     let end = cut.end.filter(|_| cut.start.is_none())?;
     let statement = statement_of(cut.node)?;
     let function = file.enclosing_function(cut.node)?;
-    let results = super::exit::results_of(file, function);
+    let results = results_of(file, function);
     let mut edits = Edits::default();
     let lines = if statement.kind() == "return_statement"
         && results == ["string"]
@@ -235,7 +233,6 @@ fn display(file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
     };
     edits.insert_before(file, statement, &lines)?;
     Some(Draft {
-        rule: Rule::CheckBounds,
         tier: Tier::Guard,
         depth: 0,
         explanation: format!(

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, nodes_in, nodes_of, statement_of};
-use super::channel::remove_line;
-use super::edit::{Edits, is_repairable};
-use super::{Rule, Tier};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::syntax::{nodes_in, nodes_of, statement_of};
 use crate::repository::go::File;
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -29,7 +29,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 }
 
 fn draft(explanation: String, edits: Edits) -> Draft {
-    Draft { rule: Rule::BalanceWaitGroup, tier: Tier::Cause, depth: 0, explanation, masks: false, edits }
+    Draft { tier: Tier::Cause, depth: 0, explanation, masks: false, edits }
 }
 
 /// The statements of a function's own body, its closures left out, with a given text.
@@ -46,7 +46,7 @@ fn twice_done(file: &Arc<File>, function: Node<'_>) -> Option<Draft> {
     let call = file.text_of(deferred).strip_prefix("defer ")?;
     let plain = own(file, function, "expression_statement", |text| text == call).into_iter().next()?;
     let mut edits = Edits::default();
-    remove_line(&mut edits, file, plain)?;
+    edits.remove_line(file, plain)?;
     Some(draft(format!("`{call}` is called twice, once by `defer`: the plain call goes."), edits))
 }
 
@@ -58,7 +58,7 @@ fn late_add(file: &Arc<File>, function: Node<'_>) -> Option<Draft> {
         own(file, function, "expression_statement", |text| text.ends_with(".Add(1)")).into_iter().next()?;
     let text = file.text_of(add).to_owned();
     let mut edits = Edits::default();
-    remove_line(&mut edits, file, add)?;
+    edits.remove_line(file, add)?;
     edits.insert_before(file, statement_of(start)?, &[text])?;
     Some(draft(
         "The goroutine counted itself, which can be too late: it is counted before it starts.".to_owned(),

@@ -1,6 +1,7 @@
 //! Go source as the rest of the house sees it: parsed by tree-sitter, with an index of functions under
 //! the names that a Go stack trace prints.
 
+mod declaration;
 mod file;
 mod function;
 mod library;
@@ -10,10 +11,11 @@ mod symbol;
 mod types;
 mod typing;
 
+pub use declaration::{Field, TypeDecl, package_binding};
 pub use file::{File, Import};
 pub use function::{Function, Param, Receiver};
 pub use library::imported_name;
-pub use resolver::{Callee, Field, Resolver, TypeDecl, package_binding};
+pub use resolver::{Callee, Resolver};
 pub use scope::{Binding, Part};
 pub use symbol::Symbol;
 pub use types::{Shape, Type};

@@ -29,6 +29,18 @@ impl Symbol {
             closure: closure.to_owned(),
         })
     }
+
+    /// The name within its package, closures included: `(*T).M.func1`.
+    #[must_use]
+    pub fn local(&self) -> String {
+        format!("{}{}", self.function, self.closure)
+    }
+
+    /// The declared function of a name within a package: `(*T).M.func1.2` stands in `(*T).M`.
+    #[must_use]
+    pub fn declared(local: &str) -> &str {
+        &local[..declared_length(local)]
+    }
 }
 
 /// How much of `rest` names a declared function: `F`, `T.M` or `(*T).M`; the rest is closures.
@@ -96,9 +108,13 @@ mod tests {
                 (package, function, closure),
                 "{printed}"
             );
+            assert_eq!(Symbol::declared(&symbol.local()), function, "{printed}");
         }
         for bad in ["", "main", ".x", "]", "a.", "é"] {
             assert_eq!(Symbol::parse(bad), None, "{bad:?}");
+        }
+        for odd in ["", ".", "(*", "(*)", "(*T)", "é.", "(*é)é", "-", "F..", "(x"] {
+            assert!(odd.starts_with(Symbol::declared(odd)), "{odd:?}");
         }
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use super::File;
-use super::resolver::{MAX_DEPTH, Resolver, package_binding};
+use super::declaration::package_binding;
+use super::resolver::{MAX_DEPTH, Resolver};
 use super::scope::{Binding, Part};
 use super::types::{Shape, Type};
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::surface::Surface;
 use crate::domain::Fault;
 use crate::repository::Repository;
-use crate::repository::go::File;
+use crate::repository::go::{File, Symbol};
 
 const MAX_TEXTS: usize = 400;
 const MAX_TEXT_BYTES: usize = 2048;
@@ -80,7 +80,7 @@ impl Seeds {
         }
         for location in &fault.stack {
             let Ok(file) = repository.go_file(&location.file) else { continue };
-            let Some(function) = file.function(super::target::declared(&location.function)) else { continue };
+            let Some(function) = file.function(Symbol::declared(&location.function)) else { continue };
             let node = file.tree.root_node();
             let node = node
                 .named_descendant_for_byte_range(function.range.start, function.range.end)
@@ -118,6 +118,9 @@ impl Seeds {
     }
 
     fn bound(&mut self) {
+        // What stands there more than once is drawn more often.
+        keep_short(&mut self.hot);
+        self.hot.truncate(MAX_TEXTS);
         for texts in [
             &mut self.samples,
             &mut self.log,
@@ -126,28 +129,14 @@ impl Seeds {
             &mut self.query,
             &mut self.headers,
         ] {
-            distinct(texts);
+            keep_short(texts);
+            distinct(texts, MAX_TEXTS);
         }
-        for texts in [
-            &mut self.hot,
-            &mut self.samples,
-            &mut self.log,
-            &mut self.words,
-            &mut self.json,
-            &mut self.query,
-            &mut self.headers,
-        ] {
-            texts.retain(|text| text.len() <= MAX_TEXT_BYTES);
-            texts.truncate(MAX_TEXTS);
-        }
-        distinct(&mut self.keys);
-        self.keys.truncate(MAX_KEYS);
         for routes in [&mut self.routes, &mut self.hot_route, &mut self.requests] {
-            distinct(routes);
-            routes.truncate(MAX_TEXTS);
+            distinct(routes, MAX_TEXTS);
         }
-        distinct(&mut self.numbers);
-        self.numbers.truncate(MAX_TEXTS);
+        distinct(&mut self.keys, MAX_KEYS);
+        distinct(&mut self.numbers, MAX_TEXTS);
         let hot: BTreeSet<&String> = self.hot.iter().collect();
         self.words.retain(|word| !hot.contains(word));
     }
@@ -189,7 +178,7 @@ impl Seeds {
 
 /// `(*Server).handleGet.func1` is handleGet.
 fn identifier(function: &str) -> &str {
-    let declared = super::target::declared(function);
+    let declared = Symbol::declared(function);
     declared.rsplit('.').next().unwrap_or(declared)
 }
 
@@ -208,10 +197,16 @@ fn matches_any(request: &Route, patterns: &[Route]) -> bool {
     })
 }
 
-/// Removes repetitions, keeping the order.
-fn distinct<T: Ord + Clone>(values: &mut Vec<T>) {
+/// Removes texts that are too long.
+fn keep_short(texts: &mut Vec<String>) {
+    texts.retain(|text| text.len() <= MAX_TEXT_BYTES);
+}
+
+/// Removes repetitions, keeping the order, and what is too many.
+fn distinct<T: Ord + Clone>(values: &mut Vec<T>, most: usize) {
     let mut seen = BTreeSet::new();
     values.retain(|value| seen.insert(value.clone()));
+    values.truncate(most);
 }
 
 fn is_json(text: &str) -> bool {

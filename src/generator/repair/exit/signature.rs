@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, called_name, nodes_of, statement_of};
-use super::check::in_scope_before;
-use super::edit::{Edits, indent_of, is_repairable};
-use super::exit::{Exit, Failure, results_of};
-use super::flow::from_request;
-use super::ignored_error::soften_later;
-use super::lookup::fresh;
-use super::naming::words;
+use super::failure::Failure;
+use super::plain::Exit;
+use crate::generator::repair::case::Case;
+use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::flow::from_request;
+use crate::generator::repair::naming::words;
+use crate::generator::repair::scope::{fresh, in_scope_before, soften_later};
+use crate::generator::repair::syntax::{called_name, nodes_of, results_of, statement_of};
 use crate::repository::go::{File, Function};
 
 /// The most calls that are changed with the function.
@@ -44,7 +44,7 @@ const KNOWN: &[&str] = &[
 ];
 
 /// Leaves the function around a node with an error that it did not have before.
-pub(super) fn leave(
+pub(crate) fn leave(
     case: &Case<'_>,
     edits: &mut Edits,
     file: &Arc<File>,
@@ -185,9 +185,7 @@ fn change_call(
             return None;
         }
         let lines = exit.guarded(&format!("err := {text}; err != nil"));
-        let indent = indent_of(file, statement)?;
-        edits.replace(file, statement.byte_range(), lines.join(&format!("\n{indent}")));
-        return Some(());
+        return edits.replace_statement(file, statement, &lines);
     }
     soften_later(edits, file, statement, "err")?;
     let right = statement.child_by_field_name("right").and_then(|right| right.named_child(0));

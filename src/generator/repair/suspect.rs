@@ -5,22 +5,23 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, called_name};
+use super::case::Case;
+use super::syntax::value_at;
 use crate::repository::go::{Binding, File, Part, Shape};
 
 /// An expression that may be nil.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Suspect<'c> {
+pub(crate) struct Suspect<'c> {
     /// The frame it stands in.
-    pub(super) depth: usize,
-    pub(super) file: &'c Arc<File>,
-    pub(super) node: Node<'c>,
+    pub(crate) depth: usize,
+    pub(crate) file: &'c Arc<File>,
+    pub(crate) node: Node<'c>,
     /// The expression it was followed from, in the failing function.
-    pub(super) inner: Node<'c>,
+    pub(crate) inner: Node<'c>,
 }
 
 /// The suspects, likeliest first.
-pub(super) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
+pub(crate) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
     let mut suspects: Vec<Suspect<'c>> = Vec::new();
     let Some(file) = case.file(0) else { return suspects };
     for user in case.raisers(0, |file, node| dereferenced(case, file, node).is_some()) {
@@ -166,7 +167,7 @@ fn followed<'c>(case: &'c Case<'_>, suspect: Suspect<'c>) -> Option<Suspect<'c>>
         Binding::Short { statement, position } => {
             let right = statement.child_by_field_name("right")?;
             let single = right.named_child_count() == 1;
-            let value = super::case::value_at(right, position)?;
+            let value = value_at(right, position)?;
             // `c := s.client`: the field is what is nil.
             (value.kind() == "selector_expression" && single).then_some(Suspect {
                 depth,
@@ -176,24 +177,5 @@ fn followed<'c>(case: &'c Case<'_>, suspect: Suspect<'c>) -> Option<Suspect<'c>>
             })
         }
         _ => None,
-    }
-}
-
-/// A name for the thing an expression is, for messages: the last name in it.
-pub(super) fn noun(file: &File, node: Node<'_>) -> String {
-    match node.kind() {
-        "selector_expression" => {
-            node.child_by_field_name("field").map(|field| file.text_of(field).to_owned()).unwrap_or_default()
-        }
-        "index_expression" => node
-            .child_by_field_name("operand")
-            .map(|operand| super::naming::singular(&noun(file, operand)))
-            .unwrap_or_default(),
-        "call_expression" => called_name(file, node).to_owned(),
-        "unary_expression" | "parenthesized_expression" | "slice_expression" => {
-            node.named_child(0).map(|inner| noun(file, inner)).unwrap_or_default()
-        }
-        "identifier" => file.text_of(node).to_owned(),
-        _ => String::new(),
     }
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{nodes_of, value_at};
-use super::http;
+use super::handler::request_name;
+use super::syntax::{nodes_of, value_at};
 use crate::repository::go::{Binding, File, Part};
 
 /// How many declarations are followed backwards.
 const MAX_STEPS: usize = 6;
 
 /// Whether a value in an HTTP handler was made from the request.
-pub(super) fn from_request(file: &Arc<File>, node: Node<'_>) -> bool {
-    let Some(request) = http::request_name(file, node) else { return false };
+pub(crate) fn from_request(file: &Arc<File>, node: Node<'_>) -> bool {
+    let Some(request) = request_name(file, node) else { return false };
     flows_from(file, node, &request, MAX_STEPS)
 }
 
@@ -73,7 +73,7 @@ fn declared_from(file: &File, node: Node<'_>, source: &str) -> bool {
 }
 
 /// The value that a variable was declared with, and which of several results it is.
-pub(super) fn origin<'t>(file: &'t File, node: Node<'t>) -> Option<Origin<'t>> {
+pub(crate) fn origin<'t>(file: &'t File, node: Node<'t>) -> Option<Origin<'t>> {
     let (holder, list, position) = match file.binding(node, file.text_of(node))? {
         Binding::Short { statement, position } => {
             (statement, statement.child_by_field_name("right")?, position)
@@ -86,11 +86,11 @@ pub(super) fn origin<'t>(file: &'t File, node: Node<'t>) -> Option<Origin<'t>> {
 
 /// The declaration of a variable, taken apart.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Origin<'t> {
+pub(crate) struct Origin<'t> {
     /// The statement or spec that declares it.
-    pub(super) statement: Node<'t>,
+    pub(crate) statement: Node<'t>,
     /// The expression it gets its value from.
-    pub(super) value: Node<'t>,
+    pub(crate) value: Node<'t>,
     /// Which of the declared names it is.
-    pub(super) position: usize,
+    pub(crate) position: usize,
 }

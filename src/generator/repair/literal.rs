@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, nodes_of, statement_of};
+use super::case::Case;
 use super::edit::{Edits, indent_of, is_repairable};
+use super::syntax::{nodes_of, results_of, statement_of};
 use crate::repository::go::{File, Shape, Type, TypeDecl};
 
 /// The most places a field is added in one change.
@@ -13,22 +14,22 @@ const MAX_PLACES: usize = 8;
 
 /// One place that makes a struct without a field.
 #[derive(Debug, Clone)]
-pub(super) struct Maker {
-    pub(super) file: Arc<File>,
+pub(crate) struct Maker {
+    pub(crate) file: Arc<File>,
     /// The composite literal, the call of `new` or the `var_spec`, in bytes.
     range: std::ops::Range<usize>,
     /// Whether it stands in a function whose name says that it makes things, or at package level.
-    pub(super) constructor: bool,
+    pub(crate) constructor: bool,
 }
 
 impl Maker {
-    pub(super) fn node(&self) -> Option<Node<'_>> {
+    pub(crate) fn node(&self) -> Option<Node<'_>> {
         self.file.node_at(self.range.clone())
     }
 }
 
 /// The places of the repository's packages which make a struct and leave a field out.
-pub(super) fn makers_without(case: &Case<'_>, owner: &TypeDecl, field: &str, user: &Arc<File>) -> Vec<Maker> {
+pub(crate) fn makers_without(case: &Case<'_>, owner: &TypeDecl, field: &str, user: &Arc<File>) -> Vec<Maker> {
     let mut files = case.resolver.package_of(&owner.file);
     if user.path.folder() != owner.file.path.folder() {
         files.extend(case.resolver.package_of(user));
@@ -55,7 +56,7 @@ pub(super) fn makers_without(case: &Case<'_>, owner: &TypeDecl, field: &str, use
 }
 
 /// Adds `field: value` to a place that makes a struct.
-pub(super) fn add_field(edits: &mut Edits, maker: &Maker, field: &str, value: &str) -> Option<()> {
+pub(crate) fn add_field(edits: &mut Edits, maker: &Maker, field: &str, value: &str) -> Option<()> {
     let file = &maker.file;
     let node = maker.node()?;
     match node.kind() {
@@ -205,10 +206,28 @@ fn is_set_later(file: &File, node: Node<'_>, field: &str) -> bool {
 /// is called like it.
 fn is_constructor(file: &File, node: Node<'_>, owner: &TypeDecl) -> bool {
     let Some(function) = file.enclosing_function(node) else { return statement_of(node).is_none() };
-    let gives = super::exit::results_of(file, function)
+    let gives = results_of(file, function)
         .iter()
         .any(|ty| Type::plain_name(ty).is_some_and(|name| name == owner.name));
     let Some(name) = function.child_by_field_name("name") else { return gives };
     let name = file.text_of(name).to_ascii_lowercase();
     gives || ["main", "init", "setup", "run"].iter().any(|word| name.starts_with(word))
+}
+
+/// A type's text as another file writes it; none when the file could not name it.
+pub(crate) fn text_in(ty: &Type, file: &File) -> Option<String> {
+    if ty.home.path.folder() == file.path.folder() {
+        return Some(ty.text.clone());
+    }
+    let builtin = ty
+        .text
+        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
+        .filter(|word| !word.is_empty())
+        .all(|word| {
+            matches!(
+                word,
+                "map" | "string" | "int" | "int64" | "bool" | "struct" | "float64" | "any" | "byte"
+            )
+        });
+    builtin.then(|| ty.text.clone())
 }

@@ -5,41 +5,42 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, Draft, nodes_of, statement_of};
+use super::case::Case;
+use super::draft::{Draft, Tier};
 use super::edit::{Edits, is_repairable};
 use super::exit::Failure;
 use super::flow::from_request;
-use super::{Rule, Tier};
+use super::scope::in_scope_before;
+use super::syntax::{nodes_of, operator_of, statement_of};
 use crate::repository::go::{File, Function, package_binding};
 
 /// A check to put before an expression.
 #[derive(Debug, Clone)]
-pub(super) struct Check<'c> {
-    pub(super) rule: Rule,
+pub(crate) struct Check<'c> {
     /// The frame the expression stands in.
-    pub(super) depth: usize,
+    pub(crate) depth: usize,
     /// The expression that fails.
-    pub(super) at: Node<'c>,
+    pub(crate) at: Node<'c>,
     /// The condition under which it fails.
-    pub(super) bad: String,
+    pub(crate) bad: String,
     /// The condition under which it holds; empty where it makes no sense beside the expression.
-    pub(super) good: String,
+    pub(crate) good: String,
     /// The value that the condition is about.
-    pub(super) subject: Node<'c>,
-    pub(super) failure: Failure,
+    pub(crate) subject: Node<'c>,
+    pub(crate) failure: Failure,
     /// What the check does and why.
-    pub(super) explanation: String,
+    pub(crate) explanation: String,
 }
 
 impl Check<'_> {
     fn draft(&self, tier: Tier, depth: usize, masks: bool, edits: Edits) -> Draft {
-        Draft { rule: self.rule, tier, depth, explanation: self.explanation.clone(), masks, edits }
+        Draft { tier, depth, explanation: self.explanation.clone(), masks, edits }
     }
 }
 
 impl Case<'_> {
     /// Every way to make a check, best first.
-    pub(super) fn check(&self, check: &Check<'_>) -> Vec<Draft> {
+    pub(crate) fn check(&self, check: &Check<'_>) -> Vec<Draft> {
         let mut drafts = Vec::new();
         let Some(file) = self.file(check.depth).filter(|file| is_repairable(file)) else { return drafts };
         if is_asked_already(file, check) {
@@ -176,13 +177,6 @@ fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<Edits> {
     Some(edits)
 }
 
-/// The operator of a unary or binary expression.
-pub(super) fn operator_of<'f>(file: &'f File, node: Node<'_>) -> Option<&'f str> {
-    matches!(node.kind(), "binary_expression" | "unary_expression")
-        .then(|| node.child_by_field_name("operator").map(|operator| file.text_of(operator)))
-        .flatten()
-}
-
 fn is_comparison(file: &File, node: Node<'_>) -> bool {
     node.kind() == "binary_expression"
         && operator_of(file, node)
@@ -195,28 +189,6 @@ fn is_value_place(parent: Node<'_>) -> bool {
     statement.is_some_and(|statement| {
         matches!(statement.kind(), "return_statement" | "assignment_statement" | "short_var_declaration")
     })
-}
-
-/// Whether every variable of an expression is declared before a statement.
-pub(super) fn in_scope_before(file: &File, expression: Node<'_>, statement: Node<'_>) -> bool {
-    nodes_of(expression, |node| node.kind() == "identifier").into_iter().all(|identifier| {
-        let name = file.text_of(identifier);
-        match (file.binding(identifier, name), file.binding(statement, name)) {
-            (None, _) => true,
-            (Some(inner), Some(outer)) => place(inner) == place(outer),
-            (Some(_), None) => false,
-        }
-    })
-}
-
-fn place(binding: crate::repository::go::Binding<'_>) -> usize {
-    use crate::repository::go::Binding;
-    match binding {
-        Binding::Short { statement, .. } | Binding::TypeSwitch { statement, .. } => statement.start_byte(),
-        Binding::Var { spec, .. } => spec.start_byte(),
-        Binding::Range { clause, .. } => clause.start_byte(),
-        Binding::Signature { declaration, .. } => declaration.start_byte(),
-    }
 }
 
 /// What the parameters of a function are called where it is called.

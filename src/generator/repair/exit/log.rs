@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{nodes_of, root_of};
-use super::exit::Failure;
+use super::failure::Failure;
+use crate::generator::repair::syntax::{nodes_of, root_of};
 use crate::repository::go::File;
 
 /// A statement that logs a failure through a logger which the file uses and which is in scope.
-pub(super) fn report(file: &Arc<File>, at: Node<'_>, failure: &Failure) -> Option<String> {
+pub(crate) fn report(file: &Arc<File>, at: Node<'_>, failure: &Failure) -> Option<String> {
     let calls = nodes_of(file.tree.root_node(), |node| node.kind() == "call_expression");
     calls.into_iter().find_map(|call| {
         let function = call.child_by_field_name("function")?;

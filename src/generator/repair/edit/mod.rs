@@ -1,18 +1,19 @@
 //! Edits of Go files that keep the text around them, and come out as gofmt would print them.
 
+mod import;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::import;
 use crate::domain::{FileChange, RepoPath};
 use crate::repository::go::File;
 
 /// What is to change, file by file.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Edits {
+pub(crate) struct Edits {
     files: BTreeMap<RepoPath, FileEdits>,
 }
 
@@ -33,13 +34,13 @@ impl Edits {
     }
 
     /// Puts a text in the place of a range.
-    pub(super) fn replace(&mut self, file: &Arc<File>, range: Range<usize>, text: impl Into<String>) {
+    pub(crate) fn replace(&mut self, file: &Arc<File>, range: Range<usize>, text: impl Into<String>) {
         self.of(file).replacements.push((range, text.into()));
     }
 
     /// Puts lines before a statement and the comments that belong to it, indented alike. None where
     /// the statement shares its line in a way that cannot be taken apart.
-    pub(super) fn insert_before(
+    pub(crate) fn insert_before(
         &mut self,
         file: &Arc<File>,
         statement: Node<'_>,
@@ -62,7 +63,7 @@ impl Edits {
     }
 
     /// Puts lines after a statement that ends its line, indented as it is.
-    pub(super) fn insert_after(
+    pub(crate) fn insert_after(
         &mut self,
         file: &Arc<File>,
         statement: Node<'_>,
@@ -82,13 +83,37 @@ impl Edits {
     }
 
     /// Puts lines at the start of a function's body.
-    pub(super) fn insert_first(&mut self, file: &Arc<File>, body: Node<'_>, lines: &[String]) -> Option<()> {
+    pub(crate) fn insert_first(&mut self, file: &Arc<File>, body: Node<'_>, lines: &[String]) -> Option<()> {
         let list = body.named_child(0).filter(|node| node.kind() == "statement_list")?;
         self.insert_before(file, list.named_child(0)?, lines)
     }
 
+    /// Puts lines in the place of a statement, indented as it is.
+    pub(crate) fn replace_statement(
+        &mut self,
+        file: &Arc<File>,
+        statement: Node<'_>,
+        lines: &[String],
+    ) -> Option<()> {
+        let indent = indent_of(file, statement)?;
+        self.replace(file, statement.byte_range(), lines.join(&format!("\n{indent}")));
+        Some(())
+    }
+
+    /// Takes a statement out with its line.
+    pub(crate) fn remove_line(&mut self, file: &Arc<File>, statement: Node<'_>) -> Option<()> {
+        let from = statement.start_byte() - indent_of(file, statement)?.len();
+        let rest = file.text.get(statement.end_byte()..)?;
+        let end = rest.find('\n')?;
+        if !rest.get(..end)?.trim().is_empty() {
+            return None;
+        }
+        self.replace(file, from..statement.end_byte() + end + 1, "");
+        Some(())
+    }
+
     /// Sees to it that a package is imported, and tells the identifier it is used by.
-    pub(super) fn import(&mut self, file: &Arc<File>, path: &str) -> String {
+    pub(crate) fn import(&mut self, file: &Arc<File>, path: &str) -> String {
         let known = file
             .imports
             .iter()
@@ -101,7 +126,7 @@ impl Edits {
     }
 
     /// How many bytes of new text there are: small changes are tried first.
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.files
             .values()
             .flat_map(|edits| &edits.replacements)
@@ -111,7 +136,7 @@ impl Edits {
 
     /// The new texts. None when edits overlap, when a file may not be changed, when nothing changes,
     /// or when a file that parsed before does not parse any more.
-    pub(super) fn finish(self) -> Option<Vec<FileChange>> {
+    pub(crate) fn finish(self) -> Option<Vec<FileChange>> {
         let mut changes = Vec::new();
         for (path, edits) in self.files {
             if !is_repairable(&edits.file) {
@@ -151,7 +176,7 @@ impl FileEdits {
 }
 
 /// Whether a rule may change a file: no test, nothing generated, nothing of others.
-pub(super) fn is_repairable(file: &File) -> bool {
+pub(crate) fn is_repairable(file: &File) -> bool {
     let foreign =
         file.path.as_str().split('/').any(|part| matches!(part, "vendor" | "testdata" | "third_party"));
     !foreign && !file.is_test() && !file.is_generated()
@@ -159,7 +184,7 @@ pub(super) fn is_repairable(file: &File) -> bool {
 
 /// The text of an expression as gofmt prints it on its own: operators that were written without spaces
 /// inside another expression get them.
-pub(super) fn spaced(file: &File, node: Node<'_>) -> String {
+pub(crate) fn spaced(file: &File, node: Node<'_>) -> String {
     let part = |field: &str| node.child_by_field_name(field);
     let (Some(left), Some(operator), Some(right)) = (part("left"), part("operator"), part("right")) else {
         return file.text_of(node).to_owned();
@@ -182,7 +207,7 @@ fn precedence(operator: &str) -> u8 {
 }
 
 /// The white space before a statement; none when something else stands before it on its line.
-pub(super) fn indent_of(file: &File, statement: Node<'_>) -> Option<String> {
+pub(crate) fn indent_of(file: &File, statement: Node<'_>) -> Option<String> {
     let head = file.text.get(..statement.start_byte())?;
     let line = head.rsplit('\n').next()?;
     line.chars().all(char::is_whitespace).then(|| line.to_owned())

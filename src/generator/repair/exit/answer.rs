@@ -4,19 +4,15 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::case::{Case, called_name, nodes_of, statement_of};
-use super::edit::Edits;
-use super::exit::{Blame, Failure};
+use super::failure::{Blame, Failure};
+use crate::generator::repair::case::Case;
+use crate::generator::repair::edit::Edits;
+use crate::generator::repair::handler::{Handler, handler, parameter};
+use crate::generator::repair::syntax::{called_name, nodes_of, statement_of};
 use crate::repository::go::{File, Function};
 
-/// How a handler's parameters are named.
-struct Handler {
-    writer: String,
-    request: String,
-}
-
 /// The statements that answer the request with a failure and leave; none outside handlers.
-pub(super) fn answer(
+pub(crate) fn answer(
     case: &Case<'_>,
     edits: &mut Edits,
     file: &Arc<File>,
@@ -41,30 +37,6 @@ pub(super) fn answer(
         }
     };
     Some(vec![call, "return".to_owned()])
-}
-
-fn handler(file: &File, function: Node<'_>) -> Option<Handler> {
-    let writer = parameter(file, function, |ty| ty.ends_with("http.ResponseWriter"))?;
-    let request = parameter(file, function, |ty| ty.ends_with("*http.Request")).unwrap_or_default();
-    Some(Handler { writer, request })
-}
-
-/// The name of a function's `*http.Request`, if it has one it uses.
-pub(super) fn request_name(file: &File, node: Node<'_>) -> Option<String> {
-    let function = file.enclosing_function(node)?;
-    parameter(file, function, |ty| ty.ends_with("*http.Request"))
-        .or_else(|| parameter(file, function, |ty| ty == "*gin.Context"))
-}
-
-fn parameter(file: &File, function: Node<'_>, wanted: impl Fn(&str) -> bool) -> Option<String> {
-    let list = function.child_by_field_name("parameters")?;
-    let mut cursor = list.walk();
-    list.named_children(&mut cursor).find_map(|declaration| {
-        let ty = declaration.child_by_field_name("type")?;
-        let name = declaration.child_by_field_name("name")?;
-        let name = file.text_of(name);
-        (wanted(file.text_of(ty)) && name != "_").then(|| name.to_owned())
-    })
 }
 
 fn status(edits: &mut Edits, file: &Arc<File>, failure: &Failure) -> String {
@@ -133,7 +105,7 @@ fn error_answers<'t>(case: &Case<'_>, file: &'t Arc<File>) -> Vec<(Node<'t>, cra
 }
 
 /// The status with which the package answers when a call fails, as its other handlers do.
-pub(super) fn neighbours_status(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> Option<String> {
+pub(crate) fn neighbours_status(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> Option<String> {
     let name = called_name(file, call);
     case.resolver.package_of(file).iter().find_map(|other| {
         nodes_of(other.tree.root_node(), |node| node.kind() == "call_expression")

@@ -1,7 +1,7 @@
 //! Names of programs as the words of messages.
 
 /// The words of a mixed-case name, in lower case.
-pub(super) fn words(name: &str) -> Vec<String> {
+pub(crate) fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut previous_lower = false;
     for c in name.chars() {
@@ -23,7 +23,7 @@ pub(super) fn words(name: &str) -> Vec<String> {
 }
 
 /// A word without the ending of its plural.
-pub(super) fn singular(word: &str) -> String {
+pub(crate) fn singular(word: &str) -> String {
     if let Some(stem) = word.strip_suffix("ies").filter(|stem| stem.len() > 1) {
         return format!("{stem}y");
     }
@@ -34,7 +34,7 @@ pub(super) fn singular(word: &str) -> String {
 }
 
 /// The words of a name, as a message writes them; short names say nothing and become `value`.
-pub(super) fn phrase(name: &str) -> String {
+pub(crate) fn phrase(name: &str) -> String {
     let words = words(name);
     if name.chars().count() < 2 || words.is_empty() { "value".to_owned() } else { words.join(" ") }
 }

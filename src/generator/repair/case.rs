@@ -1,0 +1,132 @@
+//! One fault in its surroundings: the frames of its stack with their files, and the expressions that
+//! can raise it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use super::syntax::{called_name, lines, nodes_in};
+use crate::domain::{Fault, Location};
+use crate::repository::Repository;
+use crate::repository::go::{Callee, File, Function, Resolver, Symbol};
+
+/// How many frames are looked at: causes further away than that are not found by syntax.
+const MAX_FRAMES: usize = 6;
+/// How many expressions of a function are tried when the line does not tell which one failed.
+const MAX_RAISERS: usize = 6;
+
+/// A frame of the stack, in the repository.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) file: Arc<File>,
+    /// The line the trace tells.
+    pub(crate) line: u32,
+    /// The function's declaration, in bytes; the whole file for code outside functions.
+    pub(crate) range: Range<usize>,
+    /// The function, where the file declares it.
+    pub(crate) function: Option<Function>,
+}
+
+/// A fault, its frames, and what is known about the code.
+#[derive(Debug)]
+pub(crate) struct Case<'a> {
+    pub(crate) fault: &'a Fault,
+    pub(crate) resolver: Resolver<'a>,
+    pub(crate) frames: Vec<Frame>,
+    pub(crate) signatures: Signatures,
+}
+
+/// Whether a change may give a function an error result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signatures {
+    /// Functions keep their results.
+    Stay,
+    /// A function that has no way to report may get one.
+    MayChange,
+}
+
+impl<'a> Case<'a> {
+    pub(crate) fn new(fault: &'a Fault, repository: &'a Repository, signatures: Signatures) -> Self {
+        let frames = fault.stack.iter().take(MAX_FRAMES).map_while(|location| frame(repository, location));
+        Self { fault, resolver: Resolver::new(repository), frames: frames.collect(), signatures }
+    }
+
+    /// The expressions of a frame's function that satisfy a condition, the likeliest first: those on
+    /// the line of the trace, in order of evaluation; when there is none, since lines drift, those of
+    /// the whole function, nearest first.
+    pub(crate) fn raisers(
+        &self,
+        depth: usize,
+        wanted: impl Fn(&Arc<File>, Node<'_>) -> bool,
+    ) -> Vec<Node<'_>> {
+        let Some(frame) = self.frames.get(depth) else { return Vec::new() };
+        let all = nodes_in(&frame.file, &frame.range, |node| wanted(&frame.file, node));
+        let on_line: Vec<Node<'_>> =
+            all.iter().copied().filter(|node| lines(*node).contains(&frame.line)).collect();
+        let mut found = if on_line.is_empty() { all } else { on_line };
+        found.sort_by_key(|node| {
+            let lines = lines(*node);
+            (
+                frame.line.abs_diff(*lines.start()).min(frame.line.abs_diff(*lines.end())),
+                lines.end() - lines.start(),
+            )
+        });
+        found.truncate(MAX_RAISERS);
+        found
+    }
+
+    /// The call in the caller of a frame that reached it, with the caller's depth.
+    pub(crate) fn call_into(&self, depth: usize) -> Option<(usize, Node<'_>, &Function)> {
+        let function = self.frames.get(depth)?.function.as_ref()?;
+        let outer = depth + 1;
+        let frame = self.frames.get(outer)?;
+        let calls = nodes_in(&frame.file, &frame.range, |node| {
+            node.kind() == "call_expression" && called_name(&frame.file, node) == function.identifier
+        });
+        let call = calls.iter().copied().min_by_key(|node| {
+            let lines = lines(*node);
+            if lines.contains(&frame.line) { 0 } else { frame.line.abs_diff(*lines.start()) }
+        })?;
+        Some((outer, call, function))
+    }
+
+    /// The file of a frame.
+    pub(crate) fn file(&self, depth: usize) -> Option<&Arc<File>> {
+        self.frames.get(depth).map(|frame| &frame.file)
+    }
+
+    /// The file of a frame which a callee was found from, or the callee's own.
+    pub(crate) fn same_package(&self, a: &File, b: &File) -> bool {
+        a.path.folder() == b.path.folder()
+    }
+
+    /// An integer as it is compared with a length: converted where its type is another.
+    pub(crate) fn as_int(&self, file: &Arc<File>, node: Node<'_>) -> String {
+        let text = file.text_of(node);
+        let int = self.resolver.type_of(file, node).is_none_or(|ty| ty.text == "int");
+        if int || node.kind() == "int_literal" { text.to_owned() } else { format!("int({text})") }
+    }
+
+    /// The callee of a call in a frame's file, if the repository holds it.
+    pub(crate) fn callee(&self, file: &Arc<File>, call: Node<'_>) -> Option<Callee> {
+        self.resolver.callee(file, call)
+    }
+}
+
+fn frame(repository: &Repository, location: &Location) -> Option<Frame> {
+    let file = repository.go_file(&location.file).ok()?;
+    let declared = Symbol::declared(&location.function);
+    let owns = |function: &&Function| function.name == declared;
+    let function = file
+        .functions
+        .iter()
+        .filter(owns)
+        .min_by_key(|function| {
+            (!function.lines.contains(&location.line), function.lines.start().abs_diff(location.line))
+        })
+        .or_else(|| file.function_at(location.line))
+        .cloned();
+    let range = function.as_ref().map_or(0..file.text.len(), |function| function.range.clone());
+    Some(Frame { line: location.line, range, function, file })
+}

@@ -1,0 +1,43 @@
+//! What a rule proposes, and what such a change does.
+
+use super::edit::Edits;
+
+/// What a draft does, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Tier {
+    /// It mends the cause.
+    Cause,
+    /// It asks in the condition that uses the value.
+    Condition,
+    /// It asks first and reports.
+    Check,
+    /// It asks first and goes on without.
+    Guard,
+    /// It hides the failure.
+    Mask,
+}
+
+/// A change which a rule proposes.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) tier: Tier,
+    /// How far from the failing statement, in frames.
+    pub(crate) depth: usize,
+    pub(crate) explanation: String,
+    pub(crate) masks: bool,
+    pub(crate) edits: Edits,
+}
+
+impl Draft {
+    /// A change that leaves early: where nobody learns of that, it hides the failure.
+    pub(crate) fn leaving(
+        tier: Tier,
+        reports: bool,
+        depth: usize,
+        explanation: String,
+        edits: Edits,
+    ) -> Self {
+        let tier = if reports { tier } else { Tier::Mask };
+        Self { tier, depth, explanation, masks: !reports, edits }
+    }
+}

@@ -1,0 +1,82 @@
+//! Returning zero values.
+
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use crate::generator::repair::case::Case;
+use crate::generator::repair::syntax::nodes_of;
+use crate::repository::go::{File, Shape, Type};
+
+impl Case<'_> {
+    /// `return` with the zero values of all results but the last, which is given.
+    pub(crate) fn give_back(
+        &self,
+        file: &Arc<File>,
+        function: Node<'_>,
+        others: &[String],
+        last: &str,
+    ) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut values: Vec<String> = Vec::new();
+        for (at, ty) in others.iter().enumerate() {
+            values.push(self.zero(file, function, ty).unwrap_or_else(|| {
+                let name = if at == 0 { "zero".to_owned() } else { format!("zero{at}") };
+                lines.push(format!("var {name} {ty}"));
+                name
+            }));
+        }
+        values.push(last.to_owned());
+        lines.push(format!("return {}", values.join(", ")));
+        lines
+    }
+
+    /// The zero value of a type as an expression; none when only a declaration can tell it.
+    pub(crate) fn zero(&self, file: &Arc<File>, function: Node<'_>, text: &str) -> Option<String> {
+        if type_parameters(file, function).iter().any(|name| name == text) {
+            return None;
+        }
+        let ty = Type::new(text, file);
+        let underlying = self.resolver.underlying(&ty);
+        Some(match underlying.shape() {
+            Shape::Struct | Shape::Array(_) => format!("{text}{{}}"),
+            shape if shape.is_nilable() => "nil".to_owned(),
+            Shape::Number => "0".to_owned(),
+            Shape::Text => "\"\"".to_owned(),
+            Shape::Bool => "false".to_owned(),
+            Shape::Named(Some("time"), "Duration" | "Month" | "Weekday") => "0".to_owned(),
+            Shape::Named(Some("time"), "Time") => format!("{text}{{}}"),
+            Shape::Named(Some("context"), "Context")
+            | Shape::Named(Some("http"), "Handler" | "HandlerFunc")
+            | Shape::Named(Some("io"), "Reader" | "Writer" | "ReadCloser" | "Closer") => "nil".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+/// The type parameters in scope of a function; those of a receiver count too.
+fn type_parameters(file: &File, function: Node<'_>) -> Vec<String> {
+    let declaration = std::iter::successors(Some(function), Node::parent).last().unwrap_or(function);
+    let outer = std::iter::successors(Some(function), Node::parent)
+        .find(|node| matches!(node.kind(), "function_declaration" | "method_declaration"))
+        .unwrap_or(declaration);
+    let mut names = Vec::new();
+    if let Some(list) = outer.child_by_field_name("type_parameters") {
+        for parameter in nodes_of(list, |node| node.kind() == "type_parameter_declaration") {
+            let mut cursor = parameter.walk();
+            names.extend(
+                parameter
+                    .children_by_field_name("name", &mut cursor)
+                    .filter(Node::is_named)
+                    .map(|node| file.text_of(node).to_owned()),
+            );
+        }
+    }
+    if let Some(receiver) = outer.child_by_field_name("receiver") {
+        for arguments in nodes_of(receiver, |node| node.kind() == "type_arguments") {
+            let inner = nodes_of(arguments, |node| node.kind() == "type_identifier");
+            names.extend(inner.into_iter().map(|node| file.text_of(node).to_owned()));
+        }
+    }
+    names
+}

@@ -1,0 +1,23 @@
+//! What the rules share: the fault in its surroundings, and how Go source is read and changed.
+//!
+//! From the ground up, each importing only what stands before it:
+//! - [`naming`] makes words of names; [`syntax`] reads the tree; [`handler`] knows functions that answer
+//!   HTTP requests; [`flow`] follows a value to where it comes from.
+//! - [`edit`] changes files and their imports; [`scope`] finds free names and makes room for them;
+//!   [`draft`] is what a rule proposes.
+//! - [`case`] is one fault with its frames; [`suspect`] its expressions that may be nil; [`literal`] the
+//!   places that make a value of a type.
+//! - [`exit`] leaves a function early; [`check`] asks before an expression that can fail.
+
+pub(crate) mod case;
+pub(crate) mod check;
+pub(crate) mod draft;
+pub(crate) mod edit;
+pub(crate) mod exit;
+pub(crate) mod flow;
+pub(crate) mod handler;
+pub(crate) mod literal;
+pub(crate) mod naming;
+pub(crate) mod scope;
+pub(crate) mod suspect;
+pub(crate) mod syntax;

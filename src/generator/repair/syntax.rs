@@ -1,0 +1,176 @@
+//! Reading the syntax tree: the nodes of a kind, what a node stands in, and what it names.
+
+use std::ops::Range;
+
+use tree_sitter::Node;
+
+use super::naming::singular;
+use crate::repository::go::File;
+
+/// How many nodes of a function are visited at most.
+const MAX_NODES: usize = 200_000;
+
+/// The nodes in a range that satisfy a condition, children before their parents.
+pub(crate) fn nodes_in<'t>(
+    file: &'t File,
+    range: &Range<usize>,
+    wanted: impl Fn(Node<'t>) -> bool,
+) -> Vec<Node<'t>> {
+    let Some(top) = file.node_at(range.clone()) else { return Vec::new() };
+    nodes_of(top, wanted)
+}
+
+/// The nodes below and including one that satisfy a condition, children before their parents.
+pub(crate) fn nodes_of<'t>(top: Node<'t>, wanted: impl Fn(Node<'t>) -> bool) -> Vec<Node<'t>> {
+    let mut found = Vec::new();
+    let mut cursor = top.walk();
+    let mut depth = 0_usize;
+    for _ in 0..MAX_NODES {
+        if cursor.goto_first_child() {
+            depth += 1;
+            continue;
+        }
+        loop {
+            let node = cursor.node();
+            if node.is_named() && wanted(node) {
+                found.push(node);
+            }
+            if depth == 0 {
+                return found;
+            }
+            if cursor.goto_next_sibling() {
+                break;
+            }
+            cursor.goto_parent();
+            depth -= 1;
+        }
+    }
+    found
+}
+
+/// The lines a node covers, from 1.
+pub(crate) fn lines(node: Node<'_>) -> std::ops::RangeInclusive<u32> {
+    let line = |row: usize| u32::try_from(row + 1).unwrap_or(u32::MAX);
+    line(node.start_position().row)..=line(node.end_position().row)
+}
+
+/// The statement of a block (or of a case) that holds a node.
+pub(crate) fn statement_of(node: Node<'_>) -> Option<Node<'_>> {
+    std::iter::successors(Some(node), Node::parent)
+        .find(|node| node.parent().is_some_and(|parent| parent.kind() == "statement_list"))
+}
+
+/// The identifier that a call names: `f` of `f(x)`, `M` of `a.b.M(x)`; empty for anything else.
+pub(crate) fn called_name<'f>(file: &'f File, call: Node<'_>) -> &'f str {
+    let Some(mut function) = call.child_by_field_name("function") else { return "" };
+    if matches!(function.kind(), "index_expression" | "type_instantiation_expression")
+        && let Some(inner) = function.named_child(0)
+    {
+        function = inner;
+    }
+    let name = function.child_by_field_name("field").unwrap_or(function);
+    if matches!(name.kind(), "identifier" | "field_identifier") { file.text_of(name) } else { "" }
+}
+
+/// The variable at the root of a chain of selectors, indexes and calls on it: `a` of `a.b[i].c`.
+pub(crate) fn root_of(node: Node<'_>) -> Option<Node<'_>> {
+    let mut node = node;
+    loop {
+        node = match node.kind() {
+            "identifier" => return Some(node),
+            "selector_expression"
+            | "index_expression"
+            | "slice_expression"
+            | "type_assertion_expression"
+            | "unary_expression" => node.child_by_field_name("operand")?,
+            "parenthesized_expression" => node.named_child(0)?,
+            _ => return None,
+        };
+    }
+}
+
+/// The value that a declaration gives to one of its names: the call for all of them, or its own.
+pub(crate) fn value_at(list: Node<'_>, position: usize) -> Option<Node<'_>> {
+    if list.kind() != "expression_list" {
+        return Some(list);
+    }
+    let at = if list.named_child_count() == 1 { 0 } else { position };
+    list.named_child(u32::try_from(at).ok()?)
+}
+
+/// Whether a node lies inside another.
+pub(crate) fn is_within(node: Node<'_>, outer: Node<'_>) -> bool {
+    outer.start_byte() <= node.start_byte() && node.end_byte() <= outer.end_byte()
+}
+
+/// The operator of a unary or binary expression.
+pub(crate) fn operator_of<'f>(file: &'f File, node: Node<'_>) -> Option<&'f str> {
+    matches!(node.kind(), "binary_expression" | "unary_expression")
+        .then(|| node.child_by_field_name("operator").map(|operator| file.text_of(operator)))
+        .flatten()
+}
+
+/// An index as a variable and a constant added to it.
+pub(crate) fn shifted<'t>(file: &File, index: Node<'t>) -> Option<(Node<'t>, i64)> {
+    if index.kind() == "identifier" {
+        return Some((index, 0));
+    }
+    let (left, right) = (index.child_by_field_name("left")?, index.child_by_field_name("right")?);
+    let amount: i64 = file.text_of(right).parse().ok()?;
+    let sign = match operator_of(file, index)? {
+        "+" => 1,
+        "-" => -1,
+        _ => return None,
+    };
+    (left.kind() == "identifier").then_some((left, sign * amount))
+}
+
+/// The result types of a function's declaration or literal, one a result.
+pub(crate) fn results_of(file: &File, function: Node<'_>) -> Vec<String> {
+    let Some(result) = function.child_by_field_name("result") else { return Vec::new() };
+    if result.kind() != "parameter_list" {
+        return vec![file.text_of(result).to_owned()];
+    }
+    let mut types = Vec::new();
+    let mut cursor = result.walk();
+    for declaration in result.named_children(&mut cursor) {
+        let Some(ty) = declaration.child_by_field_name("type") else { continue };
+        let mut names = declaration.walk();
+        let count = declaration.children_by_field_name("name", &mut names).filter(Node::is_named).count();
+        for _ in 0..count.max(1) {
+            types.push(file.text_of(ty).to_owned());
+        }
+    }
+    types
+}
+
+/// Whether a node stands in a loop of a function's own body.
+pub(crate) fn in_loop(node: Node<'_>, function: Node<'_>) -> bool {
+    let mut child = node;
+    for parent in std::iter::successors(node.parent(), Node::parent).take_while(|node| *node != function) {
+        if parent.kind() == "for_statement" && parent.child_by_field_name("body") == Some(child) {
+            return true;
+        }
+        child = parent;
+    }
+    false
+}
+
+/// A name for the thing an expression is, for messages: the last name in it.
+pub(crate) fn noun(file: &File, node: Node<'_>) -> String {
+    match node.kind() {
+        "selector_expression" => {
+            node.child_by_field_name("field").map(|field| file.text_of(field).to_owned()).unwrap_or_default()
+        }
+        "index_expression" => node
+            .child_by_field_name("operand")
+            .map(|operand| singular(&noun(file, operand)))
+            .unwrap_or_default(),
+        "call_expression" => called_name(file, node).to_owned(),
+        "unary_expression" | "parenthesized_expression" | "slice_expression" => {
+            node.named_child(0).map(|inner| noun(file, inner)).unwrap_or_default()
+        }
+        "identifier" => file.text_of(node).to_owned(),
+        _ => String::new(),
+    }
+}
