@@ -31,6 +31,7 @@ fn promise(registry: &Registry, start: u64, count: u64) -> Occurrences {
         span,
         first_seen: Timestamp::UNIX_EPOCH,
         last_seen: Timestamp::UNIX_EPOCH,
+        context: Vec::new(),
         event: ErrorEvent {
             keys: FingerprintKeys { site: fingerprint, path: fingerprint, exact: fingerprint },
             class: Class::ALL[0],
