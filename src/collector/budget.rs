@@ -45,9 +45,7 @@ impl Budget {
     pub async fn take(&self, bytes: u32) -> Permit {
         loop {
             // The semaphore is never closed, so this is granted at the first asking.
-            if let Ok(permit) =
-                Arc::clone(&self.free).acquire_many_owned(bytes.min(self.total)).await
-            {
+            if let Ok(permit) = Arc::clone(&self.free).acquire_many_owned(bytes.min(self.total)).await {
                 return Permit(permit);
             }
         }

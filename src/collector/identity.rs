@@ -103,16 +103,30 @@ pub(super) enum Refused {
     Io(#[from] io::Error),
 }
 
+/// Whether an error says that a path leads to nothing.
+pub(super) fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+impl Refused {
+    /// Whether the path leads to nothing.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Self::Io(error) if is_absence(error))
+    }
+
+    /// Whether what lies there may be readable another time.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self, Self::Io(error) if !is_absence(error))
+    }
+}
+
 /// Opens a regular file for reading. Never blocks, whatever the path leads to.
 pub(super) fn open_regular(path: &Path) -> Result<(File, Metadata), Refused> {
     // Opening a device may act on it, so it is asked first what this is.
     if !path.metadata()?.is_file() {
         return Err(Refused::NotRegular);
     }
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)?;
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
     let meta = file.metadata()?;
     if meta.is_file() { Ok((file, meta)) } else { Err(Refused::NotRegular) }
 }

@@ -73,11 +73,8 @@ impl Tap {
     /// Takes bytes if there is room for them, else drops and counts them. Never waits.
     pub fn push(&mut self, bytes: &[u8]) {
         for part in bytes.chunks(BUFFER_BYTES.min(self.budget.total_bytes().max(1) as usize)) {
-            let skipped = if self.in_dropped_line {
-                memchr(b'\n', part).map_or(part.len(), |at| at + 1)
-            } else {
-                0
-            };
+            let skipped =
+                if self.in_dropped_line { memchr(b'\n', part).map_or(part.len(), |at| at + 1) } else { 0 };
             if skipped > 0 {
                 self.drop_bytes(&part[..skipped]);
             }
@@ -205,11 +202,16 @@ mod tests {
         let SourceEvent::Opened { offset: 0, .. } = events.recv().await.unwrap() else { panic!() };
         let SourceEvent::Bytes { bytes, .. } = events.recv().await.unwrap() else { panic!() };
         assert_eq!(&*bytes, &input[..100]);
-        tokio::spawn(tap.end());
-        let SourceEvent::Lost { bytes: Some(lost), reason, .. } = events.recv().await.unwrap() else { panic!() };
+        tap.end().await;
+        let SourceEvent::Lost { bytes: Some(lost), reason, .. } = events.recv().await.unwrap() else {
+            panic!()
+        };
         assert_eq!((lost, reason), (input.len() as u64 - 100, Loss::SpoolFull));
         assert!(matches!(events.recv().await.unwrap(), SourceEvent::Ended { why: End::Closed, .. }));
-        assert_eq!((counters.stats().read_bytes, counters.stats().lost[Loss::SpoolFull as usize].bytes), (100, lost));
+        assert_eq!(
+            (counters.stats().read_bytes, counters.stats().lost[Loss::SpoolFull as usize].bytes),
+            (100, lost)
+        );
     }
 
     #[tokio::test]

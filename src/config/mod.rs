@@ -33,7 +33,7 @@ pub use secret::Secret;
 pub use sections::{
     AiModelSection, AnalyzerSection, BusKind, BusSection, CollectorSection, DeploymentSection, ErrorPattern,
     FixMode, FixStrategy, FixerSection, GeneratorSection, KnowledgeSection, LogFormat, LogLevel,
-    ModelProvider, RepositorySection, SandboxSection, SandboxTier, ServerSection, StrategyType,
+    ModelProvider, RepositorySection, SandboxSection, SandboxTier, ServerSection, StartAt, StrategyType,
     TelemetrySection, ValidatorSection,
 };
 

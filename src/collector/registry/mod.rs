@@ -75,8 +75,7 @@ impl Registry {
             Some(state) => state,
             None => {
                 let producer = ProducerId::from_bytes(random_bytes());
-                let state =
-                    State { producer, settled_in: false, files: BTreeMap::new(), outbox: Vec::new() };
+                let state = State { producer, settled_in: false, files: BTreeMap::new(), outbox: Vec::new() };
                 store::save(path, &state)?;
                 state
             }

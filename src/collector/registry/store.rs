@@ -98,8 +98,10 @@ pub(super) fn load(path: &Path) -> Result<Option<State>, Error> {
 
 /// Writes the state to this path; it is durable when this returns.
 pub(super) fn save(path: &Path, state: &State) -> Result<(), Error> {
-    replace(path, |file| serde_json::to_writer(file, &Outgoing { version: VERSION, state }).map_err(Into::into))
-        .map_err(|error| Error::Unwritable { path: path.to_owned(), error })
+    replace(path, |file| {
+        serde_json::to_writer(file, &Outgoing { version: VERSION, state }).map_err(Into::into)
+    })
+    .map_err(|error| Error::Unwritable { path: path.to_owned(), error })
 }
 
 fn replace(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
@@ -107,8 +109,7 @@ fn replace(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()
     std::fs::create_dir_all(folder)?;
     // One writer at a time, so one fixed name: what a crash leaves is written over by the next.
     let unfinished = path.with_extension("json.new");
-    let file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
     let mut writer = BufWriter::new(file);
     fill(&mut writer)?;
     let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;

@@ -2,9 +2,7 @@ use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStringExt;
 
 use crate::collector::identity::{Inode, Mark};
-use crate::domain::{
-    Class, ErrorEvent, Fingerprint, FingerprintKeys, Language, Severity, Span,
-};
+use crate::domain::{Class, ErrorEvent, Fingerprint, FingerprintKeys, Language, Severity, Span};
 
 use super::*;
 
@@ -33,6 +31,7 @@ fn promise(registry: &Registry, start: u64, count: u64) -> Occurrences {
         span,
         first_seen: Timestamp::UNIX_EPOCH,
         last_seen: Timestamp::UNIX_EPOCH,
+        context: Vec::new(),
         event: ErrorEvent {
             keys: FingerprintKeys { site: fingerprint, path: fingerprint, exact: fingerprint },
             class: Class::ALL[0],

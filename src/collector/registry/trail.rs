@@ -42,7 +42,8 @@ impl Trail {
     /// Spreads marks to come evenly over the distance there is.
     fn spread(&mut self) {
         let ends = self.marks.front().zip(self.marks.back());
-        self.spacing = ends.map_or(0, |(first, last)| (last.offset() - first.offset()) / (MOST_MARKS as u64 / 2));
+        self.spacing =
+            ends.map_or(0, |(first, last)| (last.offset() - first.offset()) / (MOST_MARKS as u64 / 2));
     }
 
     /// The last mark at or before an offset.

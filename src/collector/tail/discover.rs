@@ -6,10 +6,13 @@
 
 use std::ffi::OsStr;
 use std::fs::Metadata;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 use walkdir::{DirEntry, WalkDir};
+
+use crate::collector::identity::is_absence;
 
 /// A path that a glob leads to, and what lies there.
 pub(super) struct Found {
@@ -44,13 +47,21 @@ impl Discovery {
             let glob = if glob.contains('/') { absolute(glob) } else { format!("**/{glob}") };
             set.add(GlobBuilder::new(&glob).literal_separator(true).build()?);
         }
-        Ok(Self { globs: globs.iter().map(|glob| Walk::new(glob)).collect::<Result<_, _>>()?, exclude: set.build()? })
+        Ok(Self {
+            globs: globs.iter().map(|glob| Walk::new(glob)).collect::<Result<_, _>>()?,
+            exclude: set.build()?,
+        })
     }
 
     /// Paths without a wildcard: they can be watched before there is a file.
     pub(super) fn literal_paths(&self) -> impl Iterator<Item = &Path> {
         let literal = |walk: &&Walk| walk.components.as_ref().is_some_and(Vec::is_empty);
         self.globs.iter().filter(literal).map(|walk| walk.base.as_path())
+    }
+
+    /// Whether a path is to be left alone, even if it was once followed.
+    pub(super) fn excludes(&self, path: &Path) -> bool {
+        self.exclude.is_match(path)
     }
 
     /// Gives every path that is there, and what lies there: files, but also what only looks like one by its
@@ -94,15 +105,16 @@ impl Walk {
 
     fn entries(&self) -> impl Iterator<Item = DirEntry> {
         let walker = match &self.components {
-            Some(components) => {
-                WalkDir::new(&self.base).follow_links(true).min_depth(components.len()).max_depth(components.len())
-            }
+            Some(components) => WalkDir::new(&self.base)
+                .follow_links(true)
+                .min_depth(components.len())
+                .max_depth(components.len()),
             None => WalkDir::new(&self.base).min_depth(1),
         };
         let on_the_way = move |entry: &DirEntry| match (&self.components, entry.depth()) {
-            (Some(components), depth @ 1..) => {
-                components.get(depth - 1).is_some_and(|matcher| matcher.is_match(Path::new(entry.file_name())))
-            }
+            (Some(components), depth @ 1..) => components
+                .get(depth - 1)
+                .is_some_and(|matcher| matcher.is_match(Path::new(entry.file_name()))),
             _ => true,
         };
         // What cannot be read now may be readable at the next look.
@@ -135,11 +147,14 @@ fn absolute(glob: &str) -> String {
     format!("{base}/{rest}")
 }
 
-/// Where a file lies, as a place to look for it after a rename.
-pub(super) fn siblings(real_path: &Path) -> impl Iterator<Item = PathBuf> {
-    let folder = real_path.parent().map(Path::to_owned);
-    let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok());
-    entries.into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path())
+/// What lies in the folder of a file: where to look for it after a rename. A folder that is gone holds nothing.
+pub(super) fn siblings(real_path: &Path) -> io::Result<Vec<PathBuf>> {
+    let Some(folder) = real_path.parent() else { return Ok(Vec::new()) };
+    match std::fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect(),
+        Err(error) if is_absence(&error) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether a name is that of a compressed file, which no reader of lines can use.
@@ -157,7 +172,9 @@ mod tests {
 
     fn tree() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        for path in ["a.log", "b.log", "b.log.gz", "app/x/1.log", "app/y/2.log", "app/y/deep/3.log", "[odd]/4.log"] {
+        for path in
+            ["a.log", "b.log", "b.log.gz", "app/x/1.log", "app/y/2.log", "app/y/deep/3.log", "[odd]/4.log"]
+        {
             let path = folder.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "x").unwrap();
@@ -188,9 +205,17 @@ mod tests {
         assert_eq!(found(folder, &["*.log"], &[]), ["a.log", "b.log", "link.log"]);
         assert_eq!(found(folder, &["a.log"], &[]), ["a.log"]);
         assert_eq!(found(folder, &["none.log", "none/*.log"], &[]), Vec::<String>::new());
-        assert_eq!(found(folder, &["app/*/*.log"], &[]), [
-            "app/loop/a.log", "app/loop/b.log", "app/loop/link.log", "app/x/1.log", "app/y/2.log", "app/z/2.log"
-        ]);
+        assert_eq!(
+            found(folder, &["app/*/*.log"], &[]),
+            [
+                "app/loop/a.log",
+                "app/loop/b.log",
+                "app/loop/link.log",
+                "app/x/1.log",
+                "app/y/2.log",
+                "app/z/2.log"
+            ]
+        );
         assert_eq!(found(folder, &["app/**/*.log"], &[]), ["app/x/1.log", "app/y/2.log", "app/y/deep/3.log"]);
         assert_eq!(found(folder, &["app/{x,y/deep}/*.log"], &[]), ["app/x/1.log", "app/y/deep/3.log"]);
         assert_eq!(found(folder, &["{a,b}.log*"], &["*.gz"]), ["a.log", "b.log"]);

@@ -1,6 +1,6 @@
 //! Who is followed, where, and how far: the logic of the tailer, without threads, timers or channels.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ const MOST_WARNED: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Files {
     pub(super) config: Config,
-    discovery: Discovery,
+    pub(super) discovery: Discovery,
     pub(super) registry: Arc<Registry>,
     pub(super) counters: Arc<Counters>,
     pub(super) followed: HashMap<FileId, Followed>,
@@ -37,8 +37,8 @@ pub(super) struct Files {
     pub(super) by_path: HashMap<PathBuf, FileId>,
     /// Known files that are not followed.
     pub(super) dormant: HashMap<FileId, KnownFile>,
-    /// Whether those that were followed before the start have been looked for.
-    pub(super) woken: bool,
+    /// Those of them that were followed before the start and have not been found yet.
+    pub(super) missing: BTreeSet<FileId>,
     /// Files that look like a copy of a followed one: how long each is, and since when.
     pub(super) held: HashMap<Inode, (u64, Instant)>,
     /// Files with something to read, in the order of their turns.
@@ -101,6 +101,11 @@ impl Followed {
         })
     }
 
+    /// Whether it was known at this time or later that its content stands.
+    pub(super) fn is_sound_at(&self, time: Instant) -> bool {
+        (self.unread() == 0 && !self.is_doubtful) || self.stirred >= time
+    }
+
     pub(super) const fn unread(&self) -> u64 {
         self.length.saturating_sub(self.position)
     }
@@ -116,7 +121,8 @@ enum Turn {
 
 impl Files {
     pub(super) fn new(config: Config, discovery: Discovery, registry: Arc<Registry>) -> Self {
-        let dormant = registry.files().into_iter().map(|known| (known.id, known)).collect();
+        let dormant: HashMap<_, _> = registry.files().into_iter().map(|known| (known.id, known)).collect();
+        let missing = dormant.values().filter(|known| known.is_wanted()).map(|known| known.id).collect();
         Self {
             config,
             discovery,
@@ -126,7 +132,7 @@ impl Files {
             by_inode: HashMap::new(),
             by_path: HashMap::new(),
             dormant,
-            woken: false,
+            missing,
             held: HashMap::new(),
             ready: VecDeque::new(),
             quieting: VecDeque::new(),
@@ -167,7 +173,9 @@ impl Files {
         missing.into_iter().for_each(|file| self.left(file, now));
         self.meet(candidates, now);
         self.let_go(now);
-        let then = now.time.checked_sub(jiff::SignedDuration::try_from(self.config.forget_after).unwrap_or_default());
+        let then = now
+            .time
+            .checked_sub(jiff::SignedDuration::try_from(self.config.forget_after).unwrap_or_default());
         if let Ok(then) = then {
             for file in self.registry.forget_ended(then) {
                 self.dormant.remove(&file);
@@ -352,7 +360,12 @@ impl Files {
 impl Followed {
     /// Reads the next bytes, behind those that must still be there. The head is durable in the registry before
     /// what it covers is passed on.
-    fn turn(&mut self, file: FileId, most: usize, registry: &Registry) -> Result<Turn, Box<dyn std::error::Error>> {
+    fn turn(
+        &mut self,
+        file: FileId,
+        most: usize,
+        registry: &Registry,
+    ) -> Result<Turn, Box<dyn std::error::Error>> {
         let Some(handle) = &self.handle else { return Ok(Turn::Nothing) };
         let meta = handle.metadata()?;
         let length = meta.len();
@@ -360,7 +373,8 @@ impl Followed {
         let overlap = self.expected.len();
         let wanted = most.min(usize::try_from(unread).unwrap_or(usize::MAX));
         let bytes = read_at(handle, self.position - overlap as u64, overlap + wanted)?;
-        let still_there = bytes.len() >= overlap && Mark::of(&bytes[..overlap], self.position) == self.expected;
+        let still_there =
+            bytes.len() >= overlap && Mark::of(&bytes[..overlap], self.position) == self.expected;
         if !still_there || (self.position < HEAD_BYTES as u64 && !self.head.holds(handle)?) {
             return Ok(Turn::Replaced);
         }
@@ -381,7 +395,8 @@ impl Followed {
     /// The bytes just before the position, without a hole before them.
     fn before(&self) -> Vec<u8> {
         let length = self.position.min(BEFORE_BYTES);
-        let read = |handle| read_at(handle, self.position - length, usize::try_from(length).unwrap_or(0)).ok();
+        let read =
+            |handle| read_at(handle, self.position - length, usize::try_from(length).unwrap_or(0)).ok();
         let bytes = self.handle.as_ref().filter(|_| length > 0).and_then(read).unwrap_or_default();
         if bytes.last() == Some(&0) { Vec::new() } else { bytes }
     }

@@ -1,7 +1,8 @@
 //! Files that leave: renamed, deleted, truncated, replaced; and handles that are closed for a while.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::discover::siblings;
 use super::files::{Files, Followed};
 use super::{End, Now, SourceEvent};
-use crate::collector::identity::{Inode, Mark, Refused, open_regular};
+use crate::collector::identity::{Inode, Mark, Refused, is_absence, open_regular};
 use crate::collector::stats::{Loss, Rotation};
 use crate::domain::FileId;
 
@@ -54,6 +55,14 @@ impl Files {
     /// A followed file was not found at any path.
     pub(super) fn left(&mut self, file: FileId, now: Now) {
         let Some(followed) = self.followed.get_mut(&file) else { return };
+        // A folder that could not be listed, for want of rights or handles, tells nothing.
+        match followed.path.metadata() {
+            Ok(meta) if Inode::of(&meta) == followed.inode && followed.leaving.is_none() => {
+                return self.measured(file, &meta, now);
+            }
+            Err(error) if !is_absence(&error) => return,
+            _ => {}
+        }
         let meta = followed.handle.as_ref().and_then(|handle| handle.metadata().ok());
         if let Some(meta) = meta {
             if followed.leaving.is_none() {
@@ -68,20 +77,23 @@ impl Files {
         }
         let (place, content, inode) = (followed.real_path.clone(), followed.content(), followed.inode);
         match self.sibling(file, &place, &content, Some(inode)) {
-            Some(hit) => self.goes_on_in(file, hit, Rotation::Renamed, now),
-            None => self.gone(file, Rotation::Deleted, Loss::Deleted, now),
+            Ok(Some(hit)) => self.goes_on_in(file, hit, Rotation::Renamed, now),
+            Ok(None) => self.gone(file, Rotation::Deleted, Loss::Deleted, now),
+            Err(error) => self.warn(&place, &error),
         }
     }
 
     /// The content of a followed file is no longer what was read. It may go on in a copy.
     pub(super) fn replaced(&mut self, file: FileId, now: Now) {
-        self.rescan = true;
         let Some(followed) = self.followed.get(&file) else { return };
         let (place, content) = (followed.real_path.clone(), followed.content());
         match self.sibling(file, &place, &content, None) {
-            Some(hit) => self.goes_on_in(file, hit, Rotation::CopyTruncated, now),
-            None => self.gone(file, Rotation::Truncated, Loss::Truncated, now),
+            Ok(Some(hit)) => self.goes_on_in(file, hit, Rotation::CopyTruncated, now),
+            Ok(None) => self.gone(file, Rotation::Truncated, Loss::Truncated, now),
+            // The next look finds it replaced again.
+            Err(error) => return self.warn(&place, &error),
         }
+        self.rescan = true;
     }
 
     /// A file in the same folder with this content that is not followed; in this inode, if one is named.
@@ -91,29 +103,40 @@ impl Files {
         real_path: &Path,
         content: &Content,
         inode: Option<Inode>,
-    ) -> Option<Hit> {
+    ) -> io::Result<Option<Hit>> {
         if inode.is_none() && content.head.len() < LEAST_HEAD_BYTES {
-            return None;
+            return Ok(None);
         }
-        let mut paths: Vec<_> = siblings(real_path)
-            .filter(|path| {
-                path.symlink_metadata().is_ok_and(|meta| {
-                    let found = Inode::of(&meta);
-                    let is_it = inode.is_none_or(|inode| inode == found);
-                    let is_free = self.by_inode.get(&found).is_none_or(|follower| *follower == id);
-                    is_it && is_free && meta.is_file() && meta.len() >= content.length
-                })
-            })
-            .collect();
+        let is_possible = |meta: &Metadata| {
+            let found = Inode::of(meta);
+            let is_it = inode.is_none_or(|inode| inode == found);
+            let is_free = self.by_inode.get(&found).is_none_or(|follower| *follower == id);
+            is_it && is_free && meta.is_file() && meta.len() >= content.length
+        };
+        let mut paths = siblings(real_path)?;
+        paths.retain(|path| path.symlink_metadata().is_ok_and(|meta| is_possible(&meta)));
         // A rotated file bears the name of its original with something added.
         let stem = real_path.file_stem().map_or(&[][..], OsStr::as_bytes);
         paths.sort_by_key(|path| path.file_name().is_none_or(|name| !name.as_bytes().starts_with(stem)));
-        paths.into_iter().take(MOST_COMPARED).find_map(|path| {
-            let (file, meta) = open_regular(&path).ok()?;
-            let hit = Hit { inode: Inode::of(&meta), length: meta.len(), path, file };
-            let is_it = inode.is_none_or(|inode| inode == hit.inode) && content.is_in(&hit.file, hit.length);
-            (is_it && !self.is_anothers(id, &hit)).then_some(hit)
-        })
+        for path in paths.into_iter().take(MOST_COMPARED) {
+            match open_regular(&path) {
+                Ok((file, meta)) => {
+                    let hit = Hit { inode: Inode::of(&meta), length: meta.len(), path, file };
+                    if is_possible(&meta)
+                        && content.is_in(&hit.file, hit.length)
+                        && !self.is_anothers(id, &hit)
+                    {
+                        return Ok(Some(hit));
+                    }
+                }
+                // Without rights to read it, nobody can tell; without handles, it can be told later.
+                Err(Refused::Io(error)) if error.raw_os_error().is_some_and(is_exhaustion) => {
+                    return Err(error);
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(None)
     }
 
     /// Whether a file is known, and not as this one.
@@ -222,7 +245,7 @@ impl Files {
                 self.rescan = true;
                 false
             }
-            Err(Refused::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.is_absence() => {
                 self.left(file, now);
                 self.rescan = true;
                 false
@@ -253,4 +276,9 @@ impl Files {
             followed.handle = None;
         }
     }
+}
+
+/// Whether an error number says that there are too many open files.
+const fn is_exhaustion(number: i32) -> bool {
+    number == libc::EMFILE || number == libc::ENFILE
 }

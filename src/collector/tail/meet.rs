@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::files::{BEFORE_BYTES, Files, Followed};
 use super::leave::{Content, Hit, LEAST_HEAD_BYTES};
 use super::{Now, StartAt};
-use crate::collector::identity::{Inode, MARK_BYTES, Mark, first_data, open_regular, read_at};
+use crate::collector::identity::{Inode, MARK_BYTES, Mark, Refused, first_data, open_regular, read_at};
 use crate::collector::registry::{KnownFile, random_bytes};
 use crate::collector::stats::{Loss, Rotation};
 use crate::domain::FileId;
@@ -25,13 +25,9 @@ impl KnownFile {
 impl Files {
     /// Takes in what was found: known files first, by their inode and then by their content.
     pub(super) fn meet(&mut self, candidates: Vec<Candidate>, now: Now) {
-        let first_look = !std::mem::replace(&mut self.woken, true);
         let candidates = self.recognise(candidates, now);
-        if first_look {
-            self.look_for_dormant(now);
-        }
-        let start_at =
-            if self.registry.is_first_start() { self.config.start_at } else { StartAt::Beginning };
+        self.look_for_missing(now);
+        let start_at = if self.registry.is_first_start() { self.config.start_at } else { StartAt::Beginning };
         let mut fresh = Vec::new();
         for (path, inode, _) in candidates {
             if self.followed.len() + fresh.len() >= self.config.max_files {
@@ -94,31 +90,45 @@ impl Files {
         others
     }
 
-    /// Looks for known files that were not found at any path: renamed or copied while nobody was looking.
-    fn look_for_dormant(&mut self, now: Now) {
-        let mut wanted: Vec<FileId> =
-            self.dormant.values().filter(|known| known.is_wanted()).map(|known| known.id).collect();
-        wanted.sort_unstable();
-        for id in wanted {
-            let Some(known) = self.dormant.get(&id) else { continue };
-            let content = known.content();
-            if let Some(hit) = self.sibling(id, &known.real_path, &content, Some(known.inode)) {
-                self.resume(id, hit, Some(Rotation::Renamed), now);
-            } else if let Some(hit) = self.sibling(id, &known.real_path, &content, None) {
-                self.resume(id, hit, Some(Rotation::CopyTruncated), now);
-            } else {
-                let unread = known.length.saturating_sub(known.committed);
-                let known_loss = Some(unread).filter(|_| unread > 0);
-                if !known.ended || unread > 0 {
-                    self.lost(id, known_loss, Loss::GoneWhileDown);
-                }
-                self.registry.observe(id, |known| {
-                    known.ended = true;
-                    known.length = known.committed;
-                    known.last_seen = now.time;
-                });
+    /// Looks for known files that were not found at any path: renamed or copied while nobody was looking. One
+    /// about which nothing can be told now is looked for again the next time.
+    fn look_for_missing(&mut self, now: Now) {
+        for id in std::mem::take(&mut self.missing) {
+            let Some(known) = self.dormant.get(&id).cloned() else { continue };
+            if let Err(problem) = self.look_for(&known, now) {
+                self.warn(&known.path, &problem);
+                self.missing.insert(id);
             }
         }
+    }
+
+    fn look_for(&mut self, known: &KnownFile, now: Now) -> Result<(), Refused> {
+        if self.discovery.excludes(&known.path) {
+            return Ok(());
+        }
+        // What cannot be read now is not lost.
+        if let Err(error) = open_regular(&known.path)
+            && error.is_passing()
+        {
+            return Err(error);
+        }
+        let content = known.content();
+        if let Some(hit) = self.sibling(known.id, &known.real_path, &content, Some(known.inode))? {
+            self.resume(known.id, hit, Some(Rotation::Renamed), now);
+        } else if let Some(hit) = self.sibling(known.id, &known.real_path, &content, None)? {
+            self.resume(known.id, hit, Some(Rotation::CopyTruncated), now);
+        } else {
+            let unread = known.length.saturating_sub(known.committed);
+            if !known.ended || unread > 0 {
+                self.lost(known.id, Some(unread).filter(|unread| *unread > 0), Loss::GoneWhileDown);
+            }
+            self.registry.observe(known.id, |known| {
+                known.ended = true;
+                known.length = known.committed;
+                known.last_seen = now.time;
+            });
+        }
+        Ok(())
     }
 
     /// Goes on with a known file at its checkpoint.
@@ -168,7 +178,7 @@ impl Files {
     fn waits_as_copy(&mut self, hit: &Hit, now: Now) -> bool {
         let folder = hit.path.canonicalize().ok().and_then(|real| real.parent().map(Path::to_owned));
         let mut heads = HashMap::new();
-        let is_copy = self.followed.values().any(|followed| {
+        let mut is_like = |followed: &&Followed| {
             let head = &followed.head;
             let is_comparable = head.len() >= LEAST_HEAD_BYTES && hit.length >= head.offset();
             followed.real_path.parent() == folder.as_deref()
@@ -176,8 +186,9 @@ impl Files {
                 && *heads.entry(head.len()).or_insert_with(|| Mark::head(&hit.file, head.offset()).ok())
                     == Some(*head)
                 && shares_its_end(followed, hit)
-        });
-        if !is_copy {
+        };
+        let originals: Vec<_> = self.followed.values().filter(|followed| is_like(followed)).collect();
+        if originals.is_empty() {
             self.held.remove(&hit.inode);
             return false;
         }
@@ -185,7 +196,10 @@ impl Files {
         if *length != hit.length {
             (*length, *since) = (hit.length, now.instant);
         }
-        if now.instant.saturating_duration_since(*since) < self.config.grace {
+        // What waits to be read of an original may turn out to be other content.
+        let waited_until = *since + self.config.grace;
+        if now.instant < waited_until || !originals.iter().all(|original| original.is_sound_at(waited_until))
+        {
             return true;
         }
         self.held.remove(&hit.inode);

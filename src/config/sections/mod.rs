@@ -15,7 +15,7 @@ mod validator;
 
 pub use analyzer::{AnalyzerSection, ErrorPattern};
 pub use bus::{BusKind, BusSection};
-pub use collector::CollectorSection;
+pub use collector::{CollectorSection, StartAt};
 pub use deployment::DeploymentSection;
 pub use fixer::FixerSection;
 pub use generator::{AiModelSection, FixMode, FixStrategy, GeneratorSection, ModelProvider, StrategyType};

@@ -141,7 +141,11 @@ impl Rig {
     fn take(&mut self, event: SourceEvent) {
         match event {
             SourceEvent::Opened { file, path, offset, before } => {
-                assert_ne!(self.registry.committed(file), None, "an identity is registered before it is told");
+                assert_ne!(
+                    self.registry.committed(file),
+                    None,
+                    "an identity is registered before it is told"
+                );
                 let heard = Heard { path, offset, before, ..Heard::default() };
                 assert!(self.heard.insert(file, heard).is_none_or(|old| old.ended.is_some()), "opened twice");
                 self.order.push(file);

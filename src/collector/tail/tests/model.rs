@@ -264,7 +264,10 @@ impl World {
         while let Some(event) = self.rig.files.next_news() {
             match event {
                 SourceEvent::Opened { file, offset, before, .. } => {
-                    assert!(before.is_empty() || before.ends_with(b"\n"), "a checkpoint stands between lines");
+                    assert!(
+                        before.is_empty() || before.ends_with(b"\n"),
+                        "a checkpoint stands between lines"
+                    );
                     assert_eq!(before.is_empty(), offset == 0);
                     let stream =
                         Stream { line_start: offset, partial: Vec::new(), prefix: Prefix::new(offset) };
@@ -285,7 +288,11 @@ impl World {
             let line: u32 = text[5..13].parse().unwrap();
             assert_eq!(text, text_of(line), "whole lines");
             let start = stream.line_start;
-            assert_eq!(*self.places.entry(line).or_insert((file, start)), (file, start), "one identity: {line}");
+            assert_eq!(
+                *self.places.entry(line).or_insert((file, start)),
+                (file, start),
+                "one identity: {line}"
+            );
             stream.prefix.in_flight(start);
             self.in_flight.push((file, start, line));
             stream.line_start += text.len() as u64;
@@ -336,7 +343,8 @@ impl World {
         // What was committed is not delivered again.
         self.crash();
         self.look();
-        assert!(self.in_flight.is_empty(), "again: {:?}", self.in_flight);
+        let again: Vec<_> = self.in_flight.iter().filter(|(.., line)| self.settled.contains(line)).collect();
+        assert!(again.is_empty(), "again: {again:?}");
     }
 }
 
@@ -349,7 +357,7 @@ fn run(wide: bool, steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_lost_and_nothing_has_two_names(

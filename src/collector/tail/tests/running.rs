@@ -106,5 +106,44 @@ async fn it_ends_when_nobody_listens() {
     let mut running = Running::new(Duration::from_millis(100), 1 << 20);
     running.events.close();
     running.append("line\n");
-    tokio::task::spawn_blocking(move || running.thread.take().unwrap().join().unwrap().unwrap()).await.unwrap();
+    tokio::task::spawn_blocking(move || running.thread.take().unwrap().join().unwrap().unwrap())
+        .await
+        .unwrap();
+}
+
+/// Processor time of this process in seconds: user and system, in ticks of 10 ms.
+fn processor_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
+}
+
+#[tokio::test]
+#[ignore = "long: a minute of silence, measured; run it alone"]
+async fn a_hundred_idle_files_cost_next_to_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Arc::new(Registry::open(&folder.path().join(FILE_NAME)).unwrap());
+    (0..100).for_each(|index| fs::write(folder.path().join(format!("{index}.log")), "line\n").unwrap());
+    let paths = vec![format!("{}/*.log", folder.path().display())];
+    let tailer = Tailer::new(Config { paths, ..Config::default() }, registry, Budget::new(1 << 20)).unwrap();
+    let (sender, mut events) = mpsc::channel(16);
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    let thread = std::thread::spawn(move || tailer.run(&sender, &token));
+    let (mut opened, mut quiet) = (0, 0);
+    while quiet < 100 {
+        match events.recv().await.unwrap() {
+            SourceEvent::Opened { .. } => opened += 1,
+            SourceEvent::Quiet { .. } => quiet += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(opened, 100);
+    let before = processor_seconds();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let share = (processor_seconds() - before) / 60.0;
+    stop.cancel();
+    thread.join().unwrap().unwrap();
+    println!("{:.3} % of a core", share * 100.0);
+    assert!(share < 0.001, "{:.3} % of a core", share * 100.0);
 }
