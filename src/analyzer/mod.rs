@@ -27,7 +27,7 @@ use gate::{Gate, automaton};
 
 pub use config::{Config, ErrorPattern};
 pub use fingerprint::keys as fingerprint;
-pub use groups::Groups;
+pub use groups::{Grain, Groups};
 pub use stream::{Stats, StreamAnalyzer};
 
 /// Why an analyzer could not be built.
@@ -156,8 +156,8 @@ impl Analyzer {
 
     /// Starts an empty collection of groups, as large as the configuration allows.
     #[must_use]
-    pub fn groups(&self) -> Groups {
-        Groups::new(self.shared.config.max_groups)
+    pub fn groups(&self, grain: Grain) -> Groups {
+        Groups::new(self.shared.config.max_groups, grain)
     }
 }
 
