@@ -18,6 +18,8 @@ use super::race::{RaceLine, race_line};
 const MAX_FRAMES: usize = 256;
 /// Bytes kept of a message.
 const MAX_MESSAGE_BYTES: usize = 8 << 10;
+/// Panics kept of one chain.
+const MAX_LATER: usize = 16;
 /// Lines of one failure, and lines of a value that is not indented.
 const MAX_LINES: u32 = 1 << 20;
 const MAX_VALUE_LINES: u32 = 64;
@@ -80,7 +82,8 @@ pub(crate) struct Machine {
     head: Head,
     state: State,
     message: String,
-    nested: bool,
+    /// The values of the panics that were raised while an earlier one was handled.
+    later: Vec<String>,
     lines: u32,
     /// Whether the frames being read are the ones to keep.
     keeping: bool,
@@ -163,7 +166,7 @@ impl Machine {
             head,
             state,
             message: String::new(),
-            nested: false,
+            later: Vec::new(),
             lines: 1,
             keeping: false,
             settled: false,
@@ -221,9 +224,11 @@ impl Machine {
 
     fn behind_head(&mut self, line: &str) -> Feed {
         if let Some(rest) = line.strip_prefix('\t') {
-            if rest.starts_with("panic: ") {
-                self.nested = true;
-            } else if !self.nested {
+            if let Some(value) = rest.strip_prefix("panic: ") {
+                if self.later.len() < MAX_LATER {
+                    self.later.push(clipped(unmarked(value), MAX_MESSAGE_BYTES / MAX_LATER).to_owned());
+                }
+            } else if self.later.is_empty() {
                 self.message_line(unmarked(rest));
             }
             return Feed::Belongs;
@@ -396,11 +401,42 @@ impl Machine {
         if self.head == Head::Fatal && !self.fatal {
             return None;
         }
-        if let Some(last) = self.frames.iter().rposition(|frame| is_panic(&frame.function)) {
-            self.frames.drain(..=last);
-            return Some(self.failure(true));
+        let panicking = self.frames.iter().any(|frame| is_panic(&frame.function));
+        match self.raised_again() {
+            Some(again) if !self.later.is_empty() => self.keep_last_panic(again),
+            _ => {
+                let last = self.frames.iter().rposition(|frame| is_panic(&frame.function));
+                self.frames.drain(..last.map_or(0, |last| last + 1));
+            }
         }
-        Some(self.failure(false))
+        Some(self.failure(panicking))
+    }
+
+    /// How many of the last panics only raise an earlier one again, as it was or with words around it;
+    /// none when all of them do.
+    fn raised_again(&self) -> Option<usize> {
+        let chain: Vec<&str> =
+            std::iter::once(self.message.as_str()).chain(self.later.iter().map(String::as_str)).collect();
+        let again = chain.windows(2).rev().take_while(|pair| pair[1].contains(pair[0])).count();
+        (again + 1 < chain.len()).then_some(again)
+    }
+
+    /// Of several panics the last new one ended the process: it is the failure, and its stack begins
+    /// above those of the panics before it.
+    fn keep_last_panic(&mut self, again: usize) {
+        if let Some(message) = self.later.len().checked_sub(again + 1).and_then(|at| self.later.get(at)) {
+            self.message.clone_from(message);
+        }
+        let own = self.frames.iter().take_while(|frame| is_machinery(&frame.function)).count();
+        let marks: Vec<usize> = (own..self.frames.len())
+            .filter(|at| self.frames.get(*at).is_some_and(|frame| is_panic(&frame.function)))
+            .collect();
+        let begin = match again.checked_sub(1) {
+            None => own,
+            Some(at) => marks.get(at).or(marks.last()).map_or(own, |mark| mark + 1),
+        };
+        self.frames.drain(..begin.min(self.frames.len()));
+        self.frames.retain(|frame| !is_panic(&frame.function));
     }
 
     fn failure(mut self, panicking: bool) -> Failure {

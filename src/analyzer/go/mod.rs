@@ -15,5 +15,6 @@ pub(crate) use class::{is_crash_value, panic_value_in, unwrap_value};
 use frame::package;
 pub use frame::{is_app_code, short_function};
 pub(crate) use race::BAR;
+pub use race::race_sites;
 pub(crate) use text::find_stack;
-pub use text::{ParsedCrash, parse_trace};
+pub use text::{ParsedCrash, panic_chain, parse_trace};

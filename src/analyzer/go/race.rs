@@ -1,6 +1,7 @@
 //! The lines of a report of the race detector.
 
-use super::frame::{location, symbol};
+use super::frame::{frame, location, symbol};
+use crate::domain::Frame;
 
 /// What one line of a report is.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,3 +52,32 @@ pub(super) fn race_line(line: &str) -> RaceLine<'_> {
     }
     RaceLine::Other
 }
+
+/// The two accesses of a race, each with what was done (`write`, `previous read`) and the first frame of
+/// the application's own code.
+#[must_use]
+pub fn race_sites(report: &str) -> Vec<(String, Frame)> {
+    let mut sites: Vec<(String, Frame)> = Vec::new();
+    let (mut access, mut pending) = (None, "");
+    for line in report.lines() {
+        match race_line(line) {
+            RaceLine::Access if line.starts_with("Goroutine ") => break,
+            RaceLine::Access => access = line.split_once(" at 0x").map(|(what, _)| what.to_ascii_lowercase()),
+            RaceLine::Symbol(symbol) => pending = symbol,
+            RaceLine::Place(file, number) => {
+                let frame = frame(pending, file, number);
+                if frame.in_app
+                    && let Some(access) = access.take()
+                {
+                    sites.push((access, frame));
+                }
+            }
+            RaceLine::Bar | RaceLine::Gap | RaceLine::Other => {}
+        }
+        if sites.len() == 2 {
+            break;
+        }
+    }
+    sites
+}
+

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use super::failure::Failure;
-use super::{answer, log};
+use super::{answer, log, process};
 use crate::generator::repair::case::Case;
 use crate::generator::repair::edit::Edits;
 use crate::generator::repair::syntax::{in_loop, results_of};
@@ -53,6 +53,10 @@ impl Case<'_> {
             && let Some(lines) = answer::answer(self, edits, file, function, failure)
         {
             return Exit { lines, reports: true };
+        }
+        // In a loop the rest goes on; else nothing is left to do but to say so and end.
+        if process::is_main(file, function) && !in_loop(at, function) {
+            return Exit { lines: process::end(edits, file, failure), reports: true };
         }
         let mut lines: Vec<String> = log::report(file, at, failure).into_iter().collect();
         if in_loop(at, function) {
