@@ -75,7 +75,8 @@ impl Fixer {
 /// What crashes at other statements of the function say about a fix.
 fn survivors(tried: u64, elsewhere: &[Location], candidate: &FixCandidate) -> (StepResult, String) {
     if let Some(place) = elsewhere.iter().find(|place| is_written_by(candidate, place)) {
-        let detail = format!("the fix itself fails in the same way, in line {} of {}", place.line, place.file);
+        let detail =
+            format!("the fix itself fails in the same way, in line {} of {}", place.line, place.file);
         return (StepResult::Failed, detail);
     }
     let mut detail = format!("{tried} further calls do not end in the crash");
@@ -107,7 +108,8 @@ fn before(place: &Location, candidate: &FixCandidate) -> u32 {
         let diff = TextDiff::from_lines(&change.before, &change.after);
         diff.ops().iter().find_map(|op| {
             let (old, new) = (op.old_range(), op.new_range());
-            (matches!(op, DiffOp::Equal { .. }) && new.contains(&line)).then(|| old.start + (line - new.start))
+            (matches!(op, DiffOp::Equal { .. }) && new.contains(&line))
+                .then(|| old.start + (line - new.start))
         })
     });
     old.and_then(|old| u32::try_from(old + 1).ok()).unwrap_or(place.line)

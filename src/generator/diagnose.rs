@@ -249,3 +249,58 @@ const fn what_a_fix_must_do(class: Class) -> &'static str {
         _ => "A fix must prevent the condition or report it as an error.",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analyzer::{Analyzer, Config};
+
+    /// The diagnosis of the only failure of a log, in a repository of these files.
+    fn summary(files: &[(&str, &str)], log: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in [("go.mod", "module ex.com/d\n")].iter().chain(files) {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let mut events = Vec::new();
+        let mut stream = Analyzer::new(&Config::default()).unwrap().stream();
+        stream.push(log.as_bytes(), &mut |event| events.push(event));
+        stream.finish(&mut |event| events.push(event));
+        let [event] = events.as_slice() else { panic!("{events:?}") };
+        diagnose(event, &Repository::open(folder.path()).unwrap()).summary
+    }
+
+    const MAIN: &str = "package main\n\nfunc main() {\n\tdep.At(nil, 3)\n}\n\nfunc put() {\n\tn++\n}\n\nfunc show() {\n\tprint(n)\n}\n";
+
+    #[test]
+    fn a_crash_inside_a_dependency_names_it() {
+        let log = "panic: runtime error: index out of range [3] with length 0\n\ngoroutine 1 [running]:\nex.com/dep.At(...)\n\t/d/vendor/ex.com/dep/d.go:4\nmain.main()\n\t/d/main.go:4 +0x31\nexit status 2\n";
+        let told = summary(&[("main.go", MAIN)], log);
+        assert!(told.contains("It was raised in dep.At (vendor/ex.com/dep/d.go:4)"), "{told}");
+        assert!(told.contains("This code called it in main (main.go:4)"), "{told}");
+    }
+
+    #[test]
+    fn earlier_panics_are_told() {
+        let log = "panic: first trouble [recovered]\n\tpanic: runtime error: index out of range [3] with length 0\n\ngoroutine 1 [running]:\nmain.main()\n\t/d/main.go:4 +0x31\nexit status 2\n";
+        let told = summary(&[("main.go", MAIN)], log);
+        assert!(told.starts_with("Element 3 of an empty sequence was used."), "{told}");
+        assert!(told.contains("which is another fault: `first trouble`."), "{told}");
+    }
+
+    #[test]
+    fn a_race_names_both_sites_and_a_text_only_where_it_may_come_from() {
+        let log = "==================\nWARNING: DATA RACE\nWrite at 0x00c000014098 by goroutine 8:\n  main.put()\n      /d/main.go:8 +0x44\n\nPrevious read at 0x00c000014098 by main goroutine:\n  main.show()\n      /d/main.go:12 +0x64\n==================\n";
+        let told = summary(&[("main.go", MAIN)], log);
+        assert!(
+            told.contains("a write in put (main.go:8), and a previous read in show (main.go:12)"),
+            "{told}"
+        );
+        let pay = "package main\n\nfunc pay() {\n\tlog.Error(\"payment failed\")\n}\n";
+        let log = r#"{"level":"error","msg":"payment failed"}"#.to_owned() + "\n";
+        let told = summary(&[("pay.go", pay)], &log);
+        assert!(told.contains("The text may come from pay (pay.go:4)"), "{told}");
+        assert!(!told.contains("called from"), "{told}");
+    }
+}

@@ -24,10 +24,7 @@ const SIGNS: &[(&str, &str)] = &[
         "module lookup disabled by GOPROXY=off",
         "a module that the repository needs is not in the module cache: run `go mod download` in the repository",
     ),
-    (
-        "could not create module cache",
-        "the module cache is empty: run `go mod download` in the repository",
-    ),
+    ("could not create module cache", "the module cache is empty: run `go mod download` in the repository"),
 ];
 
 /// What stopped the Go toolchain besides the code.
@@ -50,13 +47,7 @@ impl std::fmt::Display for Hindrance {
 #[must_use]
 pub fn hindrance(output: &str) -> Option<Hindrance> {
     let line_of = |sign: &str| output.lines().find(|line| line.contains(sign)).map(str::trim);
-    let found = SIGNS.iter().find_map(|(sign, remedy)| Some((line_of(sign)?, *remedy)));
-    // The module cache is read-only to the sandbox, so that only a module which is missing is written.
-    let (line, remedy) = found.or_else(|| {
-        let line = line_of("read-only file system").or_else(|| line_of("permission denied"))?;
-        (line.contains("mkdir ") || line.contains("/pkg/mod"))
-            .then_some((line, "modules that the repository needs are not in the module cache: run `go mod download` in the repository"))
-    })?;
+    let (line, remedy) = SIGNS.iter().find_map(|(sign, remedy)| Some((line_of(sign)?, *remedy)))?;
     Some(Hindrance { remedy, line: line.chars().filter(|c| !c.is_control()).take(MAX_LINE).collect() })
 }
 
@@ -69,15 +60,23 @@ mod tests {
         for (output, remedy) in [
             ("go: creating work dir: mkdir /t/go-build1: no space left on device", "TMPDIR"),
             ("# m/lib\nopen /c/ab-d: no space left on device\n", "repository.go_cache"),
-            ("runtime: failed to create new OS thread: resource temporarily unavailable", "sandbox.processes"),
+            (
+                "runtime: failed to create new OS thread: resource temporarily unavailable",
+                "sandbox.processes",
+            ),
             ("# m\n/go/pkg/tool/link: signal: killed", "sandbox.memory"),
-            ("main.go:3:8: ex.com/x@v1.0.0: mkdir /tmp/user: read-only file system", "go mod download"),
+            ("go: could not create module cache: mkdir /home/x: read-only file system", "go mod download"),
             ("go: ex.com/x@v1: module lookup disabled by GOPROXY=off", "go mod download"),
         ] {
             let told = hindrance(output).map(|told| told.to_string()).unwrap_or_default();
             assert!(told.contains(remedy), "{output}: {told}");
         }
-        for output in ["./a.go:3:2: undefined: x", "", "no required module provides package ex.com/m/lib"] {
+        for output in [
+            "./a.go:3:2: undefined: x",
+            "",
+            "no required module provides package ex.com/m/lib",
+            "--- FAIL: TestSave\n    save_test.go:9: mkdir /data: permission denied",
+        ] {
             assert_eq!(hindrance(output), None);
         }
         let long = hindrance(&format!("{}no space left on device", "x".repeat(9_000))).unwrap();

@@ -12,7 +12,8 @@ const MAX_ENTRIES: usize = 50_000;
 /// What to do about a package that does not build as it stands. What the repository leaves out or does
 /// not hold is the likeliest reason where it builds for its people.
 pub(super) fn to_make_it_build(root: &Path, said: &str) -> String {
-    let missing = ["no required module", "cannot find", "is not in std", "not in GOROOT", "no Go files", "undefined:"];
+    let missing =
+        ["no required module", "cannot find", "is not in std", "not in GOROOT", "no Go files", "undefined:"];
     if missing.iter().any(|sign| said.contains(sign)) {
         if let Some(work) = work_file_above(root) {
             return format!(

@@ -17,9 +17,7 @@ use crate::sandbox::{Hindrance, hindrance};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
     /// The package at fault does not compile.
-    #[error(
-        "the package in {folder} does not build before any change; {advice}, then run again:\n{output}"
-    )]
+    #[error("the package in {folder} does not build before any change; {advice}, then run again:\n{output}")]
     DoesNotBuild {
         /// Its folder; `.` for the root.
         folder: String,
@@ -320,7 +318,8 @@ impl Validator<'_> {
             .run(subject, |folders| self.go.compile_tests(folders, folder, binary, self.config.step_timeout))
             .await?;
         let said = text_of(&outcome);
-        Ok((!succeeded(&outcome)).then(|| hindrance(&said).map_or_else(|| tail(&said, 12), |hindrance| hindrance.line)))
+        Ok((!succeeded(&outcome))
+            .then(|| hindrance(&said).map_or_else(|| tail(&said, 12), |hindrance| hindrance.line)))
     }
 
     /// Runs a compiled test binary, whole or one test of it.

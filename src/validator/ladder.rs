@@ -228,7 +228,8 @@ impl Validator<'_> {
         let folder = subject.workspace.folder(reproducer.file.folder());
         let binary = subject.workspace.bin().join(WITH_REPRODUCER);
         if let Some(output) = self.compile_tests(subject, &folder, &binary).await? {
-            let (result, detail) = failed(&output, || format!("the reproducer no longer compiles:\n{output}"));
+            let (result, detail) =
+                failed(&output, || format!("the reproducer no longer compiles:\n{output}"));
             return Ok((result, 0, detail));
         }
         for run in 1..=self.config.reproducer_runs {
@@ -373,4 +374,28 @@ fn parses(candidate: &FixCandidate) -> (StepResult, u32, String) {
 
 fn touched(candidate: &FixCandidate) -> BTreeSet<String> {
     candidate.changes.iter().map(|change| change.path.folder().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::RepoPath;
+
+    #[test]
+    fn line_ends_stay_of_one_kind() {
+        let change = |before: &str, after: &str| FileChange {
+            path: RepoPath::new("a.go").unwrap(),
+            before: before.to_owned(),
+            after: after.to_owned(),
+        };
+        for (before, after, mixed) in [
+            ("a\r\nb\r\n", "a\r\nx\r\nb\r\n", false),
+            ("a\r\nb\r\n", "a\r\nx\nb\r\n", true),
+            ("a\nb\n", "a\nx\nb\n", false),
+            ("a\nb\n", "a\nx\r\nb\n", true),
+            ("a\r\nb\n", "a\r\nx\nb\n", false),
+        ] {
+            assert_eq!(line_ends_differ(&change(before, after)).is_some(), mixed, "{before:?} {after:?}");
+        }
+    }
 }

@@ -81,3 +81,16 @@ pub fn race_sites(report: &str) -> Vec<(String, Frame)> {
     sites
 }
 
+#[cfg(test)]
+mod tests {
+    use super::race_sites;
+
+    #[test]
+    fn a_report_names_both_sites() {
+        let report = "==================\nWARNING: DATA RACE\nWrite at 0x00c000014098 by goroutine 8:\n  runtime.mapassign()\n      /usr/local/go/src/runtime/map.go:5 +0x0\n  shop/store.(*Store).Put()\n      /app/store/store.go:12 +0x44\n\nPrevious read at 0x00c000014098 by main goroutine:\n  shop/store.(*Store).Len()\n      /app/store/store.go:20 +0x64\n  main.main()\n      /app/main.go:9 +0x1\n\nGoroutine 8 (running) created at:\n  main.main()\n      /app/main.go:7 +0x58\n==================\n";
+        let sites = race_sites(report);
+        let shown: Vec<_> = sites.iter().map(|(access, frame)| (access.as_str(), frame.line)).collect();
+        assert_eq!(shown, [("write", 12), ("previous read", 20)]);
+        assert!(race_sites("").is_empty());
+    }
+}

@@ -203,12 +203,28 @@ pub(crate) fn in_loop(node: Node<'_>, function: Node<'_>) -> bool {
 /// The value inside a conversion to a built-in type, or to one that the file declares: `n` of `int64(n)`.
 pub(crate) fn converted<'t>(file: &File, call: Node<'t>) -> Option<Node<'t>> {
     const BUILT_IN: &[&str] = &[
-        "int", "int8", "int16", "int32", "int64", "uint", "uint8", "uint16", "uint32", "uint64", "uintptr",
-        "float32", "float64", "byte", "rune", "string", "time.Duration",
+        "int",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "uintptr",
+        "float32",
+        "float64",
+        "byte",
+        "rune",
+        "string",
+        "time.Duration",
     ];
     let name = file.text_of(call.child_by_field_name("function")?);
     let declared = || {
-        name.chars().all(|c| c.is_alphanumeric() || c == '_') && file.text.contains(&format!("\ntype {name} "))
+        name.chars().all(|c| c.is_alphanumeric() || c == '_')
+            && file.text.contains(&format!("\ntype {name} "))
     };
     let arguments = call.child_by_field_name("arguments").filter(|list| list.named_child_count() == 1)?;
     arguments.named_child(0).filter(|_| BUILT_IN.contains(&name) || declared())
@@ -224,9 +240,8 @@ pub(crate) fn noun(file: &File, node: Node<'_>) -> String {
             .child_by_field_name("operand")
             .map(|operand| singular(&noun(file, operand)))
             .unwrap_or_default(),
-        "call_expression" => {
-            converted(file, node).map_or_else(|| called_name(file, node).to_owned(), |inner| noun(file, inner))
-        }
+        "call_expression" => converted(file, node)
+            .map_or_else(|| called_name(file, node).to_owned(), |inner| noun(file, inner)),
         "type_conversion_expression" => {
             node.child_by_field_name("operand").map(|inner| noun(file, inner)).unwrap_or_default()
         }

@@ -334,10 +334,7 @@ impl<'a> Attempt<'a> {
         } else {
             ""
         };
-        format!(
-            "{calls}{}, found after {tried} executions (seed {}){drift}",
-            found.call, self.request.seed
-        )
+        format!("{calls}{}, found after {tried} executions (seed {}){drift}", found.call, self.request.seed)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use super::failure::Failure;
+use super::failure::{Blame, Failure};
 use crate::generator::repair::edit::Edits;
 use crate::repository::go::File;
 
@@ -17,7 +17,7 @@ pub(crate) fn is_main(file: &File, function: Node<'_>) -> bool {
 }
 
 /// The statements that end the program: `log.Fatal` where the file does so too, else a line on standard
-/// error and the exit code of wrong usage.
+/// error and the exit code 2 for wrong usage, 1 for anything else.
 pub(crate) fn end(edits: &mut Edits, file: &Arc<File>, failure: &Failure) -> Vec<String> {
     let (format, arguments) = match &failure.cause {
         Some(cause) if failure.plain.is_empty() => ("%v".to_owned(), vec![cause.clone()]),
@@ -37,5 +37,6 @@ pub(crate) fn end(edits: &mut Edits, file: &Arc<File>, failure: &Failure) -> Vec
         [] => format!("{fmt}.Fprintln({os}.Stderr, \"{format}\")"),
         arguments => format!("{fmt}.Fprintf({os}.Stderr, \"{format}\\n\", {})", arguments.join(", ")),
     };
-    vec![print, format!("{os}.Exit(2)")]
+    let wrong_usage = failure.cause.is_none() && matches!(failure.blame, Blame::Malformed | Blame::Empty);
+    vec![print, format!("{os}.Exit({})", if wrong_usage { 2 } else { 1 })]
 }
