@@ -11,6 +11,7 @@
 use crate::analyzer::clipped;
 use crate::domain::{Frame, TraceKind};
 
+use super::chain::{is_machinery, is_panic, root};
 use super::frame::{frame, location, symbol};
 use super::race::{RaceLine, race_line};
 
@@ -402,41 +403,8 @@ impl Machine {
             return None;
         }
         let panicking = self.frames.iter().any(|frame| is_panic(&frame.function));
-        match self.raised_again() {
-            Some(again) if !self.later.is_empty() => self.keep_last_panic(again),
-            _ => {
-                let last = self.frames.iter().rposition(|frame| is_panic(&frame.function));
-                self.frames.drain(..last.map_or(0, |last| last + 1));
-            }
-        }
+        (self.message, self.frames) = root(self.message, std::mem::take(&mut self.later), self.frames);
         Some(self.failure(panicking))
-    }
-
-    /// How many of the last panics only raise an earlier one again, as it was or with words around it;
-    /// none when all of them do.
-    fn raised_again(&self) -> Option<usize> {
-        let chain: Vec<&str> =
-            std::iter::once(self.message.as_str()).chain(self.later.iter().map(String::as_str)).collect();
-        let again = chain.windows(2).rev().take_while(|pair| pair[1].contains(pair[0])).count();
-        (again + 1 < chain.len()).then_some(again)
-    }
-
-    /// Of several panics the last new one ended the process: it is the failure, and its stack begins
-    /// above those of the panics before it.
-    fn keep_last_panic(&mut self, again: usize) {
-        if let Some(message) = self.later.len().checked_sub(again + 1).and_then(|at| self.later.get(at)) {
-            self.message.clone_from(message);
-        }
-        let own = self.frames.iter().take_while(|frame| is_machinery(&frame.function)).count();
-        let marks: Vec<usize> = (own..self.frames.len())
-            .filter(|at| self.frames.get(*at).is_some_and(|frame| is_panic(&frame.function)))
-            .collect();
-        let begin = match again.checked_sub(1) {
-            None => own,
-            Some(at) => marks.get(at).or(marks.last()).map_or(own, |mark| mark + 1),
-        };
-        self.frames.drain(..begin.min(self.frames.len()));
-        self.frames.retain(|frame| !is_panic(&frame.function));
     }
 
     fn failure(mut self, panicking: bool) -> Failure {
@@ -512,17 +480,4 @@ fn hex_after(line: &str, mark: &str) -> Option<u64> {
     let rest = &line[line.find(mark)? + mark.len()..];
     let end = rest.find(|char: char| !char.is_ascii_hexdigit()).unwrap_or(rest.len());
     u64::from_str_radix(&rest[..end], 16).ok()
-}
-
-fn is_panic(function: &str) -> bool {
-    matches!(function, "panic" | "runtime.gopanic")
-}
-
-/// The runtime's own functions at the top of a stack.
-fn is_machinery(function: &str) -> bool {
-    let package = super::package(function);
-    package == "runtime"
-        || package == "runtime/debug"
-        || package.starts_with("internal/runtime/")
-        || function == "panic"
 }

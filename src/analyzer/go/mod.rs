@@ -4,12 +4,14 @@
 //! line whether it belongs; the stream and [`parse_trace`] drive it alike, so a crash in a log file, in
 //! a JSON string and in a test's output is read by the same eyes.
 
+mod chain;
 mod class;
 mod frame;
 pub(crate) mod machine;
 mod race;
 mod text;
 
+pub use chain::panic_chain;
 pub use class::{classify, fault_facts};
 pub(crate) use class::{is_crash_value, panic_value_in, unwrap_value};
 use frame::package;
@@ -17,4 +19,4 @@ pub use frame::{is_app_code, short_function};
 pub(crate) use race::BAR;
 pub use race::race_sites;
 pub(crate) use text::find_stack;
-pub use text::{ParsedCrash, panic_chain, parse_trace};
+pub use text::{ParsedCrash, parse_trace};

@@ -34,18 +34,6 @@ pub(crate) fn find_stack(text: &str) -> Option<ParsedCrash> {
     find(text, |failure| failure.head != Head::Record || !failure.frames.is_empty())
 }
 
-/// The values of all panics of a chain, the first first: a panic that was raised while another one was
-/// handled is printed below that one.
-#[must_use]
-pub fn panic_chain(text: &str) -> Vec<&str> {
-    let mut lines = text.lines().skip_while(|line| !line.starts_with("panic: "));
-    let head = lines.next().and_then(|line| line.strip_prefix("panic: "));
-    let later = lines
-        .take_while(|line| line.starts_with('\t') || line.starts_with("[signal "))
-        .filter_map(|line| line.strip_prefix("\tpanic: "));
-    head.into_iter().chain(later).map(unwrap_value).collect()
-}
-
 fn find(text: &str, accept: impl Fn(&Failure) -> bool) -> Option<ParsedCrash> {
     let mut lines = Lines { text, at: 0 };
     let mut before: Option<&str> = None;
@@ -119,6 +107,7 @@ impl<'a> Lines<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::panic_chain;
     use super::*;
     use crate::domain::TraceKind;
 

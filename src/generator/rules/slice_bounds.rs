@@ -25,7 +25,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     for raiser in case.raisers(0, |_, node| node.kind() == "slice_expression") {
         let Some(cut) = Cut::of(file, raiser) else { continue };
         drafts.extend(window(case, file, &cut));
-        drafts.extend(display(file, &cut));
+        drafts.extend(display(case, file, &cut));
         drafts.extend(cut.check(case, file).iter().flat_map(|check| case.check(check)));
     }
     drafts
@@ -51,10 +51,12 @@ impl<'t> Cut<'t> {
                 .with(format!("{plain}: want at least %d, got %d"), arguments);
         }
         let subject = match (self.start, self.end) {
-            (Some(bound), None) | (None, Some(bound)) if noun(file, bound).len() > 1 => noun(file, bound),
-            _ => format!("{name}Bounds"),
+            (Some(bound), None) | (None, Some(bound)) if noun(file, bound).len() > 2 => {
+                phrase(&noun(file, bound))
+            }
+            _ => format!("bounds of {}", phrase(name)),
         };
-        Failure::new(Blame::Malformed, format!("{} out of range", phrase(&subject)))
+        Failure::new(Blame::Malformed, format!("{subject} out of range"))
     }
 
     fn of(file: &'t File, node: Node<'t>) -> Option<Self> {
@@ -249,7 +251,7 @@ fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
 }
 
 /// `return s[:n]` of a text: a text that is short enough is returned whole.
-fn display(file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
+fn display(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
     let end = cut.end.filter(|_| cut.start.is_none())?;
     let statement = statement_of(cut.node)?;
     let function = file.enclosing_function(cut.node)?;
@@ -264,7 +266,10 @@ fn display(file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
             format!("\treturn {}", cut.list),
             "}".to_owned(),
         ]
-    } else if end.kind() == "identifier" && in_scope_before(file, end, statement) {
+    } else if end.kind() == "identifier"
+        && !is_constant(case, file, end)
+        && in_scope_before(file, end, statement)
+    {
         let bound = file.text_of(end);
         [
             format!("if {bound} > len({}) {{", cut.list),
