@@ -3,6 +3,7 @@
 use clap::Parser as _;
 use hephaestus::cli::Cli;
 use hephaestus::domain::{Class, Nature, Severity};
+use hephaestus::generator::rules::Rule;
 
 use crate::harness::project;
 
@@ -28,11 +29,25 @@ fn the_vocabulary_lists_every_class_and_severity() {
     }
 }
 
+#[test]
+fn the_page_of_rules_lists_every_rule_and_class() {
+    let page = document("docs/rules.md");
+    for rule in Rule::ALL {
+        let classes: Vec<String> = rule.classes().iter().map(|class| format!("`{class}`")).collect();
+        let name = rule.as_str();
+        let (explanation, declines) = (rule.explanation(), rule.declines());
+        let row = format!("| `{name}` | {} | {explanation} | {declines} |", classes.join(", "));
+        assert!(page.lines().any(|line| line == row), "docs/rules.md lacks: {row}");
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, Rule::ALL.len(), "docs/rules.md lists a rule that there is not");
+}
+
 /// Every command that a document shows is one that the program understands.
 #[test]
 fn the_commands_in_the_documents_are_understood() {
     let mut seen = 0;
-    for path in ["README.md", "docs/vocabulary.md", "docs/performance.md"] {
+    for path in ["README.md", "docs/vocabulary.md", "docs/performance.md", "docs/rules.md"] {
         for line in document(path).lines() {
             let Some((_, command)) = line.split_once("$ hephaestus ") else { continue };
             let arguments = command.split([' ', '|', '>']).take_while(|word| !word.is_empty());

@@ -30,7 +30,7 @@ use gate::{Gate, automaton};
 pub use aggregate::{Aggregator, Pace, covers};
 pub use config::{Config, ErrorPattern};
 pub use fingerprint::keys as fingerprint;
-pub use groups::Groups;
+pub use groups::{Grain, Groups};
 pub use stream::{Stats, StreamAnalyzer};
 
 /// Why an analyzer could not be built.
@@ -182,8 +182,8 @@ impl Analyzer {
 
     /// Starts an empty collection of groups, as large as the configuration allows.
     #[must_use]
-    pub fn groups(&self) -> Groups {
-        Groups::new(self.shared.config.max_groups)
+    pub fn groups(&self, grain: Grain) -> Groups {
+        Groups::new(self.shared.config.max_groups, grain)
     }
 }
 

@@ -10,6 +10,7 @@ use regex_automata::meta::Regex;
 
 use super::parts;
 use super::scan::{Scan, Scanned, Step};
+use crate::analyzer::Grain;
 use crate::collector::Framer;
 use crate::config::Config;
 use crate::domain::ErrorGroup;
@@ -41,6 +42,8 @@ pub(super) struct Found {
 pub(super) fn gather(logs: &[PathBuf], config: &Config) -> anyhow::Result<Found> {
     // Small steps, so that the lines before an event are still at hand when it is found.
     let scan = Scan::new(config, logs)?.in_steps_of(STEP_BYTES);
+    // One log is of one version, so lines tell faults of one function apart: each is mended on its own.
+    let scan = scan.grouped_by(Grain::Statement);
     let mut hints = Hints::new(config)?;
     let mut unreadable = None;
     let scanned = scan.run(&mut |step| {

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::parts;
-use crate::analyzer::{self, Analyzer, Groups, StreamAnalyzer};
+use crate::analyzer::{self, Analyzer, Grain, Groups, StreamAnalyzer};
 use crate::collector::{self, Source};
 use crate::config::Config;
 use crate::domain::{ErrorEvent, ErrorGroup};
@@ -15,6 +15,7 @@ pub struct Scan {
     analyzer: Analyzer,
     sources: Vec<Source>,
     step_bytes: usize,
+    grain: Grain,
 }
 
 /// What happens on the way.
@@ -74,13 +75,19 @@ impl Scan {
     pub fn new(config: &Config, paths: &[PathBuf]) -> Result<Self, analyzer::Error> {
         let analyzer = Analyzer::new(&parts::analyzer(config))?;
         let sources = paths.iter().map(|path| Source::named(path)).collect();
-        Ok(Self { analyzer, sources, step_bytes: usize::MAX })
+        Ok(Self { analyzer, sources, step_bytes: usize::MAX, grain: Grain::Site })
     }
 
     /// The same pass in steps of so many bytes at the most: an event is given near to where it was read.
     #[must_use]
     pub(super) fn in_steps_of(self, step_bytes: usize) -> Self {
         Self { step_bytes, ..self }
+    }
+
+    /// The same pass with groups of another grain.
+    #[must_use]
+    pub(super) fn grouped_by(self, grain: Grain) -> Self {
+        Self { grain, ..self }
     }
 
     /// Bytes to be read in all, where every size is known.
@@ -91,7 +98,7 @@ impl Scan {
 
     /// Runs. `on` may break off.
     pub fn run(&self, on: &mut dyn FnMut(Step<'_>) -> ControlFlow<()>) -> Scanned {
-        let mut groups = self.analyzer.groups();
+        let mut groups = self.analyzer.groups(self.grain);
         let mut stats = ScanStats::default();
         for source in &self.sources {
             let name = source.to_string();

@@ -2,7 +2,9 @@
 //!
 //! One input is one witness. A statement that can fail in two ways may be guarded against the one that
 //! the reproducer shows and not against the one that the log tells. So the search that found the
-//! reproducer is run again on the mended code, with other choices: what it finds refutes the fix.
+//! reproducer is run again on the mended code, with other choices: what it finds refutes the fix. A crash
+//! of the same class at another statement of the function refutes it too, if the fix wrote that statement;
+//! if it stood there before, it is a fault of its own, and the step says so.
 
 use std::time::{Duration, Instant};
 
@@ -37,9 +39,8 @@ impl Fixer {
             Reproduction::Reproduced { reproducer, how, .. } if reproducer.reach == Reach::EntryPoint => {
                 (StepResult::Failed, format!("the crash can still be had: {how}"))
             }
-            Reproduction::Reproduced { tried, .. } | Reproduction::NotReproduced { tried, .. } => {
-                (StepResult::Passed, format!("{tried} further calls do not end in the crash"))
-            }
+            Reproduction::Reproduced { tried, elsewhere, .. }
+            | Reproduction::NotReproduced { tried, elsewhere, .. } => survivors(tried, &elsewhere, candidate),
         };
         let seconds = begun.elapsed().as_secs_f64();
         Ok(Step { name: StepName::RenewedSearch, result, runs: 1, detail, seconds })
@@ -69,6 +70,49 @@ impl Fixer {
         };
         Ok(reproduce(request, &self.go, &self.sandbox, progress).await?)
     }
+}
+
+/// What crashes at other statements of the function say about a fix.
+fn survivors(tried: u64, elsewhere: &[Location], candidate: &FixCandidate) -> (StepResult, String) {
+    if let Some(place) = elsewhere.iter().find(|place| is_written_by(candidate, place)) {
+        let detail =
+            format!("the fix itself fails in the same way, in line {} of {}", place.line, place.file);
+        return (StepResult::Failed, detail);
+    }
+    let mut detail = format!("{tried} further calls do not end in the crash");
+    if !elsewhere.is_empty() {
+        let lines: Vec<String> = elsewhere.iter().map(|place| before(place, candidate).to_string()).collect();
+        let (noun, fails) = if lines.len() == 1 { ("line", "fails") } else { ("lines", "fail") };
+        detail.push_str(&format!(
+            "; but {noun} {} of the same function {fails} in the same way, which is a fault of its own that this fix does not mend",
+            lines.join(", ")
+        ));
+    }
+    (StepResult::Passed, detail)
+}
+
+/// Whether a line of the mended file was written by the change.
+fn is_written_by(candidate: &FixCandidate, place: &Location) -> bool {
+    let line = usize::try_from(place.line).unwrap_or(usize::MAX).saturating_sub(1);
+    candidate.changes.iter().filter(|change| change.path == place.file).any(|change| {
+        let diff = TextDiff::from_lines(&change.before, &change.after);
+        diff.ops().iter().any(|op| !matches!(op, DiffOp::Equal { .. }) && op.new_range().contains(&line))
+    })
+}
+
+/// The line of an unchanged statement in the file as it stands.
+fn before(place: &Location, candidate: &FixCandidate) -> u32 {
+    let line = usize::try_from(place.line).unwrap_or(usize::MAX).saturating_sub(1);
+    let change = candidate.changes.iter().find(|change| change.path == place.file);
+    let old = change.and_then(|change| {
+        let diff = TextDiff::from_lines(&change.before, &change.after);
+        diff.ops().iter().find_map(|op| {
+            let (old, new) = (op.old_range(), op.new_range());
+            (matches!(op, DiffOp::Equal { .. }) && new.contains(&line))
+                .then(|| old.start + (line - new.start))
+        })
+    });
+    old.and_then(|old| u32::try_from(old + 1).ok()).unwrap_or(place.line)
 }
 
 /// The scratch copy as a repository of its own.
@@ -128,6 +172,12 @@ mod tests {
             moved(&place, &candidate).line
         };
         assert_eq!((at(1), at(2), at(3), at(4)), (1, 4, 5, 6));
+        // What the fix wrote counts against it; what stood there before is told with its own line.
+        let at = |line| Location { file: path.clone(), line, function: "F".to_owned() };
+        let (result, told) = survivors(9, &[at(6)], &candidate);
+        assert!(result == StepResult::Passed && told.contains("line 4 of the same function"), "{told}");
+        assert_eq!(survivors(9, &[at(6), at(2)], &candidate).0, StepResult::Failed);
+        assert_eq!(survivors(9, &[], &candidate).1, "9 further calls do not end in the crash");
         let mut replaced = candidate.clone();
         replaced.changes[0].before = "a\nreturn x / y / z\nd\n".to_owned();
         replaced.changes[0].after = "a\nq := 0\nif z != 0 {\n\tq = x / y / z\n}\nreturn q\nd\n".to_owned();

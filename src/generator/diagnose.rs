@@ -1,8 +1,12 @@
 //! The cause of a failure, in words an engineer can act on.
 
 use super::localize::localize;
-use crate::domain::{Class, Diagnosis, ErrorEvent, Fault, FaultFacts, Location};
+use crate::analyzer::go::{panic_chain, race_sites, short_function};
+use crate::domain::{Class, Diagnosis, ErrorEvent, Fault, FaultFacts, Frame, Location, TraceKind};
 use crate::repository::Repository;
+
+/// The most earlier panics that are told.
+const MAX_EARLIER: usize = 4;
 
 /// Places a failure in the repository and says what happened, where, with which value, how it came
 /// about, and what a fix must do.
@@ -12,12 +16,22 @@ pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
     let address = event.trace.as_ref().and_then(|trace| trace.fault_address);
     let facts = crate::analyzer::go::fault_facts(&event.message, address);
     let mut summary = vec![what_happened(event.class, &facts, &event.message)];
+    summary.extend(raised_while_handling(event));
+    summary.extend(both_sites(event, repository));
+    let has_stack = event.trace.as_ref().is_some_and(|trace| !trace.frames.is_empty());
     match locations.split_first() {
-        Some((place, callers)) => {
-            summary.push(where_it_was(place, repository));
-            summary.extend(how_it_came(callers));
+        Some((place, others)) if has_stack => {
+            match raised_elsewhere(event, repository) {
+                Some(elsewhere) => {
+                    let own = where_it_was(place, repository);
+                    summary.push(format!("{elsewhere} {}", own.replacen("It was in", "This code called it in", 1)));
+                }
+                None => summary.push(where_it_was(place, repository)),
+            }
+            summary.extend(how_it_came(others));
             summary.extend(drift(event, place));
         }
+        Some((place, others)) => summary.push(where_it_may_come_from(place, others, repository)),
         None => summary.push(
             "Nothing on its stack or in its text is found in this repository: is it the right one, at the version that was running?"
                 .to_owned(),
@@ -74,8 +88,93 @@ fn what_happened(class: Class, facts: &FaultFacts, message: &str) -> String {
             (Some(actual), Some(wanted)) => format!("A value was taken to be {wanted}, but it was {actual}."),
             _ => "A value was taken to be of a type that it is not.".to_owned(),
         },
-        Class::LoggedError => format!("An error was logged: {message}."),
-        class => format!("{} The message: {message}.", class.explanation()),
+        Class::LoggedError => format!("An error was logged: {}", ended(message)),
+        Class::DataRace => class.explanation().to_owned(),
+        class => format!("{} The message: {}", class.explanation(), ended(message)),
+    }
+}
+
+/// A message as the end of a sentence.
+fn ended(message: &str) -> String {
+    let message = message.trim_end();
+    let stop = if message.ends_with(['.', '!', '?', ':']) { "" } else { "." };
+    format!("{message}{stop}")
+}
+
+/// The panics before the one that ended the process.
+fn raised_while_handling(event: &ErrorEvent) -> Option<String> {
+    event.trace.as_ref().filter(|trace| trace.kind == TraceKind::Panic)?;
+    let chain = panic_chain(&event.sample);
+    let earlier: Vec<String> = chain
+        .iter()
+        .take_while(|value| **value != event.message)
+        .take(MAX_EARLIER)
+        .map(|value| format!("`{value}`"))
+        .collect();
+    let told = chain.contains(&event.message.as_str()) && !earlier.is_empty();
+    told.then(|| {
+        format!(
+            "It was raised while an earlier panic was handled, which is another fault: {}.",
+            earlier.join(", then ")
+        )
+    })
+}
+
+/// Both accesses of a race.
+fn both_sites(event: &ErrorEvent, repository: &Repository) -> Option<String> {
+    if event.class != Class::DataRace {
+        return None;
+    }
+    let sites: Vec<String> = race_sites(&event.sample)
+        .iter()
+        .map(|(access, frame)| {
+            let place = match repository.locate(frame) {
+                Some(place) => format!("{} ({}:{})", place.function, place.file, place.line),
+                None => in_words(frame),
+            };
+            format!("a {access} in {place}")
+        })
+        .collect();
+    (sites.len() == 2).then(|| format!("The two accesses: {}.", sites.join(", and ")))
+}
+
+/// A crash inside a dependency or a library: what failed there.
+fn raised_elsewhere(event: &ErrorEvent, repository: &Repository) -> Option<String> {
+    let trace = event.trace.as_ref()?;
+    if !matches!(trace.kind, TraceKind::Panic | TraceKind::Recovered) {
+        return None;
+    }
+    let frame = trace.frames.first().filter(|frame| !frame.in_app)?;
+    repository
+        .locate(frame)
+        .is_none()
+        .then(|| format!("It was raised in {}, which is a dependency's code.", in_words(frame)))
+}
+
+/// A frame outside of the repository: its function, and its file without the machine's own folders.
+fn in_words(frame: &Frame) -> String {
+    let file = ["/vendor/", "/pkg/mod/", "/src/"]
+        .iter()
+        .find_map(|mark| {
+            let at = frame.file.find(mark)?;
+            let from = if *mark == "/vendor/" { at + 1 } else { at + mark.len() };
+            frame.file.get(from..)
+        })
+        .unwrap_or(&frame.file);
+    format!("{} ({file}:{})", short_function(&frame.function), frame.line)
+}
+
+/// A text has no stack: the literals it was put together from are where it may come from.
+fn where_it_may_come_from(place: &Location, others: &[Location], repository: &Repository) -> String {
+    let first = where_it_was(place, repository).replacen("It was in", "The text may come from", 1);
+    let others: Vec<String> = others
+        .iter()
+        .take(4)
+        .map(|other| format!("{} ({}:{})", other.function, other.file, other.line))
+        .collect();
+    match others.is_empty() {
+        true => first,
+        false => format!("{first} Parts of it also stand in {}.", others.join(", ")),
     }
 }
 
@@ -148,5 +247,60 @@ const fn what_a_fix_must_do(class: Class) -> &'static str {
             "If the input is legitimate, the code that refuses it must change; else it is the input."
         }
         _ => "A fix must prevent the condition or report it as an error.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analyzer::{Analyzer, Config};
+
+    /// The diagnosis of the only failure of a log, in a repository of these files.
+    fn summary(files: &[(&str, &str)], log: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in [("go.mod", "module ex.com/d\n")].iter().chain(files) {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let mut events = Vec::new();
+        let mut stream = Analyzer::new(&Config::default()).unwrap().stream();
+        stream.push(log.as_bytes(), &mut |event| events.push(event));
+        stream.finish(&mut |event| events.push(event));
+        let [event] = events.as_slice() else { panic!("{events:?}") };
+        diagnose(event, &Repository::open(folder.path()).unwrap()).summary
+    }
+
+    const MAIN: &str = "package main\n\nfunc main() {\n\tdep.At(nil, 3)\n}\n\nfunc put() {\n\tn++\n}\n\nfunc show() {\n\tprint(n)\n}\n";
+
+    #[test]
+    fn a_crash_inside_a_dependency_names_it() {
+        let log = "panic: runtime error: index out of range [3] with length 0\n\ngoroutine 1 [running]:\nex.com/dep.At(...)\n\t/d/vendor/ex.com/dep/d.go:4\nmain.main()\n\t/d/main.go:4 +0x31\nexit status 2\n";
+        let told = summary(&[("main.go", MAIN)], log);
+        assert!(told.contains("It was raised in dep.At (vendor/ex.com/dep/d.go:4)"), "{told}");
+        assert!(told.contains("This code called it in main (main.go:4)"), "{told}");
+    }
+
+    #[test]
+    fn earlier_panics_are_told() {
+        let log = "panic: first trouble [recovered]\n\tpanic: runtime error: index out of range [3] with length 0\n\ngoroutine 1 [running]:\nmain.main()\n\t/d/main.go:4 +0x31\nexit status 2\n";
+        let told = summary(&[("main.go", MAIN)], log);
+        assert!(told.starts_with("Element 3 of an empty sequence was used."), "{told}");
+        assert!(told.contains("which is another fault: `first trouble`."), "{told}");
+    }
+
+    #[test]
+    fn a_race_names_both_sites_and_a_text_only_where_it_may_come_from() {
+        let log = "==================\nWARNING: DATA RACE\nWrite at 0x00c000014098 by goroutine 8:\n  main.put()\n      /d/main.go:8 +0x44\n\nPrevious read at 0x00c000014098 by main goroutine:\n  main.show()\n      /d/main.go:12 +0x64\n==================\n";
+        let told = summary(&[("main.go", MAIN)], log);
+        assert!(
+            told.contains("a write in put (main.go:8), and a previous read in show (main.go:12)"),
+            "{told}"
+        );
+        let pay = "package main\n\nfunc pay() {\n\tlog.Error(\"payment failed\")\n}\n";
+        let log = r#"{"level":"error","msg":"payment failed"}"#.to_owned() + "\n";
+        let told = summary(&[("pay.go", pay)], &log);
+        assert!(told.contains("The text may come from pay (pay.go:4)"), "{told}");
+        assert!(!told.contains("called from"), "{told}");
     }
 }

@@ -7,23 +7,32 @@ use std::time::Instant;
 
 use super::packages::{LIST_FORMAT, Packages};
 use super::report::Report;
-use super::{Error, Folders, Subject, Validator, succeeded, tail, text_of, was_cut_short};
+use super::{Error, Folders, Subject, Validator, advice, succeeded, tail, text_of, was_cut_short};
 use crate::analyzer::go::parse_trace;
 use crate::domain::{Reproducer, Step, StepName, StepResult};
 use crate::repository::KnownCrash;
+use crate::sandbox::{Hindrance, hindrance};
 
 /// Why nothing can be judged in this repository as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
     /// The package at fault does not compile.
-    #[error(
-        "the package in {folder} does not build before any change; make it build, then run again:\n{output}"
-    )]
+    #[error("the package in {folder} does not build before any change; {advice}, then run again:\n{output}")]
     DoesNotBuild {
         /// Its folder; `.` for the root.
         folder: String,
+        /// What to do about it.
+        advice: String,
         /// What the compiler said, its end.
         output: String,
+    },
+    /// Not the code, but what it is built with stood in the way.
+    #[error("the package in {folder} could not be built: {hindrance}")]
+    Hindered {
+        /// Its folder; `.` for the root.
+        folder: String,
+        /// What it was, and what to do.
+        hindrance: Hindrance,
     },
     /// The build did not end in time.
     #[error("the package in {folder} did not build within the time limit; raise validator.step_timeout")]
@@ -95,8 +104,12 @@ impl Validator<'_> {
             let broken = self.broken(subject, folder).await?;
             baseline.builds.insert(folder.to_owned(), broken);
         }
-        if let Some(Some(broken)) = baseline.builds.get(folder) {
-            return Ok(Err(broken.clone()));
+        if let Some(Some(broken)) = baseline.builds.get(folder).cloned() {
+            if matches!(broken, Broken::Hindered { .. }) {
+                // It may be gone by the next attempt.
+                baseline.builds.remove(folder);
+            }
+            return Ok(Err(broken));
         }
         let module = subject.module_of(&place.file);
         if let Entry::Vacant(vacant) = baseline.modules.entry(module) {
@@ -133,7 +146,14 @@ impl Validator<'_> {
         } else if was_cut_short(&built) {
             Some(Broken::TooSlow { folder })
         } else {
-            Some(Broken::DoesNotBuild { folder, output: tail(&text_of(&built), 12) })
+            let said = text_of(&built);
+            Some(match hindrance(&said) {
+                Some(hindrance) => Broken::Hindered { folder, hindrance },
+                None => {
+                    let advice = advice::to_make_it_build(subject.repository.root(), &said);
+                    Broken::DoesNotBuild { folder, advice, output: tail(&said, 12) }
+                }
+            })
         })
     }
 
@@ -204,23 +224,30 @@ impl Validator<'_> {
         folder: &str,
     ) -> Result<(), Error> {
         if !baseline.vet.contains_key(folder) {
-            let findings = self.vet(subject, folder).await?.unwrap_or_default();
-            baseline.vet.insert(folder.to_owned(), findings);
+            // What is not known now may be later.
+            if let Ok(findings) = self.vet(subject, folder).await? {
+                baseline.vet.insert(folder.to_owned(), findings);
+            }
         }
         Ok(())
     }
 
-    /// What `go vet` says of a package, line numbers left out; none when it did not end in time.
+    /// What `go vet` says of a package, line numbers left out; the inner error says why
+    /// nobody knows.
     pub(super) async fn vet(
         &self,
         subject: Subject<'_>,
         folder: &str,
-    ) -> Result<Option<BTreeSet<String>>, Error> {
+    ) -> Result<Result<BTreeSet<String>, String>, Error> {
         let outcome = self.go(subject, &subject.workspace.folder(folder), &["vet", "."]).await?;
         if was_cut_short(&outcome) {
-            return Ok(None);
+            return Ok(Err("go vet did not end in time".to_owned()));
         }
-        Ok(Some(text_of(&outcome).lines().filter_map(finding).collect()))
+        let said = text_of(&outcome);
+        if let Some(hindrance) = hindrance(&said).filter(|_| !succeeded(&outcome)) {
+            return Ok(Err(hindrance.to_string()));
+        }
+        Ok(Ok(said.lines().filter_map(finding).collect()))
     }
 
     /// Compiles and runs the tests of a package.
@@ -290,7 +317,9 @@ impl Validator<'_> {
         let outcome = self
             .run(subject, |folders| self.go.compile_tests(folders, folder, binary, self.config.step_timeout))
             .await?;
-        Ok((!succeeded(&outcome)).then(|| tail(&text_of(&outcome), 12)))
+        let said = text_of(&outcome);
+        Ok((!succeeded(&outcome))
+            .then(|| hindrance(&said).map_or_else(|| tail(&said, 12), |hindrance| hindrance.line)))
     }
 
     /// Runs a compiled test binary, whole or one test of it.

@@ -6,9 +6,12 @@ use std::time::Instant;
 use super::baseline::{Confirmed, Module, Tests};
 use super::report::Report;
 use super::verdict::Verdict;
-use super::{Baseline, Error, Subject, Validator, policy, succeeded, tail, text_of, was_cut_short};
-use crate::domain::{FixCandidate, Step, StepName, StepResult};
+use super::{
+    Baseline, Error, Subject, Validator, advice, failed, policy, succeeded, tail, text_of, was_cut_short,
+};
+use crate::domain::{FileChange, FixCandidate, Step, StepName, StepResult};
 use crate::repository::go::File;
+use crate::sandbox::hindrance;
 
 /// What one rung showed.
 type Rung = Result<(StepResult, u32, String), Error>;
@@ -144,12 +147,19 @@ impl Validator<'_> {
 
     /// gofmt must have nothing to say of a file it had nothing to say of before.
     async fn formatted(&self, subject: Subject<'_>, candidate: &FixCandidate) -> Rung {
+        let mut dos = false;
         for change in &candidate.changes {
-            let before = self.gofmt(subject, &change.before).await?;
-            let after = self.gofmt(subject, &change.after).await?;
+            // gofmt knows one kind of line end: those of the file are looked at by themselves.
+            if let Some(mixed) = line_ends_differ(change) {
+                return Ok((StepResult::Failed, 1, mixed));
+            }
+            dos |= change.after.contains("\r\n");
+            let (old, new) = (change.before.replace("\r\n", "\n"), change.after.replace("\r\n", "\n"));
+            let before = self.gofmt(subject, &old).await?;
+            let after = self.gofmt(subject, &new).await?;
             match (before, after) {
-                (Some(before), _) if before != change.before => {}
-                (_, Some(after)) if after == change.after => {}
+                (Some(before), _) if before != old => {}
+                (_, Some(after)) if after == new => {}
                 (_, Some(_)) => {
                     return Ok((StepResult::Failed, 1, format!("gofmt would change {}", change.path)));
                 }
@@ -158,7 +168,8 @@ impl Validator<'_> {
                 }
             }
         }
-        Ok((StepResult::Passed, 1, "as gofmt writes it".to_owned()))
+        let ends = if dos { ", but for its CR LF line ends, which are kept" } else { "" };
+        Ok((StepResult::Passed, 1, format!("as gofmt writes it{ends}")))
     }
 
     /// The text as gofmt writes it; none for what is no Go.
@@ -183,26 +194,27 @@ impl Validator<'_> {
                 return Ok((StepResult::Inconclusive, 1, "the build did not end in time".to_owned()));
             }
             if !succeeded(&outcome) {
-                return Ok((
-                    StepResult::Failed,
-                    1,
-                    format!("does not build:\n{}", tail(&text_of(&outcome), 12)),
-                ));
+                let said = text_of(&outcome);
+                let (result, detail) = failed(&said, || format!("does not build:\n{}", tail(&said, 12)));
+                return Ok((result, 1, detail));
             }
         }
         let whole = if change.module.builds { "the whole module" } else { "the changed packages" };
-        Ok((StepResult::Passed, 1, format!("{whole} builds")))
+        let left_out = advice::left_out_by_cgo(subject.repository, &change.folders);
+        Ok((StepResult::Passed, 1, format!("{whole} builds{left_out}")))
     }
 
     async fn vets(&self, subject: Subject<'_>, baseline: &Baseline, folders: &BTreeSet<String>) -> Rung {
         for folder in folders {
-            let Some(after) = self.vet(subject, folder).await? else {
-                return Ok((StepResult::Inconclusive, 1, "go vet did not end in time".to_owned()));
+            let after = match self.vet(subject, folder).await? {
+                Ok(after) => after,
+                Err(why) => return Ok((StepResult::Inconclusive, 1, why)),
             };
-            let before = baseline.vet.get(folder);
-            let new: Vec<&String> =
-                after.iter().filter(|line| before.is_none_or(|all| !all.contains(*line))).collect();
-            if let Some(first) = new.first() {
+            let Some(before) = baseline.vet.get(folder) else {
+                let why = "what go vet says without the change could not be found out".to_owned();
+                return Ok((StepResult::Inconclusive, 1, why));
+            };
+            if let Some(first) = after.difference(before).next() {
                 return Ok((StepResult::Failed, 1, format!("go vet reports something new: {first}")));
             }
         }
@@ -216,7 +228,9 @@ impl Validator<'_> {
         let folder = subject.workspace.folder(reproducer.file.folder());
         let binary = subject.workspace.bin().join(WITH_REPRODUCER);
         if let Some(output) = self.compile_tests(subject, &folder, &binary).await? {
-            return Ok((StepResult::Failed, 0, format!("the reproducer no longer compiles:\n{output}")));
+            let (result, detail) =
+                failed(&output, || format!("the reproducer no longer compiles:\n{output}"));
+            return Ok((result, 0, detail));
         }
         for run in 1..=self.config.reproducer_runs {
             let outcome = self.run_tests(subject, &folder, &binary, Some(&reproducer.test)).await?;
@@ -229,11 +243,9 @@ impl Validator<'_> {
                 ));
             }
             if !succeeded(&outcome) || !Report::read(&output).has_passed(&reproducer.test) {
-                return Ok((
-                    StepResult::Failed,
-                    run,
-                    format!("run {run} still fails:\n{}", tail(&output, 8)),
-                ));
+                let (result, detail) =
+                    failed(&output, || format!("run {run} still fails:\n{}", tail(&output, 8)));
+                return Ok((result, run, detail));
             }
         }
         Ok((StepResult::Passed, self.config.reproducer_runs, "passes each time".to_owned()))
@@ -279,6 +291,9 @@ impl Validator<'_> {
             let before = match baseline.tests.get(folder) {
                 Some(Tests::Ran(before)) => before,
                 Some(Tests::DoNotCompile(output)) => {
+                    if let Some(hindrance) = hindrance(output) {
+                        return Ok((StepResult::Inconclusive, 1, hindrance.to_string()));
+                    }
                     let detail = format!("the tests in {folder} do not compile before any change:\n{output}");
                     return Ok((StepResult::Inconclusive, 1, detail));
                 }
@@ -295,7 +310,8 @@ impl Validator<'_> {
             };
             let after = self.tests_after(subject, change, folder).await?;
             if let Some(lost) = lost(before, &after) {
-                return Ok((StepResult::Failed, 1, lost));
+                let (result, detail) = failed(&lost, || lost.clone());
+                return Ok((result, 1, detail));
             }
             passed += before.passed().len();
             failing += before.failed_count();
@@ -311,6 +327,18 @@ impl Validator<'_> {
             }
         })
     }
+}
+
+/// Whether a change brings another kind of line end into a file that has only one.
+fn line_ends_differ(change: &FileChange) -> Option<String> {
+    let counts = |text: &str| (text.matches("\r\n").count(), text.matches('\n').count());
+    let ((dos_before, all_before), (dos_after, all_after)) = (counts(&change.before), counts(&change.after));
+    let mixed = match dos_before {
+        0 => dos_after > 0,
+        before if before == all_before => dos_after != all_after,
+        _ => false,
+    };
+    mixed.then(|| format!("the line ends of {} would be mixed", change.path))
 }
 
 /// What held before and does not now.
@@ -346,4 +374,28 @@ fn parses(candidate: &FixCandidate) -> (StepResult, u32, String) {
 
 fn touched(candidate: &FixCandidate) -> BTreeSet<String> {
     candidate.changes.iter().map(|change| change.path.folder().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::RepoPath;
+
+    #[test]
+    fn line_ends_stay_of_one_kind() {
+        let change = |before: &str, after: &str| FileChange {
+            path: RepoPath::new("a.go").unwrap(),
+            before: before.to_owned(),
+            after: after.to_owned(),
+        };
+        for (before, after, mixed) in [
+            ("a\r\nb\r\n", "a\r\nx\r\nb\r\n", false),
+            ("a\r\nb\r\n", "a\r\nx\nb\r\n", true),
+            ("a\nb\n", "a\nx\nb\n", false),
+            ("a\nb\n", "a\nx\r\nb\n", true),
+            ("a\r\nb\n", "a\r\nx\nb\n", false),
+        ] {
+            assert_eq!(line_ends_differ(&change(before, after)).is_some(), mixed, "{before:?} {after:?}");
+        }
+    }
 }

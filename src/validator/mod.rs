@@ -7,6 +7,7 @@
 //!
 //! Deliberately absent: any way to make a [`Verdict`] outside this room.
 
+mod advice;
 mod baseline;
 mod ladder;
 mod packages;
@@ -17,10 +18,10 @@ mod verdict;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::{Fault, RepoPath};
+use crate::domain::{Fault, RepoPath, StepResult};
 use crate::repository::{Repository, Workspace};
 use crate::sandbox::go::{Folders, GoToolchain};
-use crate::sandbox::{Ended, Job, Outcome, Sandbox};
+use crate::sandbox::{Ended, Job, Outcome, Sandbox, hindrance};
 
 pub use baseline::{Baseline, Broken, Confirmed};
 pub use verdict::Verdict;
@@ -134,6 +135,15 @@ fn text_of(outcome: &Outcome) -> String {
     let mut text = String::from_utf8_lossy(&outcome.stdout).into_owned();
     text.push_str(&String::from_utf8_lossy(&outcome.stderr));
     text
+}
+
+/// How a step ends whose tool failed: its output is about the code, or about the surroundings, and then
+/// nobody knows.
+fn failed(output: &str, what: impl FnOnce() -> String) -> (StepResult, String) {
+    match hindrance(output) {
+        Some(hindrance) => (StepResult::Inconclusive, hindrance.to_string()),
+        None => (StepResult::Failed, what()),
+    }
 }
 
 /// The end of an output that a person is shown: compilers and tests say what counts last.

@@ -145,17 +145,26 @@ fn no_toolchain_or_sandbox_means_no_execution() {
 fn a_full_disk_is_said_so_and_harms_nothing() {
     let till = Till::new();
     let log = till.crash_log();
-    let small = tempfile::tempdir().unwrap();
-    let mounted =
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(small.path()));
-    assert!(mounted.status.success(), "this test mounts a small file system: run it as root: {mounted:?}");
-    std::fs::write(small.path().join("filler"), vec![1_u8; 60 << 10]).unwrap();
-    let output = run(fix(&till.repository(), &log).env("TMPDIR", small.path()));
-    succeed(Command::new("umount").arg(small.path()));
-    assert_eq!(output.status.code(), Some(1), "{}", errors_of(&output));
-    let suggestion = only_suggestion(&output);
-    assert_eq!(suggestion["verdict"], "inconclusive");
-    assert!(suggestion["reason"].as_str().unwrap().contains("No space left"), "{suggestion}");
+    // Full from the start; and full as soon as something is built.
+    for (size, filler) in [("64k", 60 << 10), ("2m", 0)] {
+        let small = tempfile::tempdir().unwrap();
+        let option = format!("size={size}");
+        let mounted =
+            run(Command::new("mount").args(["-t", "tmpfs", "-o", &option, "tmpfs"]).arg(small.path()));
+        assert!(
+            mounted.status.success(),
+            "this test mounts a small file system: run it as root: {mounted:?}"
+        );
+        std::fs::write(small.path().join("filler"), vec![1_u8; filler]).unwrap();
+        let output = run(fix(&till.repository(), &log).env("TMPDIR", small.path()));
+        succeed(Command::new("umount").arg(small.path()));
+        assert_eq!(output.status.code(), Some(1), "{}", errors_of(&output));
+        let suggestion = only_suggestion(&output);
+        assert_eq!(suggestion["verdict"], "inconclusive", "{size}: {suggestion}");
+        let reason = suggestion["reason"].as_str().unwrap();
+        let full = reason.contains("No space left") || reason.contains("the disk is full");
+        assert!(full && reason.contains("TMPDIR"), "{size}: {reason}");
+    }
 }
 
 #[test]

@@ -36,6 +36,10 @@ impl Trial {
     }
 
     fn fix(&self) -> Value {
+        self.fix_all()[0].clone()
+    }
+
+    fn fix_all(&self) -> Vec<Value> {
         let log = self.folder.path().join("crash.log");
         std::fs::write(&log, self.crash()).unwrap();
         let output = run(hephaestus()
@@ -45,7 +49,7 @@ impl Trial {
             .arg(&log));
         let report: Value =
             serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
-        report["suggestions"][0].clone()
+        report["suggestions"].as_array().unwrap().clone()
     }
 
     fn take(&self, patch: &Value) {
@@ -125,4 +129,57 @@ fn a_log_of_another_version_proves_nothing() {
         .arg::<&Path>(&log));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_ne!(report["suggestions"][0]["verdict"], "proven", "{report}");
+}
+
+/// A program that meets two faults of one function, and lives on.
+const TWICE: &str = r#"package main
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"example.com/split"
+)
+
+func main() {
+	for _, line := range []string{"x", "a b"} {
+		func() {
+			defer func() {
+				if r := recover(); r != nil {
+					fmt.Fprintf(os.Stderr, "panic: %v\n\n%s", r, debug.Stack())
+				}
+			}()
+			fmt.Println(split.Value(line))
+		}()
+	}
+}
+"#;
+
+/// One fingerprint, two failing statements: each is worked on, and told with its own count and place.
+#[test]
+fn two_faults_of_one_function_are_mended_each() {
+    let source = "package split\r\n\r\nimport \"strings\"\r\n\r\n// Value is the value of the pair behind the first word.\r\nfunc Value(line string) (string, error) {\r\n\
+         \twords := strings.Split(line, \" \")\r\n\tpair := words[1]\r\n\treturn strings.Split(pair, \"=\")[1], nil\r\n}\r\n";
+    let trial = Trial::new(&[("split.go", source), ("cmd/run/main.go", TWICE)]);
+    let suggestions = trial.fix_all();
+    let lines: Vec<_> = suggestions.iter().map(|one| one["locations"][0]["line"].as_u64().unwrap()).collect();
+    assert_eq!(lines, [8, 9], "{suggestions:#?}");
+    assert_eq!(suggestions[0]["fingerprint"], suggestions[1]["fingerprint"]);
+    for suggestion in &suggestions {
+        assert_eq!(
+            (&suggestion["count"], &suggestion["verdict"]),
+            (&1.into(), &"proven".into()),
+            "{suggestion:#}"
+        );
+    }
+    // The file's line ends are kept, and told of.
+    let format = step(&suggestions[1], "format").unwrap()["detail"].as_str().unwrap();
+    assert!(format.contains("CR LF"), "{format}");
+    trial.take(&suggestions[1]["patch"]);
+    let mended = std::fs::read_to_string(trial.repository().join("split.go")).unwrap();
+    assert_eq!(mended.matches('\n').count(), mended.matches("\r\n").count(), "{mended:?}");
+    // The one fix mends its own statement: the other fault is still there.
+    let after = trial.crash();
+    assert!(after.contains("split.go:8") && after.matches("goroutine ").count() == 1, "{after}");
 }

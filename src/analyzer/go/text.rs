@@ -108,6 +108,7 @@ impl<'a> Lines<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::panic_chain;
     use super::*;
     use crate::domain::TraceKind;
 
@@ -153,5 +154,33 @@ mod tests {
         let stack = find_stack(pairs).unwrap();
         assert_eq!(stack.trace.frames[0].function, "main.run");
         assert_eq!(stack.trace.frames.len(), 2);
+    }
+
+    fn nested(first: &str, last: &str) -> String {
+        format!(
+            "panic: {first} [recovered]\n\tpanic: {last}\n\ngoroutine 1 [running]:\nex.com/d/lib.Pick(...)\n\t/d/lib/lib.go:5\nmain.main.func1()\n\t/d/main.go:11 +0x14\npanic({{0x4a4420?, 0x2c?}})\n\t/usr/local/go/src/runtime/panic.go:860 +0x13a\nex.com/dep.At(...)\n\t/d/vendor/ex.com/dep/d.go:4\nmain.main()\n\t/d/main.go:12 +0x31\n"
+        )
+    }
+
+    #[test]
+    fn the_last_new_panic_of_a_chain_is_the_failure() {
+        let (first, last) =
+            ("runtime error: index out of range [3] with length 0", "assignment to entry in nil map");
+        let text = nested(first, last);
+        let crash = parse_trace(&text).unwrap();
+        assert_eq!((crash.class, crash.message.as_str()), (Class::NilMapWrite, last));
+        assert_eq!(crash.trace.frames[0].function, "ex.com/d/lib.Pick");
+        assert!(crash.trace.frames.iter().all(|frame| frame.function != "panic"));
+        assert_eq!(panic_chain(&text), [first, last]);
+        // Raised again, as it was or with words around it, it is still the first, where that was raised.
+        for again in [first.to_owned(), format!("job failed: {first}")] {
+            let crash = parse_trace(&nested(first, &again)).unwrap();
+            assert_eq!((crash.class, crash.message.as_str()), (Class::IndexOutOfRange, first));
+            assert_eq!(crash.trace.frames[0].function, "ex.com/dep.At");
+        }
+        assert_eq!(panic_chain("goroutine 1 [running]:"), Vec::<&str>::new());
+        for cut in 0..text.len() {
+            let _crash = parse_trace(&text[..cut]);
+        }
     }
 }

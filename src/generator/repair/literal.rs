@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use super::case::Case;
-use super::edit::{Edits, indent_of, is_repairable};
+use super::edit::{Edits, indent_of, is_repairable, rest_of_line};
 use super::syntax::{nodes_of, results_of, statement_of};
 use crate::repository::go::{File, Shape, Type, TypeDecl};
 
@@ -128,7 +128,7 @@ fn add_to_literal(
         }
     }
     let pad = if block.is_empty() { 1 } else { widest.max(new) - new + 1 };
-    let rest = file.text.get(last.end_byte()..)?.split('\n').next()?;
+    let rest = rest_of_line(file, last.end_byte())?;
     let at = last.end_byte() + rest.len();
     edits.replace(file, at..at, format!("\n{indent}{field}:{}{value},", " ".repeat(pad)));
     Some(())

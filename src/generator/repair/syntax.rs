@@ -60,6 +60,50 @@ pub(crate) fn statement_of(node: Node<'_>) -> Option<Node<'_>> {
         .find(|node| node.parent().is_some_and(|parent| parent.kind() == "statement_list"))
 }
 
+/// Whether an expression is evaluated each time its statement is: it stands in no branch, no loop's body,
+/// no function literal, and behind no `&&` or `||`.
+pub(crate) fn is_always_evaluated(file: &File, expression: Node<'_>, statement: Node<'_>) -> bool {
+    let mut child = expression;
+    while child != statement {
+        let Some(parent) = child.parent() else { return false };
+        let is = |field: &str| parent.child_by_field_name(field) == Some(child);
+        let optional = match parent.kind() {
+            "block" | "func_literal" | "expression_case" | "type_case" | "default_case"
+            | "communication_case" => true,
+            "binary_expression" => matches!(operator_of(file, parent), Some("&&" | "||")) && is("right"),
+            "if_statement" => is("alternative"),
+            "for_clause" => is("update"),
+            _ => false,
+        };
+        if optional {
+            return false;
+        }
+        child = parent;
+    }
+    true
+}
+
+/// Whether a statement may keep those behind it from running though nothing failed: it can return, break
+/// off or end the program, and not only because of an error.
+pub(crate) fn may_leave(file: &File, statement: Node<'_>) -> bool {
+    let condition = statement
+        .child_by_field_name("condition")
+        .filter(|_| statement.child_by_field_name("alternative").is_none())
+        .map(|condition| file.text_of(condition));
+    if condition.is_some_and(|condition| condition.ends_with("!= nil") || condition.starts_with('!')) {
+        return false;
+    }
+    let leaves = nodes_of(statement, |node| match node.kind() {
+        "return_statement" | "break_statement" | "continue_statement" | "goto_statement" => true,
+        "call_expression" => {
+            let name = called_name(file, node);
+            matches!(name, "panic" | "Exit" | "Goexit") || name.starts_with("Fatal")
+        }
+        _ => false,
+    });
+    !leaves.is_empty()
+}
+
 /// The identifier that a call names: `f` of `f(x)`, `M` of `a.b.M(x)`; empty for anything else.
 pub(crate) fn called_name<'f>(file: &'f File, call: Node<'_>) -> &'f str {
     let Some(mut function) = call.child_by_field_name("function") else { return "" };
@@ -156,6 +200,36 @@ pub(crate) fn in_loop(node: Node<'_>, function: Node<'_>) -> bool {
     false
 }
 
+/// The value inside a conversion to a built-in type, or to one that the file declares: `n` of `int64(n)`.
+pub(crate) fn converted<'t>(file: &File, call: Node<'t>) -> Option<Node<'t>> {
+    const BUILT_IN: &[&str] = &[
+        "int",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "uintptr",
+        "float32",
+        "float64",
+        "byte",
+        "rune",
+        "string",
+        "time.Duration",
+    ];
+    let name = file.text_of(call.child_by_field_name("function")?);
+    let declared = || {
+        name.chars().all(|c| c.is_alphanumeric() || c == '_')
+            && file.text.contains(&format!("\ntype {name} "))
+    };
+    let arguments = call.child_by_field_name("arguments").filter(|list| list.named_child_count() == 1)?;
+    arguments.named_child(0).filter(|_| BUILT_IN.contains(&name) || declared())
+}
+
 /// A name for the thing an expression is, for messages: the last name in it.
 pub(crate) fn noun(file: &File, node: Node<'_>) -> String {
     match node.kind() {
@@ -166,7 +240,11 @@ pub(crate) fn noun(file: &File, node: Node<'_>) -> String {
             .child_by_field_name("operand")
             .map(|operand| singular(&noun(file, operand)))
             .unwrap_or_default(),
-        "call_expression" => called_name(file, node).to_owned(),
+        "call_expression" => converted(file, node)
+            .map_or_else(|| called_name(file, node).to_owned(), |inner| noun(file, inner)),
+        "type_conversion_expression" => {
+            node.child_by_field_name("operand").map(|inner| noun(file, inner)).unwrap_or_default()
+        }
         "unary_expression" | "parenthesized_expression" | "slice_expression" => {
             node.named_child(0).map(|inner| noun(file, inner)).unwrap_or_default()
         }

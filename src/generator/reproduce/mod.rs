@@ -38,7 +38,7 @@ mod target;
 
 use std::time::{Duration, Instant};
 
-use crate::domain::{Class, Fault, Reach, Reproducer};
+use crate::domain::{Class, Fault, Location, Reach, Reproducer};
 use crate::repository::{KnownCrash, Likeness, Repository, Workspace};
 use crate::sandbox::{GoToolchain, Sandbox};
 
@@ -58,6 +58,9 @@ pub enum Error {
     /// The sandbox could not run a job.
     #[error(transparent)]
     Sandbox(#[from] crate::sandbox::Error),
+    /// Not the code, but what it is built with stood in the way.
+    #[error("could not build for the reproduction: {0}")]
+    Hindered(crate::sandbox::Hindrance),
     /// The disk is full, or the scratch copy is gone.
     #[error("could not {what} for the reproduction: {source}; free some space or set TMPDIR")]
     Io {
@@ -97,7 +100,9 @@ pub enum Reproduction {
         reproducer: Reproducer,
         /// How many calls were tried.
         tried: u64,
-        /// One sentence for people: which call, after how many executions, and where to find it again.
+        /// Other statements of the failing function that crash in the same way on the way there.
+        elsewhere: Vec<Location>,
+        /// One sentence for people: which call, after how many executions, by which seed.
         how: String,
     },
     /// There is none.
@@ -106,6 +111,8 @@ pub enum Reproduction {
         reason: String,
         /// How many calls were tried.
         tried: u64,
+        /// Other statements of the failing function that crash in the same way.
+        elsewhere: Vec<Location>,
     },
 }
 
@@ -119,7 +126,7 @@ pub async fn reproduce(
     sandbox: &Sandbox,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Reproduction, Error> {
-    let not = |reason: String| Ok(Reproduction::NotReproduced { reason, tried: 0 });
+    let not = |reason: String| Ok(Reproduction::NotReproduced { reason, tried: 0, elsewhere: Vec::new() });
     if let Some(reason) = beyond_reach(request.fault.class) {
         return not(reason.to_owned());
     }
@@ -247,6 +254,7 @@ impl<'a> Attempt<'a> {
         };
         let findings = search.run(forced, time).await?;
         tally.tried += findings.tried;
+        tally.elsewhere.extend(findings.elsewhere);
         for found in &findings.found {
             if !found.problem.is_empty() {
                 tally
@@ -257,7 +265,9 @@ impl<'a> Attempt<'a> {
             match self.verify(owned, found).await? {
                 Ok((reproducer, Likeness::Same)) => {
                     let how = self.sentence(found, tally.tried);
-                    return Ok(Some(Reproduction::Reproduced { reproducer, tried: tally.tried, how }));
+                    let elsewhere = std::mem::take(&mut tally.elsewhere);
+                    let tried = tally.tried;
+                    return Ok(Some(Reproduction::Reproduced { reproducer, tried, elsewhere, how }));
                 }
                 Ok((reproducer, Likeness::OtherNil)) => {
                     let how = format!(
@@ -324,10 +334,7 @@ impl<'a> Attempt<'a> {
         } else {
             ""
         };
-        format!(
-            "{calls}{}, found after {tried} executions (seed {}, phase {}, index {}){drift}",
-            found.call, self.request.seed, found.at.phase, found.at.index
-        )
+        format!("{calls}{}, found after {tried} executions (seed {}){drift}", found.call, self.request.seed)
     }
 }
 
@@ -335,6 +342,7 @@ impl<'a> Attempt<'a> {
 #[derive(Default)]
 struct Tally {
     tried: u64,
+    elsewhere: Vec<Location>,
     problems: Vec<String>,
     /// A crash at the statement that may be another defect, and how it was reached.
     second_best: Option<(Reproducer, String)>,
@@ -342,16 +350,16 @@ struct Tally {
 
 impl Tally {
     fn close(self) -> Reproduction {
-        let Self { tried, mut problems, second_best } = self;
+        let Self { tried, elsewhere, mut problems, second_best } = self;
         if let Some((reproducer, how)) = second_best {
-            return Reproduction::Reproduced { reproducer, tried, how };
+            return Reproduction::Reproduced { reproducer, tried, elsewhere, how };
         }
         problems.dedup();
         let reason = match problems.is_empty() {
             true => format!("no call of {tried} ended in the crash"),
             false => format!("no call of {tried} ended in the crash; {}", problems.join("; ")),
         };
-        Reproduction::NotReproduced { reason, tried }
+        Reproduction::NotReproduced { reason, tried, elsewhere }
     }
 }
 

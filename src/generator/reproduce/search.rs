@@ -12,7 +12,7 @@ use super::seeds::{Route, Seeds};
 use super::session::{Bench, Scratch};
 use super::surface::Surface;
 use super::target::{Call, Target};
-use crate::domain::Fault;
+use crate::domain::{Fault, Location, RepoPath};
 use crate::repository::KnownCrash;
 use crate::sandbox::Outcome;
 
@@ -21,6 +21,8 @@ const MAX_RESTARTS: usize = 16;
 /// How many processes may be spent on making such an execution smaller, and how long.
 const MAX_SHRINK_RUNS: usize = 40;
 const SHRINK_TIME: Duration = Duration::from_secs(6);
+/// How many other statements are told of.
+const MAX_ELSEWHERE: usize = 4;
 /// Starting and ending a process takes this long at most; then it hangs.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -71,6 +73,22 @@ struct Report {
     hung: bool,
     next: Position,
     found: Option<Vec<Found>>,
+    elsewhere: Option<Vec<Statement>>,
+}
+
+/// A statement that crashes, as the harness tells it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement {
+    file: String,
+    line: u32,
+    function: String,
+}
+
+impl Statement {
+    fn location(self) -> Option<Location> {
+        Some(Location { file: RepoPath::new(&self.file).ok()?, line: self.line, function: self.function })
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -138,6 +156,8 @@ pub(super) struct Search<'a> {
 pub(super) struct Findings {
     pub(super) tried: u64,
     pub(super) found: Vec<Found>,
+    /// Other statements of the failing function that crash in the same way.
+    pub(super) elsewhere: Vec<Location>,
 }
 
 /// One run of the harness.
@@ -170,6 +190,11 @@ impl Search<'_> {
                 if run.report.ended { run.report.tried } else { at.index.saturating_sub(start.index) };
             tracing::debug!(ended = %run.outcome.ended, report = ?run.report, ?at, "the harness ran");
             findings.found = run.report.found.unwrap_or_default();
+            for place in run.report.elsewhere.into_iter().flatten().filter_map(Statement::location) {
+                if findings.elsewhere.len() < MAX_ELSEWHERE && !findings.elsewhere.contains(&place) {
+                    findings.elsewhere.push(place);
+                }
+            }
             if !findings.found.is_empty() {
                 break;
             }

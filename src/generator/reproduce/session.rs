@@ -13,7 +13,7 @@ use super::register::{FILE, HARNESS, Registration};
 use super::surface::{Surface, neighbours};
 use crate::domain::RepoPath;
 use crate::repository::{Repository, Workspace};
-use crate::sandbox::{Folders, GoToolchain, Outcome, Sandbox};
+use crate::sandbox::{Folders, GoToolchain, Outcome, Sandbox, hindrance};
 
 /// How long a compiler may take.
 const BUILD_TIME: Duration = Duration::from_secs(60);
@@ -128,6 +128,9 @@ impl Bench<'_> {
             String::from_utf8_lossy(&outcome.stderr),
             String::from_utf8_lossy(&outcome.stdout)
         );
+        if let Some(hindrance) = hindrance(&said) {
+            return Err(Error::Hindered(hindrance));
+        }
         Ok(Built::Failed(if outcome.ended.is_success() {
             said
         } else {

@@ -17,7 +17,7 @@ use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::flow::{from_request, origin};
 use crate::generator::repair::naming::{phrase, words};
 use crate::generator::repair::scope::{fresh, in_scope_before};
-use crate::generator::repair::syntax::{nodes_of, noun, operator_of, results_of, statement_of};
+use crate::generator::repair::syntax::{converted, nodes_of, noun, operator_of, results_of, statement_of};
 use crate::repository::go::{File, Shape};
 
 /// A division that can fail.
@@ -34,8 +34,8 @@ struct Division<'c> {
 }
 
 impl<'c> Division<'c> {
-    fn new(file: &'c Arc<File>, at: Node<'c>, divisor: Node<'c>) -> Self {
-        let subject = subject(file, divisor);
+    fn new(case: &Case<'_>, file: &'c Arc<File>, at: Node<'c>, divisor: Node<'c>) -> Self {
+        let subject = subject(file, unconverted(case, file, divisor));
         let operator = if subject.starts_with("len(") { ">" } else { "!=" };
         let holds = format!("{subject} {operator} 0");
         Self { file, at, divisor, counted: counts(file, divisor), subject, holds }
@@ -52,7 +52,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for at in case.raisers(0, |file, node| divisor(case, file, node).is_some()) {
         let Some(divisor) = divisor(case, file, at) else { continue };
-        let division = Division::new(file, at, divisor);
+        let division = Division::new(case, file, at, divisor);
         if is_repeatable(file, divisor) {
             drafts.extend(empty_case(case, &division));
             drafts.extend(checks(case, &division));
@@ -132,12 +132,40 @@ fn counts(file: &File, divisor: Node<'_>) -> bool {
         })
 }
 
+/// The value inside conversions that keep zero apart from the rest: of an integer to a wider one.
+fn unconverted<'t>(case: &Case<'_>, file: &Arc<File>, divisor: Node<'t>) -> Node<'t> {
+    let width = |ty: &str| match ty {
+        "int8" | "uint8" | "byte" => Some(8),
+        "int16" | "uint16" => Some(16),
+        "int32" | "uint32" | "rune" => Some(32),
+        "int" | "uint" | "uintptr" | "int64" | "uint64" => Some(64),
+        _ => None,
+    };
+    let keeps = |node: Node<'t>| {
+        let inner = converted(file, node)?;
+        let ty = case.resolver.type_of(file, inner)?;
+        let from = width(&case.resolver.underlying(&ty).text)?;
+        let to = match file.text_of(node.child_by_field_name("function")?) {
+            "int64" | "uint64" | "time.Duration" => 64,
+            // As narrow as the smallest machine makes it, unless nothing is converted at all.
+            "int" | "uint" if from < 64 || ty.text == "int" || ty.text == "uint" => 64,
+            "int32" | "uint32" => 32,
+            _ => 0,
+        };
+        (from <= to).then_some(inner)
+    };
+    std::iter::successors(Some(divisor), |node| keeps(*node)).last().unwrap_or(divisor)
+}
+
 /// What must not be zero: the length itself rather than its conversion.
 fn subject(file: &File, divisor: Node<'_>) -> String {
     let text = file.text_of(divisor);
     if let Some(inner) = divisor.named_child(0).filter(|_| divisor.kind() == "parenthesized_expression") {
         // Beside a comparison gofmt writes no spaces inside.
         return file.text_of(inner).replace(' ', "");
+    }
+    if divisor.kind() == "binary_expression" {
+        return text.replace(' ', "");
     }
     subject_of_call(text, divisor).to_owned()
 }

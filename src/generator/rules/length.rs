@@ -5,6 +5,7 @@
 //! constant indexes of the same value behind it) so many, `x[i]` an `i` within the length, a slice made
 //! with length 0 and filled by index its full length. Edits, in order: make the slice as long as it is
 //! filled; ask in the condition that uses the element; leave early with an error that tells the lengths.
+//! The result of a call (`strings.Split(s, " ")[1]`) gets a name first.
 //!
 //! Risk: an early error where a default would be meant.
 
@@ -17,9 +18,12 @@ use crate::generator::repair::check::Check;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure};
-use crate::generator::repair::flow::origin;
-use crate::generator::repair::naming::phrase;
-use crate::generator::repair::syntax::{called_name, nodes_of, noun, shifted, statement_of};
+use crate::generator::repair::flow::{from_request, origin};
+use crate::generator::repair::naming::{phrase, words};
+use crate::generator::repair::scope::{fresh, in_scope_before};
+use crate::generator::repair::syntax::{
+    called_name, is_always_evaluated, may_leave, nodes_of, noun, shifted, statement_of,
+};
 use crate::repository::go::{Binding, File, Shape};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -30,6 +34,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
         if let Some(check) = check(case, file, raiser) {
             drafts.extend(case.check(&check));
         }
+        drafts.extend(named(case, file, raiser));
     }
     drafts
 }
@@ -135,29 +140,85 @@ fn constant<'c>(
     Some(new(
         format!("len({list}) < {need}"),
         format!("len({list}) >= {own}"),
-        too_short(file, operand, need),
+        too_short(file, list, &noun(file, operand), split_source(file, operand), need),
     ))
 }
 
+/// `f(x)[1]`: what is called for is given a name, so that its length can be asked for.
+fn named(case: &Case<'_>, file: &Arc<File>, raiser: Node<'_>) -> Option<Draft> {
+    let operand =
+        raiser.child_by_field_name("operand").filter(|operand| operand.kind() == "call_expression")?;
+    let index = raiser.child_by_field_name("index")?;
+    let statement = statement_of(raiser)?;
+    let once = is_always_evaluated(file, operand, statement)
+        && !matches!(statement.kind(), "for_statement" | "go_statement" | "defer_statement")
+        && in_scope_before(file, raiser, statement);
+    if !once || !nodes_of(index, |node| node.kind() == "call_expression").is_empty() {
+        return None;
+    }
+    let plural = words(called_name(file, operand)).pop().filter(|word| word.ends_with('s'));
+    let source = split_argument(file, operand);
+    let wishes = [if source.is_some() { Some("parts") } else { plural.as_deref() }, Some("elements")];
+    let wishes: Vec<&str> = wishes.into_iter().flatten().chain(["values", "list"]).collect();
+    let name = fresh(file, statement, &wishes)?;
+    let (bad, mut failure) = match file.text_of(index).parse::<usize>() {
+        Ok(0) => (format!("len({name}) == 0"), Failure::new(Blame::Empty, format!("no {name}"))),
+        Ok(at) => (format!("len({name}) < {}", at + 1), too_short(file, &name, &name, source, at + 1)),
+        Err(_) => {
+            let position = phrase(&noun_of_index(file, index));
+            let failure = Failure::new(Blame::Malformed, format!("{position} out of range"))
+                .with(format!("{position} %d out of range"), vec![file.text_of(index).to_owned()]);
+            (range(case, file, index, &format!("len({name})")).0, failure)
+        }
+    };
+    failure.requested = from_request(file, operand);
+    let mut edits = Edits::default();
+    let exit = case.leave(&mut edits, file, raiser, &failure);
+    let mut lines = vec![format!("{name} := {}", file.text_of(operand))];
+    lines.extend(exit.guarded(&bad));
+    edits.insert_before(file, statement, &lines)?;
+    edits.replace(file, operand.byte_range(), name);
+    let explanation = format!(
+        "`{}` may not exist: what is called for gets a name, and its length is checked first.",
+        file.text_of(raiser)
+    );
+    Some(Draft::leaving(Tier::Check, exit.reports, 0, explanation, edits))
+}
+
 /// The message of a value with too few parts; it shows the text the parts were taken from.
-fn too_short(file: &File, operand: Node<'_>, need: usize) -> Failure {
-    let list = file.text_of(operand);
-    let name = noun(file, operand);
-    let parts = if name.ends_with('s') && name.len() > 2 { phrase(&name) } else { "elements".to_owned() };
+fn too_short(file: &File, list: &str, name: &str, source: Option<Node<'_>>, need: usize) -> Failure {
+    if list == "os.Args" {
+        let arguments = if need == 2 { "argument" } else { "arguments" };
+        let plain = format!("missing {arguments}: want at least {}", need.saturating_sub(1));
+        return Failure::new(Blame::Malformed, plain.clone())
+            .with(format!("{plain}, got %d"), vec!["len(os.Args)-1".to_owned()]);
+    }
+    let parts = if name.ends_with('s') && name.len() > 2 { phrase(name) } else { "elements".to_owned() };
     let wanted = format!("want at least {need} {parts}, got %d");
     let length = format!("len({list})");
-    let source = split_source(file, operand).filter(|node| node.kind() == "identifier");
-    let plain = source.map_or_else(
-        || format!("too few {parts}"),
-        |node| format!("malformed {}", phrase(file.text_of(node))),
-    );
+    let variable = source.filter(|node| node.kind() == "identifier");
+    let key = source.and_then(|source| key_asked_for(file, source));
+    let plain = match (variable, key) {
+        (Some(node), _) => format!("malformed {}", phrase(file.text_of(node))),
+        (None, Some(key)) => format!("malformed {key}"),
+        (None, None) => format!("too few {parts}"),
+    };
     let failure = Failure::new(Blame::Malformed, plain.clone());
-    match source {
+    match variable {
         Some(node) => failure
             .about(file.text_of(node))
             .with(format!("{plain} %q: {wanted}"), vec![file.text_of(node).to_owned(), length]),
+        None if key.is_some() => failure.with(format!("{plain}: {wanted}"), vec![length]),
         None => failure.with(wanted, vec![length]),
     }
+}
+
+/// `Authorization` of `header.Get("Authorization")`: the name under which a text was looked up.
+fn key_asked_for<'f>(file: &'f File, call: Node<'_>) -> Option<&'f str> {
+    let list = call.child_by_field_name("arguments").filter(|list| list.named_child_count() == 1)?;
+    let key = file.text_of(list.named_child(0)?).strip_prefix('"')?.strip_suffix('"')?;
+    let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    (plain && !key.is_empty()).then_some(key)
 }
 
 fn empty_message(file: &File, operand: Node<'_>, name: &str) -> String {
@@ -173,7 +234,11 @@ fn split_source<'t>(file: &'t File, operand: Node<'t>) -> Option<Node<'t>> {
     if operand.kind() != "identifier" {
         return None;
     }
-    let call = origin(file, operand)?.value;
+    split_argument(file, origin(file, operand)?.value)
+}
+
+/// The text that a call splits.
+fn split_argument<'t>(file: &'t File, call: Node<'t>) -> Option<Node<'t>> {
     let name = called_name(file, call);
     let splits =
         name.starts_with("Split") || name.starts_with("Fields") || name.starts_with("FindStringSubmatch");
@@ -183,7 +248,8 @@ fn split_source<'t>(file: &'t File, operand: Node<'t>) -> Option<Node<'t>> {
     (!text.is_empty()).then_some(argument)
 }
 
-/// How many elements the code from here on takes for granted, by constant indexes of the same value.
+/// How many elements the code from here on takes for granted, by constant indexes of the same value that
+/// are sure to be used.
 fn needed(file: &File, raiser: Node<'_>, operand: Node<'_>) -> usize {
     let list = file.text_of(operand);
     let own = |node: Node<'_>| {
@@ -192,18 +258,24 @@ fn needed(file: &File, raiser: Node<'_>, operand: Node<'_>) -> usize {
             .map_or(0, |at| at + 1)
     };
     let Some(statement) = statement_of(raiser) else { return own(raiser) };
-    // A question for the length between here and there means that the rest is optional.
-    let following = std::iter::successors(Some(statement), Node::next_named_sibling)
-        .take_while(|next| *next == statement || !file.text_of(*next).contains(&format!("len({list})")));
-    following
-        .flat_map(|next| nodes_of(next, |node| node.kind() == "index_expression"))
-        .filter(|node| {
-            node.child_by_field_name("operand").is_some_and(|operand| file.text_of(operand) == list)
-        })
-        .map(own)
-        .max()
-        .unwrap_or(0)
-        .max(own(raiser))
+    let mut most = own(raiser);
+    for next in std::iter::successors(Some(statement), Node::next_named_sibling) {
+        // A question for the length between here and there means that the rest is optional.
+        if next != statement && file.text_of(next).contains(&format!("len({list})")) {
+            break;
+        }
+        // What is used in a branch only is no condition for what comes before it.
+        let used = nodes_of(next, |node| {
+            node.kind() == "index_expression"
+                && node.child_by_field_name("operand").is_some_and(|operand| file.text_of(operand) == list)
+                && is_always_evaluated(file, node, next)
+        });
+        most = used.into_iter().map(own).fold(most, usize::max);
+        if may_leave(file, next) {
+            break;
+        }
+    }
+    most
 }
 
 /// The conditions for a computed index.

@@ -41,9 +41,11 @@ use crate::repository::Repository;
 /// How many candidates are proposed at most: each costs a build.
 const MAX_CANDIDATES: usize = 12;
 
-/// Declares [`Rule`] with each member's stable name and explanation.
+/// Declares [`Rule`] with each member's stable name, explanation, and when it declines, so that the page
+/// which lists them cannot drift from the code.
 macro_rules! rules {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $module:ident, [$($class:ident),+];)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $module:ident, [$($class:ident),+],
+        declines: $declines:literal;)+) => {
         /// A repair rule. Names are stable: they are part of the output contract.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Rule {
@@ -66,6 +68,12 @@ macro_rules! rules {
                 match self { $(Self::$variant => concat!($($doc),+).trim_ascii()),+ }
             }
 
+            /// When it proposes nothing, in words.
+            #[must_use]
+            pub const fn declines(self) -> &'static str {
+                match self { $(Self::$variant => $declines),+ }
+            }
+
             /// The classes of failure it can mend.
             #[must_use]
             pub const fn classes(self) -> &'static [Class] {
@@ -81,39 +89,56 @@ macro_rules! rules {
 
 rules! {
     /// Makes a map where its owner is made, or before the first write.
-    InitialiseMap = "initialise_map", nil_map, [NilMapWrite];
+    InitialiseMap = "initialise_map", nil_map, [NilMapWrite],
+        declines: "the map's type is not told by the repository, or the map is the result of a call";
     /// Checks an error that was ignored, or checks it before the value is used.
-    CheckError = "check_error", ignored_error, [NilDereference, NilMapWrite, IndexOutOfRange, SliceBounds];
+    CheckError = "check_error", ignored_error, [NilDereference, NilMapWrite, IndexOutOfRange, SliceBounds],
+        declines: "the error is already asked for before the use, or the call is not on the stack";
     /// Gives a forgotten field its value where the struct is made.
-    InitialiseField = "initialise_field", missing_field, [NilDereference];
+    InitialiseField = "initialise_field", missing_field, [NilDereference],
+        declines: "no place of the repository that makes the struct leaves the field out, or no value is at hand: no unused parameter, no constructor without arguments, no usual default, no usable zero value";
     /// Asks whether a look-up found something before the result is used.
-    CheckLookup = "check_lookup", lookup, [NilDereference];
+    CheckLookup = "check_lookup", lookup, [NilDereference],
+        declines: "the nil value comes neither from a map nor from a function that can return nil";
     /// Asks whether a value is nil before it is used.
-    GuardNil = "guard_nil", nil_guard, [NilDereference];
+    GuardNil = "guard_nil", nil_guard, [NilDereference],
+        declines: "the nil value is the result of a call, the response writer, the request or the context";
     /// Corrects the bound of a loop that runs one element too far.
-    CorrectLoopBound = "correct_loop_bound", loop_bound, [IndexOutOfRange];
+    CorrectLoopBound = "correct_loop_bound", loop_bound, [IndexOutOfRange],
+        declines: "the index is not the variable of a loop around it";
     /// Asks whether a search found its target before the position is used.
-    CheckFound = "check_found", not_found, [IndexOutOfRange, SliceBounds];
+    CheckFound = "check_found", not_found, [IndexOutOfRange, SliceBounds],
+        declines: "the code asks for a negative position already, or the position comes from no search";
     /// Asks for the length before an element is used.
-    CheckLength = "check_length", length, [IndexOutOfRange];
+    CheckLength = "check_length", length, [IndexOutOfRange],
+        declines: "the index is a map's key or itself a call, or the list is the result of a call that is not made each time (in a loop's head, a branch, behind `&&`)";
     /// Asks for the length before a part is cut out.
-    CheckBounds = "check_bounds", slice_bounds, [SliceBounds];
+    CheckBounds = "check_bounds", slice_bounds, [SliceBounds],
+        declines: "a bound, or what is cut, calls something other than `len`";
     /// Asks whether a divisor is zero.
-    GuardDivisor = "guard_divisor", divide, [DivideByZero];
+    GuardDivisor = "guard_divisor", divide, [DivideByZero],
+        declines: "the divisor is a constant or a float";
     /// Asks for a value's type before it is taken for granted.
-    CheckAssertion = "check_assertion", assertion, [TypeAssertion];
+    CheckAssertion = "check_assertion", assertion, [TypeAssertion],
+        declines: "the assertion has its `ok` already, or its value is declared in the very statement";
     /// Makes a channel that was never made, or closes one only once.
-    CloseOnce = "close_once", channel, [CloseOfChannel];
+    CloseOnce = "close_once", channel, [CloseOfChannel],
+        declines: "it is not the failing function, or the struct that holds the channel, which makes and closes it";
     /// Counts a goroutine before it starts, and its end once.
-    BalanceWaitGroup = "balance_wait_group", wait_group, [WaitGroupMisuse];
+    BalanceWaitGroup = "balance_wait_group", wait_group, [WaitGroupMisuse],
+        declines: "no deferred `Done` stands beside the surplus one, and no `Add(1)` in the goroutine it counts";
     /// Returns an error where the program panics on purpose.
-    ReturnError = "return_error", explicit_panic, [ExplicitPanic];
+    ReturnError = "return_error", explicit_panic, [ExplicitPanic],
+        declines: "the functions on the stack that panic, or call `Must…`, cannot report an error";
     /// Asks whether a length is negative before something is made of it.
-    CheckMakeLength = "check_make_length", make_length, [MakeLength];
+    CheckMakeLength = "check_make_length", make_length, [MakeLength],
+        declines: "the length is too large rather than negative: how large is too large is not for a rule to say";
     /// Takes the lock that guards a map, or removes an unlock too many.
-    HoldLock = "hold_lock", lock, [ConcurrentMapAccess, DataRace, MutexMisuse];
+    HoldLock = "hold_lock", lock, [ConcurrentMapAccess, DataRace, MutexMisuse],
+        declines: "the struct has no mutex that other methods hold while they use the field: where no lock exists none is invented";
     /// Parses a value in the form it has.
-    CorrectLayout = "correct_layout", layout, [LoggedError];
+    CorrectLayout = "correct_layout", layout, [LoggedError],
+        declines: "the message does not show the value and what it was taken for";
 }
 
 /// Candidates for a fault, best first: what mends the cause comes before what guards the failing

@@ -17,7 +17,7 @@ use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::naming::{phrase, words};
 use crate::generator::repair::scope::{fresh, in_scope_before};
 use crate::generator::repair::syntax::{nodes_of, noun, results_of, statement_of};
-use crate::repository::go::{File, Shape};
+use crate::repository::go::{Binding, File, Shape, package_binding};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let Some(file) = case.file(0).filter(|file| is_repairable(file)) else { return Vec::new() };
@@ -25,7 +25,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     for raiser in case.raisers(0, |_, node| node.kind() == "slice_expression") {
         let Some(cut) = Cut::of(file, raiser) else { continue };
         drafts.extend(window(case, file, &cut));
-        drafts.extend(display(file, &cut));
+        drafts.extend(display(case, file, &cut));
         drafts.extend(cut.check(case, file).iter().flat_map(|check| case.check(check)));
     }
     drafts
@@ -41,6 +41,24 @@ struct Cut<'t> {
 }
 
 impl<'t> Cut<'t> {
+    /// The message of bounds that are not known before: it names the variable which was out of range, or
+    /// the value that was too short for a constant.
+    fn out_of_range(&self, case: &Case<'_>, file: &Arc<File>, name: &str) -> Failure {
+        if let Some(need) = self.named_need(case, file) {
+            let plain = format!("{} too short", phrase(name));
+            let arguments = vec![need.to_owned(), format!("len({})", self.list)];
+            return Failure::new(Blame::Malformed, plain.clone())
+                .with(format!("{plain}: want at least %d, got %d"), arguments);
+        }
+        let subject = match (self.start, self.end) {
+            (Some(bound), None) | (None, Some(bound)) if noun(file, bound).len() > 2 => {
+                phrase(&noun(file, bound))
+            }
+            _ => format!("bounds of {}", phrase(name)),
+        };
+        Failure::new(Blame::Malformed, format!("{subject} out of range"))
+    }
+
     fn of(file: &'t File, node: Node<'t>) -> Option<Self> {
         let operand = node.child_by_field_name("operand")?;
         let (start, end) = (node.child_by_field_name("start"), node.child_by_field_name("end"));
@@ -62,6 +80,9 @@ impl<'t> Cut<'t> {
         let text = |node: Option<Node<'_>>| node.map(|node| file.text_of(node).to_owned());
         let (start, end) = (text(self.start), text(self.end));
         if let Some(need) = self.constant_need(file) {
+            return Some((format!("{length} < {need}"), format!("{length} >= {need}")));
+        }
+        if let Some(need) = self.named_need(case, file) {
             return Some((format!("{length} < {need}"), format!("{length} >= {need}")));
         }
         let unsigned = |node: Option<Node<'_>>| {
@@ -118,6 +139,15 @@ impl<'t> Cut<'t> {
         .filter(|need| *need > 0)
     }
 
+    /// The same, where the only bound is a constant with a name.
+    fn named_need<'f>(&self, case: &Case<'_>, file: &'f Arc<File>) -> Option<&'f str> {
+        let bound = match (self.start, self.end) {
+            (None, Some(bound)) | (Some(bound), None) => bound,
+            _ => return None,
+        };
+        is_constant(case, file, bound).then(|| file.text_of(bound))
+    }
+
     fn check(&self, case: &Case<'_>, file: &Arc<File>) -> Option<Check<'t>> {
         let (bad, good) = self.conditions(case, file)?;
         let name = noun(file, self.operand);
@@ -125,7 +155,7 @@ impl<'t> Cut<'t> {
         let failure = match self.constant_need(file) {
             Some(need) => Failure::new(Blame::Malformed, format!("{} too short", phrase(&name)))
                 .with(format!("{} too short: want at least {need}, got %d", phrase(&name)), vec![length]),
-            None => Failure::new(Blame::Malformed, format!("{} out of range", phrase(&name))),
+            None => self.out_of_range(case, file, &name),
         };
         Some(Check {
             depth: 0,
@@ -139,6 +169,21 @@ impl<'t> Cut<'t> {
                 file.text_of(self.node)
             ),
         })
+    }
+}
+
+/// Whether a name is a constant of the package or the function: it is what the programmer took for right.
+fn is_constant(case: &Case<'_>, file: &Arc<File>, node: Node<'_>) -> bool {
+    let name = file.text_of(node);
+    if node.kind() != "identifier" {
+        return false;
+    }
+    match file.binding(node, name) {
+        Some(Binding::Var { spec, .. }) => spec.kind() == "const_spec",
+        Some(_) => false,
+        None => case.resolver.package_of(file).iter().any(|other| {
+            matches!(package_binding(other, name), Some(Binding::Var { spec, .. }) if spec.kind() == "const_spec")
+        }),
     }
 }
 
@@ -206,7 +251,7 @@ fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
 }
 
 /// `return s[:n]` of a text: a text that is short enough is returned whole.
-fn display(file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
+fn display(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
     let end = cut.end.filter(|_| cut.start.is_none())?;
     let statement = statement_of(cut.node)?;
     let function = file.enclosing_function(cut.node)?;
@@ -221,7 +266,10 @@ fn display(file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
             format!("\treturn {}", cut.list),
             "}".to_owned(),
         ]
-    } else if end.kind() == "identifier" && in_scope_before(file, end, statement) {
+    } else if end.kind() == "identifier"
+        && !is_constant(case, file, end)
+        && in_scope_before(file, end, statement)
+    {
         let bound = file.text_of(end);
         [
             format!("if {bound} > len({}) {{", cut.list),

@@ -155,7 +155,9 @@ fn every_candidate_is_formatted_and_builds() {
                 let text = change.map_or(before, |change| &change.after);
                 let path = root.join(&folder).join(name);
                 std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-                std::fs::write(path, text.replace("\"example.com/m/", &inner)).unwrap();
+                // gofmt writes one kind of line end.
+                let text = text.replace("\"example.com/m/", &inner).replace("\r\n", "\n");
+                std::fs::write(path, text).unwrap();
             }
             count += 1;
         }
@@ -177,6 +179,27 @@ fn every_candidate_is_formatted_and_builds() {
     assert!(unformatted.is_empty(), "{unformatted}");
     let (built, complaints) = run("go", &["vet", "./..."]);
     assert!(built, "{complaints}");
+}
+
+/// A file whose lines end in CR LF is changed in kind, imports included.
+#[test]
+fn line_ends_are_kept() {
+    let mut changed = 0;
+    for mut case in Case::all() {
+        let fault = case.fault();
+        let plain = case.propose(&fault);
+        for (_, text) in &mut case.files {
+            *text = text.replace("\r\n", "\n").replace('\n', "\r\n");
+        }
+        let dos = case.propose(&fault);
+        assert_eq!(plain.len(), dos.len(), "{}", case.name());
+        for (plain, dos) in plain.iter().zip(&dos).flat_map(|(a, b)| a.changes.iter().zip(&b.changes)) {
+            let wanted = plain.after.replace("\r\n", "\n").replace('\n', "\r\n");
+            assert_eq!(dos.after, wanted, "{}", case.name());
+            changed += 1;
+        }
+    }
+    assert!(changed > 50);
 }
 
 /// Sources that end in the middle of anything: whatever is proposed, nothing panics.

@@ -15,16 +15,20 @@ mod race;
 use crate::analyzer::clipped;
 use crate::domain::Frame;
 
+use super::chain::root;
 use super::failure::{Failure, Head, is_machinery, is_panic};
 use super::frame::{frame, frame_bytes, location, symbol};
 use super::line::{hex_after, is_exit_status, is_header, is_register, served, signal_head, unmarked};
 
 pub(crate) use race::BAR;
+pub use race::race_sites;
 
 /// Frames kept of one goroutine; the runtime itself prints at most 100.
 const MAX_FRAMES: usize = 256;
 /// Bytes kept of a message.
 const MAX_MESSAGE_BYTES: usize = 8 << 10;
+/// Panics kept of one chain.
+const MAX_LATER: usize = 16;
 /// Lines of one failure, and lines of a value that is not indented.
 const MAX_LINES: u32 = 1 << 20;
 const MAX_VALUE_LINES: u32 = 64;
@@ -76,7 +80,8 @@ pub(crate) struct Machine {
     head: Head,
     state: State,
     message: String,
-    nested: bool,
+    /// The values of the panics that were raised while an earlier one was handled.
+    later: Vec<String>,
     lines: u32,
     /// Whether the frames being read are the ones to keep.
     keeping: bool,
@@ -139,7 +144,7 @@ impl Machine {
             head,
             state,
             message: String::new(),
-            nested: false,
+            later: Vec::new(),
             lines: 1,
             keeping: false,
             settled: false,
@@ -230,9 +235,11 @@ impl Machine {
 
     fn behind_head(&mut self, line: &str) -> Feed {
         if let Some(rest) = line.strip_prefix('\t') {
-            if rest.starts_with("panic: ") {
-                self.nested = true;
-            } else if !self.nested {
+            if let Some(value) = rest.strip_prefix("panic: ") {
+                if self.later.len() < MAX_LATER {
+                    self.later.push(clipped(unmarked(value), MAX_MESSAGE_BYTES / MAX_LATER).to_owned());
+                }
+            } else if self.later.is_empty() {
                 self.message_line(unmarked(rest));
             }
             return Feed::Belongs;
@@ -372,11 +379,9 @@ impl Machine {
         if never || (matches!(self.state, State::Request(_)) && self.frames.is_empty()) {
             return None;
         }
-        if let Some(last) = self.frames.iter().rposition(|frame| is_panic(&frame.function)) {
-            self.frames.drain(..=last);
-            return Some(self.failure(true));
-        }
-        Some(self.failure(false))
+        let panicking = self.frames.iter().any(|frame| is_panic(&frame.function));
+        (self.message, self.frames) = root(self.message, std::mem::take(&mut self.later), self.frames);
+        Some(self.failure(panicking))
     }
 
     fn failure(mut self, panicking: bool) -> Failure {

@@ -2,6 +2,7 @@
 
 use super::{Feed, MAX_FRAMES, Machine, State};
 use crate::analyzer::go::frame::{frame, location, symbol};
+use crate::domain::Frame;
 
 /// What one line of a report is.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,4 +88,46 @@ fn race_line(line: &str) -> RaceLine<'_> {
         return RaceLine::Access;
     }
     RaceLine::Other
+}
+
+/// The two accesses of a race, each with what was done (`write`, `previous read`) and the first frame of
+/// the application's own code.
+#[must_use]
+pub fn race_sites(report: &str) -> Vec<(String, Frame)> {
+    let mut sites: Vec<(String, Frame)> = Vec::new();
+    let (mut access, mut pending) = (None, "");
+    for line in report.lines() {
+        match race_line(line) {
+            RaceLine::Access if line.starts_with("Goroutine ") => break,
+            RaceLine::Access => access = line.split_once(" at 0x").map(|(what, _)| what.to_ascii_lowercase()),
+            RaceLine::Symbol(symbol) => pending = symbol,
+            RaceLine::Place(file, number) => {
+                let frame = frame(pending, file, number);
+                if frame.in_app
+                    && let Some(access) = access.take()
+                {
+                    sites.push((access, frame));
+                }
+            }
+            RaceLine::Bar | RaceLine::Gap | RaceLine::Other => {}
+        }
+        if sites.len() == 2 {
+            break;
+        }
+    }
+    sites
+}
+
+#[cfg(test)]
+mod tests {
+    use super::race_sites;
+
+    #[test]
+    fn a_report_names_both_sites() {
+        let report = "==================\nWARNING: DATA RACE\nWrite at 0x00c000014098 by goroutine 8:\n  runtime.mapassign()\n      /usr/local/go/src/runtime/map.go:5 +0x0\n  shop/store.(*Store).Put()\n      /app/store/store.go:12 +0x44\n\nPrevious read at 0x00c000014098 by main goroutine:\n  shop/store.(*Store).Len()\n      /app/store/store.go:20 +0x64\n  main.main()\n      /app/main.go:9 +0x1\n\nGoroutine 8 (running) created at:\n  main.main()\n      /app/main.go:7 +0x58\n==================\n";
+        let sites = race_sites(report);
+        let shown: Vec<_> = sites.iter().map(|(access, frame)| (access.as_str(), frame.line)).collect();
+        assert_eq!(shown, [("write", 12), ("previous read", 20)]);
+        assert!(race_sites("").is_empty());
+    }
 }

@@ -105,7 +105,7 @@ fn into_list(file: &File, list: Node<'_>, wanted: &[&str]) -> Vec<(Range<usize>,
 }
 
 fn line_end(file: &File, from: usize) -> usize {
-    file.text.get(from..).and_then(|rest| rest.find('\n')).map_or(file.text.len(), |at| from + at)
+    super::rest_of_line(file, from).map_or(file.text.len(), |rest| from + rest.len())
 }
 
 fn path_of(spec: &str) -> &str {

@@ -71,7 +71,7 @@ impl Edits {
     ) -> Option<()> {
         let indent = indent_of(file, statement)?;
         let end = statement.end_byte();
-        let rest = file.text.get(end..)?.split('\n').next()?;
+        let rest = rest_of_line(file, end)?;
         let comment = rest.trim_start();
         if !comment.is_empty() && !comment.starts_with("//") {
             return None;
@@ -163,16 +163,31 @@ impl FileEdits {
         replacements.extend(import::additions(&self.file, &self.imports));
         replacements.sort_by_key(|(range, _)| (range.start, range.end));
         let text = &self.file.text;
+        let dos = ends_lines_as_dos(text);
         let mut after = String::with_capacity(text.len() + 512);
         let mut at = 0;
         for (range, new) in replacements {
             after.push_str(text.get(at..range.start)?);
-            after.push_str(&new);
+            match dos {
+                true => after.push_str(&new.replace("\r\n", "\n").replace('\n', "\r\n")),
+                false => after.push_str(&new),
+            }
             at = range.end;
         }
         after.push_str(text.get(at..)?);
         Some(after)
     }
+}
+
+/// Whether the lines of a text end in CR LF: what is added to it then does so too.
+fn ends_lines_as_dos(text: &str) -> bool {
+    text.split_once('\n').is_some_and(|(first, _)| first.ends_with('\r'))
+}
+
+/// What stands between a place and the end of its line.
+pub(crate) fn rest_of_line(file: &File, from: usize) -> Option<&str> {
+    let rest = file.text.get(from..)?.split('\n').next()?;
+    Some(rest.strip_suffix('\r').unwrap_or(rest))
 }
 
 /// Whether a rule may change a file: no test, nothing generated, nothing of others.

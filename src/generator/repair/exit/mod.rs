@@ -1,14 +1,16 @@
 //! Leaving a function early in the way that fits it: an error in the package's style, an HTTP answer,
-//! a zero value with `false`, or, where a function has no way to report, a silent return or `continue`.
+//! a zero value with `false`, the end of the program from its `main`, or, where a function has no way to
+//! report, a silent return or `continue`.
 //!
-//! From the ground up: [`failure`] says why, [`error`], [`zero`], [`answer`] and [`log`] each know one way
-//! to say it in Go, [`plain`] chooses among them, [`signature`] gives a function an error result first.
+//! From the ground up: [`failure`] says why, [`error`], [`zero`], [`answer`], [`process`] and [`log`] each know
+//! one way to say it in Go, [`plain`] chooses among them, [`signature`] gives a function an error result first.
 
 mod answer;
 mod error;
 mod failure;
 mod log;
 mod plain;
+mod process;
 mod signature;
 mod zero;
 

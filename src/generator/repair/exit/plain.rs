@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use super::failure::Failure;
-use super::{answer, log};
+use super::{answer, log, process};
 use crate::generator::repair::case::Case;
 use crate::generator::repair::edit::Edits;
 use crate::generator::repair::syntax::{in_loop, results_of};
@@ -17,6 +17,8 @@ pub(crate) struct Exit {
     pub(crate) lines: Vec<String>,
     /// Whether the caller learns of it. An exit that does not report may hide the defect.
     pub(crate) reports: bool,
+    /// Whether it ends the program, which says so to who started it.
+    pub(crate) ends: bool,
 }
 
 impl Exit {
@@ -37,22 +39,34 @@ impl Case<'_> {
         failure: &Failure,
     ) -> Exit {
         let Some(function) = file.enclosing_function(at) else {
-            return Exit { lines: vec!["return".to_owned()], reports: false };
+            return Exit { lines: vec!["return".to_owned()], reports: false, ends: false };
         };
         let results = results_of(file, function);
         if let Some((last, others)) = results.split_last() {
             if last == "error" {
                 let error = self.error(edits, file, failure);
-                return Exit { lines: self.give_back(file, function, others, &error), reports: true };
+                return Exit {
+                    lines: self.give_back(file, function, others, &error),
+                    reports: true,
+                    ends: false,
+                };
             }
             if last == "bool" && !others.is_empty() {
-                return Exit { lines: self.give_back(file, function, others, "false"), reports: true };
+                return Exit {
+                    lines: self.give_back(file, function, others, "false"),
+                    reports: true,
+                    ends: false,
+                };
             }
         }
         if results.is_empty()
             && let Some(lines) = answer::answer(self, edits, file, function, failure)
         {
-            return Exit { lines, reports: true };
+            return Exit { lines, reports: true, ends: false };
+        }
+        // In a loop the rest goes on; else nothing is left to do but to say so and end.
+        if process::is_main(file, function) && !in_loop(at, function) {
+            return Exit { lines: process::end(edits, file, failure), reports: true, ends: true };
         }
         let mut lines: Vec<String> = log::report(file, at, failure).into_iter().collect();
         if in_loop(at, function) {
@@ -70,6 +84,6 @@ impl Case<'_> {
         } else {
             lines.push("return".to_owned());
         }
-        Exit { lines, reports: false }
+        Exit { lines, reports: false, ends: false }
     }
 }

@@ -68,7 +68,7 @@ pub(crate) fn leave(
     let error = case.error(&mut trial, file, failure);
     let lines = case.give_back(file, node, &results_of(file, node), &error);
     *edits = trial;
-    Some(Exit { lines, reports: true })
+    Some(Exit { lines, reports: true, ends: false })
 }
 
 /// Whether an interface of the package asks for a method of that name.

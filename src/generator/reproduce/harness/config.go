@@ -70,6 +70,8 @@ type Result struct {
 	Hung    bool // too many executions hang: go on in a new process
 	Found   []Found
 	Missing []string // targets that are not registered
+	// Other statements of the failing function that crash in the same way.
+	Elsewhere []Place
 }
 
 // Found is a call that ends in the crash.

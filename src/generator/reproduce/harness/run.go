@@ -22,6 +22,8 @@ const (
 	// After a match, so long for a better one.
 	encore     = 150 * time.Millisecond
 	maxShrinks = 4000
+	// So many other statements are told of.
+	maxElsewhere = 4
 	// So many terms of the wrong kind in a row, and there are no others.
 	maxSpare   = 20000
 	shrinkTime = 1500 * time.Millisecond
@@ -177,6 +179,9 @@ func (s *search) phase(p int, from uint64, deadline time.Time) bool {
 		}
 		// The process cannot see which nil it was: several are kept, and the written tests tell.
 		score, _ := s.config.match(seen)
+		if score == 0 && s.config.Phases[p].Entry && !term.isForced() {
+			s.noteElsewhere(seen)
+		}
 		more := s.config.Class == "nil_dereference" && score == best && score > 0 && len(s.result.Found) < 4
 		if score > best || more {
 			if best == 0 {
@@ -188,6 +193,24 @@ func (s *search) phase(p int, from uint64, deadline time.Time) bool {
 			s.keep(at, term, seen)
 		}
 	}
+}
+
+// noteElsewhere keeps where else the function crashes in the same way: that is another fault, but nobody
+// should be told that the function is well.
+func (s *search) noteElsewhere(seen *crash) {
+	if len(seen.frames) == 0 || len(s.config.Stack) == 0 || classify(seen.value) != s.config.Class {
+		return
+	}
+	top := seen.frames[0]
+	if function, line := samePlace(top, s.config.Stack[0]); !function || line || len(s.result.Elsewhere) >= maxElsewhere {
+		return
+	}
+	for _, known := range s.result.Elsewhere {
+		if known.File == top.File && known.Line == top.Line {
+			return
+		}
+	}
+	s.result.Elsewhere = append(s.result.Elsewhere, top)
 }
 
 // keep shrinks a call that matched and writes it down; the best stands first.
