@@ -9,7 +9,9 @@ mod apply;
 mod crash;
 mod frame;
 pub mod go;
+mod merge;
 mod patch;
+mod scratch;
 mod workspace;
 
 use std::collections::BTreeMap;
@@ -23,7 +25,9 @@ use crate::domain::RepoPath;
 
 pub use apply::ApplyError;
 pub use crash::{KnownCrash, Likeness};
+pub use merge::merged;
 pub use patch::unified_diff;
+pub use scratch::sweep_scratch;
 pub use workspace::Workspace;
 
 /// How much of a repository is read.
