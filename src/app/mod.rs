@@ -1,6 +1,7 @@
 //! The only place that knows all rooms: one file a role. A role builds what it needs from the
 //! configuration, joins it, and gives plain values back.
 
+pub mod apply;
 mod evidence;
 pub mod examination;
 pub mod fix;
