@@ -185,7 +185,10 @@ fn summary(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
     for finding in &report.operational {
         render::operational(out, finding)?;
     }
-    render::totals(out, &report.suggestions, report.operational.len())?;
+    let nothing_was_read = report.broken_off && report.suggestions.is_empty() && report.unfinished == 0;
+    if !nothing_was_read {
+        render::totals(out, &report.suggestions, report.operational.len())?;
+    }
     if report.left_out > 0 {
         writeln!(out, "{} more left out: raise fixer.max_defects", report.left_out)?;
     }
