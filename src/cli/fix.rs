@@ -71,7 +71,9 @@ impl FixArgs {
     pub(super) fn run(self, config: &Config, detail: Detail, out: &mut impl Write) -> anyhow::Result<Exit> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let progress = FixProgress::new(detail);
-        let (give, done) = mpsc::unbounded_channel();
+        // There is room for every defect that is worked on, so that showing one never holds up the next.
+        let room = usize::try_from(config.fixer.max_defects).unwrap_or(usize::MAX >> 4).max(1);
+        let (give, done) = mpsc::channel(room);
         let mut shown = Shown { out, progress: &progress, format: self.format, detail, number: 0 };
         let listener = tell(progress.listener(), give);
         let request = Request { repo: self.repo, logs: self.logs, apply: self.apply };
@@ -98,9 +100,8 @@ impl FixArgs {
 /// The time that a blocked read is given to come back when all else is done.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Hears everything for the progress, and hands on what is done. The channel holds no more than
-/// `fixer.max_defects`.
-fn tell(progress: Listener, give: mpsc::UnboundedSender<Suggestion>) -> Listener {
+/// Hears everything for the progress, and hands on what is done.
+fn tell(progress: Listener, give: mpsc::Sender<Suggestion>) -> Listener {
     Arc::new(move |stage| {
         let done = match &stage {
             Stage::Done { suggestion, .. } => Some(Suggestion::clone(suggestion)),
@@ -109,7 +110,7 @@ fn tell(progress: Listener, give: mpsc::UnboundedSender<Suggestion>) -> Listener
         progress(stage);
         if let Some(suggestion) = done {
             // Nobody listens any more only when the work is being broken off.
-            give.send(suggestion).ok();
+            give.try_send(suggestion).ok();
         }
     })
 }
@@ -119,7 +120,7 @@ async fn work<W: Write>(
     config: &Config,
     request: Request,
     listener: Listener,
-    mut done: mpsc::UnboundedReceiver<Suggestion>,
+    mut done: mpsc::Receiver<Suggestion>,
     shown: &mut Shown<'_, W>,
 ) -> anyhow::Result<(Report, Option<Signal>)> {
     // From here on, before anything is copied or started.

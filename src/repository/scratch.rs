@@ -108,7 +108,7 @@ mod tests {
         let foreign = parent.path().join("hephaestus-notes");
         std::fs::create_dir(&foreign).unwrap();
 
-        assert_eq!(sweep(parent.path()), [dead.clone()]);
+        assert_eq!(sweep(parent.path()), std::slice::from_ref(&dead));
         assert!(living.path().exists() && foreign.exists() && !dead.exists());
         let path = living.path().to_owned();
         drop(living);
