@@ -9,13 +9,14 @@ SHELL := /bin/bash
 
 HEPHAESTUS_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hephaestus
 CARGO_TARGET_DIR ?= $(HEPHAESTUS_CACHE)/target
+PREFIX ?= $(HOME)/.local
 export HEPHAESTUS_CACHE CARGO_TARGET_DIR
 # .ci/setup links a suitable Go into the cache where PATH has none.
 export PATH := $(HEPHAESTUS_CACHE)/bin:$(PATH):$(HOME)/.cargo/bin
 # RocksDB is compiled once and linked from the cache.
 CARGO = ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$$(.ci/rocksdb)" cargo
 
-.PHONY: help setup build fmt lint test test-long bench demo clean
+.PHONY: help setup build install fmt lint test test-long bench demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +26,11 @@ setup: ## install what is missing (Debian or Ubuntu, as root or with sudo)
 
 build: setup ## build the binary
 	$(CARGO) build --locked
+
+install: setup ## build an optimised binary and put it into PREFIX/bin (PREFIX=~/.local)
+	$(CARGO) build --locked --release
+	install -D -m 755 "$(CARGO_TARGET_DIR)/release/hephaestus" "$(DESTDIR)$(PREFIX)/bin/hephaestus"
+	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo "put $(PREFIX)/bin on PATH" ;; esac
 
 fmt: ## format the code
 	cargo fmt

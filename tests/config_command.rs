@@ -71,6 +71,29 @@ fn mistakes_go_to_standard_error_and_end_with_two() {
 }
 
 #[test]
+fn a_rule_between_keys_blames_the_line_of_the_user() {
+    let directory = tempfile::tempdir().unwrap();
+    let yaml = "generator:\n  ai_model:\n    provider: openai\nknowledge: {retention_period: 48h}\n";
+    std::fs::write(directory.path().join("mine.yaml"), yaml).unwrap();
+    let output = run(directory.path(), &["config", "check", "mine.yaml"]);
+    assert!(
+        text(&output.stderr).starts_with(
+            "error: the configuration cannot be used\n  mine.yaml:3:15: generator.ai_model.model: a provider is chosen"
+        ),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn durations_are_shown_as_they_were_written() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("mine.yaml"), "knowledge: {retention_period: 48h}\n").unwrap();
+    let output = run(directory.path(), &["config", "show", "--config", "mine.yaml", "--format", "json"]);
+    assert_eq!(json(&output)["knowledge"]["retention_period"], "48h");
+    assert_eq!(json(&output)["knowledge"]["cleanup_interval"], "24h");
+}
+
+#[test]
 fn missing_files_and_wrong_usage_end_with_two() {
     let directory = tempfile::tempdir().unwrap();
     let output = run(directory.path(), &["config", "check", "none.yaml"]);

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use regex_automata::meta::Regex;
+use tokio_util::sync::CancellationToken;
 
 use super::parts;
 use super::scan::{Scan, Scanned, Step};
@@ -38,8 +39,8 @@ pub(super) struct Found {
     pub(super) context: Vec<String>,
 }
 
-/// Reads every log once.
-pub(super) fn gather(logs: &[PathBuf], config: &Config) -> anyhow::Result<Found> {
+/// Reads every log once, or until it is told to stop: then what was found so far is all there is.
+pub(super) fn gather(logs: &[PathBuf], config: &Config, stop: &CancellationToken) -> anyhow::Result<Found> {
     // Small steps, so that the lines before an event are still at hand when it is found.
     let scan = Scan::new(config, logs)?.in_steps_of(STEP_BYTES);
     // One log is of one version, so lines tell faults of one function apart: each is mended on its own.
@@ -51,12 +52,13 @@ pub(super) fn gather(logs: &[PathBuf], config: &Config) -> anyhow::Result<Found>
             Step::Read { start, bytes } => hints.read(start, bytes),
             Step::Event { event, first: true, .. } => hints.firsts.push(event.span.start),
             Step::Event { first: false, .. } => {}
+            Step::Doubtful { source, doubt } => tracing::warn!("{source} {doubt}"),
             Step::Unreadable(error) => {
                 unreadable = Some(error);
                 return ControlFlow::Break(());
             }
         }
-        ControlFlow::Continue(())
+        if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     if let Some(error) = unreadable {
         return Err(error.into());

@@ -1,10 +1,13 @@
 //! What this machine offers: the Go toolchain, the sandbox, room to work in.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::parts;
 use crate::config::Config;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{GoError, GoToolchain, Sandbox};
+use crate::telemetry::{Advise as _, Advised};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,20 +24,22 @@ pub struct Check {
     pub remedy: Option<String>,
 }
 
+/// Free space below which work is not begun: a copy of the repository, and what the compiler writes.
+const ROOM_BYTES: u64 = 256 << 20;
+
 /// Looks at everything that `fix` needs.
 #[must_use]
 pub fn examine(config: &Config) -> Vec<Check> {
-    let mut checks = vec![toolchain(config)];
+    let mut checks = toolchain(config);
     let sandbox = parts::sandbox(config);
     checks.push(match Sandbox::detect(&sandbox) {
         Ok(sandbox) => Check::good("sandbox", sandbox.tier().to_string()),
-        Err(error) => Check {
-            name: "sandbox".to_owned(),
-            ok: false,
-            required: true,
-            found: error.to_string(),
-            remedy: Some("without isolation nothing is run: make one of the tiers below work".to_owned()),
-        },
+        // Each tier tells below why it does not work, and what to do.
+        Err(_) => Check::bad(
+            "sandbox",
+            "no tier that may be used works here, and without isolation nothing is run".to_owned(),
+            "make one of the tiers below work",
+        ),
     });
     checks.extend(Sandbox::report(&sandbox).into_iter().map(|probe| Check {
         name: format!("sandbox tier {}", probe.name),
@@ -47,46 +52,125 @@ pub fn examine(config: &Config) -> Vec<Check> {
     checks
 }
 
+/// Whether there is room to work, as `examine` judges it.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub(super) fn demand_scratch() -> Result<(), Advised> {
+    demand(scratch())
+}
+
+/// Whether there is a toolchain whose build cache has room, as `examine` judges it.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub(super) fn demand_build_cache(config: &Config) -> anyhow::Result<()> {
+    Ok(demand(build_cache(&parts::go(config)?))?)
+}
+
+fn demand(check: Check) -> Result<(), Advised> {
+    match check {
+        Check { ok: false, name, found, remedy, .. } => {
+            Err(format!("{name}: {found}")).advise(remedy.unwrap_or_default())
+        }
+        Check { ok: true, .. } => Ok(()),
+    }
+}
+
 impl Check {
     fn good(name: &str, found: String) -> Self {
         Self { name: name.to_owned(), ok: true, required: true, found, remedy: None }
     }
+
+    fn bad(name: &str, found: String, remedy: &str) -> Self {
+        Self { name: name.to_owned(), ok: false, required: true, found, remedy: Some(remedy.to_owned()) }
+    }
 }
 
-fn toolchain(config: &Config) -> Check {
-    match parts::go(config) {
-        Ok(go) => Check::good("go", format!("{} in {}", go.version(), go.root().display())),
-        Err(error) => Check {
-            name: "go".to_owned(),
-            ok: false,
-            required: true,
-            found: error.to_string(),
-            remedy: Some("install Go 1.21 or newer and put `go` on PATH, or set repository.go".to_owned()),
-        },
+/// The toolchain and its cache: what is wrong with one is not mended by the other.
+fn toolchain(config: &Config) -> Vec<Check> {
+    let error = match parts::go(config) {
+        Ok(go) => {
+            let found = format!("{} in {}", go.version(), go.root().display());
+            return vec![Check::good("go", found), build_cache(&go)];
+        }
+        Err(error) => error,
+    };
+    match error.downcast_ref() {
+        Some(GoError::Missing(_) | GoError::Broken { .. } | GoError::TooOld { .. }) => {
+            let remedy = "install Go 1.21 or newer and put `go` on PATH, or set repository.go";
+            vec![Check::bad("go", error.to_string(), remedy)]
+        }
+        Some(GoError::Cache { .. }) | None => {
+            let remedy = "set repository.go_cache to a folder that can be written";
+            vec![Check::bad(BUILD_CACHE, error.to_string(), remedy)]
+        }
     }
+}
+
+const BUILD_CACHE: &str = "build cache";
+
+fn build_cache(go: &GoToolchain) -> Check {
+    room(BUILD_CACHE, go.build_cache(), "set repository.go_cache to a folder on a larger disk")
 }
 
 /// Repairs work on a copy of the repository.
 fn scratch() -> Check {
     let folder = std::env::temp_dir();
-    let found = tempfile::tempdir_in(&folder).and_then(|_| Ok(rustix::fs::statvfs(&folder)?));
-    match found {
+    match tempfile::tempdir_in(&folder) {
+        Ok(_) => room("scratch", &folder, "set TMPDIR to a folder on a larger disk"),
+        Err(error) => Check::bad(
+            "scratch",
+            format!("cannot write to {}: {error}", folder.display()),
+            "set TMPDIR to a folder that can be written",
+        ),
+    }
+}
+
+fn room(name: &str, folder: &Path, otherwise: &str) -> Check {
+    let mib = ROOM_BYTES >> 20;
+    match rustix::fs::statvfs(folder) {
         Ok(space) => {
             let free = space.f_bavail.saturating_mul(space.f_frsize);
-            let mut check =
-                Check::good("scratch", format!("{} MiB free in {}", free >> 20, folder.display()));
-            if free < 256 << 20 {
-                check.ok = false;
-                check.remedy = Some("free some space, or set TMPDIR to a larger disk".to_owned());
+            let found = format!("{} MiB free in {}", free >> 20, folder.display());
+            if free >= ROOM_BYTES {
+                return Check::good(name, found);
             }
-            check
+            Check::bad(
+                name,
+                format!("{found}, but {mib} MiB are needed"),
+                &format!("free some space, or {otherwise}"),
+            )
         }
-        Err(error) => Check {
-            name: "scratch".to_owned(),
-            ok: false,
-            required: true,
-            found: format!("cannot write to {}: {error}", folder.display()),
-            remedy: Some("set TMPDIR to a folder that can be written".to_owned()),
-        },
+        Err(error) => Check::bad(name, format!("cannot look at {}: {error}", folder.display()), otherwise),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The configuration with Go's cache in a place of its own.
+    fn with_cache(cache: &Path) -> Config {
+        let mut config = Config::built_in().unwrap();
+        config.repository.go_cache = Some(cache.to_owned());
+        config
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_made_is_not_a_missing_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let [check] = &toolchain(&with_cache(&file.join("cache")))[..] else { panic!("one check is bad") };
+        assert_eq!((check.name.as_str(), check.ok), ("build cache", false));
+        let remedy = check.remedy.as_deref().unwrap();
+        assert!(remedy.contains("repository.go_cache") && !check.found.contains("install Go"), "{check:?}");
+
+        let mut config = with_cache(folder.path());
+        config.repository.go = Some("/nowhere/go".into());
+        let checks = toolchain(&config);
+        assert_eq!(checks[0].name, "go");
+        assert!(checks[0].remedy.as_deref().unwrap().contains("install Go"));
     }
 }

@@ -1,21 +1,26 @@
 //! One pass over logs that are there already, and a fix for every defect found in them.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-use super::{evidence, parts};
+use super::apply::{Application, Applied, Skipped, WorkTree, apply};
+use super::evidence::{self, Found};
+use super::examination::{demand_build_cache, demand_scratch};
+use super::parts;
 use crate::config::Config;
-use crate::domain::{
-    ErrorGroup, FileChange, Fingerprint, OperationalFinding, RepoPath, Suggestion, VerdictKind,
-};
+use crate::domain::{ErrorGroup, OperationalFinding, Suggestion};
 use crate::fixer::{Finding, Fixer, Workbench, operational};
-use crate::repository::Repository;
+use crate::repository::{Repository, sweep_scratch};
+
+/// Preparations that take no longer are not worth a word.
+const QUIETLY: Duration = Duration::from_secs(2);
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +43,8 @@ pub enum Stage {
         /// Groups they fall into.
         groups: usize,
     },
-    /// The build cache is filled with what every test needs; the first time it takes a minute or two.
+    /// The build cache is filled with what every test needs, and that takes its time: the first time a
+    /// minute or two.
     Preparing,
     /// A group is worked on.
     Working {
@@ -57,12 +63,8 @@ pub enum Stage {
         number: usize,
         /// Of how many.
         total: usize,
-        /// Its title.
-        title: String,
-        /// The verdict.
-        outcome: String,
-        /// Wall time, in seconds.
-        seconds: f64,
+        /// What came of it.
+        suggestion: Box<Suggestion>,
     },
 }
 
@@ -78,29 +80,40 @@ pub struct Report {
     pub operational: Vec<OperationalFinding>,
     /// Code defects beyond `fixer.max_defects`, which were not worked on.
     pub left_out: usize,
+    /// Whether it was told to stop before all was done.
+    pub broken_off: bool,
+    /// Code defects that were not worked out because it was told to stop.
+    pub unfinished: usize,
     /// What `apply` did; empty without it.
     pub applied: Vec<Application>,
-}
-
-/// One fix that was to be applied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Application {
-    /// The group it mends.
-    pub fingerprint: Fingerprint,
-    /// Why it was not applied; none when it was.
-    pub error: Option<String>,
+    /// Patches that `apply` leaves to a person; empty without it.
+    pub skipped: Vec<Skipped>,
+    /// What git said of the files before they were changed; none where nothing was applied.
+    pub work_tree: Option<WorkTree>,
 }
 
 /// Reads the logs, works out a suggestion for every code defect, each on its own against the repository
-/// as it stands, and applies the proven ones when asked to.
+/// as it stands, and applies the proven ones when asked to. Told to `stop`, it gives what it has, and
+/// applies nothing.
 ///
 /// # Errors
-/// When a log or the repository cannot be read, or there is no sandbox or Go toolchain to prove with.
-pub async fn fix(config: &Config, request: Request, listener: Listener) -> anyhow::Result<Report> {
+/// When a log or the repository cannot be read, there is no room to work, or no sandbox or Go toolchain to
+/// prove with.
+pub async fn fix(
+    config: &Config,
+    request: Request,
+    listener: Listener,
+    stop: CancellationToken,
+) -> anyhow::Result<Report> {
     let repository = Arc::new(Repository::open_within(&request.repo, parts::repository(config))?);
-    let found = evidence::gather(&request.logs, config)?;
-    listener(Stage::Read { events: found.events, groups: found.groups.len() });
+    for folder in sweep_scratch() {
+        tracing::info!(folder = %folder.display(), "removed the scratch copy that a killed process left");
+    }
+    demand_scratch()?;
+    let found = gather(config, request.logs, &stop).await?;
     let mut report = Report::default();
+    let Some(found) = found else { return Ok(Report { broken_off: true, ..report }) };
+    listener(Stage::Read { events: found.events, groups: found.groups.len() });
     let mut defects = Vec::new();
     for group in found.groups {
         match operational(&group, &repository) {
@@ -112,47 +125,42 @@ pub async fn fix(config: &Config, request: Request, listener: Listener) -> anyho
         return Ok(report);
     }
     report.left_out = defects.split_off(defects.len().min(parts::as_usize(config.fixer.max_defects))).len();
+    demand_build_cache(config)?;
+    let total = defects.len();
     let work = Work {
         repository: Arc::clone(&repository),
         fixer: parts::fixer(config)?,
         context: found.context,
         listener,
-        total: defects.len(),
+        total,
         waiting: Mutex::new((1..).zip(defects).collect()),
+        done: Mutex::default(),
     };
-    let findings = work.all(parts::as_usize(config.fixer.parallel)).await?;
-    let mut proven: Vec<(Fingerprint, Vec<FileChange>)> = Vec::new();
-    for Finding { suggestion, changes } in findings {
-        if suggestion.verdict == VerdictKind::Proven && !suggestion.masks {
-            proven.push((suggestion.fingerprint, changes));
-        }
-        report.suggestions.push(suggestion);
+    let findings = work.all(parts::as_usize(config.fixer.parallel), &stop).await?;
+    report.broken_off = stop.is_cancelled();
+    report.unfinished = total - findings.len();
+    if request.apply && !report.broken_off {
+        let Applied { applied, skipped, work_tree } = apply(config, &repository, &findings).await;
+        report = Report { applied, skipped, work_tree, ..report };
     }
-    if request.apply {
-        report.applied = apply(&repository, proven);
-    }
+    report.suggestions = findings.into_iter().map(|finding| finding.suggestion).collect();
     Ok(report)
 }
 
-/// Writes fixes into the repository. Each was proven on its own: one that touches a file which another
-/// has just changed is left for the next run, which proves it on the code as it then stands.
-fn apply(repository: &Repository, proven: Vec<(Fingerprint, Vec<FileChange>)>) -> Vec<Application> {
-    let mut touched: BTreeSet<RepoPath> = BTreeSet::new();
-    let mut applied = Vec::new();
-    for (fingerprint, changes) in proven {
-        let error = match changes.iter().find(|change| touched.contains(&change.path)) {
-            Some(change) => Some(format!(
-                "another fix of this run has changed {}: run the command again to prove this one on top of it",
-                change.path
-            )),
-            None => repository.apply(&changes).err().map(|error| error.to_string()),
-        };
-        if error.is_none() {
-            touched.extend(changes.into_iter().map(|change| change.path));
-        }
-        applied.push(Application { fingerprint, error });
+/// What the logs tell; none when it was told to stop before they were read. Reading blocks, and may wait
+/// for whoever writes to standard input, so it has a thread of its own.
+async fn gather(
+    config: &Config,
+    logs: Vec<PathBuf>,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<Found>> {
+    let (config, told) = (config.clone(), stop.clone());
+    let reading = tokio::task::spawn_blocking(move || evidence::gather(&logs, &config, &told));
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Ok(None),
+        found = reading => found.context("reading the logs ended abnormally")?.map(Some),
     }
-    applied
 }
 
 /// What the workers share.
@@ -164,44 +172,71 @@ struct Work {
     total: usize,
     /// The groups nobody has taken yet, each with its number.
     waiting: Mutex<VecDeque<(usize, ErrorGroup)>>,
+    /// What is done, each with its number.
+    done: Mutex<Vec<(usize, Finding)>>,
 }
 
 impl Work {
-    /// Works on all groups, `parallel` at once, and keeps their order.
-    async fn all(self, parallel: usize) -> anyhow::Result<Vec<Finding>> {
+    /// Works on all groups, `parallel` at once, until it is told to stop; in the order of the groups.
+    async fn all(self, parallel: usize, stop: &CancellationToken) -> anyhow::Result<Vec<Finding>> {
         let work = Arc::new(self);
         let mut first = Workbench::new(Arc::clone(&work.repository));
-        (work.listener)(Stage::Preparing);
-        if let Err(error) = work.fixer.warm_up(&mut first).await {
-            // Each attempt will say so in its own words.
-            tracing::warn!(%error, "could not prepare the build cache");
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(Vec::new()),
+            () = work.warm_up(&mut first) => {}
         }
         let mut benches = vec![first];
         benches.resize_with(parallel.clamp(1, work.total), || Workbench::new(Arc::clone(&work.repository)));
-        let mut workers: JoinSet<Vec<(usize, Finding)>> = JoinSet::new();
+        let mut workers = JoinSet::new();
         for bench in benches {
             workers.spawn(Arc::clone(&work).worker(bench));
         }
-        let mut findings = Vec::with_capacity(work.total);
-        while let Some(done) = workers.join_next().await {
-            findings.extend(done.context("working on a defect ended abnormally")?);
+        loop {
+            tokio::select! {
+                biased;
+                // Dropped, work ends what runs in the sandbox and removes its copy.
+                () = stop.cancelled() => {
+                    workers.shutdown().await;
+                    break;
+                }
+                ended = workers.join_next() => match ended {
+                    Some(ended) => ended.context("working on a defect ended abnormally")?,
+                    None => break,
+                },
+            }
         }
+        let mut findings = std::mem::take(&mut *lock(&work.done));
         findings.sort_by_key(|(number, _)| *number);
         Ok(findings.into_iter().map(|(_, finding)| finding).collect())
     }
 
-    /// Takes one group after the other.
-    async fn worker(self: Arc<Self>, mut bench: Workbench) -> Vec<(usize, Finding)> {
-        let mut findings = Vec::new();
-        while let Some((number, group)) = self.next() {
-            findings.push((number, self.one(&mut bench, number, &group).await));
+    /// Fills the build cache, and says so if that takes its time.
+    async fn warm_up(&self, bench: &mut Workbench) {
+        let mut warm = std::pin::pin!(self.fixer.warm_up(bench));
+        let warmed = match tokio::time::timeout(QUIETLY, &mut warm).await {
+            Ok(warmed) => warmed,
+            Err(_) => {
+                (self.listener)(Stage::Preparing);
+                warm.await
+            }
+        };
+        if let Err(error) = warmed {
+            // Each attempt will say so in its own words.
+            tracing::warn!(%error, "could not prepare the build cache");
         }
-        findings
+    }
+
+    /// Takes one group after the other.
+    async fn worker(self: Arc<Self>, mut bench: Workbench) {
+        while let Some((number, group)) = self.next() {
+            let finding = self.one(&mut bench, number, &group).await;
+            lock(&self.done).push((number, finding));
+        }
     }
 
     fn next(&self) -> Option<(usize, ErrorGroup)> {
-        // A queue that is only popped from cannot be left half changed.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        lock(&self.waiting).pop_front()
     }
 
     async fn one(&self, bench: &mut Workbench, number: usize, group: &ErrorGroup) -> Finding {
@@ -210,16 +245,23 @@ impl Work {
             let (title, doing) = (title.clone(), doing.to_owned());
             (self.listener)(Stage::Working { number, total: self.total, title, doing });
         };
-        let begun = Instant::now();
-        let finding = self.fixer.work_out(bench, group, &self.context, &progress).await;
-        let outcome = finding.suggestion.verdict.as_str();
-        (self.listener)(Stage::Done {
-            number,
-            total: self.total,
-            title: title.clone(),
-            outcome: outcome.to_owned(),
-            seconds: begun.elapsed().as_secs_f64(),
-        });
+        let mut finding = self.fixer.work_out(bench, group, &self.context, &progress).await;
+        to_milliseconds(&mut finding.suggestion);
+        let suggestion = Box::new(finding.suggestion.clone());
+        (self.listener)(Stage::Done { number, total: self.total, suggestion });
         finding
+    }
+}
+
+/// A queue that is only popped from, or a list that is only pushed to, cannot be left half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Times as a person can use them: nobody asks for less than a millisecond.
+fn to_milliseconds(suggestion: &mut Suggestion) {
+    let steps = suggestion.evidence.steps.iter_mut().map(|step| &mut step.seconds);
+    for seconds in steps.chain([&mut suggestion.seconds]) {
+        *seconds = (*seconds * 1e3).round() / 1e3;
     }
 }

@@ -2,6 +2,7 @@
 //! configuration, joins it, and gives plain values back.
 
 pub mod about;
+pub mod apply;
 mod evidence;
 pub mod examination;
 pub mod fix;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::parts;
 use crate::analyzer::{self, Analyzer, Grain, Groups, StreamAnalyzer};
-use crate::collector::{self, Source};
+use crate::collector::{self, Doubt, Source};
 use crate::config::Config;
 use crate::domain::{ErrorEvent, ErrorGroup};
 
@@ -36,6 +36,13 @@ pub enum Step<'a> {
         event: &'a ErrorEvent,
         /// Whether it is the first of its group.
         first: bool,
+    },
+    /// A log begins like something that holds no lines to read. It is read nevertheless.
+    Doubtful {
+        /// The log.
+        source: &'a str,
+        /// What it looks like, and what to do.
+        doubt: Doubt,
     },
     /// A log could not be read; the pass goes on with the next.
     Unreadable(collector::Error),
@@ -90,6 +97,12 @@ impl Scan {
         Self { grain, ..self }
     }
 
+    /// How many logs there are.
+    #[must_use]
+    pub fn sources(&self) -> usize {
+        self.sources.len()
+    }
+
     /// Bytes to be read in all, where every size is known.
     #[must_use]
     pub fn size_bytes(&self) -> Option<u64> {
@@ -106,6 +119,11 @@ impl Scan {
             let mut stream = self.analyzer.stream();
             let mut flow = ControlFlow::Continue(());
             let read = collector::read(source, |chunk| {
+                if start == 0
+                    && let Some(doubt) = Doubt::about(chunk)
+                {
+                    flow = on(Step::Doubtful { source: &name, doubt });
+                }
                 for bytes in chunk.chunks(self.step_bytes) {
                     stream.push(bytes, &mut |event| flow = deliver(event, &name, &mut groups, flow, on));
                     flow?;

@@ -7,6 +7,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::Exit;
+use super::output::Output;
 use crate::config::{Config, ConfigError, DEFAULTS, Environment, Loaded};
 
 /// Check, show or start a configuration
@@ -64,7 +65,7 @@ impl ConfigCommand {
         loaded: Result<Loaded, ConfigError>,
         environment: Environment<'_>,
     ) -> anyhow::Result<Exit> {
-        let mut out = anstream::stdout().lock();
+        let mut out = Output::new();
         match self {
             Self::Check { file, format } => {
                 let loaded = match file {

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use super::signals::Signal;
 use crate::telemetry;
 
 /// How a command ended.
@@ -14,6 +15,8 @@ pub enum Exit {
     No,
     /// It could not be done: wrong usage, bad input, broken configuration. What was wrong has been told.
     Refused,
+    /// A signal ended it early. What was done by then has been told.
+    BrokenOff(Signal),
 }
 
 impl From<Exit> for ExitCode {
@@ -22,6 +25,7 @@ impl From<Exit> for ExitCode {
             Exit::Yes => Self::SUCCESS,
             Exit::No => Self::from(1),
             Exit::Refused => Self::from(2),
+            Exit::BrokenOff(signal) => Self::from(signal.exit_code()),
         }
     }
 }

@@ -2,16 +2,20 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::Exit;
 use super::progress::FixProgress;
-use super::render;
-use crate::app::fix::{Report, Request, fix};
+use super::render::{self, Detail, counted, plain};
+use super::signals::{Signal, Signals};
+use crate::app::fix::{Listener, Report, Request, Stage, fix};
 use crate::config::Config;
-use crate::domain::VerdictKind;
+use crate::domain::{Suggestion, VerdictKind};
 
 /// How the findings are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -25,21 +29,28 @@ pub(super) enum Format {
 /// Work out a proven fix for every code defect in a log
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Every code defect in the log is placed in the repository, reproduced by a generated test, repaired by a
-rule and judged in a sandbox, each on its own against the work tree as it stands. Nothing in the
-repository changes without --apply.
+Every code defect in the log is placed in the repository, reproduced by a generated test, repaired by a \
+rule and judged in a sandbox, each on its own against the work tree as it stands. Each is printed as soon \
+as it is done. Nothing in the repository changes without --apply.
 
-Verdicts: proven (the crash was reproduced through an entry point, the reproducer fails before and passes
-after, and everything else holds), plausible (all holds that could be run), rejected, inconclusive.
+Verdicts:
+  proven        the crash was reproduced through an entry point, the reproducer fails before and \
+passes after, and everything else holds
+  plausible     all holds that could be run
+  rejected      every patch that was tried fell
+  inconclusive  there was no patch to try, or it could not be judged to the end
 
-Exit code: 0 when the log holds no code defect or at least one fix is proven, 1 when there are defects and
-none is proven or --apply could not write one, 2 for usage and input errors.
+Exit codes:
+  0        the log holds no code defect, or at least one fix is proven
+  1        there are defects and none is proven, or --apply could not write a fix
+  2        wrong usage, or something that is needed is missing
+  130 143  Ctrl-C or SIGTERM broke it off; what was done by then is printed, nothing is applied
 
 Examples:
   hephaestus fix --repo . --log /var/log/shop/stderr.log
   hephaestus fix --repo . --log app.log --log app.err --format json > findings.json
   kubectl logs deploy/shop --previous | hephaestus fix --repo ~/src/shop --log -
-  jq -r '.suggestions[] | select(.verdict == \"proven\") | .patch' findings.json | git apply")]
+  jq -r '.suggestions[] | select(.verdict == \"proven\" and (.masks | not)) | .patch' findings.json | git apply")]
 pub(super) struct FixArgs {
     /// The repository the log comes from, at the version that was running.
     #[arg(long, value_name = "DIR")]
@@ -50,34 +61,35 @@ pub(super) struct FixArgs {
     /// How the findings are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Write every proven fix that does not merely mask its defect into the repository.
+    /// Write every proven fix that does not merely mask its defect into the repository, and say how to take
+    /// it back.
     #[arg(long)]
     apply: bool,
 }
 
 impl FixArgs {
-    pub(super) fn run(self, config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
-        let progress = FixProgress::new();
-        let request = Request { repo: self.repo, logs: self.logs, apply: self.apply };
+    pub(super) fn run(self, config: &Config, detail: Detail, out: &mut impl Write) -> anyhow::Result<Exit> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let fixed = runtime.block_on(async {
-            // From here on, before anything is copied or started.
-            let mut signals = Signals::listen()?;
-            // Broken off, the work is dropped, which ends what runs in the sandbox and removes the copies.
-            tokio::select! {
-                fixed = fix(config, request, progress.listener()) => fixed,
-                signal = signals.next() => Err(anyhow::anyhow!("broken off by {signal}; nothing was changed")),
-            }
-        });
-        drop(runtime);
+        let progress = FixProgress::new(detail);
+        // There is room for every defect that is worked on, so that showing one never holds up the next.
+        let room = usize::try_from(config.fixer.max_defects).unwrap_or(usize::MAX >> 4).max(1);
+        let (give, done) = mpsc::channel(room);
+        let mut shown = Shown { out, progress: &progress, format: self.format, detail, number: 0 };
+        let listener = tell(progress.listener(), give);
+        let request = Request { repo: self.repo, logs: self.logs, apply: self.apply };
+        let ended = runtime.block_on(work(config, request, listener, done, &mut shown));
+        // Nothing is left to do by now but reading a log, which may wait for ever for whoever writes it.
+        runtime.shutdown_timeout(GRACE);
         progress.finish();
-        let report = fixed?;
+        let (report, signal) = ended?;
         match self.format {
-            Format::Json => {
-                serde_json::to_writer_pretty(&mut *out, &report)?;
-                writeln!(out)?;
-            }
-            Format::Text => text(out, &report)?,
+            Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?,
+            Format::Text => summary(out, &report)?,
+        }
+        out.flush()?;
+        if let Some(signal) = signal {
+            tracing::warn!("broken off by {signal}: {}; nothing was applied", what_is_missing(&report));
+            return Ok(Exit::BrokenOff(signal));
         }
         let proven = report.suggestions.iter().any(|suggestion| suggestion.verdict == VerdictKind::Proven);
         let applied = report.applied.iter().all(|application| application.error.is_none());
@@ -85,49 +97,110 @@ impl FixArgs {
     }
 }
 
-/// The signals that ask the program to end.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
+/// The time that a blocked read is given to come back when all else is done.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Hears everything for the progress, and hands on what is done.
+fn tell(progress: Listener, give: mpsc::Sender<Suggestion>) -> Listener {
+    Arc::new(move |stage| {
+        let done = match &stage {
+            Stage::Done { suggestion, .. } => Some(Suggestion::clone(suggestion)),
+            _ => None,
+        };
+        progress(stage);
+        if let Some(suggestion) = done {
+            // Nobody listens any more only when the work is being broken off.
+            give.try_send(suggestion).ok();
+        }
+    })
 }
 
-impl Signals {
-    /// From now on these signals no longer end the process by themselves.
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
+/// Does the work, shows what is done as it is done, and breaks off at a signal.
+async fn work<W: Write>(
+    config: &Config,
+    request: Request,
+    listener: Listener,
+    mut done: mpsc::Receiver<Suggestion>,
+    shown: &mut Shown<'_, W>,
+) -> anyhow::Result<(Report, Option<Signal>)> {
+    // From here on, before anything is copied or started.
+    let mut signals = Signals::listen()?;
+    let stop = CancellationToken::new();
+    let mut working = std::pin::pin!(fix(config, request, listener, stop.clone()));
+    let mut signal = None;
+    let report = loop {
+        tokio::select! {
+            biased;
+            Some(suggestion) = done.recv() => shown.suggestion(&suggestion)?,
+            received = signals.next(), if signal.is_none() => {
+                signal = Some(received);
+                stop.cancel();
+            }
+            report = &mut working => break report?,
+        }
+    };
+    while let Ok(suggestion) = done.try_recv() {
+        shown.suggestion(&suggestion)?;
+    }
+    // A signal that came when all was done changes nothing.
+    let signal = signal.filter(|_| report.broken_off);
+    Ok((report, signal))
+}
+
+/// Where suggestions are shown as they are done.
+struct Shown<'a, W> {
+    out: &'a mut W,
+    progress: &'a FixProgress,
+    format: Format,
+    detail: Detail,
+    /// Of the last one.
+    number: usize,
+}
+
+impl<W: Write> Shown<'_, W> {
+    fn suggestion(&mut self, suggestion: &Suggestion) -> std::io::Result<()> {
+        if self.format == Format::Json {
+            return Ok(());
+        }
+        self.number += 1;
+        self.progress.aside(|| {
+            render::suggestion(self.out, self.number, suggestion)?;
+            if self.detail == Detail::Much {
+                render::reproducer(self.out, suggestion)?;
+            }
+            self.out.flush()
         })
     }
+}
 
-    /// Waits for one and names it.
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.hang_up.recv() => "SIGHUP",
-        }
+fn what_is_missing(report: &Report) -> String {
+    match report.unfinished {
+        0 if report.suggestions.is_empty() => "before the logs were read".to_owned(),
+        0 => "every defect is worked out".to_owned(),
+        count => format!("{} not worked out", counted(count as u64, "defect")),
     }
 }
 
-fn text(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
-    for (index, suggestion) in report.suggestions.iter().enumerate() {
-        render::suggestion(out, index + 1, suggestion)?;
-    }
+/// What is told once all suggestions are: the rest, and the totals.
+fn summary(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
     for finding in &report.operational {
         render::operational(out, finding)?;
     }
-    render::totals(out, &report.suggestions, report.operational.len())?;
+    let nothing_was_read = report.broken_off && report.suggestions.is_empty() && report.unfinished == 0;
+    if !nothing_was_read {
+        render::totals(out, &report.suggestions, report.operational.len())?;
+    }
     if report.left_out > 0 {
-        writeln!(out, "{} more were left out: raise fixer.max_defects", report.left_out)?;
+        writeln!(out, "{} more left out: raise fixer.max_defects", report.left_out)?;
+    }
+    if report.unfinished > 0 {
+        writeln!(out, "{} more not worked out: broken off", report.unfinished)?;
     }
     for application in &report.applied {
-        match &application.error {
-            None => writeln!(out, "applied {}", application.fingerprint)?,
-            Some(error) => writeln!(out, "not applied {}: {error}", application.fingerprint)?,
-        }
+        render::application(out, application)?;
     }
-    Ok(())
+    for skipped in &report.skipped {
+        writeln!(out, "not applied: {}: {}", plain(&skipped.title), skipped.why)?;
+    }
+    render::way_back(out, &report.applied, report.work_tree.as_ref())
 }

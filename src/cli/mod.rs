@@ -11,6 +11,7 @@ mod explain;
 mod fix;
 mod groups;
 mod man;
+mod output;
 mod progress;
 mod render;
 mod run;
@@ -19,6 +20,7 @@ mod signals;
 mod suggestions;
 mod version;
 
+use std::cmp::Ordering;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,6 +28,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use exit::Exit;
+pub use signals::Signal;
+
+use output::Output;
+use render::Detail;
 
 use crate::app::review::Limit;
 use crate::config::{Environment, Loaded, process_environment};
@@ -47,6 +53,7 @@ Exit codes:
   0  it worked, and the answer is yes
   1  it worked, and the answer is no
   2  it could not be done: wrong usage, bad input, broken configuration
+  128 + n  signal n ended it early (130: Ctrl-C); what was done by then is printed
 
 Environment:
   HEPHAESTUS_CONFIG  the configuration file, where --config does not name one
@@ -86,10 +93,10 @@ struct Global {
         help_heading = "Global options"
     )]
     color: Color,
-    /// Log more to standard error; twice for still more
+    /// Tell more: log more to standard error, twice for still more; `fix` shows its tests
     #[arg(short, long, action = ArgAction::Count, global = true, help_heading = "Global options")]
     verbose: u8,
-    /// Log less to standard error
+    /// Log less to standard error, and show no progress
     #[arg(short, long, action = ArgAction::Count, global = true, help_heading = "Global options")]
     quiet: u8,
     /// Write log records for people or for machines
@@ -153,25 +160,34 @@ impl Cli {
         // A broken configuration stops most commands, but not the one that explains what is wrong.
         let loaded = Loaded::load(self.global.config.as_deref(), environment);
         telemetry::init(&self.global.log_options(loaded.as_ref().ok(), environment))?;
+        let detail = self.global.detail();
         match self.command {
-            Command::Scan(command) => command.run(&loaded?.config),
+            Command::Scan(command) => command.run(&loaded?.config, detail),
             Command::Config(command) => command.run(loaded, environment),
-            Command::Fix(args) => args.run(&loaded?.config, &mut anstream::stdout().lock()),
-            Command::Run(args) => args.run(loaded?.config, &mut anstream::stdout().lock()),
-            Command::Doctor(args) => args.run(&loaded?.config, &mut anstream::stdout().lock()),
-            Command::Groups(command) => command.run(&loaded?.config, &mut anstream::stdout().lock()),
+            Command::Fix(args) => args.run(&loaded?.config, detail, &mut Output::new()),
+            Command::Run(args) => args.run(loaded?.config, &mut Output::new()),
+            Command::Doctor(args) => args.run(&loaded?.config, &mut Output::new()),
+            Command::Groups(command) => command.run(&loaded?.config, &mut Output::new()),
             Command::Suggestions(command) => {
-                command.run(&loaded?.config, environment, &mut anstream::stdout().lock())
+                command.run(&loaded?.config, environment, &mut Output::new())
             }
-            Command::Explain(args) => args.run(&loaded?.config, &mut anstream::stdout().lock()),
-            Command::Completions(args) => args.run(&mut anstream::stdout().lock()),
-            Command::Man(args) => args.run(&mut anstream::stdout().lock()),
-            Command::Version(args) => args.run(&mut anstream::stdout().lock()),
+            Command::Explain(args) => args.run(&loaded?.config, &mut Output::new()),
+            Command::Completions(args) => args.run(&mut Output::new()),
+            Command::Man(args) => args.run(&mut Output::new()),
+            Command::Version(args) => args.run(&mut Output::new()),
         }
     }
 }
 
 impl Global {
+    fn detail(&self) -> Detail {
+        match self.verbose.cmp(&self.quiet) {
+            Ordering::Less => Detail::Little,
+            Ordering::Equal => Detail::Usual,
+            Ordering::Greater => Detail::Much,
+        }
+    }
+
     fn log_options(&self, loaded: Option<&Loaded>, environment: Environment<'_>) -> LogOptions {
         let configured = loaded.map(|loaded| &loaded.config.telemetry);
         let level = configured.map_or(LogLevel::Warn, |telemetry| telemetry.log_level);

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::render::plain;
+use super::render::{Detail, counted, plain};
 use crate::app::fix::{Listener, Stage};
+use crate::domain::Suggestion;
 
 /// Shows how `hephaestus fix` goes on.
 pub(super) struct FixProgress {
@@ -18,11 +19,14 @@ pub(super) struct FixProgress {
 enum Shown {
     Terminal { all: MultiProgress, bars: Mutex<BTreeMap<usize, ProgressBar>> },
     Lines,
+    Nothing,
 }
 
 impl FixProgress {
-    pub(super) fn new() -> Self {
-        let shown = if std::io::stderr().is_terminal() {
+    pub(super) fn new(detail: Detail) -> Self {
+        let shown = if detail == Detail::Little {
+            Shown::Nothing
+        } else if std::io::stderr().is_terminal() {
             Shown::Terminal { all: MultiProgress::new(), bars: Mutex::default() }
         } else {
             Shown::Lines
@@ -33,6 +37,14 @@ impl FixProgress {
     pub(super) fn listener(&self) -> Listener {
         let shown = Arc::clone(&self.shown);
         Arc::new(move |stage| shown.hear(&stage))
+    }
+
+    /// Writes something while no picture is in the way.
+    pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &*self.shown {
+            Shown::Terminal { all, .. } => all.suspend(write),
+            Shown::Lines | Shown::Nothing => write(),
+        }
     }
 
     pub(super) fn finish(&self) {
@@ -46,7 +58,7 @@ impl FixProgress {
 impl Shown {
     fn hear(&self, stage: &Stage) {
         match (self, stage) {
-            (Self::Lines, Stage::Working { .. }) => {}
+            (Self::Nothing, _) | (Self::Lines, Stage::Working { .. }) => {}
             (Self::Lines, stage) => {
                 // Whoever closed standard error does not want to hear it.
                 writeln!(std::io::stderr().lock(), "{}", describe(stage)).ok();
@@ -84,13 +96,16 @@ fn spinner(all: &MultiProgress) -> ProgressBar {
 
 fn describe(stage: &Stage) -> String {
     match stage {
-        Stage::Read { events, groups } => format!("read {events} error event(s) of {groups} kind(s)"),
+        Stage::Read { events, groups } => {
+            format!("read {} of {}", counted(*events, "error event"), counted(*groups as u64, "kind"))
+        }
         Stage::Preparing => "preparing the Go build cache (a minute or two the first time)".to_owned(),
         Stage::Working { number, total, title, doing } => {
             format!("[{number}/{total}] {}: {doing}", plain(title))
         }
-        Stage::Done { number, total, title, outcome, seconds } => {
-            format!("[{number}/{total}] {}: {outcome} ({seconds:.1} s)", plain(title))
+        Stage::Done { number, total, suggestion } => {
+            let Suggestion { title, verdict, seconds, .. } = &**suggestion;
+            format!("[{number}/{total}] {}: {} ({seconds:.1} s)", plain(title), verdict.as_str())
         }
     }
 }

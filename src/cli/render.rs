@@ -6,7 +6,8 @@ use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::domain::{OperationalFinding, Step, StepResult, Suggestion, VerdictKind};
+use crate::app::apply::{Application, WorkTree};
+use crate::domain::{OperationalFinding, RepoPath, Step, StepResult, Suggestion, VerdictKind};
 
 pub(super) const BOLD: Style = Style::new().bold();
 pub(super) const DIM: Style = Style::new().dimmed();
@@ -16,8 +17,21 @@ const YELLOW: Style = AnsiColor::Yellow.on_default();
 const CYAN: Style = AnsiColor::Cyan.on_default();
 
 /// How wide running text is wrapped, indentation included.
-const WIDTH: usize = 110;
+const WIDTH: usize = 100;
 const LABEL: usize = 13;
+/// Columns of the mark of a step of the evidence.
+const MARK: usize = 8;
+
+/// How much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// The answer alone.
+    Little,
+    /// The answer, and on the way how it goes on.
+    Usual,
+    /// Also what the answer rests on.
+    Much,
+}
 
 /// Writes one suggestion: what, where, why, how it was reproduced, the patch and the evidence.
 pub(super) fn suggestion(out: &mut impl Write, number: usize, suggestion: &Suggestion) -> io::Result<()> {
@@ -37,15 +51,26 @@ pub(super) fn body(out: &mut impl Write, suggestion: &Suggestion) -> io::Result<
     let reproduced = match &s.reproducer {
         Some(test) => {
             let reach = test.reach.as_str().replace('_', " ");
-            format!("by {} in {}, through: {reach}; {}", test.test, test.file, s.search)
+            let not_written = "this test is not written: -v prints it, --format json has it";
+            format!("by {} in {} ({not_written}), through: {reach}; {}", test.test, test.file, s.search)
         }
         None if s.search.is_empty() => "no".to_owned(),
         None => format!("no: {}", s.search),
     };
     field(out, "reproduced", &reproduced)?;
-    if let (Some(rule), Some(explanation)) = (&s.rule, &s.explanation) {
-        let masks = if s.masks { " (it may hide the defect rather than mend it)" } else { "" };
-        field(out, "fix", &format!("{explanation} [rule {rule}]{masks}"))?;
+    if let Some(explanation) = &s.explanation {
+        let by = s.rule.as_ref().map(|rule| format!(" [rule {rule}]")).unwrap_or_default();
+        let (name, remark) = match s.verdict {
+            VerdictKind::Rejected => ("tried", " It fell: see the verdict."),
+            VerdictKind::Inconclusive => {
+                ("tried", " It could not be judged to the end: look at it before you use it.")
+            }
+            VerdictKind::Plausible | VerdictKind::Proven if s.masks => {
+                ("fix", " It may hide the defect rather than mend it.")
+            }
+            VerdictKind::Plausible | VerdictKind::Proven => ("fix", ""),
+        };
+        field(out, name, &format!("{explanation}{by}{remark}"))?;
     }
     if let Some(patch) = &s.patch {
         writeln!(out)?;
@@ -58,9 +83,21 @@ pub(super) fn body(out: &mut impl Write, suggestion: &Suggestion) -> io::Result<
     if !s.evidence.sandbox.is_empty() {
         field(out, "sandbox", &s.evidence.sandbox)?;
     }
-    let style = verdict_style(s.verdict);
+    let verdict = s.verdict.as_str();
     label(out, "verdict")?;
-    writeln!(out, "{style}{}{style:#} in {:.1} s: {}", s.verdict.as_str(), s.seconds, plain(&s.reason))?;
+    let said = format!("{verdict} in {:.1} s: {}", s.seconds, s.reason);
+    running(out, LABEL + 2, (verdict, verdict_style(s.verdict)), &said)?;
+    writeln!(out)
+}
+
+/// Writes the test that reproduces a suggestion's crash.
+pub(super) fn reproducer(out: &mut impl Write, suggestion: &Suggestion) -> io::Result<()> {
+    let Some(test) = &suggestion.reproducer else { return Ok(()) };
+    field(out, "the test", &format!("{} in {}; it is not written", test.test, test.file))?;
+    writeln!(out)?;
+    for line in plain(&test.source).lines() {
+        writeln!(out, "    {line}")?;
+    }
     writeln!(out)
 }
 
@@ -76,15 +113,75 @@ pub(super) fn operational(out: &mut impl Write, finding: &OperationalFinding) ->
     writeln!(out)
 }
 
+/// Writes what became of one fix that was to be applied.
+pub(super) fn application(out: &mut impl Write, application: &Application) -> io::Result<()> {
+    let title = plain(&application.title);
+    match &application.error {
+        Some(error) => writeln!(out, "{RED}not applied:{RED:#} {title}: {error}"),
+        None => {
+            let files = listed(&application.files);
+            writeln!(out, "{GREEN}applied:{GREEN:#} {title}, to {files} ({})", application.fingerprint)?;
+            if application.shared.is_empty() {
+                return Ok(());
+            }
+            let shared = listed(&application.shared);
+            writeln!(out, "  together with an earlier fix in {shared}; each was proven alone: run your tests")
+        }
+    }
+}
+
+/// Writes how what was applied is taken back.
+pub(super) fn way_back(
+    out: &mut impl Write,
+    applied: &[Application],
+    work_tree: Option<&WorkTree>,
+) -> io::Result<()> {
+    let mut files: Vec<_> =
+        applied.iter().filter(|one| one.error.is_none()).flat_map(|one| one.files.clone()).collect();
+    files.sort();
+    files.dedup();
+    if files.is_empty() {
+        return Ok(());
+    }
+    let by_git = match work_tree {
+        Some(WorkTree::Git { uncommitted }) => files.iter().all(|file| !uncommitted.contains(file)),
+        Some(WorkTree::NotGit | WorkTree::Unknown { .. }) | None => false,
+    };
+    if by_git {
+        let quoted = |file: &RepoPath| format!("'{}'", file.as_str().replace('\'', r"'\''"));
+        let files: Vec<_> = files.iter().map(quoted).collect();
+        return writeln!(out, "to undo, in the repository: git restore {}", files.join(" "));
+    }
+    if let Some(WorkTree::Unknown { reason }) = work_tree {
+        writeln!(
+            out,
+            "whether there were changes that are not committed could not be told: {}",
+            plain(reason)
+        )?;
+    }
+    writeln!(
+        out,
+        "to undo a fix, give its patch as printed above (or `patch` of --format json) to `git apply -R`"
+    )
+}
+
+fn listed(files: &[RepoPath]) -> String {
+    files.iter().map(RepoPath::as_str).collect::<Vec<_>>().join(", ")
+}
+
 /// Writes one line that counts the verdicts.
 pub(super) fn totals(out: &mut impl Write, suggestions: &[Suggestion], operational: usize) -> io::Result<()> {
-    let count = |kind| suggestions.iter().filter(|suggestion| suggestion.verdict == kind).count();
-    write!(out, "{BOLD}{} code defect(s):{BOLD:#}", suggestions.len())?;
+    let of = |kind| suggestions.iter().filter(move |suggestion| suggestion.verdict == kind);
+    write!(out, "{BOLD}{}:{BOLD:#}", counted(suggestions.len() as u64, "code defect"))?;
     for kind in
         [VerdictKind::Proven, VerdictKind::Plausible, VerdictKind::Rejected, VerdictKind::Inconclusive]
     {
         let style = verdict_style(kind);
-        write!(out, " {style}{} {}{style:#}", count(kind), kind.as_str())?;
+        write!(out, " {style}{} {}{style:#}", of(kind).count(), kind.as_str())?;
+        let masking = of(kind).filter(|suggestion| suggestion.masks && suggestion.patch.is_some()).count();
+        if masking > 0 {
+            write!(out, " ({masking} may mask)")?;
+        }
     }
     writeln!(out, "; {operational} operational")
 }
@@ -98,14 +195,20 @@ pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> anyhow::Resu
 /// Writes a labelled text, wrapped.
 pub(super) fn field(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {
     label(out, name)?;
+    running(out, LABEL + 2, ("", Style::new()), text)
+}
+
+/// Writes running text from column `indent` on, its first words in a style of their own.
+fn running(out: &mut impl Write, indent: usize, (first, style): (&str, Style), text: &str) -> io::Result<()> {
     if text.is_empty() {
         return writeln!(out);
     }
-    for (index, line) in wrap(&plain(text), WIDTH - LABEL - 2).enumerate() {
-        if index > 0 {
-            write!(out, "  {:LABEL$}", "")?;
+    for (index, line) in wrap(&plain(text), WIDTH - indent).enumerate() {
+        let line = line.trim_end();
+        match line.strip_prefix(first).filter(|_| index == 0) {
+            Some(rest) => writeln!(out, "{style}{first}{style:#}{rest}")?,
+            None => writeln!(out, "{:indent$}{line}", "")?,
         }
-        writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
 }
@@ -124,9 +227,11 @@ fn evidence(out: &mut impl Write, name: &str, step: &Step) -> io::Result<()> {
     };
     let step_name = super::name_of(&step.name).replace('_', " ");
     let runs = if step.runs > 1 { format!(" {} times", step.runs) } else { String::new() };
-    let detail = plain(step.detail.lines().next().unwrap_or_default());
+    let detail = step.detail.lines().next().unwrap_or_default();
     label(out, name)?;
-    writeln!(out, "{style}{mark:7}{style:#} {step_name}{runs} {DIM}({:.1} s){DIM:#}: {detail}", step.seconds)
+    write!(out, "{style}{mark:MARK$}{style:#}")?;
+    let said = format!("{step_name}{runs} ({:.1} s): {detail}", step.seconds);
+    running(out, LABEL + 2 + MARK, ("", Style::new()), &said)
 }
 
 fn diff(out: &mut impl Write, patch: &str) -> io::Result<()> {
@@ -162,6 +267,11 @@ pub(super) fn seen(first: Option<Timestamp>, last: Option<Timestamp>) -> String 
         (Some(first), _) => format!("  {first:.0}"),
         _ => String::new(),
     }
+}
+
+/// A number of things: `1 defect`, `2 defects`.
+pub(super) fn counted(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 /// Text of a log or repository as it may reach a terminal: control characters could drive it.

@@ -1,6 +1,6 @@
 //! `hephaestus scan`: one pass over existing logs.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -11,9 +11,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::Exit;
+use super::output::Output;
+use super::render::{Detail, counted};
 use crate::app::{Scan, ScanStats, Scanned, Step};
 use crate::config::Config;
-use crate::domain::{ErrorEvent, ErrorGroup, Frame, Severity, Trace};
+use crate::domain::{ErrorEvent, ErrorGroup, Frame, Severity, Span, Trace};
 use crate::telemetry;
 
 /// Inputs from this size on get a progress bar on a terminal.
@@ -31,6 +33,8 @@ const SHOWN_FRAMES: usize = 4;
     kubectl logs deploy/shop | hephaestus scan -\n  \
     hephaestus scan --format json app.log | jq '.groups[] | {count, title}'\n  \
     hephaestus scan --events app.log | jq -r .message\n  \
+    hephaestus scan --events --format text app.log\n  \
+    hephaestus scan app.log app.log.1.gz         gzip is read as the text it holds\n  \
     hephaestus scan --fail-on high test.log      exits 1 if there was a panic\n\n\
     Severities:\n  \
     critical  the process died: a panic, a fatal error\n  \
@@ -45,10 +49,11 @@ pub(super) struct ScanArgs {
     /// The logs to read; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// How to print the groups
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    format: ScanFormat,
-    /// Print events instead of groups, one JSON object a line, as they are found
+    /// How to print the groups, or the events [default: text for groups, ndjson for events]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<ScanFormat>,
+    /// Print events instead of groups, as they are found, one a line; with json and ndjson alike one
+    /// JSON object a line
     #[arg(long)]
     events: bool,
     /// Exit with 1 if an event is as bad as this or worse
@@ -74,20 +79,20 @@ fn severities() -> impl clap::builder::TypedValueParser<Value = Severity> {
 }
 
 impl ScanArgs {
-    pub(super) fn run(self, config: &Config) -> anyhow::Result<Exit> {
+    pub(super) fn run(self, config: &Config, detail: Detail) -> anyhow::Result<Exit> {
         // With --fail-on the exit code is an answer too: a reader who leaves early, as `head` does, must
         // not change it.
-        let out = Output { out: anstream::stdout().lock(), outlives_reader: self.fail_on.is_some() };
+        let out = Output::new().outliving_its_reader(self.fail_on.is_some());
         let mut out = std::io::BufWriter::new(out);
-        let exit = self.scan(config, &mut out)?;
+        let exit = self.scan(config, detail, &mut out)?;
         out.flush()?;
         Ok(exit)
     }
 
-    fn scan(&self, config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
+    fn scan(&self, config: &Config, detail: Detail, out: &mut impl Write) -> anyhow::Result<Exit> {
         let started = Instant::now();
         let scan = Scan::new(config, &self.files)?;
-        let progress = progress(scan.size_bytes());
+        let progress = progress(scan.size_bytes(), detail);
         let mut worst = None;
         let mut written = Ok(());
         let scanned = scan.run(&mut |step| {
@@ -101,10 +106,13 @@ impl ScanArgs {
                     // Standard error is the last place to complain to: a failure here has nowhere to go.
                     drop(telemetry::write_error(&mut anstream::stderr().lock(), &error));
                 }),
+                Step::Doubtful { source, doubt } => {
+                    progress.suspend(|| tracing::warn!("{} {doubt}", visible(source)));
+                }
                 Step::Event { source, event, .. } => {
                     worst = worst.max(Some(event.severity));
                     if self.events {
-                        written = write_line(out, &event_json(source, event));
+                        written = self.write_event(out, source, event);
                     }
                 }
             }
@@ -112,7 +120,8 @@ impl ScanArgs {
         });
         progress.finish_and_clear();
         written?;
-        if !self.events {
+        let nothing_was_read = scanned.stats.unreadable == scan.sources() as u64;
+        if !self.events && !nothing_was_read {
             self.write_groups(out, &scanned, started.elapsed())?;
         }
         if scanned.stats.unreadable > 0 {
@@ -122,8 +131,15 @@ impl ScanArgs {
         Ok(if reached { Exit::No } else { Exit::Yes })
     }
 
-    fn write_groups(&self, out: &mut impl Write, scanned: &Scanned, elapsed: Duration) -> anyhow::Result<()> {
+    fn write_event(&self, out: &mut impl Write, source: &str, event: &ErrorEvent) -> std::io::Result<()> {
         match self.format {
+            Some(ScanFormat::Text) => write_event_text(out, source, event),
+            Some(ScanFormat::Json | ScanFormat::Ndjson) | None => write_line(out, &event_json(source, event)),
+        }
+    }
+
+    fn write_groups(&self, out: &mut impl Write, scanned: &Scanned, elapsed: Duration) -> anyhow::Result<()> {
+        match self.format.unwrap_or_default() {
             ScanFormat::Text => write_text(out, scanned, elapsed)?,
             ScanFormat::Json => {
                 let groups: Vec<_> = scanned.groups.iter().map(group_json).collect();
@@ -140,35 +156,13 @@ impl ScanArgs {
     }
 }
 
-/// Standard output; where it outlives its reader, what nobody reads any more is dropped.
-struct Output<W> {
-    out: W,
-    outlives_reader: bool,
-}
-
-impl<W: Write> Write for Output<W> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        match self.out.write(bytes) {
-            Err(error) if self.outlives_reader && error.kind() == ErrorKind::BrokenPipe => Ok(bytes.len()),
-            written => written,
-        }
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        match self.out.flush() {
-            Err(error) if self.outlives_reader && error.kind() == ErrorKind::BrokenPipe => Ok(()),
-            flushed => flushed,
-        }
-    }
-}
-
 fn write_line(out: &mut impl Write, value: &Value) -> std::io::Result<()> {
     writeln!(out, "{value}")
 }
 
-fn progress(size: Option<u64>) -> ProgressBar {
+fn progress(size: Option<u64>, detail: Detail) -> ProgressBar {
     let large = size.is_none_or(|bytes| bytes >= LARGE_BYTES);
-    if !large || !std::io::stderr().is_terminal() {
+    if !large || detail == Detail::Little || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr_with_hz(10));
@@ -224,7 +218,8 @@ fn stats_json(stats: &ScanStats, groups: usize, elapsed: Duration) -> Value {
         "events": stats.events,
         "groups": groups,
         "events_without_group": stats.overflowed,
-        "seconds": elapsed.as_secs_f64(),
+        "unreadable": stats.unreadable,
+        "seconds": (elapsed.as_secs_f64() * 1e3).round() / 1e3,
     })
 }
 
@@ -241,30 +236,41 @@ fn write_text(out: &mut impl Write, scanned: &Scanned, elapsed: Duration) -> std
     for group in &scanned.groups {
         write_group(out, group)?;
     }
-    let ScanStats { bytes, lines, events, .. } = scanned.stats;
-    let groups = scanned.groups.len();
+    let ScanStats { bytes, lines, events, truncated_lines, overflowed, unreadable } = scanned.stats;
     if events == 0 {
         write!(out, "No errors")?;
     } else {
-        write!(out, "{events} events in {groups} groups")?;
+        let groups = counted(scanned.groups.len() as u64, "group");
+        write!(out, "{} in {groups}", counted(events, "event"))?;
     }
-    writeln!(
-        out,
-        "; {lines} lines, {} read in {:.2} s",
-        indicatif::HumanBytes(bytes),
-        elapsed.as_secs_f64()
-    )?;
-    if scanned.stats.truncated_lines > 0 {
-        writeln!(
-            out,
-            "{} lines were longer than analyzer.max_line_bytes and were cut there",
-            scanned.stats.truncated_lines
-        )?;
+    if unreadable > 0 {
+        write!(out, " in what could be read ({} could not)", counted(unreadable, "log"))?;
     }
-    if scanned.stats.overflowed > 0 {
-        writeln!(out, "{} events belong to groups that found no room", scanned.stats.overflowed)?;
+    let (lines, bytes) = (counted(lines, "line"), indicatif::HumanBytes(bytes));
+    writeln!(out, "; {lines}, {bytes} read in {:.2} s", elapsed.as_secs_f64())?;
+    if truncated_lines > 0 {
+        let lines = counted(truncated_lines, "line");
+        writeln!(out, "{lines} longer than analyzer.max_line_bytes, cut there")?;
+    }
+    if overflowed > 0 {
+        let events = counted(overflowed, "event");
+        writeln!(out, "{events} of groups beyond analyzer.max_groups, counted but not shown")?;
     }
     Ok(())
+}
+
+/// One event a line: how bad, what, where, and where in which log.
+fn write_event_text(out: &mut impl Write, source: &str, event: &ErrorEvent) -> std::io::Result<()> {
+    let (style, dim) = (style_of(event.severity), Style::new().dimmed());
+    let time = event.time.map(|time| format!("{time:.0}  ")).unwrap_or_default();
+    let (severity, title) = (event.severity, visible(&event.title));
+    write!(out, "{style}{severity:<8}{style:#}  {time}{title}")?;
+    let frames = event.trace.as_ref().map_or(&[][..], |trace| &trace.frames);
+    if let Some(frame) = frames.iter().find(|frame| frame.in_app) {
+        write!(out, "  at {}:{}", visible(&frame.file), frame.line)?;
+    }
+    let Span { start, end } = event.span;
+    writeln!(out, "  {dim}{}  {} {start}..{end}{dim:#}", event.keys.site, visible(source))
 }
 
 fn write_group(out: &mut impl Write, group: &ErrorGroup) -> std::io::Result<()> {

@@ -9,6 +9,7 @@
 //! [`registry`] makes that offset, and the identity of the file, durable.
 
 mod budget;
+mod contents;
 mod framing;
 mod identity;
 pub mod pipe;
@@ -19,6 +20,7 @@ mod stats;
 pub mod tail;
 
 pub use budget::{Budget, Chunk, Permit};
+pub use contents::Doubt;
 pub use framing::{Framer, FramerStats};
 pub use prefix::Prefix;
 pub use reading::{Error, Source, read};

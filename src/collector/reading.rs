@@ -1,15 +1,22 @@
 //! One pass over a file or standard input, in large chunks on the calling thread.
 //!
 //! Blocking reads on a plain thread are many times as fast as reads through an async runtime, and one
-//! buffer is all the memory they need.
+//! buffer is all the memory they need. What is compressed by gzip is read as the text it holds: offsets
+//! count in that text, and decompression needs its window of 32 KiB more, whatever the size.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use flate2::read::MultiGzDecoder;
+
+use super::contents::{is_gzip, may_become_gzip};
+
 /// Bytes asked for at once.
 const CHUNK_BYTES: usize = 512 << 10;
+/// Bytes that tell gzip from something else.
+const MAGIC_BYTES: usize = 8;
 
 /// Where bytes come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,15 +34,14 @@ impl Source {
         if name == Path::new("-") { Self::Stdin } else { Self::File(name.to_owned()) }
     }
 
-    /// Its size in bytes, where it is known beforehand.
+    /// The number of bytes that reading it will give, where it is known beforehand.
     #[must_use]
     pub fn size_bytes(&self) -> Option<u64> {
-        match self {
-            Self::File(path) => {
-                path.metadata().ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len())
-            }
-            Self::Stdin => None,
-        }
+        let Self::File(path) = self else { return None };
+        // Nothing but a regular file is opened: a pipe would be waited for.
+        let size = path.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
+        let beginning = beginning_of(&mut File::open(path).ok()?, MAGIC_BYTES).ok()?;
+        (!is_gzip(&beginning)).then_some(size)
     }
 }
 
@@ -76,7 +82,7 @@ pub enum Error {
     Io {
         /// The source.
         source_name: Source,
-        /// Bytes read before.
+        /// Bytes read before; of a compressed source, bytes of its text.
         read_bytes: u64,
         /// What happened.
         #[source]
@@ -96,17 +102,15 @@ impl Error {
     }
 }
 
-/// Reads a source to its end, or until `take` breaks off, and returns the number of bytes read.
+/// Reads a source to its end, or until `take` breaks off, and returns the number of bytes read. Of a
+/// source compressed by gzip, both are the bytes of the text in it.
 ///
 /// # Errors
 /// When the source cannot be opened or read.
 pub fn read(source: &Source, mut take: impl FnMut(&[u8]) -> ControlFlow<()>) -> Result<u64, Error> {
-    let mut input: Box<dyn Read> = match source {
-        Source::File(path) => Box::new(File::open(path).map_err(|error| Error::new(source, 0, error))?),
-        Source::Stdin => Box::new(io::stdin().lock()),
-    };
-    let mut buffer = vec![0; CHUNK_BYTES];
     let mut total = 0;
+    let mut input = open(source).map_err(|error| Error::new(source, total, error))?;
+    let mut buffer = vec![0; CHUNK_BYTES];
     loop {
         match input.read(&mut buffer) {
             Ok(0) => return Ok(total),
@@ -122,8 +126,40 @@ pub fn read(source: &Source, mut take: impl FnMut(&[u8]) -> ControlFlow<()>) -> 
     }
 }
 
+/// Opens a source for its text.
+fn open(source: &Source) -> io::Result<Box<dyn Read>> {
+    let mut raw: Box<dyn Read> = match source {
+        Source::File(path) => Box::new(File::open(path)?),
+        Source::Stdin => Box::new(io::stdin().lock()),
+    };
+    let beginning = beginning_of(&mut raw, CHUNK_BYTES)?;
+    let compressed = is_gzip(&beginning);
+    let whole = io::Cursor::new(beginning).chain(raw);
+    // Of several members, as appending to a compressed file makes them, each is read.
+    Ok(if compressed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) })
+}
+
+/// What the first read gives, at the most `most` bytes; more reads only where they are needed to tell gzip
+/// from something else: who writes a log into a pipe is not made to wait.
+fn beginning_of(input: &mut impl Read, most: usize) -> io::Result<Vec<u8>> {
+    let mut beginning = vec![0; most];
+    let mut length = 0;
+    while may_become_gzip(&beginning[..length]) {
+        match input.read(&mut beginning[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    beginning.truncate(length);
+    Ok(beginning)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]
@@ -144,5 +180,39 @@ mod tests {
         assert_eq!(read(&source, |_| ControlFlow::Continue(())).unwrap(), CHUNK_BYTES as u64 * 2 + 5);
         assert_eq!(read(&source, |_| ControlFlow::Break(())).unwrap(), CHUNK_BYTES as u64);
         assert_eq!(source.size_bytes(), Some(CHUNK_BYTES as u64 * 2 + 5));
+    }
+
+    #[test]
+    fn gzip_is_read_as_the_text_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        let member = |text: &[u8]| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(text).unwrap();
+            encoder.finish().unwrap()
+        };
+        let source = Source::named(&path);
+        let mut text = Vec::new();
+        let mut read_all = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            text.clear();
+            let result = read(&source, |chunk| {
+                text.extend_from_slice(chunk);
+                ControlFlow::Continue(())
+            });
+            (result, text.clone())
+        };
+        let long = b"a line of a log\n".repeat(CHUNK_BYTES / 4);
+        let (total, got) = read_all(&[member(&long), member(b"appended\n")].concat());
+        assert_eq!(total.unwrap(), long.len() as u64 + 9);
+        assert!(got.starts_with(&long) && got.ends_with(b"appended\n"));
+        assert_eq!(source.size_bytes(), None, "how much text is in it is not known beforehand");
+
+        let whole = member(&long);
+        let (cut, got) = read_all(&whole[..whole.len() / 2]);
+        assert!(matches!(cut, Err(Error::Io { read_bytes, .. }) if read_bytes == got.len() as u64));
+        // Nearly the beginning of gzip.
+        let (total, got) = read_all(b"\x1f\x8bno");
+        assert_eq!((total.unwrap(), got.as_slice()), (4, &b"\x1f\x8bno"[..]));
     }
 }

@@ -151,23 +151,26 @@ impl Config {
         })
     }
 
-    /// Rules between keys.
+    /// Rules between keys. A broken one is blamed on the first of its keys that the user's file has, since
+    /// nobody can correct a line of the defaults.
     fn check_together(&self, tree: &Node, reader: &mut Reader<'_>) {
-        let mut rule = |holds: bool, key: &str, message: &str, remedy: &str| {
-            if !holds {
-                reader.note(tree.place_of(key), key, message, remedy);
+        let mut rule = |holds: bool, keys: &[&str], message: &str, remedy: &str| {
+            if !holds && let Some(key) = keys.first() {
+                let places = || keys.iter().map(|key| tree.place_of(key));
+                let written = places().find(|place| &*place.file != DEFAULTS_NAME);
+                reader.note(written.unwrap_or_else(|| tree.place_of(key)), key, message, remedy);
             }
         };
         let model = &self.generator.ai_model;
         rule(
             model.provider == ModelProvider::None || model.model.is_some(),
-            "generator.ai_model.model",
+            &["generator.ai_model.model", "generator.ai_model.provider"],
             "a provider is chosen, but no model",
             "name one of the provider's models, or set provider: none",
         );
         rule(
             !self.generator.fix_strategies.is_empty(),
-            "generator.fix_strategies",
+            &["generator.fix_strategies"],
             "empty: no fix could ever be found",
             "list at least `{type: rule, priority: 1}`, or remove the key",
         );

@@ -1,5 +1,6 @@
 //! Durations (`5s`, `1h30m`, `90d`) and sizes (`64MiB`, `10MB`).
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::time::Duration;
 
@@ -7,27 +8,89 @@ use serde::{Serialize, Serializer};
 
 use super::read::{Refusal, Scalar};
 
-/// A length of time above zero. A day has 24 hours.
+/// A length of time above zero. A day has 24 hours. It is shown in the units it was written in: `24h` and
+/// `1d` are equal, and each stays as it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Interval {
+    length: Duration,
+    /// The largest unit it is shown in.
+    largest: Unit,
+}
+
+/// What a duration is written in, largest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Interval(Duration);
+enum Unit {
+    Week,
+    Day,
+    Hour,
+    Minute,
+    Second,
+    Millisecond,
+    Nanosecond,
+}
+
+impl Unit {
+    /// Every unit, its name and its nanoseconds, largest first.
+    const ALL: [(Self, &str, u128); 7] = [
+        (Self::Week, "w", 7 * 86_400 * 1_000_000_000),
+        (Self::Day, "d", 86_400 * 1_000_000_000),
+        (Self::Hour, "h", 3_600 * 1_000_000_000),
+        (Self::Minute, "m", 60 * 1_000_000_000),
+        (Self::Second, "s", 1_000_000_000),
+        (Self::Millisecond, "ms", 1_000_000),
+        (Self::Nanosecond, "ns", 1),
+    ];
+
+    /// The largest that was written.
+    fn largest_of(span: &jiff::Span) -> Self {
+        let written = [
+            (span.get_weeks() != 0, Self::Week),
+            (span.get_days() != 0, Self::Day),
+            (span.get_hours() != 0, Self::Hour),
+            (span.get_minutes() != 0, Self::Minute),
+            (span.get_seconds() != 0, Self::Second),
+        ];
+        written.into_iter().find_map(|(is, unit)| is.then_some(unit)).unwrap_or(Self::Millisecond)
+    }
+}
 
 impl Interval {
     pub(super) const fn from_millis(millis: u64) -> Self {
-        Self(Duration::from_millis(millis))
+        Self { length: Duration::from_millis(millis), largest: Unit::Millisecond }
     }
 
     pub(super) const fn from_secs(seconds: u64) -> Self {
-        Self(Duration::from_secs(seconds))
+        Self { length: Duration::from_secs(seconds), largest: Unit::Second }
     }
 
     pub(super) const fn from_days(days: u64) -> Self {
-        Self(Duration::from_secs(days * 86_400))
+        Self { length: Duration::from_secs(days * 86_400), largest: Unit::Day }
     }
 
     /// The duration.
     #[must_use]
     pub const fn get(self) -> Duration {
-        self.0
+        self.length
+    }
+}
+
+impl PartialEq for Interval {
+    fn eq(&self, other: &Self) -> bool {
+        self.length == other.length
+    }
+}
+
+impl Eq for Interval {}
+
+impl PartialOrd for Interval {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Interval {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.length.cmp(&other.length)
     }
 }
 
@@ -47,23 +110,21 @@ impl Scalar for Interval {
         if length.is_zero() {
             return Err(refusal("must be longer than nothing"));
         }
-        Ok(Self(length))
+        Ok(Self { length, largest: Unit::largest_of(&span) })
     }
 }
 
 impl fmt::Display for Interval {
     /// Writes what [`Scalar::parse`] reads, without units that are zero.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        let parts = [
-            (seconds / 86_400, "d"),
-            (seconds / 3_600 % 24, "h"),
-            (seconds / 60 % 60, "m"),
-            (seconds % 60, "s"),
-            (u64::from(self.0.subsec_millis()), "ms"),
-            (u64::from(self.0.subsec_nanos() % 1_000_000), "ns"),
-        ];
-        parts.iter().filter(|(count, _)| *count > 0).try_for_each(|(count, unit)| write!(f, "{count}{unit}"))
+        let mut rest = self.length.as_nanos();
+        for (_, name, nanos) in Unit::ALL.iter().filter(|(unit, ..)| *unit >= self.largest) {
+            if rest >= *nanos {
+                write!(f, "{}{name}", rest / nanos)?;
+                rest %= nanos;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -165,6 +226,15 @@ mod tests {
     }
 
     #[test]
+    fn durations_are_shown_as_they_were_written() {
+        for text in ["24h", "1d", "90d", "90m", "1h30m", "2w", "36h", "1500ms", "1d12h", "600s"] {
+            assert_eq!(Interval::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Interval::parse("24h"), Interval::parse("1d"));
+        assert!(Interval::parse("25h").unwrap() > Interval::parse("1d").unwrap());
+    }
+
+    #[test]
     fn other_durations_are_refused() {
         for text in ["", "5", "s", "5 parsecs", "0s", "-5s", "5s ago", "1mo", "1y", "99999999999999999999s"] {
             assert!(Interval::parse(text).is_err(), "{text:?}");
@@ -192,6 +262,8 @@ mod tests {
         fn printed_durations_are_read_back(millis in 1_u64..10_000_000_000_000) {
             let interval = Interval::from_millis(millis);
             prop_assert_eq!(Interval::parse(&interval.to_string()), Ok(interval));
+            let hours = Interval { largest: Unit::Hour, ..interval };
+            prop_assert_eq!(Interval::parse(&hours.to_string()), Ok(interval));
         }
 
         #[test]

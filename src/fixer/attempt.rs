@@ -109,7 +109,7 @@ impl<'a> Attempt<'a> {
             }
             tracing::debug!(explanation = candidate.explanation, verdict = ?verdict.kind(), reason = verdict.reason(), "judged");
             let proven = verdict.kind() == VerdictKind::Proven;
-            if self.best.as_ref().is_none_or(|(_, best)| rank(verdict.kind()) > rank(best.kind())) {
+            if self.best.as_ref().is_none_or(|(_, best)| verdict.kind() > best.kind()) {
                 self.best = Some((candidate, verdict));
             }
             if proven {
@@ -173,9 +173,10 @@ impl<'a> Attempt<'a> {
                 suggestion.provenance = Some(candidate.provenance.kind().to_owned());
                 suggestion.rule = rule_of(&candidate.provenance);
                 suggestion.masks = candidate.masks;
-                // A patch that was tried and failed is no suggestion.
-                if record.kind >= VerdictKind::Plausible {
-                    suggestion.explanation = Some(candidate.explanation);
+                suggestion.explanation = Some(candidate.explanation);
+                // A patch that was tried and failed is no suggestion; nothing speaks against one that could
+                // not be judged to the end.
+                if record.kind != VerdictKind::Rejected {
                     suggestion.patch = Some(unified_diff(&candidate.changes));
                     changes = candidate.changes;
                 }
@@ -189,16 +190,6 @@ impl<'a> Attempt<'a> {
             }
         }
         Finding { suggestion, changes }
-    }
-}
-
-/// Which verdict is worth more to a person: a rejected candidate says more than one nobody could judge.
-const fn rank(kind: VerdictKind) -> u8 {
-    match kind {
-        VerdictKind::Inconclusive => 0,
-        VerdictKind::Rejected => 1,
-        VerdictKind::Plausible => 2,
-        VerdictKind::Proven => 3,
     }
 }
 

@@ -9,8 +9,10 @@ mod apply;
 mod crash;
 mod frame;
 pub mod go;
+mod merge;
 mod patch;
 mod stamp;
+mod scratch;
 mod workspace;
 
 use std::collections::BTreeMap;
@@ -24,8 +26,10 @@ use crate::domain::RepoPath;
 
 pub use apply::ApplyError;
 pub use crash::{KnownCrash, Likeness};
+pub use merge::merged;
 pub use patch::unified_diff;
 pub use stamp::Stamp;
+pub use scratch::sweep_scratch;
 pub use workspace::Workspace;
 
 /// How much of a repository is read.

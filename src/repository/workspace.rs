@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::scratch::Scratch;
 use super::{Error, Repository};
 use crate::domain::{FileChange, RepoPath};
 
@@ -12,7 +13,7 @@ use crate::domain::{FileChange, RepoPath};
 /// they build. Removed when dropped.
 #[derive(Debug)]
 pub struct Workspace {
-    scratch: TempDir,
+    scratch: Scratch,
 }
 
 impl Workspace {
@@ -23,7 +24,7 @@ impl Workspace {
     pub fn copy_of(repository: &Repository) -> Result<Self, Error> {
         let parent = std::env::temp_dir();
         let failed = |source| Error::Scratch { path: parent.clone(), source };
-        let scratch = TempDir::with_prefix_in("hephaestus-", &parent).map_err(failed)?;
+        let scratch = Scratch::below(&parent).map_err(failed)?;
         let workspace = Self { scratch };
         for folder in ["tree", "tmp", "bin"] {
             std::fs::create_dir(workspace.scratch.path().join(folder)).map_err(failed)?;

@@ -43,9 +43,9 @@ pub enum GoError {
         /// Its version.
         version: String,
     },
-    /// The build cache cannot be made.
+    /// The build cache cannot be made or written.
     #[error(
-        "cannot make the build cache {path}: {source}; set repository.go_cache to a folder that can be written"
+        "cannot write the build cache {path}: {source}; set repository.go_cache to a folder that can be written"
     )]
     Cache {
         /// Where it was tried.
@@ -103,6 +103,8 @@ impl GoToolchain {
         let failed = |source| GoError::Cache { path: cache.to_owned(), source };
         std::fs::create_dir_all(cache).map_err(failed)?;
         let build_cache = cache.canonicalize().map_err(failed)?;
+        // That the folder is there does not mean that it can be written.
+        drop(tempfile::tempfile_in(&build_cache).map_err(failed)?);
         Ok(Self { root: env.goroot, version: env.goversion, module_cache: env.gomodcache, build_cache })
     }
 
@@ -118,11 +120,18 @@ impl GoToolchain {
         &self.root
     }
 
+    /// The build cache of Hephaestus.
+    #[must_use]
+    pub fn build_cache(&self) -> &Path {
+        &self.build_cache
+    }
+
     /// Any `go` subcommand that compiles or inspects but runs none of the repository's code:
     /// `build`, `vet`, `list`, `test -c`.
     #[must_use]
     pub fn go(&self, folders: Folders<'_>, package: &Path, args: &[&str], wall: Duration) -> Job {
         let mut job = self.job(self.root.join("bin/go"), folders, package, args, wall);
+        without_home(&mut job);
         job.write.extend([self.build_cache.clone(), folders.bin.to_owned()]);
         job.read.push(self.root.clone());
         // It comes into being with the first module that is downloaded.
@@ -158,6 +167,7 @@ impl GoToolchain {
     #[must_use]
     pub fn gofmt(&self, folders: Folders<'_>, args: &[&str], source: &str, wall: Duration) -> Job {
         let mut job = self.job(self.root.join("bin/gofmt"), folders, folders.tmp, args, wall);
+        without_home(&mut job);
         job.read.push(self.root.clone());
         job.stdin = Some(source.as_bytes().to_vec());
         job
@@ -202,6 +212,12 @@ impl GoToolchain {
         .map(|(name, value)| (name.to_owned(), value))
         .into()
     }
+}
+
+/// Go's own programs want to start a process for their telemetry in the user's settings, and complain where
+/// they may not. With no home there are no settings; everything they need has a variable of its own.
+fn without_home(job: &mut Job) {
+    job.env.retain(|(name, _)| name != "HOME");
 }
 
 /// The first program of this name on PATH, else below the folder the Go installer uses.

@@ -64,6 +64,8 @@ pub use job::{Ended, Job, Limits, Outcome};
 pub use launcher::launch_if_requested;
 pub use tier::{ProbeReport, Tier};
 
+use tier::Failure;
+
 use policy::{Paths, Policy, ProcessLimits, Surround, Task};
 use supervise::{Bounds, Handle, Launch};
 
@@ -249,15 +251,15 @@ fn probe(config: &Config, surround: Surround) -> ProbeReport {
     ProbeReport::new(surround, try_probe(config, surround))
 }
 
-fn try_probe(config: &Config, surround: Surround) -> Result<Tier, String> {
+fn try_probe(config: &Config, surround: Surround) -> Result<Tier, Failure> {
     if launcher::is_requested() {
-        return Err("this process was itself started as a launcher, by a binary that is none".to_owned());
+        let what = "this process was itself started as a launcher, by a binary that is none";
+        return Err(Failure::Tier(what.to_owned()));
     }
     if surround == Surround::Namespaces && bubblewrap::find().is_none() {
-        return Err("bwrap is not in PATH".to_owned());
+        return Err(Failure::Tier("bwrap is not in PATH".to_owned()));
     }
-    let outside = tempfile::NamedTempFile::new()
-        .map_err(|error| format!("no temporary file can be made to test with: {error}"))?;
+    let outside = tempfile::NamedTempFile::new().map_err(|error| Failure::Scratch(error.to_string()))?;
     let launcher = launcher_path(config);
     let paths = Paths::default();
     let bounds = Bounds {
@@ -270,13 +272,14 @@ fn try_probe(config: &Config, surround: Surround) -> Result<Tier, String> {
     let task = Task::Probe { outside: OsString::from(outside.path()) };
     let policy = policy(config, surround, &paths, task, process_limits(&bounds, 1 << 20));
     let command = command(surround, &launcher, &paths);
-    let launch = Launch::new(command, launcher, &policy, None, paths, bounds).map_err(why)?;
-    let outcome = supervise::supervise(launch, &Handle::default()).map_err(why)?;
+    let failed = |error| Failure::Tier(why(error));
+    let launch = Launch::new(command, launcher, &policy, None, paths, bounds).map_err(failed)?;
+    let outcome = supervise::supervise(launch, &Handle::default()).map_err(failed)?;
     if !outcome.ended.is_success() {
-        return Err(format!("the probe {}", outcome.ended));
+        return Err(Failure::Tier(format!("the probe {}", outcome.ended)));
     }
-    let landlock = String::from_utf8_lossy(&outcome.stderr);
-    let landlock = landlock.trim().parse().map_err(|_| format!("the probe said {landlock:?}"))?;
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    let landlock = said.trim().parse().map_err(|_| Failure::Tier(format!("the probe said {said:?}")))?;
     Ok(Tier::new(surround, landlock))
 }
 

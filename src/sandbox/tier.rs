@@ -57,6 +57,15 @@ pub(super) const fn name(surround: Surround) -> &'static str {
     }
 }
 
+/// Why a tier could not be seen to work.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The tier does not hold here, or cannot be entered.
+    Tier(String),
+    /// There was no temporary file to try it on, which says nothing about the tier.
+    Scratch(String),
+}
+
 /// How the trial of one tier went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeReport {
@@ -69,8 +78,15 @@ pub struct ProbeReport {
 }
 
 impl ProbeReport {
-    pub(super) fn new(surround: Surround, result: Result<Tier, String>) -> Self {
-        let remedy = result.is_err().then(|| remedy(surround));
+    pub(super) fn new(surround: Surround, result: Result<Tier, Failure>) -> Self {
+        let remedy = result.as_ref().err().map(|failure| match failure {
+            Failure::Tier(_) => remedy(surround),
+            Failure::Scratch(_) => "set TMPDIR to a folder that can be written",
+        });
+        let result = result.map_err(|failure| match failure {
+            Failure::Tier(why) => why,
+            Failure::Scratch(error) => format!("no temporary file can be made to test with: {error}"),
+        });
         Self { name: name(surround), result, remedy }
     }
 }

@@ -54,6 +54,7 @@ fn a_binary_log_holds_nothing_to_mend() {
     let output = succeed(&mut fix(&till.repository(), &log));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["suggestions"], serde_json::json!([]));
+    assert!(errors_of(&output).contains("noise.log looks binary"), "{}", errors_of(&output));
 }
 
 /// Bytes without any order, the same each time.
@@ -142,29 +143,36 @@ fn no_toolchain_or_sandbox_means_no_execution() {
 }
 
 #[test]
-fn a_full_disk_is_said_so_and_harms_nothing() {
+fn a_full_disk_is_refused_before_any_work() {
     let till = Till::new();
     let log = till.crash_log();
-    // Full from the start; and full as soon as something is built.
-    for (size, filler) in [("64k", 60 << 10), ("2m", 0)] {
-        let small = tempfile::tempdir().unwrap();
-        let option = format!("size={size}");
-        let mounted =
-            run(Command::new("mount").args(["-t", "tmpfs", "-o", &option, "tmpfs"]).arg(small.path()));
-        assert!(
-            mounted.status.success(),
-            "this test mounts a small file system: run it as root: {mounted:?}"
-        );
-        std::fs::write(small.path().join("filler"), vec![1_u8; filler]).unwrap();
-        let output = run(fix(&till.repository(), &log).env("TMPDIR", small.path()));
-        succeed(Command::new("umount").arg(small.path()));
-        assert_eq!(output.status.code(), Some(1), "{}", errors_of(&output));
-        let suggestion = only_suggestion(&output);
-        assert_eq!(suggestion["verdict"], "inconclusive", "{size}: {suggestion}");
-        let reason = suggestion["reason"].as_str().unwrap();
-        let full = reason.contains("No space left") || reason.contains("the disk is full");
-        assert!(full && reason.contains("TMPDIR"), "{size}: {reason}");
+    let small = tempfile::tempdir().unwrap();
+    let mounted =
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(small.path()));
+    assert!(mounted.status.success(), "this test mounts a small file system: run it as root: {mounted:?}");
+    let output = run(fix(&till.repository(), &log).env("TMPDIR", small.path()));
+    let doctor = run(hephaestus().arg("doctor").env("TMPDIR", small.path()));
+    succeed(Command::new("umount").arg(small.path()));
+    let errors = errors_of(&output);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    for words in ["MiB free in", "256 MiB are needed", "TMPDIR"] {
+        assert!(errors.contains(words), "{words:?} is not in: {errors}");
     }
+    assert_eq!(doctor.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    assert!(said.contains("missing  scratch") && said.contains("256 MiB are needed"), "{said}");
+}
+
+#[test]
+fn a_wrong_folder_for_scratch_is_not_blamed_on_the_sandbox() {
+    let doctor = run(hephaestus().arg("doctor").env("TMPDIR", "/nowhere"));
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    assert_eq!(doctor.status.code(), Some(1), "{said}");
+    assert!(said.contains("set TMPDIR to a folder that can be written"), "{said}");
+    assert!(
+        !said.contains("install the package bubblewrap") && !said.contains("CONFIG_SECURITY_LANDLOCK"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -172,20 +180,47 @@ fn broken_off_it_leaves_nothing_behind() {
     let till = Till::new();
     let log = till.crash_log();
     let scratch = tempfile::tempdir().unwrap();
-    let mut child = fix(&till.repository(), &log)
-        .env("TMPDIR", scratch.path())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The copy is made before anything runs in it.
+    let start = |repository: &Path| {
+        let child = fix(repository, &log)
+            .env("TMPDIR", scratch.path())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The copy is made before anything runs in it.
+        let begun = std::time::Instant::now();
+        while copies(scratch.path()).is_empty() {
+            assert!(begun.elapsed().as_secs() < 60, "no scratch copy was made");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        child
+    };
+    // Killed, it cannot clean up.
+    let mut killed = start(&till.repository());
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let left = copies(scratch.path());
+    assert_eq!(left.len(), 1, "{left:?}");
+
+    // The next one does it, and for itself when it is asked to end.
+    let ended = start(&till.repository());
     let begun = std::time::Instant::now();
-    while std::fs::read_dir(scratch.path()).unwrap().next().is_none() {
-        assert!(begun.elapsed().as_secs() < 60, "no scratch copy was made");
+    while copies(scratch.path()).iter().all(|copy| *copy == left[0]) || left[0].exists() {
+        assert!(begun.elapsed().as_secs() < 60, "what the killed one left is not removed");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    succeed(Command::new("kill").arg(child.id().to_string()));
-    assert_eq!(child.wait().unwrap().code(), Some(2));
+    succeed(Command::new("kill").arg(ended.id().to_string()));
+    let output = ended.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143), "{}", errors_of(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("what is done is still told");
+    assert_eq!((&report["broken_off"], &report["unfinished"]), (&Value::from(true), &Value::from(1)));
     let left: Vec<_> = std::fs::read_dir(scratch.path()).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// The scratch copies in a folder.
+fn copies(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("hephaestus-"));
+    ours.map(|entry| entry.path()).filter(|path| path.join("tree").exists()).collect()
 }

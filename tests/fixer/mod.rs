@@ -4,4 +4,5 @@ mod bad_input;
 mod hostile;
 mod judges;
 mod module;
+mod shown;
 mod soundness;

@@ -1,0 +1,45 @@
+//! Standard output, whose errors say that it is the one.
+
+use std::io::{self, ErrorKind, StdoutLock, Write};
+
+use anstream::AutoStream;
+
+/// Standard output.
+pub(super) struct Output {
+    out: AutoStream<StdoutLock<'static>>,
+    outlives_reader: bool,
+}
+
+impl Output {
+    pub(super) fn new() -> Self {
+        Self { out: anstream::stdout().lock(), outlives_reader: false }
+    }
+
+    /// The same, but what nobody reads any more is dropped: the command has an answer besides it.
+    pub(super) fn outliving_its_reader(self, outlives_reader: bool) -> Self {
+        Self { outlives_reader, ..self }
+    }
+
+    fn judge<T>(&self, written: io::Result<T>, dropped: T) -> io::Result<T> {
+        match written {
+            Err(error) if self.outlives_reader && error.kind() == ErrorKind::BrokenPipe => Ok(dropped),
+            // The kind stays: whoever writes acts by it.
+            Err(error) => {
+                Err(io::Error::new(error.kind(), format!("cannot write to standard output: {error}")))
+            }
+            written => written,
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes);
+        self.judge(written, bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.out.flush();
+        self.judge(flushed, ())
+    }
+}

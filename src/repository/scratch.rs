@@ -1,0 +1,126 @@
+//! Folders for scratch copies, each with a lock that tells whether its process still lives.
+//!
+//! Dropped, a folder is removed. A process that is killed leaves its folders behind, but the kernel
+//! releases its locks: whoever starts next removes every folder whose lock it can take. A lock is right
+//! where a process id would not be: folders may be shared between containers, which count processes apart.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use tempfile::TempDir;
+
+const PREFIX: &str = "hephaestus-";
+/// The name of the lock in a folder.
+const LOCK: &str = "lock";
+/// How often a folder is made anew, should somebody who sweeps be quicker than its lock.
+const ATTEMPTS: usize = 8;
+
+/// A folder that is ours until it is dropped.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    folder: TempDir,
+    /// Released after the folder is gone: fields are dropped in order.
+    _lock: File,
+}
+
+impl Scratch {
+    /// Makes an empty folder.
+    pub(super) fn below(parent: &Path) -> io::Result<Self> {
+        for _ in 0..ATTEMPTS {
+            let folder = TempDir::with_prefix_in(PREFIX, parent)?;
+            let path = folder.path().join(LOCK);
+            let lock = File::create(&path)?;
+            // Somebody who sweeps may have been between: then the lock is theirs, or of a file that is gone.
+            if take(&lock)? && is_still(&lock, &path) {
+                return Ok(Self { folder, _lock: lock });
+            }
+        }
+        Err(io::Error::other("another process removes every new folder"))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Removes the scratch folders that processes of this user left behind when they were killed, and says
+/// which. Those of living ones stay, and so does whatever has no lock.
+pub fn sweep_scratch() -> Vec<PathBuf> {
+    sweep(&std::env::temp_dir())
+}
+
+fn sweep(parent: &Path) -> Vec<PathBuf> {
+    // What cannot be listed or removed is left to whoever can.
+    let Ok(entries) = std::fs::read_dir(parent) else { return Vec::new() };
+    entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
+        .map(|entry| entry.path())
+        .filter(|path| {
+            is_left_behind(path).is_ok_and(|lock| lock.is_some_and(|_| std::fs::remove_dir_all(path).is_ok()))
+        })
+        .collect()
+}
+
+/// The lock of a folder of this user whose process is gone.
+fn is_left_behind(path: &Path) -> io::Result<Option<File>> {
+    let metadata = path.symlink_metadata()?;
+    if !metadata.is_dir() || metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Ok(None);
+    }
+    let path = path.join(LOCK);
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let lock = File::from(rustix::fs::open(&path, flags, Mode::empty())?);
+    Ok((take(&lock)? && is_still(&lock, &path)).then_some(lock))
+}
+
+fn take(lock: &File) -> io::Result<bool> {
+    match flock(lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the file at a path is the one that was opened.
+fn is_still(file: &File, path: &Path) -> bool {
+    let same = |a: &std::fs::Metadata, b: &std::fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+    matches!((file.metadata(), path.symlink_metadata()), (Ok(a), Ok(b)) if same(&a, &b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dead_are_swept_and_the_living_are_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let living = Scratch::below(parent.path()).unwrap();
+        // As a killed process leaves it: the folder is there, the lock is released.
+        let Scratch { folder, _lock } = Scratch::below(parent.path()).unwrap();
+        let dead = folder.keep();
+        drop(_lock);
+        std::fs::create_dir(dead.join("tree")).unwrap();
+        std::fs::write(dead.join("tree/a.go"), "package a\n").unwrap();
+        let foreign = parent.path().join("hephaestus-notes");
+        std::fs::create_dir(&foreign).unwrap();
+
+        assert_eq!(sweep(parent.path()), std::slice::from_ref(&dead));
+        assert!(living.path().exists() && foreign.exists() && !dead.exists());
+        let path = living.path().to_owned();
+        drop(living);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn nothing_is_swept_through_a_link() {
+        let (parent, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(elsewhere.path().join(LOCK), "").unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), parent.path().join("hephaestus-link")).unwrap();
+        assert_eq!(sweep(parent.path()), Vec::<PathBuf>::new());
+        assert!(elsewhere.path().join(LOCK).exists());
+    }
+}

@@ -1,0 +1,157 @@
+//! What a person sees of `hephaestus fix`: findings as they are done, what was tried, what was written and
+//! how it is taken back.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::module::Till;
+use crate::harness::{errors_of, go, hephaestus, run, succeed};
+
+/// A till with a second defect in the file of the first, and the log of both.
+fn two_defects(till: &Till) -> PathBuf {
+    let basket = till.repository().join("basket/basket.go");
+    let text = std::fs::read_to_string(&basket).unwrap();
+    let second = "\n// Share returns what each of so many people pays.\nfunc Share(total, people int) (int, error) {\n\
+                  \tif total < 0 {\n\t\treturn 0, ErrUnknown\n\t}\n\treturn total / people, nil\n}\n";
+    till.write("basket/basket.go", &(text + second));
+    till.write(
+        "main.go",
+        "package main\n\nimport (\n\t\"fmt\"\n\t\"os\"\n\n\t\"example.com/till/basket\"\n)\n\nfunc main() {\n\
+         \tif len(os.Args) > 1 {\n\t\tfmt.Println(basket.Share(10, len(os.Args)-2))\n\t\treturn\n\t}\n\
+         \tfmt.Println(basket.Last(os.Args[1:]))\n}\n",
+    );
+    let mut log = Vec::new();
+    for arguments in [&["run", "."][..], &["run", ".", "share"]] {
+        log.extend(run(go().args(arguments).current_dir(till.repository())).stderr);
+    }
+    let path = till.outside().join("both.log");
+    std::fs::write(&path, &log).unwrap();
+    let log = String::from_utf8_lossy(&log);
+    assert!(log.contains("integer divide by zero") && log.contains("index out of range [-1]"), "{log}");
+    path
+}
+
+fn fix(till: &Till, log: &std::path::Path) -> Command {
+    let mut command = hephaestus();
+    command.args(["fix", "--repo"]).arg(till.repository()).arg("--log").arg(log);
+    command
+}
+
+fn git(till: &Till, arguments: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.args(["-c", "user.name=t", "-c", "user.email=t@example.com"]).args(arguments);
+    let output = succeed(command.current_dir(till.repository()));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn two_fixes_of_one_file_are_both_written_and_taken_back() {
+    let till = Till::new();
+    let log = two_defects(&till);
+    git(&till, &["init", "-q"]);
+    git(&till, &["add", "."]);
+    git(&till, &["commit", "-qm", "as it is"]);
+    let output = run(fix(&till, &log).args(["--apply", "-v"]));
+    let (shown, errors) = (String::from_utf8_lossy(&output.stdout), errors_of(&output));
+    assert_eq!(output.status.code(), Some(0), "{shown}{errors}");
+    for words in [
+        "2 code defects: 2 proven",
+        "applied: index out of range in basket.Last, to basket/basket.go",
+        "applied: divide by zero in basket.Share, to basket/basket.go",
+        "each was proven alone: run your tests",
+        "git restore 'basket/basket.go'",
+        "this test is not written",
+        "func Test",
+    ] {
+        assert!(shown.contains(words), "{words:?} is not in {shown}");
+    }
+    assert!(!errors.contains("not committed"), "{errors}");
+    assert!(
+        shown.lines().filter(|line| line.starts_with("  evidence ")).all(|line| line.chars().count() <= 100)
+    );
+    for argument in ["", "share"] {
+        let arguments = ["run", ".", argument];
+        let arguments = &arguments[..if argument.is_empty() { 2 } else { 3 }];
+        succeed(go().args(arguments).current_dir(till.repository()));
+    }
+    git(&till, &["restore", "basket/basket.go"]);
+    assert_eq!(git(&till, &["status", "--porcelain"]), "");
+}
+
+#[test]
+fn changes_that_are_not_committed_are_warned_about() {
+    let till = Till::new();
+    let log = till.crash_log();
+    git(&till, &["init", "-q"]);
+    git(&till, &["add", "main.go"]);
+    git(&till, &["commit", "-qm", "without the basket"]);
+    let output = succeed(fix(&till, &log).args(["--apply", "--format", "json"]));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let uncommitted = serde_json::json!({"kind": "git", "uncommitted": ["basket/basket.go"]});
+    assert_eq!(report["work_tree"], uncommitted, "{report}");
+    assert!(errors_of(&output).contains("basket/basket.go has changes that are not committed"));
+    // It ends like that, too: what was written is found in its patch alone.
+    assert_eq!(report["applied"][0]["files"], serde_json::json!(["basket/basket.go"]));
+}
+
+#[test]
+fn what_is_done_is_printed_at_once_and_kept_at_a_signal() {
+    let till = Till::new();
+    let log = two_defects(&till);
+    let config = till.outside().join("hephaestus.yaml");
+    std::fs::write(&config, "fixer: {parallel: 1}\n").unwrap();
+    let mut child = fix(&till, &log)
+        .arg("--config")
+        .arg(&config)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let (mut shown, mut line) = (String::new(), String::new());
+    while !line.starts_with("  verdict") {
+        line.clear();
+        assert_ne!(output.read_line(&mut line).unwrap(), 0, "it ended without a verdict: {shown}");
+        shown.push_str(&line);
+    }
+    assert!(child.try_wait().unwrap().is_none(), "the first is shown before the second is done");
+    succeed(Command::new("kill").arg("-INT").arg(child.id().to_string()));
+    output.read_to_string(&mut shown).unwrap();
+    let mut errors = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{shown}{errors}");
+    assert!(shown.contains("1 code defect: 1 proven") && shown.contains("1 more not worked out"), "{shown}");
+    assert!(errors.contains("broken off by SIGINT"), "{errors}");
+}
+
+#[test]
+fn a_patch_that_could_not_be_judged_to_the_end_is_shown() {
+    let till = Till::new();
+    let log = till.crash_log();
+    till.write("basket/other_test.go", "package basket\n\nvar missing = nothing\n");
+    let output = run(fix(&till, &log).arg("-q"));
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(shown.contains("tried ") && shown.contains("+++ b/basket/basket.go"), "{shown}");
+    assert!(shown.contains("could not be judged to the end"), "{shown}");
+    assert_eq!(errors_of(&output), "", "-q silences the progress");
+}
+
+#[test]
+fn an_error_of_standard_output_names_it() {
+    let till = Till::new();
+    let log = till.outside().join("healthy.log");
+    std::fs::write(&log, "all is well\n").unwrap();
+    for mut command in [fix(&till, &log), hephaestus()] {
+        if command.get_args().next().is_none() {
+            command.args(["config", "defaults"]);
+        }
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = run(command.stdout(full));
+        assert_eq!(output.status.code(), Some(2));
+        let errors = errors_of(&output);
+        assert!(errors.contains("cannot write to standard output: No space left"), "{errors}");
+    }
+}
