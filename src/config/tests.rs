@@ -138,7 +138,7 @@ fn a_mistake_names_file_line_column_key_and_remedy() {
 fn each_kind_of_bad_input_is_told() {
     for (text, key, part) in [
         ("collektor: {}", "collektor", "did you mean `collector`?"),
-        ("zzz: 1", "zzz", "known here: state_dir, collector"),
+        ("zzz: 1", "zzz", "known here: state_dir, service_name"),
         ("collector: 5", "collector", "expected a section"),
         ("collector: {log_paths: a.log}", "collector.log_paths", "expected a list"),
         ("collector: {log_paths: ['[']}", "collector.log_paths[0]", "not a glob"),
