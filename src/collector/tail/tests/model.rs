@@ -356,6 +356,19 @@ fn run(wide: bool, steps: Vec<Step>) {
     world.end();
 }
 
+/// Histories that once went wrong.
+#[test]
+fn what_went_wrong_once_does_not_again() {
+    use Step::{Append, CopyTruncate, Crash, Glance, Half, Look, Rename, Wait};
+    // A file written anew at its old length, and its copy, while nothing can be read for long.
+    run(true, vec![Append(1), Rename, Append(1), Look, CopyTruncate, Append(1), Glance(0), Wait]);
+    // A few bytes that two files share do not make one a copy of the other.
+    run(false, vec![Half, Look, Rename, Append(1), Look, Rename]);
+    // A second crash, before the new name of a renamed file led to anything.
+    run(false, vec![Append(1), Wait, Rename, Append(1), Crash, Look, Crash]);
+    run(false, vec![Half, Look, CopyTruncate, Look, Append(1), Rename]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
