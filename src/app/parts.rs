@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
+use crate::analyzer::Pace;
+use crate::collector::tail;
 use crate::config::{ByteSize, Config, SandboxTier, StrategyType};
 use crate::fixer::{self, Fixer};
 use crate::sandbox::go::GoToolchain;
 use crate::sandbox::{self, Sandbox};
-use crate::analyzer::Pace;
-use crate::collector::tail;
 use crate::{analyzer, bus, knowledge, repository, server, validator};
 
 /// How errors are found in logs.

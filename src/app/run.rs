@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::parts;
@@ -16,7 +16,7 @@ use crate::server::{Handles, Server};
 #[derive(Debug)]
 pub struct Instance {
     service: Service,
-    server: JoinHandle<()>,
+    server: JoinSet<()>,
     address: SocketAddr,
     stop_server: CancellationToken,
     grace: std::time::Duration,
@@ -35,8 +35,9 @@ impl Instance {
         let server = Server::bind(parts::server(config), handles).await?;
         let address = server.address().context("the server has no address")?;
         let stop_server = CancellationToken::new();
-        let server = tokio::spawn(server.run(stop_server.clone()));
-        Ok(Self { service, server, address, stop_server, grace: config.grace_period.get() })
+        let mut running = JoinSet::new();
+        running.spawn(server.run(stop_server.clone()));
+        Ok(Self { service, server: running, address, stop_server, grace: config.grace_period.get() })
     }
 
     /// Where the server listens.
@@ -60,10 +61,12 @@ impl Instance {
     ///
     /// # Errors
     /// When a part failed while it ended.
-    pub async fn stop(self) -> anyhow::Result<()> {
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         let stopped = self.service.stop(self.grace).await;
         self.stop_server.cancel();
-        self.server.await.context("the server has ended abnormally")?;
+        while let Some(ended) = self.server.join_next().await {
+            ended.context("the server has ended abnormally")?;
+        }
         stopped
     }
 }

@@ -168,9 +168,7 @@ impl Cli {
             Command::Run(args) => args.run(loaded?.config, &mut Output::new()),
             Command::Doctor(args) => args.run(&loaded?.config, &mut Output::new()),
             Command::Groups(command) => command.run(&loaded?.config, &mut Output::new()),
-            Command::Suggestions(command) => {
-                command.run(&loaded?.config, environment, &mut Output::new())
-            }
+            Command::Suggestions(command) => command.run(&loaded?.config, environment, &mut Output::new()),
             Command::Explain(args) => args.run(&loaded?.config, &mut Output::new()),
             Command::Completions(args) => args.run(&mut Output::new()),
             Command::Man(args) => args.run(&mut Output::new()),

@@ -11,8 +11,8 @@ mod frame;
 pub mod go;
 mod merge;
 mod patch;
-mod stamp;
 mod scratch;
+mod stamp;
 mod workspace;
 
 use std::collections::BTreeMap;
@@ -28,8 +28,8 @@ pub use apply::ApplyError;
 pub use crash::{KnownCrash, Likeness};
 pub use merge::merged;
 pub use patch::unified_diff;
-pub use stamp::Stamp;
 pub use scratch::sweep_scratch;
+pub use stamp::Stamp;
 pub use workspace::Workspace;
 
 /// How much of a repository is read.

@@ -30,6 +30,8 @@ use crate::telemetry::metrics::Metrics;
 
 /// How often checkpoints are written while something moves.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a failure must get no further line before it is given.
+const TICK_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes that are analyzed at once: it bounds how many events wait to be published.
 const STEP_BYTES: usize = 64 << 10;
 /// How long to wait before something is tried again.
@@ -105,6 +107,7 @@ pub(super) struct Detector {
     /// Checkpoints that have moved since they were last written.
     moved: HashSet<FileId>,
     checkpoint_due: Instant,
+    tick_due: Instant,
 }
 
 /// An outbox entry.
@@ -125,6 +128,7 @@ impl Detector {
             settled: Arc::default(),
             moved: HashSet::new(),
             checkpoint_due: Instant::now(),
+            tick_due: Instant::now(),
         }
     }
 
@@ -150,6 +154,7 @@ impl Detector {
                 () = tokio::time::sleep(self.until_next_duty()) => {}
             }
             self.hear();
+            self.tick().await?;
             let settled_offset = |file| self.files.get(&file).map_or(u64::MAX, Followed::settled_offset);
             let due = self.parts.aggregator.due(Timestamp::now(), settled_offset);
             self.promise(due).await?;
@@ -176,7 +181,24 @@ impl Detector {
         Ok(())
     }
 
-    /// How long until something is to be done though nothing happens.
+    /// A failure that gets no further line is given, though its source may go on with other things: the
+    /// streams of a container are in one file.
+    async fn tick(&mut self) -> anyhow::Result<()> {
+        if Instant::now() < self.tick_due {
+            return Ok(());
+        }
+        self.tick_due = Instant::now() + TICK_INTERVAL;
+        let busy =
+            |(file, followed): (&FileId, &Followed)| (!followed.quiet && !followed.ended).then_some(*file);
+        let busy: Vec<_> = self.files.iter().filter_map(busy).collect();
+        for file in busy {
+            self.analyze(file, |stream, sink| stream.tick(sink)).await?;
+        }
+        Ok(())
+    }
+
+    /// How long until something is to be done though nothing happens. Sources that are not quiet bring
+    /// something soon, or become quiet.
     fn until_next_duty(&self) -> Duration {
         let checkpoint =
             (!self.moved.is_empty()).then(|| self.checkpoint_due.saturating_duration_since(Instant::now()));
@@ -205,6 +227,8 @@ impl Detector {
                 }
             }
             SourceEvent::Quiet { file } => {
+                // The first call says that time begins to count, the second that enough of it has passed.
+                self.analyze(file, |stream, sink| stream.tick(sink)).await?;
                 self.analyze(file, |stream, sink| stream.tick(sink)).await?;
                 if let Some(followed) = self.files.get_mut(&file) {
                     followed.quiet = true;
