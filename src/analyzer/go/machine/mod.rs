@@ -89,6 +89,8 @@ pub(crate) struct Machine {
     fatal: bool,
     /// Whether all lines are indented, as klog indents the lines of a value.
     indented: bool,
+    /// Whether the process ended with an error right behind a record.
+    exited: bool,
 }
 
 impl Machine {
@@ -134,6 +136,11 @@ impl Machine {
         Self { indented: true, ..Self::new(Head::Record, State::Value(0), "") }
     }
 
+    /// Stands at the line that tells how the process ended, behind the record of the reason.
+    pub(crate) fn behind_exit() -> Self {
+        Self { exited: true, ..Self::new(Head::Record, State::Done, "") }
+    }
+
     fn new(head: Head, state: State, message: &str) -> Self {
         let mut machine = Self {
             head,
@@ -149,6 +156,7 @@ impl Machine {
             fault_address: None,
             fatal: false,
             indented: false,
+            exited: false,
         };
         machine.extend_message(message);
         machine
@@ -200,12 +208,16 @@ impl Machine {
             State::Head => self.behind_head(line),
             State::Value(lines) => self.value(line, lines),
             State::Request(lines) => self.request(line, lines),
-            State::GinPlace if line == gin::END => {
+            State::GinPlace if line.is_empty() || line == gin::END => {
                 self.state = State::Done;
                 Feed::Belongs
             }
             State::GinPlace => self.gin_place(line),
             State::GinFunction(number) => self.gin_function(line, number),
+            State::Record if is_exit_status(line) => {
+                (self.state, self.exited) = (State::Done, true);
+                Feed::Belongs
+            }
             State::Record => self.stack_begins(line, Feed::Ended),
             State::Stack => self.in_stack(line),
             State::Place | State::CreatorPlace => self.place(line),
@@ -389,6 +401,7 @@ impl Machine {
             message: self.message,
             frames: self.frames,
             panicking,
+            exited: self.exited,
             created_by: self.created_by,
             fault_address: self.fault_address,
         }
