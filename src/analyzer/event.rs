@@ -9,7 +9,7 @@ use crate::domain::{Class, ErrorEvent, Frame, Language, Severity, Span, Trace, T
 
 use super::go::failure::{Failure, Head};
 use super::judge::{Judged, announced};
-use super::{fingerprint, go, mask};
+use super::{fingerprint, go, mask, operational};
 
 /// Longest title, in characters.
 const MAX_TITLE: usize = 120;
@@ -104,6 +104,13 @@ fn logged(
     span: Span,
 ) -> ErrorEvent {
     let mut judged = judged;
+    let aside = failure.panicking || !failure.frames.is_empty();
+    let told = if aside { "" } else { failure.message.as_str() };
+    if !told.is_empty() {
+        // What went wrong stands on the lines behind the record.
+        judged.message = format!("{}: {told}", judged.message);
+        judged.class = operational::classify(&judged.message).unwrap_or(judged.class);
+    }
     if failure.exited {
         judged.severity = Severity::Critical;
     }

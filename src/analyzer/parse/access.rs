@@ -63,7 +63,11 @@ mod tests {
                 "HTTP 500: GET /v1/orders/<id>",
             ),
             (r#"[GIN] 2009/11/10 - 23:00:00 | 503 | 1s | ::1 | POST "/""#, Level::Warn, "HTTP 503: POST /"),
-            (r#"[GIN] 2009/11/10 - 23:00:00 | 200 | 1s | ::1 | GET "/error""#, Level::Info, "HTTP 200: GET /error"),
+            (
+                r#"[GIN] 2009/11/10 - 23:00:00 | 200 | 1s | ::1 | GET "/error""#,
+                Level::Info,
+                "HTTP 200: GET /error",
+            ),
         ] {
             let parsed = parse(line).unwrap_or_else(|| panic!("{line}"));
             assert_eq!((parsed.level, parsed.masked.as_deref()), (Some(level), Some(masked)), "{line}");

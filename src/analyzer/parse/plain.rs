@@ -246,7 +246,11 @@ mod tests {
             ),
             ("10:00AM ERR main.go:12 > boom error=\"odd\" n=1", Some(Level::Error), "boom"),
             ("2009/11/10 23:00:00 ERROR boom err=\"a b\" n=3", Some(Level::Error), "boom"),
-            ("2009/11/10 23:00:00 ERROR boom n=3 in the middle", Some(Level::Error), "boom n=3 in the middle"),
+            (
+                "2009/11/10 23:00:00 ERROR boom n=3 in the middle",
+                Some(Level::Error),
+                "boom n=3 in the middle",
+            ),
             ("2009-11-10 23:00:00,123 - shop.orders - ERROR - boom", Some(Level::Error), "boom"),
             ("ERROR:shop.orders:boom: x", Some(Level::Error), "boom: x"),
             ("ERROR: boom", Some(Level::Error), "boom"),

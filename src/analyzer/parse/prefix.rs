@@ -43,7 +43,9 @@ pub(super) fn prefixed(line: &str) -> Option<Prefixed<'_>> {
         b'a'..=b'z' => compose(line).or_else(|| stern(line)),
         _ => None,
     };
-    found.map(|(text, found)| Prefixed { text, ..found }).filter(|found| found.origin.len() <= MAX_ORIGIN_BYTES)
+    found
+        .map(|(text, found)| Prefixed { text, ..found })
+        .filter(|found| found.origin.len() <= MAX_ORIGIN_BYTES)
 }
 
 /// The text behind stern's prefix, if the line has the prefix of what was begun.
@@ -156,7 +158,10 @@ fn version_one(line: &str) -> IResult<&str, Prefixed<'_>> {
     let word = || take_while1(|char: char| !char.is_whitespace());
     let value = || {
         let plain = take_while1(|char| char != '"' && char != '\\');
-        nom::multi::many0_count(alt((recognize(preceded(char('\\'), nom::character::complete::anychar)), plain)))
+        nom::multi::many0_count(alt((
+            recognize(preceded(char('\\'), nom::character::complete::anychar)),
+            plain,
+        )))
     };
     let name = || take_while1(|char: char| !char.is_whitespace() && !"=]\"".contains(char));
     let parameter = (char(' '), name(), tag("=\""), value(), char('"'));
@@ -185,8 +190,7 @@ fn iso(line: &str) -> IResult<&str, Prefixed<'_>> {
     let digits = |count| take_while_m_n(count, count, |char: char| char.is_ascii_digit());
     let zone = alt((tag("Z"), recognize((one_of("+-"), digits(2), opt(char(':')), digits(2)))));
     let fraction = opt((char('.'), digit1));
-    let stamp =
-        (digits(4), char('-'), digits(2), char('-'), digits(2), char('T'), clock, fraction, zone);
+    let stamp = (digits(4), char('-'), digits(2), char('-'), digits(2), char('T'), clock, fraction, zone);
     let (rest, (time, _)) = (recognize(stamp), char(' ')).parse(line)?;
     let (rest, found) = sender(rest, true)?;
     Ok((rest, Prefixed { time: Some(time), ..found }))
@@ -199,7 +203,8 @@ fn clock(line: &str) -> IResult<&str, &str> {
 
 /// `host shop[123]: `
 fn sender(line: &str, with_process: bool) -> IResult<&str, Prefixed<'_>> {
-    let host = verify(take_while1(|char: char| !char.is_whitespace()), |word: &str| Level::parse(word).is_none());
+    let host =
+        verify(take_while1(|char: char| !char.is_whitespace()), |word: &str| Level::parse(word).is_none());
     let name = take_while1(|char: char| !char.is_whitespace() && !"[]:".contains(char));
     let process = (char('['), digit1, char(']'));
     let process = verify(opt(recognize(process)), |id: &Option<&str>| id.is_some() || !with_process);
@@ -260,9 +265,12 @@ mod tests {
 
     #[test]
     fn a_priority_is_a_level() {
-        for (line, level) in
-            [("<11>x", Some(Level::Error)), ("<14>x", Some(Level::Info)), ("<0>x", Some(Level::Fatal)), ("x", None)]
-        {
+        for (line, level) in [
+            ("<11>x", Some(Level::Error)),
+            ("<14>x", Some(Level::Info)),
+            ("<0>x", Some(Level::Fatal)),
+            ("x", None),
+        ] {
             assert_eq!(prefixed(line).and_then(|found| found.level), level, "{line}");
         }
     }

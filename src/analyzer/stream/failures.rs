@@ -4,7 +4,7 @@
 //! nothing is lost. Standard output and standard error of a container, where the log tells them apart,
 //! each have their own open failure and their own split line, because their lines may alternate. So do
 //! the programs whose lines stand in one log, where a prefix tells them apart; of those there may be any
-//! number, so at most [`MAX_OPEN`] failures are open, and the one that has waited longest ends early.
+//! number, so at most [`MAX_OPEN`] failures are open: beyond, one ends early.
 //!
 //! While anything is open, the place where nothing was is remembered: the anchor. It depends on the
 //! bytes alone, and so does the limit of its age, at which everything open ends.
@@ -19,15 +19,17 @@ use crate::analyzer::judge::{judge, says_panic};
 use crate::analyzer::level::Level;
 use crate::analyzer::parse::prefix::continued;
 use crate::analyzer::parse::wrapper::{Stream, Unwrapped, strip};
-use crate::analyzer::parse::{Outline, parse};
-use crate::domain::Severity;
+use crate::analyzer::parse::{Form, Outline, parse};
+use crate::domain::{ErrorEvent, Severity};
 
 use super::Sink;
 use super::open::{Held, Open, Raw, text};
 use super::parts::Parts;
 
 /// Most failures open at once.
-pub(super) const MAX_OPEN: usize = 8;
+pub(super) const MAX_OPEN: usize = 16;
+/// After so many bytes of other lines a failure gives way to another one.
+const PATIENCE_BYTES: u64 = 64 << 10;
 /// How far behind the anchor may lie.
 const MAX_BEHIND_BYTES: u64 = 16 << 20;
 
@@ -53,7 +55,11 @@ enum Read {
     /// It belongs to no failure.
     Passed,
     /// A failure has ended before it: the undecided lines have to be read again, and this one after them.
-    Again(Vec<Held>),
+    Again {
+        undecided: Vec<Held>,
+        /// Whether it was a line of an access log.
+        access: bool,
+    },
 }
 
 impl Failures {
@@ -170,7 +176,8 @@ impl Failures {
             match (read, next) {
                 (Read::Taken | Read::Passed, Some(_)) => {}
                 (read @ (Read::Taken | Read::Passed), None) => return matches!(read, Read::Taken),
-                (Read::Again(undecided), next) => {
+                (Read::Again { undecided, access }, next) => {
+                    raw.behind_access |= access && next.is_none();
                     // The line before belongs to another failure: it announces nothing.
                     raw.behind_failure |= next.is_none() && undecided.is_empty();
                     for held in undecided.into_iter().chain(next).rev() {
@@ -187,9 +194,14 @@ impl Failures {
             let opened = if raw.candidate { fresh(shared, raw, unwrapped) } else { None };
             let Some(open) = opened else { return Read::Passed };
             if self.open.len() == MAX_OPEN {
-                let undecided = self.close(0, shared, sink);
+                let Some(at) = self.least_needed(raw) else {
+                    // There is no room to wait for its stack.
+                    self.give(open.close(shared).0, sink);
+                    return Read::Taken;
+                };
+                let undecided = self.close(at, shared, sink);
                 if !undecided.is_empty() {
-                    return Read::Again(undecided);
+                    return Read::Again { undecided, access: false };
                 }
             }
             // Reading that begins at this line could not know that the line before announces nothing.
@@ -210,7 +222,8 @@ impl Failures {
             Feed::Ended => false,
         };
         if !taken {
-            return Read::Again(self.close(at, shared, sink));
+            let access = open.access;
+            return Read::Again { undecided: self.close(at, shared, sink), access };
         }
         self.open[at..].rotate_left(1);
         Read::Taken
@@ -222,11 +235,23 @@ impl Failures {
         if self.open.is_empty() {
             self.open.shrink_to_fit();
         }
+        self.give(event, sink);
+        undecided
+    }
+
+    fn give(&mut self, event: Option<ErrorEvent>, sink: Sink<'_>) {
         if let Some(event) = event {
             self.events += 1;
             sink(event);
         }
-        undecided
+    }
+
+    /// The failure that gives way to another one: a record that waits for nothing certain, or one whose
+    /// program has been silent for long. Those in the middle of their stacks stay.
+    fn least_needed(&self, raw: Raw<'_>) -> Option<usize> {
+        let mere = self.open.iter().position(|open| open.machine.is_mere_record());
+        let silent = |open: &Open| raw.span.start.saturating_sub(open.end()) > PATIENCE_BYTES;
+        mere.or_else(|| self.open.iter().position(|open| silent(open)))
     }
 
     /// Ends everything.
@@ -283,11 +308,21 @@ fn fresh(shared: &Shared, raw: Raw<'_>, unwrapped: &Unwrapped<'_>) -> Option<Ope
     if final_word && told.is_some_and(|severity| severity < Some(least)) {
         return None;
     }
+    // The request failed for the reason that was just told.
+    let access = matches!(&outline, Outline::Plain(parsed) if parsed.form == Form::Access);
+    if access && raw.behind_failure && !raw.behind_access {
+        return None;
+    }
     let mut record = outline.record();
     record.level = record.level.or(unwrapped.level);
     let mut judged = judge(record, asked).filter(|judged| judged.severity >= least)?;
     judged.time = judged.time.or_else(|| unwrapped.time());
-    let machine =
-        if text.ends_with("=<") { Machine::in_klog_value() } else { Machine::behind_record(announces) };
-    Some(Open::new(machine, Some(judged), raw, unwrapped, config.max_event_bytes))
+    let machine = if text.ends_with("=<") {
+        Machine::in_klog_value(text.ends_with(" err=<"))
+    } else {
+        Machine::behind_record(announces)
+    };
+    let mut open = Open::new(machine, Some(judged), raw, unwrapped, config.max_event_bytes);
+    open.access = access;
+    Some(open)
 }

@@ -8,8 +8,8 @@ use crate::analyzer::Shared;
 use crate::analyzer::event::{Parts, event};
 use crate::analyzer::go::BAR;
 use crate::analyzer::go::machine::Machine;
-use crate::analyzer::parse::parse;
 use crate::analyzer::judge::{Judged, last_words};
+use crate::analyzer::parse::parse;
 use crate::analyzer::parse::wrapper::{Stream, Unwrapped, strip};
 use crate::domain::{ErrorEvent, Span};
 
@@ -21,6 +21,8 @@ pub(super) struct Open {
     /// Which of the source's streams it stands in, and who wrote it.
     stream: Stream,
     origin: Box<str>,
+    /// Whether it is a line of an access log.
+    pub(super) access: bool,
     pub(super) machine: Machine,
     judged: Option<Judged>,
     before: Option<String>,
@@ -55,6 +57,8 @@ pub(super) struct Raw<'a> {
     before: &'a [u8],
     /// Whether the line before belongs to a failure that ended with it.
     pub(super) behind_failure: bool,
+    /// Whether that failure was a line of an access log.
+    pub(super) behind_access: bool,
 }
 
 impl<'a> Raw<'a> {
@@ -65,6 +69,7 @@ impl<'a> Raw<'a> {
             candidate,
             before,
             behind_failure: false,
+            behind_access: false,
         }
     }
 
@@ -79,7 +84,7 @@ impl<'a> Raw<'a> {
 
     /// A line put together from parts.
     pub(super) const fn joined(bytes: &'a [u8], span: Span, candidate: bool) -> Self {
-        Self { bytes, span, candidate, before: &[], behind_failure: false }
+        Self { bytes, span, candidate, before: &[], behind_failure: false, behind_access: false }
     }
 }
 
@@ -105,6 +110,7 @@ impl Open {
         let mut open = Self {
             stream: unwrapped.stream,
             origin: unwrapped.origin.as_ref().into(),
+            access: false,
             machine,
             judged,
             before: None,
@@ -154,6 +160,11 @@ impl Open {
     /// Whether a line comes from where it does.
     pub(super) fn shares(&self, unwrapped: &Unwrapped<'_>) -> bool {
         self.stream == unwrapped.stream && *self.origin == *unwrapped.origin
+    }
+
+    /// Where its last line ends.
+    pub(super) const fn end(&self) -> u64 {
+        self.span.end
     }
 
     /// Who wrote it, as the prefixes of its lines name it.

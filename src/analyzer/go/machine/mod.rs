@@ -89,6 +89,8 @@ pub(crate) struct Machine {
     fatal: bool,
     /// Whether all lines are indented, as klog indents the lines of a value.
     indented: bool,
+    /// Whether the value being read is the message.
+    told: bool,
     /// Whether the process ended with an error right behind a record.
     exited: bool,
 }
@@ -131,9 +133,14 @@ impl Machine {
     }
 
     /// Begins behind a line of klog that ends with `key=<`: the lines of the value are indented by a
-    /// tab, and ` >` ends it.
-    pub(crate) fn in_klog_value() -> Self {
-        Self { indented: true, ..Self::new(Head::Record, State::Value(0), "") }
+    /// tab, and ` >` ends it. `told`: the value is what went wrong, and is kept as the message.
+    pub(crate) fn in_klog_value(told: bool) -> Self {
+        Self { indented: true, told, ..Self::new(Head::Record, State::Value(0), "") }
+    }
+
+    /// Whether it has read all it waits for, or waits for no more than a stack that a logger may attach.
+    pub(crate) fn is_mere_record(&self) -> bool {
+        self.head == Head::Record && matches!(self.state, State::Record | State::Done)
     }
 
     /// Stands at the line that tells how the process ended, behind the record of the reason.
@@ -156,6 +163,7 @@ impl Machine {
             fault_address: None,
             fatal: false,
             indented: false,
+            told: false,
             exited: false,
         };
         machine.extend_message(message);
@@ -195,6 +203,10 @@ impl Machine {
         match line.strip_prefix('\t') {
             Some(line) => self.read(line),
             None if line.starts_with(" >") => {
+                if std::mem::take(&mut self.told) {
+                    let value = std::mem::take(&mut self.pending);
+                    self.extend_message(value.trim_start());
+                }
                 self.state = if line.ends_with("=<") { State::Value(0) } else { State::Done };
                 Feed::Belongs
             }
