@@ -5,11 +5,11 @@ use std::cell::LazyCell;
 
 use jiff::Timestamp;
 
-use crate::domain::{Class, ErrorEvent, Language, Severity, Span, Trace, TraceKind};
+use crate::domain::{Class, ErrorEvent, Frame, Language, Severity, Span, Trace, TraceKind};
 
 use super::go::failure::{Failure, Head};
 use super::judge::{Judged, announced};
-use super::{fingerprint, go, mask};
+use super::{fingerprint, go, mask, operational};
 
 /// Longest title, in characters.
 const MAX_TITLE: usize = 120;
@@ -88,6 +88,7 @@ fn crash(
         message,
         trace,
         place: None,
+        masked: None,
         time,
         attributes: Vec::new(),
         sample,
@@ -103,6 +104,16 @@ fn logged(
     span: Span,
 ) -> ErrorEvent {
     let mut judged = judged;
+    let aside = failure.panicking || !failure.frames.is_empty();
+    let told = if aside { "" } else { failure.message.as_str() };
+    if !told.is_empty() {
+        // What went wrong stands on the lines behind the record.
+        judged.message = format!("{}: {told}", judged.message);
+        judged.class = operational::classify(&judged.message).unwrap_or(judged.class);
+    }
+    if failure.exited {
+        judged.severity = Severity::Critical;
+    }
     if judged.trace.is_none() && !failure.frames.is_empty() {
         if failure.panicking && !judged.panic {
             // The continuation of a value that spans lines stands between the record and its stack.
@@ -124,6 +135,7 @@ fn logged(
         message: judged.message,
         trace: judged.trace,
         place: judged.place,
+        masked: judged.masked,
         time: judged.time.or(time),
         attributes: judged.attributes,
         sample,
@@ -138,16 +150,18 @@ struct Draft {
     message: String,
     trace: Option<Trace>,
     place: Option<String>,
+    masked: Option<String>,
     time: Option<Timestamp>,
     attributes: Vec<(String, String)>,
     sample: String,
     span: Span,
 }
 
-fn build(draft: Draft) -> ErrorEvent {
+fn build(mut draft: Draft) -> ErrorEvent {
+    let told = draft.masked.take();
     let frames = draft.trace.as_ref().map_or(&[][..], |trace| &trace.frames);
     // Most events need the masked message twice, some never: it is made once, when it is asked for.
-    let masked = LazyCell::new(|| mask::mask(&draft.message));
+    let masked = LazyCell::new(|| told.unwrap_or_else(|| mask::mask(&draft.message)));
     let bare = fingerprint::bare(&draft.message);
     let keys = fingerprint::keys_with(draft.class, frames, draft.place.as_deref(), || {
         if bare == draft.message { Cow::Borrowed(&masked) } else { Cow::Owned(mask::mask(bare)) }
@@ -170,8 +184,8 @@ fn build(draft: Draft) -> ErrorEvent {
 
 /// One short line: class and place, or the masked message where that says more.
 fn title<M: FnOnce() -> String>(class: Class, trace: Option<&Trace>, masked: &LazyCell<String, M>) -> String {
-    let place =
-        trace.and_then(|trace| trace.frames.iter().find(|frame| frame.in_app).or(trace.frames.first()));
+    let own = |frame: &&Frame| frame.in_app && !fingerprint::is_wrapper(&frame.function);
+    let place = trace.and_then(|trace| trace.frames.iter().find(own).or(trace.frames.first()));
     let logged = trace.is_none_or(|trace| trace.kind == TraceKind::Logged);
     let words = class.as_str().replace('_', " ");
     let title = match place {

@@ -113,7 +113,7 @@ fn symbols(frames: &[Frame]) -> Vec<String> {
 }
 
 /// Functions the compiler makes for `go` and `defer` statements.
-fn is_wrapper(function: &str) -> bool {
+pub(super) fn is_wrapper(function: &str) -> bool {
     function
         .rsplit('.')
         .next()
@@ -137,8 +137,8 @@ fn collapse(symbols: &mut Vec<String>) {
     *symbols = kept;
 }
 
-/// The logical name of a function: the same for every instance of a generic function, every closure
-/// in it, value and pointer receivers, and every version of its module.
+/// The logical name of a function: the same for every instance of a generic function, value and pointer
+/// receivers, and every version of its module.
 fn logical(function: &str) -> String {
     let mut text = String::with_capacity(function.len());
     let mut depth = 0usize;
@@ -172,19 +172,20 @@ fn unversioned(part: &str) -> &str {
     part.split_once("@v").map_or(part, |(name, _)| name)
 }
 
-/// The names behind the package: closures become `func`, ranges their parent, `init.0` and package
-/// level closures `init`.
+/// The names behind the package. Bodies of range loops and wrappers of `go` and `defer` are their
+/// parent; `glob.`, as older compilers name what package variables are initialised with, is `init`.
+///
+/// Numbers of closures count: two function literals of one function are two functions. The compiler
+/// numbers them in the order of the source, those of range loops and wrappers apart. Where it inlines a
+/// function into another, it names the first one's closures after the second, with the second's package
+/// and numbers (`api.Routes.func1` becomes `main.main.Routes.func3`): the name does not tell which they
+/// were, so they stay apart.
 fn names(text: &str) -> String {
     let mut out: Vec<&str> = Vec::new();
     for part in text.split('.') {
         let part = part.split_once("-range").map_or(part, |(parent, _)| parent);
-        if numbered(part, "func") {
-            out.push("func");
-            break;
-        }
         let hidden = part.is_empty() || numbered(part, "gowrap") || numbered(part, "deferwrap");
-        let ordinal = part.bytes().all(|byte| byte.is_ascii_digit());
-        if !hidden && !ordinal {
+        if !hidden {
             out.push(if part == "glob" { "init" } else { part });
         }
     }
@@ -213,16 +214,19 @@ mod tests {
             ("example.com/depot/v2/store.New", "example.com/depot/store.New"),
             ("example.com/depot/v3.New", "example.com/depot.New"),
             ("example.com/depot@v1.2.3/store.New", "example.com/depot/store.New"),
-            ("main.run.func1", "main.run.func"),
-            ("main.run.func2.1", "main.run.func"),
-            ("main.run.func2.3.func4", "main.run.func"),
-            ("main.run.func2.gowrap1", "main.run.func"),
+            ("main.run.func1", "main.run.func1"),
+            ("main.run.func2.1", "main.run.func2.1"),
+            ("main.run.func2.3.func4", "main.run.func2.3.func4"),
+            ("main.run[...].func2", "main.run.func2"),
+            ("main.run-range1.func2", "main.run.func2"),
+            ("main.run.func2.gowrap1", "main.run.func2"),
+            ("main.run.deferwrap2", "main.run"),
             ("main.(*T).M-fm", "main.T.M"),
             ("main.main-range1", "main.main"),
-            ("main.main.func1-range2", "main.main.func"),
-            ("main.init.0", "main.init"),
-            ("main.init.0.func1", "main.init.func"),
-            ("main.glob..func1", "main.init.func"),
+            ("main.main.func1-range2", "main.main.func1"),
+            ("main.init.0", "main.init.0"),
+            ("main.init.0.func1", "main.init.0.func1"),
+            ("main.glob..func1", "main.init.func1"),
             ("gopkg.in/yaml.v3.unmarshal", "gopkg.in/yaml.v3.unmarshal"),
         ] {
             assert_eq!(logical(printed), expected, "{printed}");

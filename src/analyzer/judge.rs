@@ -39,6 +39,8 @@ pub(crate) struct Judged {
     pub(crate) go: bool,
     /// Whether it reports a panic that was recovered.
     pub(crate) panic: bool,
+    /// The message with what varies replaced, where the form of the line tells it.
+    pub(crate) masked: Option<String>,
 }
 
 impl Judged {
@@ -48,6 +50,7 @@ impl Judged {
         let attributes = self.attributes.iter().map(|(key, value)| key.capacity() + value.capacity());
         self.message.capacity()
             + self.place.as_ref().map_or(0, String::capacity)
+            + self.masked.as_ref().map_or(0, String::capacity)
             + self.attributes.capacity() * size_of::<(String, String)>()
             + attributes.sum::<usize>()
             + frames.map(go::frame_bytes).sum::<usize>()
@@ -138,7 +141,17 @@ fn finish(
         .filter(|(_, value)| value.len() <= MAX_ATTRIBUTE_BYTES && !holds_stack(value))
         .map(|(key, value)| (key.into_owned(), value.into_owned()))
         .collect();
-    Judged { severity, class, message, trace, place, time, attributes, go, panic }
+    Judged { severity, class, message, trace, place, time, attributes, go, panic, masked: parsed.masked }
+}
+
+/// The last line of a process that then ended with an error: what Go's `log.Fatal` prints is told from
+/// other lines of its log by that alone.
+pub(crate) fn last_words(parsed: Parsed<'_>) -> Option<Judged> {
+    let of_gos_log = parsed.form == Form::Plain && parsed.level.is_none() && parsed.go;
+    let said = of_gos_log && parsed.time().is_some() && !is_nothing(&parsed.body) && !is_access(&parsed.body);
+    let message = message(&parsed);
+    let class = operational::classify(&message).unwrap_or(Class::LoggedError);
+    said.then(|| finish(parsed, Severity::Critical, class, message, None, false))
 }
 
 /// The message of a record: what it says, and the error it carries.

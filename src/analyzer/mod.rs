@@ -173,8 +173,8 @@ impl Analyzer {
         StreamAnalyzer::new(Arc::clone(&self.shared), offset, before)
     }
 
-    /// Most bytes of memory that one stream can come to hold, whatever it is fed: for both of a
-    /// container's streams a failure of the longest lines, with a stack of the longest names.
+    /// Most bytes of memory that one stream can come to hold, whatever it is fed: for as many programs as
+    /// may fail at once a failure of the longest lines, with a stack of the longest names.
     #[must_use]
     pub fn stream_limit_bytes(&self) -> usize {
         stream::limit_bytes(&self.shared.config)

@@ -26,10 +26,18 @@ pub(crate) const BUILT_IN: &[&str] = &[
     r#"\b(error|err)\\?"[ \t]*:[ \t]*(\\?"[^"\\]|\{)"#,
     r#"\b(error|err)=[^ 0<]"#,
     // Levels of plain lines.
-    r"\b(ERROR|ERRO|ERR|FATAL|FATA|CRITICAL|CRIT|SEVERE|ALERT|EMERG|EMERGENCY|WARN|WARNING)\b",
+    r"\b(ERROR|ERRO|ERR|FATAL|FATA|CRITICAL|CRIT|SEVERE|ALERT|EMERG|EMERGENCY|WARN|WARNING|FTL|PNC|WRN)\b",
+    // Behind a colour.
+    r"[0-9]m(ERR|FAT|FTL|CRIT|PANI|PNC|WARN|WRN)",
     r"\[(error|fatal|crit|critical|alert|emerg|warn|warning|err|Error|Fatal)\]",
     r"\t(error|fatal|warn|dpanic)\t",
     r"\b[EFW][01][0-9][0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-5][0-9]",
+    // syslog's priorities whose severity is a warning or worse.
+    r"^<((|4|8|12|16)[0123489]|(1|5|9|13|17)[0126789]|(2|6|10|14|18)[045678]|(3|7|11|15)[23456])>",
+    // gin's access log: the server failed.
+    r"[|m] 5[0-9][0-9] (\x1b\[0m)?\|",
+    // The process ended with an error: the line before may tell why.
+    r"\bexit status [1-9]",
     // Plain lines that report an error without a level.
     r"\b[Ee]rror:",
     r"\b[Ff]atal:",

@@ -32,6 +32,8 @@ pub(crate) struct Failure {
     pub(crate) panicking: bool,
     /// The call that started the goroutine.
     pub(crate) created_by: Option<Frame>,
+    /// Whether the process ended with an error right behind a record.
+    pub(crate) exited: bool,
     /// The address of the `[signal …]` line.
     pub(crate) fault_address: Option<u64>,
 }

@@ -20,7 +20,7 @@ pub(crate) fn is_header(line: &str) -> bool {
 }
 
 /// What `go run` prints when its program fails.
-pub(super) fn is_exit_status(line: &str) -> bool {
+pub(crate) fn is_exit_status(line: &str) -> bool {
     line.strip_prefix("exit status ")
         .is_some_and(|code| !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_digit()))
 }

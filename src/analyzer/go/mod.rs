@@ -16,6 +16,7 @@ pub use chain::panic_chain;
 pub use class::{classify, fault_facts};
 pub(crate) use class::{is_crash_value, panic_value_in, unwrap_value};
 pub(crate) use frame::frame_bytes;
+pub(crate) use line::is_exit_status;
 pub use frame::{is_app_code, short_function};
 pub(crate) use machine::BAR;
 pub use machine::race_sites;

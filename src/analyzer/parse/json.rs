@@ -91,7 +91,7 @@ impl<'a> Members<'a> {
         let go = slog
             || fields.iter().any(|(key, value)| key.contains("caller") && value.contains(".go:"))
             || fields.iter().any(|(key, value)| key.ends_with("file") && value.ends_with(".go"));
-        Parsed { form: Form::Json, time, level, body, fields, go }
+        Parsed { form: Form::Json, time, level, body, fields, go, masked: None }
     }
 }
 

@@ -5,9 +5,11 @@
 //! All formats end in the same [`Parsed`] record, so what is an error is decided in one place
 //! (`judge`), whatever wrote the line.
 
+mod access;
 mod json;
 mod pairs;
 mod plain;
+pub(crate) mod prefix;
 mod time;
 pub(crate) mod wrapper;
 
@@ -29,6 +31,8 @@ pub(crate) enum Form {
     Pairs,
     /// Text.
     Plain,
+    /// A line of an access log.
+    Access,
 }
 
 /// Names and values.
@@ -49,6 +53,8 @@ pub(crate) struct Parsed<'a> {
     pub(crate) fields: Fields<'a>,
     /// Whether the form is one that only Go programs write.
     pub(crate) go: bool,
+    /// The message with what varies replaced, where the form tells it better than the words do.
+    pub(crate) masked: Option<String>,
 }
 
 /// Keys that hold what went wrong, beside the message.

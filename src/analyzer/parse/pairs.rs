@@ -11,7 +11,7 @@ use nom::sequence::preceded;
 use nom::{IResult, Parser};
 
 use super::time::{self, Stamp};
-use super::{ERROR_KEYS, Form, Parsed, is_nothing};
+use super::{ERROR_KEYS, Fields, Form, Parsed, is_nothing};
 use crate::analyzer::level::Level;
 
 /// Most pairs read from one line.
@@ -69,15 +69,37 @@ impl<'a> Pairs<'a> {
         let body = take(&mut pairs, MESSAGE).map(Raw::text).unwrap_or_default();
         let time = take(&mut pairs, TIME).and_then(|text| time::parse(&text.text())).map(Stamp::Known);
         let fields = pairs.into_iter().map(|(key, value)| (Cow::Borrowed(key), value.text())).collect();
-        Parsed { form: Form::Pairs, time, level, body, fields, go: false }
+        Parsed { form: Form::Pairs, time, level, body, fields, go: false, masked: None }
     }
 }
 
-/// A quoted message and the pairs behind it, as klog prints them: `"message" key="value" other=<`.
-pub(super) fn behind_message(text: &str) -> Option<(Cow<'_, str>, super::Fields<'_>)> {
+/// A quoted message and the pairs behind it, as klog prints them: `"message" key="value" other=<`. The
+/// value that `<` opens stands on the lines behind.
+pub(super) fn behind_quoted(text: &str) -> Option<(Cow<'_, str>, Fields<'_>)> {
     let (rest, message) = quoted(text).ok()?;
-    let fields = read(rest).into_iter().map(|(key, value)| (Cow::Borrowed(key), value.text())).collect();
-    Some((message.text(), fields))
+    let pairs = read(rest).into_iter().filter(|(_, value)| !matches!(value, Raw::Bare("<")));
+    Some((message.text(), pairs.map(|(key, value)| (Cow::Borrowed(key), value.text())).collect()))
+}
+
+/// A message and the pairs behind it, to the end of the line: `message key="value" n=3`. None where
+/// anything else stands among them.
+pub(super) fn behind_text(text: &str) -> Option<(&str, Fields<'_>)> {
+    let equals = memchr::memchr(b'=', text.as_bytes())?;
+    let at = text[..equals].rfind(char::is_whitespace)?;
+    let (message, mut rest) = (text[..at].trim_end(), text[at..].trim_start());
+    if message.ends_with(':') {
+        return None;
+    }
+    let mut fields = Vec::new();
+    while !rest.is_empty() && fields.len() < MAX_PAIRS {
+        let (after, (key, value)) = pair(rest).ok()?;
+        if !after.is_empty() && !after.starts_with(char::is_whitespace) {
+            return None;
+        }
+        fields.push((Cow::Borrowed(key), value.text()));
+        rest = after.trim_start();
+    }
+    (!message.is_empty()).then_some((message, fields))
 }
 
 /// Whether a text ends with a key that a record of pairs cannot do without.

@@ -9,7 +9,7 @@ use nom::combinator::{opt, recognize, verify};
 use nom::{IResult, Parser};
 
 use super::time::Stamp;
-use super::{Form, Parsed, pairs};
+use super::{Fields, Form, Parsed, access, pairs};
 use crate::analyzer::level::Level;
 
 /// Words looked at for a level before the message must have begun.
@@ -18,31 +18,88 @@ const MAX_WORDS: usize = 6;
 /// Reads a plain line; every line is one.
 pub(super) fn parse(line: &str) -> Parsed<'_> {
     if let Ok((body, (level, place))) = klog(line) {
-        let (body, mut fields) = pairs::behind_message(body).unwrap_or((Cow::Borrowed(body), Vec::new()));
+        let (body, mut fields) = pairs::behind_quoted(body).unwrap_or((Cow::Borrowed(body), Vec::new()));
         fields.push((Cow::Borrowed("caller"), Cow::Borrowed(place)));
-        return Parsed { form: Form::Plain, time: None, level: Some(level), body, fields, go: true };
+        return record(Some(level), body, fields, true);
     }
-    let line = uncoloured(line);
-    let (rest, time, go) = match stamp(line) {
-        Ok((rest, text)) => (rest, Some(Stamp::Text(text)), text.as_bytes().get(4) == Some(&b'/')),
-        Err(_) => (line, None, false),
-    };
+    if let Some(parsed) = access::parse(line) {
+        return parsed;
+    }
+    if let Ok((body, (level, name))) = named(line) {
+        return record(Some(level), Cow::Borrowed(body), logger(name), false);
+    }
+    let (rest, time) = optional(stamp(line), line);
+    if time.is_some()
+        && let Ok((body, (name, level))) = dashed(rest)
+    {
+        let time = time.map(Stamp::Text);
+        return Parsed { time, ..record(Some(level), Cow::Borrowed(body), logger(name), false) };
+    }
+    let (rest, kitchen) = if time.is_none() { optional(kitchen(rest), rest) } else { (rest, None) };
     let (rest, before) = optional(caller(rest), rest);
     let (level, rest) = level(rest);
-    // zap on a terminal prints the place behind the level.
+    // zap on a terminal prints the place behind the level, and so does zerolog.
     let (body, behind) = if level.is_some() { optional(caller(rest), rest) } else { (rest, None) };
     let place = before.or(behind);
-    let go = go || place.is_some();
-    let fields = place.map(|place| (Cow::Borrowed("caller"), Cow::Borrowed(place))).into_iter().collect();
-    Parsed { form: Form::Plain, time, level, body: Cow::Borrowed(body.trim()), fields, go }
+    let slashed = time.is_some_and(|text| text.as_bytes().get(4) == Some(&b'/'));
+    let go = (slashed && !is_nginx(body)) || place.is_some() || (kitchen.is_some() && level.is_some());
+    let body = body.trim();
+    let failed = level.is_some_and(|level| level >= Level::Warn);
+    let apart = if failed { pairs::behind_text(body) } else { None };
+    let (body, mut fields) = apart.unwrap_or((body, Vec::new()));
+    fields.extend(place.map(|place| (Cow::Borrowed("caller"), Cow::Borrowed(place))));
+    Parsed { time: time.map(Stamp::Text), ..record(level, Cow::Borrowed(body), fields, go) }
 }
 
-/// The line without a colour at its beginning.
-fn uncoloured(line: &str) -> &str {
-    let rest = line
-        .strip_prefix("\u{1b}[")
-        .map(|rest| rest.trim_start_matches(|char: char| char.is_ascii_digit() || char == ';'));
-    rest.and_then(|rest| rest.strip_prefix('m')).unwrap_or(line)
+fn record<'a>(level: Option<Level>, body: Cow<'a, str>, fields: Fields<'a>, go: bool) -> Parsed<'a> {
+    Parsed { form: Form::Plain, time: None, level, body, fields, go, masked: None }
+}
+
+fn logger(name: &str) -> Fields<'_> {
+    vec![(Cow::Borrowed("logger"), Cow::Borrowed(name))]
+}
+
+/// `123#0: `: nginx writes its dates as Go's log does, and its process and thread behind the level.
+fn is_nginx(body: &str) -> bool {
+    let numbers: IResult<&str, _> = (digit1, char('#'), digit1, char(':')).parse(body);
+    numbers.is_ok()
+}
+
+/// `ERROR:shop.orders:message`, as Python's logging prints without a format of its own.
+fn named(line: &str) -> IResult<&str, (Level, &str)> {
+    let (rest, level) = shouted(line)?;
+    let (rest, (_, name, _)) = (char(':'), logger_name, char(':')).parse(rest)?;
+    Ok((rest.trim_start(), (level, name)))
+}
+
+/// `- shop.orders - ERROR - message`, Python's usual format behind the time.
+fn dashed(line: &str) -> IResult<&str, (&str, Level)> {
+    let (rest, (_, name, _)) = (tag("- "), logger_name, tag(" - ")).parse(line)?;
+    let (rest, level) = shouted(rest)?;
+    let (rest, _) = tag(" - ").parse(rest)?;
+    Ok((rest, (name, level)))
+}
+
+/// The name of a logger, not that of a file.
+fn logger_name(input: &str) -> IResult<&str, &str> {
+    let name = take_while1(|char: char| char.is_alphanumeric() || matches!(char, '_' | '.' | '-'));
+    verify(name, |name: &str| {
+        name.starts_with(|char: char| char.is_alphabetic() || char == '_') && !name.ends_with(".go")
+    })
+    .parse(input)
+}
+
+/// A level in capitals.
+fn shouted(input: &str) -> IResult<&str, Level> {
+    nom::combinator::map_opt(take_while1(|char: char| char.is_ascii_uppercase()), Level::parse).parse(input)
+}
+
+/// `10:00AM `, the time on zerolog's console.
+fn kitchen(input: &str) -> IResult<&str, &str> {
+    let hour = take_while_m_n(1, 2, |char: char| char.is_ascii_digit());
+    let (rest, (time, _)) =
+        (recognize((hour, char(':'), digits(2), one_of("AP"), char('M'))), space1).parse(input)?;
+    Ok((rest, time))
 }
 
 fn digits(count: usize) -> impl Fn(&str) -> IResult<&str, &str> {
@@ -66,13 +123,13 @@ fn optional<'a>(result: IResult<&'a str, &'a str>, input: &'a str) -> (&'a str, 
     result.map_or((input, None), |(rest, found)| (rest, Some(found)))
 }
 
-/// `file.go:12: ` as Go's `log` prints it, `file.go:12\t` as zap does.
+/// `file.go:12: ` as Go's `log` prints it, `file.go:12\t` as zap does, `file.go:12 > ` as zerolog does.
 fn caller(input: &str) -> IResult<&str, &str> {
     let file = verify(take_while1(|char: char| !char.is_whitespace() && char != ':'), |file: &str| {
         file.ends_with(".go")
     });
-    let (rest, (caller, _, _)) =
-        (recognize((file, char(':'), digit1)), opt(char(':')), space1).parse(input)?;
+    let (rest, (caller, _, _, _)) =
+        (recognize((file, char(':'), digit1)), opt(char(':')), space1, opt(tag("> "))).parse(input)?;
     Ok((rest, caller))
 }
 
@@ -187,7 +244,17 @@ mod tests {
                 Some(Level::Error),
                 "boom \"x\"",
             ),
-            ("\u{1b}[1;31m2009/11/10 23:00:00 ERROR: boom", Some(Level::Error), "boom"),
+            ("10:00AM ERR main.go:12 > boom error=\"odd\" n=1", Some(Level::Error), "boom"),
+            ("2009/11/10 23:00:00 ERROR boom err=\"a b\" n=3", Some(Level::Error), "boom"),
+            (
+                "2009/11/10 23:00:00 ERROR boom n=3 in the middle",
+                Some(Level::Error),
+                "boom n=3 in the middle",
+            ),
+            ("2009-11-10 23:00:00,123 - shop.orders - ERROR - boom", Some(Level::Error), "boom"),
+            ("ERROR:shop.orders:boom: x", Some(Level::Error), "boom: x"),
+            ("ERROR: boom", Some(Level::Error), "boom"),
+            ("10:00AM is early", None, "is early"),
             ("ERRO[0012] boom", Some(Level::Error), "boom"),
             ("app: INFO no ERROR here", Some(Level::Info), "no ERROR here"),
             ("the word ERROR in a sentence", None, "the word ERROR in a sentence"),
@@ -209,5 +276,19 @@ mod tests {
         );
         assert_eq!(parsed.field(&["caller"]), Some("main.go:12"));
         assert!(parsed.go);
+    }
+
+    #[test]
+    fn only_what_go_alone_prints_is_go() {
+        for (line, go) in [
+            ("2009/11/10 23:00:00 boom", true),
+            ("10:00AM ERR boom", true),
+            ("E0102 15:04:05.000000       1 file.go:12] boom", true),
+            ("2009/11/10 23:00:00 [error] 123#0: *1 connect() failed", false),
+            ("2009-11-10 23:00:00,123 - shop - ERROR - boom", false),
+            ("[ERROR] boom", false),
+        ] {
+            assert_eq!(parse(line).go, go, "{line}");
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! What container runtimes put around every line: CRI's prefix, docker's JSON.
+//! What stands around every line: CRI's prefix, docker's JSON, the prefixes of tools and daemons
+//! ([`prefix`](super::prefix)), colours.
 
 use std::borrow::Cow;
 
@@ -10,7 +11,9 @@ use nom::combinator::{value, verify};
 use nom::{IResult, Parser};
 use serde::Deserialize;
 
+use super::prefix::prefixed;
 use super::time;
+use crate::analyzer::level::Level;
 
 /// The two streams a program writes. Each has its own open failure: their lines may alternate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,15 +36,25 @@ pub(crate) struct Unwrapped<'a> {
     pub(crate) text: Cow<'a, str>,
     /// Where it wrote it.
     pub(crate) stream: Stream,
+    /// Who wrote it, where lines of several programs stand in one log; empty where the line does not
+    /// tell. Each has its own open failure.
+    pub(crate) origin: Cow<'a, str>,
+    /// The level that the wrapper gives it.
+    pub(crate) level: Option<Level>,
     /// Whether it is a part of a line and another part follows.
     pub(crate) partial: bool,
     time: Option<&'a str>,
 }
 
-impl Unwrapped<'_> {
+impl<'a> Unwrapped<'a> {
     /// When, as the wrapper tells.
     pub(crate) fn time(&self) -> Option<Timestamp> {
         self.time.and_then(time::parse)
+    }
+
+    /// The same, as a line of `origin` that says `text`.
+    pub(crate) fn with(self, origin: &'a str, text: &'a str) -> Self {
+        Self { origin: Cow::Borrowed(origin), text: Cow::Borrowed(text), ..self }
     }
 
     /// What CRI puts before the last or only part of such a line.
@@ -54,17 +67,67 @@ impl Unwrapped<'_> {
     }
 }
 
-/// Takes the wrapper off, if there is one.
+/// Takes off what stands around a line.
 pub(crate) fn strip(line: &str) -> Unwrapped<'_> {
-    if line.starts_with("{\"log\":")
-        && let Some(unwrapped) = docker(line)
-    {
-        return unwrapped;
+    let docker = if line.starts_with("{\"log\":") { docker(line) } else { None };
+    let mut unwrapped = match docker.or_else(|| cri(line).ok().map(|(_, unwrapped)| unwrapped)) {
+        Some(unwrapped) => unwrapped,
+        None => return unprefixed(line),
+    };
+    if let Some(plain) = uncoloured(&unwrapped.text) {
+        unwrapped.text = Cow::Owned(plain);
     }
-    cri(line).map_or(
-        Unwrapped { text: Cow::Borrowed(line), stream: Stream::Out, partial: false, time: None },
-        |(_, unwrapped)| unwrapped,
-    )
+    unwrapped
+}
+
+/// Takes a prefix and colours off.
+fn unprefixed(line: &str) -> Unwrapped<'_> {
+    let plain = uncoloured(line);
+    let own = Unwrapped {
+        text: Cow::Borrowed(line),
+        stream: Stream::Out,
+        origin: Cow::Borrowed(""),
+        level: None,
+        partial: false,
+        time: None,
+    };
+    match plain {
+        None => match prefixed(line) {
+            None => own,
+            Some(found) => Unwrapped {
+                text: Cow::Borrowed(found.text),
+                origin: Cow::Borrowed(found.origin),
+                level: found.level,
+                time: found.time,
+                ..own
+            },
+        },
+        Some(plain) => match prefixed(&plain) {
+            None => Unwrapped { text: Cow::Owned(plain), ..own },
+            Some(found) => Unwrapped {
+                text: Cow::Owned(found.text.to_owned()),
+                origin: Cow::Owned(found.origin.to_owned()),
+                level: found.level,
+                ..own
+            },
+        },
+    }
+}
+
+/// The text without its colours, if it has any.
+fn uncoloured(text: &str) -> Option<String> {
+    const BEGIN: &str = "\u{1b}[";
+    memchr::memchr(0x1b, text.as_bytes())?;
+    let mut parts = text.split(BEGIN);
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|char: char| char.is_ascii_digit() || char == ';');
+        match rest.strip_prefix('m') {
+            Some(rest) => plain.push_str(rest),
+            None => plain.extend([BEGIN, part]),
+        }
+    }
+    Some(plain)
 }
 
 /// `TIME stdout|stderr P|F TEXT`
@@ -75,7 +138,8 @@ fn cri(input: &str) -> IResult<&str, Unwrapped<'_>> {
         (verify(time, is_time), char(' '), stream, char(' '), one_of("PF")).parse(input)?;
     // An empty line may have lost its last blank.
     let text = Cow::Borrowed(rest.strip_prefix(' ').unwrap_or(rest));
-    Ok(("", Unwrapped { text, stream, partial: tag == 'P', time: Some(time) }))
+    let origin = Cow::Borrowed("");
+    Ok(("", Unwrapped { text, stream, origin, level: None, partial: tag == 'P', time: Some(time) }))
 }
 
 /// Whether a text has the shape of a runtime's time.
@@ -105,7 +169,8 @@ fn docker(line: &str) -> Option<Unwrapped<'_>> {
         Cow::Borrowed(text) => *text = &text[..end],
         Cow::Owned(text) => text.truncate(end),
     }
-    Some(Unwrapped { text, stream, partial, time: Some(entry.time) })
+    let origin = Cow::Borrowed("");
+    Some(Unwrapped { text, stream, origin, level: None, partial, time: Some(entry.time) })
 }
 
 #[cfg(test)]
@@ -126,6 +191,8 @@ mod tests {
             (r#"{"log":{"level":"error"}}"#, r#"{"log":{"level":"error"}}"#, Stream::Out),
             ("12 stdout F x", "12 stdout F x", Stream::Out),
             ("panic: x", "panic: x", Stream::Out),
+            ("\u{1b}[36mweb-1  | \u{1b}[0m\u{1b}[31mERR\u{1b}[0m x", "ERR x", Stream::Out),
+            ("\u{1b}[1;31mx\u{1b}[2Ky\u{1b}", "x\u{1b}[2Ky\u{1b}", Stream::Out),
         ] {
             let unwrapped = strip(line);
             assert_eq!((unwrapped.text.as_ref(), unwrapped.stream), (text, stream), "{line}");

@@ -2,7 +2,9 @@
 //!
 //! Lines that the line machine could not decide are kept and read afresh, so nothing is glued on and
 //! nothing is lost. Standard output and standard error of a container, where the log tells them apart,
-//! each have their own open failure and their own split line, because their lines may alternate.
+//! each have their own open failure and their own split line, because their lines may alternate. So do
+//! the programs whose lines stand in one log, where a prefix tells them apart; of those there may be any
+//! number, so at most [`MAX_OPEN`] failures are open: beyond, one ends early.
 //!
 //! While anything is open, the place where nothing was is remembered: the anchor. It depends on the
 //! bytes alone, and so does the limit of its age, at which everything open ends.
@@ -11,24 +13,31 @@ use std::collections::VecDeque;
 
 use crate::analyzer::Shared;
 use crate::analyzer::gate::Scratch;
+use crate::analyzer::go::is_exit_status;
 use crate::analyzer::go::machine::{Feed, Machine};
 use crate::analyzer::judge::{judge, says_panic};
 use crate::analyzer::level::Level;
+use crate::analyzer::parse::prefix::continued;
 use crate::analyzer::parse::wrapper::{Stream, Unwrapped, strip};
-use crate::analyzer::parse::{Outline, parse};
-use crate::domain::Severity;
+use crate::analyzer::parse::{Form, Outline, parse};
+use crate::domain::{ErrorEvent, Severity};
 
 use super::Sink;
 use super::open::{Held, Open, Raw, text};
 use super::parts::Parts;
 
+/// Most failures open at once.
+pub(super) const MAX_OPEN: usize = 16;
+/// After so many bytes of other lines a failure gives way to another one.
+const PATIENCE_BYTES: u64 = 64 << 10;
 /// How far behind the anchor may lie.
 const MAX_BEHIND_BYTES: u64 = 16 << 20;
 
 /// The failures that are open.
 #[derive(Default)]
 pub(super) struct Failures {
-    open: [Option<Box<Open>>; 2],
+    /// The one whose last line came last stands last.
+    open: Vec<Box<Open>>,
     /// Lines that the container runtime has split, as far as they were seen.
     parts: [Option<Parts>; 2],
     /// The start of the last line at which nothing was open.
@@ -46,13 +55,17 @@ enum Read {
     /// It belongs to no failure.
     Passed,
     /// A failure has ended before it: the undecided lines have to be read again, and this one after them.
-    Again(Vec<Held>),
+    Again {
+        undecided: Vec<Held>,
+        /// Whether it was a line of an access log.
+        access: bool,
+    },
 }
 
 impl Failures {
     /// Whether nothing is open: only proposed lines need to be read.
     pub(super) fn is_quiet(&self) -> bool {
-        self.open.iter().all(Option::is_none) && self.parts.iter().all(Option::is_none)
+        self.open.is_empty() && self.parts.iter().all(Option::is_none)
     }
 
     /// Where nothing was open, if anything is now.
@@ -62,7 +75,7 @@ impl Failures {
 
     /// No event of anything open begins before.
     pub(super) fn settled(&self) -> Option<u64> {
-        let open = self.open.iter().flatten().filter_map(|open| open.settled());
+        let open = self.open.iter().filter_map(|open| open.settled());
         open.chain(self.parts.iter().flatten().map(Parts::start)).min()
     }
 
@@ -82,7 +95,8 @@ impl Failures {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        self.open.iter().flatten().map(|open| open.held_bytes()).sum::<usize>()
+        self.open.capacity() * size_of::<Box<Open>>()
+            + self.open.iter().map(|open| open.held_bytes()).sum::<usize>()
             + self.parts.iter().flatten().map(Parts::held_bytes).sum::<usize>()
     }
 
@@ -92,7 +106,7 @@ impl Failures {
             self.end_all(shared, sink);
         }
         let line = text(raw.bytes);
-        let unwrapped = strip(&line);
+        let unwrapped = self.strip(&line);
         let slot = unwrapped.stream as usize;
         match self.parts[slot].take() {
             None if !unwrapped.partial => {
@@ -117,6 +131,22 @@ impl Failures {
         }
     }
 
+    /// Takes off what stands around a line: what its own form tells, or what an open failure's lines have.
+    fn strip<'a>(&self, line: &'a str) -> Unwrapped<'a> {
+        let unwrapped = strip(line);
+        if !unwrapped.origin.is_empty() || unwrapped.stream != Stream::Out {
+            return unwrapped;
+        }
+        let found = self.open.iter().find_map(|open| {
+            let origin = open.origin();
+            Some((continued(line, origin)?.len(), origin.len()))
+        });
+        match found {
+            None => unwrapped,
+            Some((text, origin)) => unwrapped.with(&line[..origin], &line[line.len() - text..]),
+        }
+    }
+
     /// A split line whose last part has been seen. Tells whether a failure took it.
     fn joined(&mut self, parts: Parts, shared: &Shared, sink: Sink<'_>) -> bool {
         self.cut_lines += u64::from(parts.is_cut());
@@ -137,13 +167,17 @@ impl Failures {
         loop {
             let next = again.pop_front();
             let read = match &next {
-                Some(held) => self.one(held.raw(), &strip(&text(held.raw().bytes)), shared, sink),
+                Some(held) => {
+                    let line = text(held.raw().bytes);
+                    self.one(held.raw(), &self.strip(&line), shared, sink)
+                }
                 None => self.one(raw, unwrapped, shared, sink),
             };
             match (read, next) {
                 (Read::Taken | Read::Passed, Some(_)) => {}
                 (read @ (Read::Taken | Read::Passed), None) => return matches!(read, Read::Taken),
-                (Read::Again(undecided), next) => {
+                (Read::Again { undecided, access }, next) => {
+                    raw.behind_access |= access && next.is_none();
                     // The line before belongs to another failure: it announces nothing.
                     raw.behind_failure |= next.is_none() && undecided.is_empty();
                     for held in undecided.into_iter().chain(next).rev() {
@@ -156,18 +190,29 @@ impl Failures {
 
     /// One line.
     fn one(&mut self, raw: Raw<'_>, unwrapped: &Unwrapped<'_>, shared: &Shared, sink: Sink<'_>) -> Read {
-        let slot = unwrapped.stream as usize;
-        let Some(open) = &mut self.open[slot] else {
+        let Some(at) = self.open.iter().position(|open| open.shares(unwrapped)) else {
             let opened = if raw.candidate { fresh(shared, raw, unwrapped) } else { None };
             let Some(open) = opened else { return Read::Passed };
+            if self.open.len() == MAX_OPEN {
+                let Some(at) = self.least_needed(raw) else {
+                    // There is no room to wait for its stack.
+                    self.give(open.close(shared).0, sink);
+                    return Read::Taken;
+                };
+                let undecided = self.close(at, shared, sink);
+                if !undecided.is_empty() {
+                    return Read::Again { undecided, access: false };
+                }
+            }
             // Reading that begins at this line could not know that the line before announces nothing.
             let chained = raw.behind_failure && open.machine.looks_back();
             if self.is_quiet() && !chained {
                 self.anchor = raw.span.start;
             }
-            self.open[slot] = Some(Box::new(open));
+            self.open.push(Box::new(open));
             return Read::Taken;
         };
+        let open = &mut self.open[at];
         let taken = match open.machine.feed(&unwrapped.text) {
             Feed::Belongs => {
                 open.take(raw, shared.config.max_event_bytes);
@@ -176,17 +221,37 @@ impl Failures {
             Feed::Perhaps => open.hold(raw),
             Feed::Ended => false,
         };
-        if taken { Read::Taken } else { self.close(slot, shared, sink).map_or(Read::Passed, Read::Again) }
+        if !taken {
+            let access = open.access;
+            return Read::Again { undecided: self.close(at, shared, sink), access };
+        }
+        self.open[at..].rotate_left(1);
+        Read::Taken
     }
 
     /// Gives the event of a failure that has ended, and the lines that do not belong to it.
-    fn close(&mut self, slot: usize, shared: &Shared, sink: Sink<'_>) -> Option<Vec<Held>> {
-        let (event, undecided) = self.open[slot].take()?.close(shared);
+    fn close(&mut self, at: usize, shared: &Shared, sink: Sink<'_>) -> Vec<Held> {
+        let (event, undecided) = self.open.remove(at).close(shared);
+        if self.open.is_empty() {
+            self.open.shrink_to_fit();
+        }
+        self.give(event, sink);
+        undecided
+    }
+
+    fn give(&mut self, event: Option<ErrorEvent>, sink: Sink<'_>) {
         if let Some(event) = event {
             self.events += 1;
             sink(event);
         }
-        Some(undecided)
+    }
+
+    /// The failure that gives way to another one: a record that waits for nothing certain, or one whose
+    /// program has been silent for long. Those in the middle of their stacks stay.
+    fn least_needed(&self, raw: Raw<'_>) -> Option<usize> {
+        let mere = self.open.iter().position(|open| open.machine.is_mere_record());
+        let silent = |open: &Open| raw.span.start.saturating_sub(open.end()) > PATIENCE_BYTES;
+        mere.or_else(|| self.open.iter().position(|open| silent(open)))
     }
 
     /// Ends everything.
@@ -195,17 +260,17 @@ impl Failures {
             if let Some(parts) = self.parts[slot].take() {
                 self.joined(parts, shared, sink);
             }
-            while let Some(undecided) = self.close(slot, shared, sink) {
-                for held in undecided {
-                    self.read(held.raw(), &strip(&text(held.raw().bytes)), shared, sink);
-                }
+        }
+        while !self.open.is_empty() {
+            for held in self.close(0, shared, sink) {
+                self.read(held.raw(), &strip(&text(held.raw().bytes)), shared, sink);
             }
         }
     }
 
     /// Gives every failure that no line was added to since the last tick.
     pub(super) fn tick(&mut self, shared: &Shared, sink: Sink<'_>) {
-        for open in self.open.iter_mut().flatten() {
+        for open in &mut self.open {
             if open.tick()
                 && let Some(event) = open.give(shared)
             {
@@ -222,14 +287,17 @@ fn fresh(shared: &Shared, raw: Raw<'_>, unwrapped: &Unwrapped<'_>) -> Option<Ope
     let text = unwrapped.text.as_ref();
     let json = text.trim_start().starts_with('{');
     if !json && let Some(machine) = Machine::open(text) {
-        let mut open = Open::new(machine, None, raw, config.max_event_bytes);
+        let mut open = Open::new(machine, None, raw, unwrapped, config.max_event_bytes);
         open.time = unwrapped.time().or_else(|| parse(text).time());
-        open.look_back(raw, unwrapped.stream, config.max_event_bytes);
+        open.look_back(raw, config.max_event_bytes);
         return Some(open);
+    }
+    if is_exit_status(text) {
+        return Open::ended(raw, unwrapped, config.max_event_bytes);
     }
     let asked = shared.asked(text);
     let outline = Outline::of(text);
-    let told = outline.level().map(Level::severity);
+    let told = outline.level().or(unwrapped.level).map(Level::severity);
     let final_word = asked.is_none() && !outline.may_span_lines();
     if final_word && told == Some(None) {
         return None;
@@ -240,9 +308,21 @@ fn fresh(shared: &Shared, raw: Raw<'_>, unwrapped: &Unwrapped<'_>) -> Option<Ope
     if final_word && told.is_some_and(|severity| severity < Some(least)) {
         return None;
     }
-    let mut judged = judge(outline.record(), asked).filter(|judged| judged.severity >= least)?;
+    // The request failed for the reason that was just told.
+    let access = matches!(&outline, Outline::Plain(parsed) if parsed.form == Form::Access);
+    if access && raw.behind_failure && !raw.behind_access {
+        return None;
+    }
+    let mut record = outline.record();
+    record.level = record.level.or(unwrapped.level);
+    let mut judged = judge(record, asked).filter(|judged| judged.severity >= least)?;
     judged.time = judged.time.or_else(|| unwrapped.time());
-    let machine =
-        if text.ends_with("=<") { Machine::in_klog_value() } else { Machine::behind_record(announces) };
-    Some(Open::new(machine, Some(judged), raw, config.max_event_bytes))
+    let machine = if text.ends_with("=<") {
+        Machine::in_klog_value(text.ends_with(" err=<"))
+    } else {
+        Machine::behind_record(announces)
+    };
+    let mut open = Open::new(machine, Some(judged), raw, unwrapped, config.max_event_bytes);
+    open.access = access;
+    Some(open)
 }

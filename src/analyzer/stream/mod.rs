@@ -86,7 +86,7 @@ pub(super) fn limit_bytes(config: &Config) -> usize {
     // A record and the error in it, a value that has not ended, a split line.
     let failure = 4 * line + 2 * config.max_event_bytes + 2 * open::MAX_UNDECIDED_BYTES;
     let stacks = 4 << 20;
-    lazy_automaton + own + 2 * (failure + stacks)
+    lazy_automaton + own + failures::MAX_OPEN * (failure + stacks)
 }
 
 type Sink<'a> = &'a mut dyn FnMut(ErrorEvent);

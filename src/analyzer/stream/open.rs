@@ -8,9 +8,9 @@ use crate::analyzer::Shared;
 use crate::analyzer::event::{Parts, event};
 use crate::analyzer::go::BAR;
 use crate::analyzer::go::machine::Machine;
-use crate::analyzer::judge::Judged;
+use crate::analyzer::judge::{Judged, last_words};
 use crate::analyzer::parse::parse;
-use crate::analyzer::parse::wrapper::{Stream, strip};
+use crate::analyzer::parse::wrapper::{Stream, Unwrapped, strip};
 use crate::domain::{ErrorEvent, Span};
 
 /// Bytes of undecided lines; beyond, the failure has ended.
@@ -18,6 +18,11 @@ pub(super) const MAX_UNDECIDED_BYTES: usize = 256 << 10;
 
 /// A failure whose end has not been seen.
 pub(super) struct Open {
+    /// Which of the source's streams it stands in, and who wrote it.
+    stream: Stream,
+    origin: Box<str>,
+    /// Whether it is a line of an access log.
+    pub(super) access: bool,
     pub(super) machine: Machine,
     judged: Option<Judged>,
     before: Option<String>,
@@ -52,6 +57,8 @@ pub(super) struct Raw<'a> {
     before: &'a [u8],
     /// Whether the line before belongs to a failure that ended with it.
     pub(super) behind_failure: bool,
+    /// Whether that failure was a line of an access log.
+    pub(super) behind_access: bool,
 }
 
 impl<'a> Raw<'a> {
@@ -62,12 +69,22 @@ impl<'a> Raw<'a> {
             candidate,
             before,
             behind_failure: false,
+            behind_access: false,
+        }
+    }
+
+    /// The line before it, unless that is unknown or belongs to a failure.
+    fn before(&self) -> Option<Unwrapped<'a>> {
+        let told = !self.behind_failure && !self.before.is_empty();
+        match std::str::from_utf8(trimmed(self.before)) {
+            Ok(line) if told => Some(strip(line)),
+            _ => None,
         }
     }
 
     /// A line put together from parts.
     pub(super) const fn joined(bytes: &'a [u8], span: Span, candidate: bool) -> Self {
-        Self { bytes, span, candidate, before: &[], behind_failure: false }
+        Self { bytes, span, candidate, before: &[], behind_failure: false, behind_access: false }
     }
 }
 
@@ -83,8 +100,17 @@ impl Held {
 }
 
 impl Open {
-    pub(super) fn new(machine: Machine, judged: Option<Judged>, raw: Raw<'_>, limit: usize) -> Self {
+    pub(super) fn new(
+        machine: Machine,
+        judged: Option<Judged>,
+        raw: Raw<'_>,
+        unwrapped: &Unwrapped<'_>,
+        limit: usize,
+    ) -> Self {
         let mut open = Self {
+            stream: unwrapped.stream,
+            origin: unwrapped.origin.as_ref().into(),
+            access: false,
             machine,
             judged,
             before: None,
@@ -103,6 +129,7 @@ impl Open {
     /// The event as far as it was read, if it is one and was not given yet.
     pub(super) fn give(&mut self, shared: &Shared) -> Option<ErrorEvent> {
         let so_far = Self {
+            origin: Box::default(),
             machine: self.machine.clone(),
             judged: self.judged.clone(),
             before: self.before.clone(),
@@ -130,6 +157,21 @@ impl Open {
         (event.filter(wanted), undecided)
     }
 
+    /// Whether a line comes from where it does.
+    pub(super) fn shares(&self, unwrapped: &Unwrapped<'_>) -> bool {
+        self.stream == unwrapped.stream && *self.origin == *unwrapped.origin
+    }
+
+    /// Where its last line ends.
+    pub(super) const fn end(&self) -> u64 {
+        self.span.end
+    }
+
+    /// Who wrote it, as the prefixes of its lines name it.
+    pub(super) const fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// Whether no line was added between two ticks.
     pub(super) const fn tick(&mut self) -> bool {
         !std::mem::replace(&mut self.fresh, false)
@@ -143,6 +185,7 @@ impl Open {
 
     pub(super) fn held_bytes(&self) -> usize {
         size_of::<Self>()
+            + self.origin.len()
             + self.machine.held_bytes()
             + self.judged.as_ref().map_or(0, Judged::held_bytes)
             + self.before.as_ref().map_or(0, String::capacity)
@@ -150,16 +193,14 @@ impl Open {
             + self.undecided.iter().map(Held::size_bytes).sum::<usize>()
     }
 
-    /// The line before, if the same stream wrote it and no failure took it, may announce a stack that has
+    /// The line before, if the same program wrote it and no failure took it, may announce a stack that has
     /// no head, or open a report of the race detector.
-    pub(super) fn look_back(&mut self, raw: Raw<'_>, stream: Stream, limit: usize) {
-        let line = raw.before;
-        let before = text(trimmed(line));
-        let before = strip(&before);
+    pub(super) fn look_back(&mut self, raw: Raw<'_>, limit: usize) {
+        let Some(before) = raw.before().filter(|before| self.shares(before)) else { return };
         let said = before.text.as_ref();
         let announces = self.machine.is_bare() && !said.trim().is_empty();
         let reports = self.machine.is_race() && said == BAR;
-        if raw.behind_failure || before.stream != stream || !(announces || reports) {
+        if !(announces || reports) {
             return;
         }
         if announces {
@@ -167,10 +208,28 @@ impl Open {
             self.time = self.time.or_else(|| parsed.time());
             self.before = Some(parsed.error().unwrap_or(&parsed.body).to_owned());
         }
-        self.sample.clear();
+        self.begin_before(raw, limit);
+    }
+
+    /// A line tells that the process ended with an error: the line before, if the same program wrote it
+    /// and no failure took it, may be its last words.
+    pub(super) fn ended(raw: Raw<'_>, unwrapped: &Unwrapped<'_>, limit: usize) -> Option<Self> {
+        let before = raw.before()?;
+        let mut judged = last_words(parse(&before.text))?;
+        judged.time = judged.time.or_else(|| before.time());
+        let mut open = Self::new(Machine::behind_exit(), Some(judged), raw, unwrapped, limit);
+        open.shares(&before).then(|| {
+            open.begin_before(raw, limit);
+            open
+        })
+    }
+
+    /// The failure begins with the line before.
+    fn begin_before(&mut self, raw: Raw<'_>, limit: usize) {
         let Span { start, .. } = raw.span;
-        let trimmed = trimmed(line);
-        let before = start.saturating_sub(line.len() as u64 + 1);
+        let trimmed = trimmed(raw.before);
+        let before = start.saturating_sub(raw.before.len() as u64 + 1);
+        self.sample.clear();
         self.add(trimmed, Span { start: before, end: before + trimmed.len() as u64 }, limit);
         self.add(raw.bytes, raw.span, limit);
     }

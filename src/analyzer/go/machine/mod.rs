@@ -94,6 +94,10 @@ pub(crate) struct Machine {
     fatal: bool,
     /// Whether all lines are indented, as klog indents the lines of a value.
     indented: bool,
+    /// Whether the value being read is the message.
+    told: bool,
+    /// Whether the process ended with an error right behind a record.
+    exited: bool,
 }
 
 impl Machine {
@@ -134,9 +138,19 @@ impl Machine {
     }
 
     /// Begins behind a line of klog that ends with `key=<`: the lines of the value are indented by a
-    /// tab, and ` >` ends it.
-    pub(crate) fn in_klog_value() -> Self {
-        Self { indented: true, ..Self::new(Head::Record, State::Value(0), "") }
+    /// tab, and ` >` ends it. `told`: the value is what went wrong, and is kept as the message.
+    pub(crate) fn in_klog_value(told: bool) -> Self {
+        Self { indented: true, told, ..Self::new(Head::Record, State::Value(0), "") }
+    }
+
+    /// Whether it has read all it waits for, or waits for no more than a stack that a logger may attach.
+    pub(crate) fn is_mere_record(&self) -> bool {
+        self.head == Head::Record && matches!(self.state, State::Record | State::Done)
+    }
+
+    /// Stands at the line that tells how the process ended, behind the record of the reason.
+    pub(crate) fn behind_exit() -> Self {
+        Self { exited: true, ..Self::new(Head::Record, State::Done, "") }
     }
 
     fn new(head: Head, state: State, message: &str) -> Self {
@@ -154,6 +168,8 @@ impl Machine {
             fault_address: None,
             fatal: false,
             indented: false,
+            told: false,
+            exited: false,
         };
         machine.extend_message(message);
         machine
@@ -192,6 +208,10 @@ impl Machine {
         match line.strip_prefix('\t') {
             Some(line) => self.read(line),
             None if line.starts_with(" >") => {
+                if std::mem::take(&mut self.told) {
+                    let value = std::mem::take(&mut self.pending);
+                    self.extend_message(value.trim_start());
+                }
                 self.state = if line.ends_with("=<") { State::Value(0) } else { State::Done };
                 Feed::Belongs
             }
@@ -205,12 +225,16 @@ impl Machine {
             State::Head => self.behind_head(line),
             State::Value(lines) => self.value(line, lines),
             State::Request(lines) => self.request(line, lines),
-            State::GinPlace if line == gin::END => {
+            State::GinPlace if line.is_empty() || line == gin::END => {
                 self.state = State::Done;
                 Feed::Belongs
             }
             State::GinPlace => self.gin_place(line),
             State::GinFunction(number) => self.gin_function(line, number),
+            State::Record if is_exit_status(line) => {
+                (self.state, self.exited) = (State::Done, true);
+                Feed::Belongs
+            }
             State::Record => self.stack_begins(line, Feed::Ended),
             State::Stack => self.in_stack(line),
             State::Place | State::CreatorPlace => self.place(line),
@@ -394,6 +418,7 @@ impl Machine {
             message: self.message,
             frames: self.frames,
             panicking,
+            exited: self.exited,
             created_by: self.created_by,
             fault_address: self.fault_address,
         }
