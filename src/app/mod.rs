@@ -5,6 +5,7 @@ pub mod about;
 pub mod apply;
 mod evidence;
 pub mod examination;
+pub mod exec;
 pub mod fix;
 mod parts;
 pub mod review;

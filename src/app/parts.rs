@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::analyzer::Pace;
 use crate::collector::tail;
-use crate::config::{ByteSize, Config, SandboxTier, StrategyType};
+use crate::config::{ByteSize, Config, SandboxTier, StartAt, StrategyType};
 use crate::fixer::{self, Fixer};
 use crate::sandbox::go::GoToolchain;
 use crate::sandbox::{self, Sandbox};
@@ -39,16 +39,25 @@ pub(super) fn pace(config: &Config) -> Pace {
 
 /// Which files are followed.
 pub(super) fn tail(config: &Config) -> tail::Config {
+    let section = &config.collector;
     tail::Config {
-        paths: config.collector.log_paths.iter().map(ToString::to_string).collect(),
-        polling_interval: config.collector.polling_interval.get(),
+        paths: section.log_paths.iter().map(ToString::to_string).collect(),
+        exclude: section.exclude.iter().map(ToString::to_string).collect(),
+        polling_interval: section.polling_interval.get(),
+        start_at: match section.start_at {
+            StartAt::Beginning => tail::StartAt::Beginning,
+            StartAt::End => tail::StartAt::End,
+        },
+        max_files: as_usize(section.max_files),
+        max_open_files: as_usize(section.max_open_files),
+        forget_after: section.forget_after.get(),
         ..tail::Config::default()
     }
 }
 
 /// The bytes that may wait between reading and analysis.
-pub(super) fn read_budget(_config: &Config) -> u32 {
-    8 << 20
+pub(super) fn read_budget(config: &Config) -> u32 {
+    u32::try_from(config.collector.memory.bytes()).unwrap_or(u32::MAX)
 }
 
 /// How events are carried.

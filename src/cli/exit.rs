@@ -17,6 +17,8 @@ pub enum Exit {
     Refused,
     /// A signal ended it early. What was done by then has been told.
     BrokenOff(Signal),
+    /// As the program ended that was run.
+    Program(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -26,6 +28,7 @@ impl From<Exit> for ExitCode {
             Exit::No => Self::from(1),
             Exit::Refused => Self::from(2),
             Exit::BrokenOff(signal) => Self::from(signal.exit_code()),
+            Exit::Program(code) => Self::from(code),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod completions;
 mod config;
 mod doctor;
+mod exec;
 mod exit;
 mod explain;
 mod fix;
@@ -121,6 +122,7 @@ enum Command {
     Scan(scan::ScanArgs),
     Fix(fix::FixArgs),
     Run(run::RunArgs),
+    Exec(exec::ExecArgs),
     Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
     Groups(groups::GroupsCommand),
@@ -165,6 +167,7 @@ impl Cli {
             Command::Scan(command) => command.run(&loaded?.config, detail),
             Command::Config(command) => command.run(loaded, environment),
             Command::Fix(args) => args.run(&loaded?.config, detail, &mut Output::new()),
+            Command::Exec(args) => args.run(loaded?.config),
             Command::Run(args) => args.run(loaded?.config, &mut Output::new()),
             Command::Doctor(args) => args.run(&loaded?.config, &mut Output::new()),
             Command::Groups(command) => command.run(&loaded?.config, &mut Output::new()),
@@ -209,6 +212,11 @@ impl Color {
         }
         .write_global();
     }
+}
+
+/// The runtime of a command that runs a service: reading and attempts have threads of their own.
+fn service_runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
 /// Runs what a command has to wait for.

@@ -12,9 +12,6 @@ use crate::app::run::Instance;
 use crate::config::{Config, PathGlob};
 use crate::domain::SuggestionRecord;
 
-/// Threads of the runtime: reading and attempts have their own.
-const WORKER_THREADS: usize = 2;
-
 /// Follow logs, and suggest proven fixes while the service runs
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -51,10 +48,7 @@ pub(super) struct RunArgs {
 impl RunArgs {
     pub(super) fn run(self, mut config: Config, out: &mut impl Write) -> anyhow::Result<Exit> {
         self.overrule(&mut config)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(WORKER_THREADS)
-            .enable_all()
-            .build()?;
+        let runtime = super::service_runtime()?;
         let ended = runtime.block_on(self.follow(&config, out));
         // Everything that counts is durable: nothing that is still running needs to be waited for.
         runtime.shutdown_background();

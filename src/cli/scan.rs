@@ -273,7 +273,7 @@ fn write_event_text(out: &mut impl Write, source: &str, event: &ErrorEvent) -> s
     writeln!(out, "  {dim}{}  {} {start}..{end}{dim:#}", event.keys.site, visible(source))
 }
 
-fn write_group(out: &mut impl Write, group: &ErrorGroup) -> std::io::Result<()> {
+pub(super) fn write_group(out: &mut impl Write, group: &ErrorGroup) -> std::io::Result<()> {
     let style = style_of(group.severity);
     let dim = Style::new().dimmed();
     let bold = Style::new().bold();

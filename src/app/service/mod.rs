@@ -46,8 +46,6 @@ use intake::Intake;
 use upkeep::Upkeep;
 use workshop::{Limits, Workshop};
 
-/// How many source events may wait for the detector: their bytes are bounded by the budget.
-const SOURCE_EVENTS: usize = 64;
 /// How often it is looked whether everything has been counted, while somebody waits for that.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -98,7 +96,7 @@ impl Service {
             None => None,
         };
         let budget = Budget::new(parts::read_budget(config));
-        let (sources, events) = mpsc::channel(SOURCE_EVENTS);
+        let (sources, events) = mpsc::channel(parts::as_usize(config.collector.buffer_size));
         let (is_idle, idle) = watch::channel(workshop.is_none());
         let mut service = Self {
             state,
@@ -316,6 +314,12 @@ pub struct Suggestions {
 }
 
 impl Suggestions {
+    /// The place of the last one that was had.
+    #[must_use]
+    pub const fn place(&self) -> u64 {
+        self.after
+    }
+
     /// The next suggestion; none once the service has ended. Dropping the future loses nothing.
     ///
     /// # Errors

@@ -1,0 +1,137 @@
+//! A program that is watched while it runs: what it writes passes through byte for byte.
+//!
+//! Nothing of it is kept afterwards: the state directory lives as long as the program.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
+
+use super::service::{Service, Suggestions};
+use crate::collector::pipe::{self, Tap};
+use crate::config::Config;
+use crate::domain::GroupRecord;
+use crate::knowledge::{GroupFilter, GroupOrder};
+
+/// How long nothing must have been written before what was written last is taken for complete.
+const QUIET_AFTER: Duration = Duration::from_secs(1);
+/// How long what the program left behind may go on writing after it has ended.
+const AFTERMATH: Duration = Duration::from_secs(2);
+/// How many groups are told of at the end.
+const TOLD_GROUPS: usize = 100;
+
+/// A program that is running and watched.
+#[derive(Debug)]
+pub struct Watched {
+    service: Service,
+    child: Child,
+    /// Both of its outputs on their way.
+    outputs: JoinSet<()>,
+    grace: Duration,
+    /// Removed with this value.
+    _state: tempfile::TempDir,
+}
+
+impl Watched {
+    /// Starts a program. Standard input is its own; its outputs pass through ours.
+    ///
+    /// # Errors
+    /// When it cannot be started, or the service cannot.
+    pub async fn start(config: &Config, program: &[OsString]) -> anyhow::Result<Self> {
+        let state = tempfile::Builder::new().prefix("hephaestus-exec-").tempdir()?;
+        let service = Service::start(&within(config, state.path())).await?;
+        let (name, arguments) = program.split_first().context("no program is named")?;
+        let mut child = Command::new(name)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", name.display()))?;
+        let mut outputs = JoinSet::new();
+        if let (Some(output), Some(tap)) = (child.stdout.take(), service.tap("stdout")) {
+            outputs.spawn(pass(output, tokio::io::stdout(), tap));
+        }
+        if let (Some(output), Some(tap)) = (child.stderr.take(), service.tap("stderr")) {
+            outputs.spawn(pass(output, tokio::io::stderr(), tap));
+        }
+        Ok(Self { service, child, outputs, grace: config.grace_period.get(), _state: state })
+    }
+
+    /// The program's process id, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Waits until the program has ended. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
+        Ok(self.child.wait().await?)
+    }
+
+    /// The suggestions from the beginning on.
+    #[must_use]
+    pub fn suggestions(&self) -> Suggestions {
+        self.service.suggestions(0)
+    }
+
+    /// Whether every suggestion that there is so far has been had.
+    #[must_use]
+    pub fn exhausted(&self, suggestions: &Suggestions) -> bool {
+        suggestions.place() >= self.service.view().subscribe().borrow().last_sequence
+    }
+
+    /// Waits until all that was written has been counted and worked on.
+    ///
+    /// # Errors
+    /// When a part of the service failed.
+    pub async fn finish(&mut self) -> anyhow::Result<()> {
+        // What it left behind may hold the outputs open for ever.
+        let passed = async { while self.outputs.join_next().await.is_some() {} };
+        if tokio::time::timeout(AFTERMATH, passed).await.is_err() {
+            self.outputs.shutdown().await;
+        }
+        self.service.finish().await
+    }
+
+    /// What went wrong in the program, the worst first.
+    ///
+    /// # Errors
+    /// When what is remembered cannot be read.
+    pub fn groups(&self) -> anyhow::Result<Vec<GroupRecord>> {
+        Ok(self.service.view().groups(GroupFilter::default(), GroupOrder::Worst, TOLD_GROUPS)?)
+    }
+
+    /// Ends, and forgets everything.
+    ///
+    /// # Errors
+    /// When a part of the service failed while it ended.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.service.stop(self.grace).await
+    }
+}
+
+/// The configuration with a state directory of its own and nothing else to follow.
+fn within(config: &Config, state_dir: &Path) -> Config {
+    let mut config = config.clone();
+    config.state_dir = state_dir.to_owned();
+    config.knowledge.storage_path = None;
+    config.collector.log_paths = Vec::new();
+    config
+}
+
+/// Passes one output through. Where nobody reads ours any more, the program is told as it would be without us:
+/// its pipe is closed.
+async fn pass(input: impl AsyncRead + Unpin, output: impl AsyncWrite + Unpin, mut tap: Tap) {
+    if let Err(error) = pipe::pass(input, output, &mut tap, QUIET_AFTER).await {
+        tracing::debug!(%error, "an output is not passed on any more");
+    }
+    tap.end().await;
+}

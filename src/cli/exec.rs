@@ -1,0 +1,128 @@
+//! `hephaestus exec`: a program, watched while it runs.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+use clap::Args;
+use rustix::process::{Pid, Signal as Number, kill_process};
+
+use super::signals::{Signal, Signals};
+use super::{Exit, render, scan};
+use crate::app::exec::Watched;
+use crate::app::service::Suggestions;
+use crate::config::Config;
+
+/// Run a program, and find what mends its errors
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+The program runs as it would without hephaestus: its input is its own, what it writes passes through byte
+for byte and never waits for us, signals reach it, and its exit code is ours. Its errors are told on
+standard error when it has ended; with --repo each code defect is worked on as `hephaestus fix` does.
+
+Exit code: the program's own (128 + N when signal N ended it), or 2 when it could not be started.
+
+Examples:
+  hephaestus exec -- ./server --port 8080
+  hephaestus exec --repo . -- go run ./cmd/shop
+  hephaestus exec --repo . --follow -- ./worker 2> worker.err")]
+pub(super) struct ExecArgs {
+    /// The repository the program is built from [else repository.path; without one nothing is mended].
+    #[arg(long, value_name = "DIR")]
+    repo: Option<PathBuf>,
+    /// Tell each suggestion as soon as there is one, between what the program writes.
+    #[arg(long)]
+    follow: bool,
+    /// The program and its arguments.
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    program: Vec<OsString>,
+}
+
+impl ExecArgs {
+    pub(super) fn run(self, mut config: Config) -> anyhow::Result<Exit> {
+        if let Some(repo) = &self.repo {
+            config.repository.path = Some(repo.clone());
+        }
+        let runtime = super::service_runtime()?;
+        let ended = runtime.block_on(self.watch(&config));
+        // Nothing that is still running is worth waiting for.
+        runtime.shutdown_background();
+        ended
+    }
+
+    async fn watch(&self, config: &Config) -> anyhow::Result<Exit> {
+        // From here on, before anything is opened or started.
+        let mut signals = Signals::listen()?;
+        let mut program = Watched::start(config, &self.program).await?;
+        let mut suggestions = program.suggestions();
+        let mut told = 0;
+        let status = loop {
+            tokio::select! {
+                status = program.ended() => break status?,
+                signal = signals.next() => forward(signal, program.id()),
+                told_one = tell_next(&mut suggestions, told), if self.follow => told = told_one?,
+            }
+        };
+        let broken_off = tokio::select! {
+            finished = program.finish() => { finished?; false }
+            _ = signals.next() => true,
+        };
+        if broken_off {
+            complain("broken off; what was not worked on yet is left out");
+        }
+        while !program.exhausted(&suggestions) {
+            told = tell_next(&mut suggestions, told).await?;
+        }
+        if told == 0 {
+            tell_groups(&program)?;
+        }
+        program.stop().await?;
+        Ok(Exit::Program(code_of(status)))
+    }
+}
+
+/// Hands a signal on. What a terminal sends, it sends to the program as well.
+fn forward(signal: Signal, program: Option<u32>) {
+    if signal == Signal::Interrupt && std::io::stdin().is_terminal() {
+        return;
+    }
+    let number = match signal {
+        Signal::HangUp => Number::HUP,
+        Signal::Interrupt => Number::INT,
+        Signal::Terminate => Number::TERM,
+    };
+    let pid = program.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    // A program that has just ended needs no signal.
+    if let Some(Err(error)) = pid.map(|pid| kill_process(pid, number)) {
+        tracing::debug!(%error, "the program did not get the signal");
+    }
+}
+
+/// Waits for the next suggestion and tells it; gives how many have been told.
+async fn tell_next(suggestions: &mut Suggestions, told: usize) -> anyhow::Result<usize> {
+    let Some(record) = suggestions.next().await? else { std::future::pending().await };
+    render::suggestion(&mut anstream::stderr().lock(), told + 1, &record.suggestion)?;
+    Ok(told + 1)
+}
+
+/// What went wrong, where nothing was worked on.
+fn tell_groups(program: &Watched) -> anyhow::Result<()> {
+    let mut err = anstream::stderr().lock();
+    for record in program.groups()? {
+        scan::write_group(&mut err, &record.group)?;
+    }
+    Ok(())
+}
+
+fn complain(text: &str) {
+    // Whoever closed standard error does not want to hear it.
+    writeln!(anstream::stderr(), "hephaestus: {text}").ok();
+}
+
+/// What a shell would make of it.
+fn code_of(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
