@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hephaestus::analyzer::{Analyzer, Config};
-use hephaestus::domain::{Class, ErrorEvent};
+use hephaestus::domain::{Class, ErrorEvent, Language};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -123,12 +123,82 @@ fn one_defect_has_one_fingerprint() {
         let found = analyze([logs[name].as_slice()], &Config::default());
         found.iter().take(events).map(|event| event.keys.site).collect::<Vec<_>>()
     };
+    for (name, events) in [("kubectl_prefix", 2), ("syslog", 2), ("compose", 1)] {
+        assert_eq!(first(name, events), vec![site("death_index"); events], "{name}");
+    }
+    assert!(first("stern", 2).contains(&site("death_nilptr")));
     assert_eq!(first("klog", 2), [site("death_nilptr"), site("death_nilptr")]);
     assert_eq!(first("cri_partial", 1), [site("death_index")]);
     assert_eq!(first("docker_partial", 1), [site("death_index")]);
     assert_eq!(site("death_nilptr"), site("recovered_httpnil"));
     assert_eq!(site("death_nilptr"), site("gotraceback_system"));
     assert_ne!(site("death_nilptr"), site("death_index"));
+}
+
+/// Function literals of one function are different places.
+#[test]
+fn closures_are_told_apart() {
+    let events = analyze([logs()["closures"].as_slice()], &Config::default());
+    let named: Vec<_> = events.iter().map(|event| event.title.rsplit_once(".register.").unwrap().1).collect();
+    assert_eq!(named, ["func1", "func2", "func1", "func3", "func4.1"]);
+    for (event, name) in events.iter().zip(&named) {
+        for (other, others) in events.iter().zip(&named) {
+            assert_eq!(event.keys.site == other.keys.site, name == others, "{name} {others}");
+        }
+    }
+}
+
+/// The page of formats: every example is read as the page says, or not at all.
+#[test]
+fn the_formats_are_read_as_documented() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/formats.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (recognised, not) = page.split_once("## Not recognised").unwrap();
+    let mut examples = 0;
+    for (example, text) in fenced(recognised) {
+        let told =
+            text.trim_start().strip_prefix("Read as ").unwrap_or_else(|| panic!("{example}")).lines().next();
+        let events = analyze([example.as_bytes()], &Config::default());
+        let [event] = events.as_slice() else { panic!("{example}: {events:?}") };
+        let read = format!(
+            "`{}` `{}` `{}`: {}",
+            event.severity,
+            event.class,
+            event.language.as_str(),
+            event.message
+        );
+        assert_eq!(Some(read.as_str()), told, "{example}");
+        assert_eq!(event.span.end as usize, example.trim_end().len(), "read to the end: {example}");
+        examples += 1;
+    }
+    assert!(examples > 20, "{examples}");
+    let missing: Vec<_> = fenced(not).collect();
+    assert!(missing.len() > 3);
+    for (example, _) in missing {
+        assert_eq!(analyze([example.as_bytes()], &Config::default()), [], "{example}");
+    }
+}
+
+/// The fenced examples of a page, and what follows each.
+fn fenced(page: &str) -> impl Iterator<Item = (&str, &str)> {
+    page.split("```text\n").skip(1).map(|part| part.split_once("```").unwrap())
+}
+
+/// A line that any program could have written tells no language.
+#[test]
+fn languages_are_told_by_what_only_they_print() {
+    for (line, language) in [
+        ("level=error msg=boom", Language::Unknown),
+        ("[ERROR] boom", Language::Unknown),
+        (r#"{"level":"error","msg":"boom"}"#, Language::Unknown),
+        ("2024-05-01 10:00:00 ERROR boom", Language::Unknown),
+        (r#"{"level":"error","caller":"store/store.go:41","msg":"boom"}"#, Language::Go),
+        ("2024/05/01 10:00:00 ERROR boom", Language::Go),
+        ("level=error msg=boom panic=\"runtime error: integer divide by zero\"", Language::Go),
+    ] {
+        let events = analyze([line.as_bytes()], &Config::default());
+        assert_eq!(events.iter().map(|event| event.language).collect::<Vec<_>>(), [language], "{line}");
+    }
 }
 
 #[test]
@@ -157,12 +227,20 @@ fn hostile_repetition_stays_linear() {
         "E0102 15:04:05.000000 1 f.go:12] \"x\" panic=\"y\" stack=<\n\tgoroutine 1 [running]:\n",
         "2024-05-01T10:00:00Z stderr P panic: x\n",
         "2024-05-01T10:00:00Z stderr F panic: x\n2024-05-01T10:00:00Z stdout P x\n",
+        "web-1  | panic: x\ndb-1  | panic: x\n",
+        "web-0 web panic: x\nweb-0 web x\nx\n",
+        "<11>1 2024-05-01T10:00:00Z a b c d [x@1 a=\"b\"][\n",
+        "[GIN] a | 500 | c | d | GET /\n",
+        "2024/05/01 10:00:00 x\nexit status 1\n",
         "==================\n",
         "{\"level\":\"error\",\"stack\":\"goroutine 1 [running]:\\n\"}\n",
         "error: x: connection refused\n",
     ] {
         analyze([line.repeat(20_000).as_bytes()], &config);
     }
+    let many: String =
+        (0..400).map(|name| format!("s{name}  | http: panic serving a: b\ns{name}  | x\n")).collect();
+    analyze([many.repeat(50).as_bytes()], &config);
     let stacks = "goroutine 1 [running]:\\nmain.f()\\n\\t/a.go:1 +0x1\\n\\n".repeat(20_000);
     let record = format!("{{\"level\":\"info\",\"msg\":\"{stacks}\"}}\n");
     analyze([record.as_bytes()], &Config { max_line_bytes: 8 << 20, ..config });

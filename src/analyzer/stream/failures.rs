@@ -37,7 +37,7 @@ const MAX_BEHIND_BYTES: u64 = 16 << 20;
 #[derive(Default)]
 pub(super) struct Failures {
     /// The one whose last line came last stands last.
-    open: Vec<Box<Open>>,
+    open: Vec<Open>,
     /// Lines that the container runtime has split, as far as they were seen.
     parts: [Option<Parts>; 2],
     /// The start of the last line at which nothing was open.
@@ -95,7 +95,7 @@ impl Failures {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        self.open.capacity() * size_of::<Box<Open>>()
+        self.open.capacity() * size_of::<Open>()
             + self.open.iter().map(|open| open.held_bytes()).sum::<usize>()
             + self.parts.iter().flatten().map(Parts::held_bytes).sum::<usize>()
     }
@@ -209,7 +209,7 @@ impl Failures {
             if self.is_quiet() && !chained {
                 self.anchor = raw.span.start;
             }
-            self.open.push(Box::new(open));
+            self.open.push(open);
             return Read::Taken;
         };
         let open = &mut self.open[at];

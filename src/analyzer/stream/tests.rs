@@ -72,11 +72,24 @@ fn input() -> impl Strategy<Value = Vec<u8>> {
     ];
     let plain = prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat());
     let streams = prop::collection::vec(any::<bool>(), 1..12);
+    let programs = prop::collection::vec(0u8..20, 1..12);
     prop_oneof![
         plain.clone(),
+        (plain.clone(), programs).prop_map(|(log, programs)| in_compose(&log, &programs)),
         (plain, streams, prop::sample::select(vec![60usize, 5000]))
             .prop_map(|(log, streams, split)| in_cri(&log, &streams, split)),
     ]
+}
+
+/// A log as a tool prints those of several programs: every line with its program's name.
+fn in_compose(log: &[u8], programs: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (line, program) in log.split(|byte| *byte == b'\n').zip(programs.iter().cycle()) {
+        out.extend_from_slice(format!("svc-{program}  | ").as_bytes());
+        out.extend_from_slice(line);
+        out.push(b'\n');
+    }
+    out
 }
 
 fn cuts(input: &[u8], cuts: &[prop::sample::Index]) -> Vec<usize> {
