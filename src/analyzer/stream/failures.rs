@@ -251,7 +251,7 @@ impl Failures {
     fn least_needed(&self, raw: Raw<'_>) -> Option<usize> {
         let mere = self.open.iter().position(|open| open.machine.is_mere_record());
         let silent = |open: &Open| raw.span.start.saturating_sub(open.end()) > PATIENCE_BYTES;
-        mere.or_else(|| self.open.iter().position(|open| silent(open)))
+        mere.or_else(|| self.open.iter().position(silent))
     }
 
     /// Ends everything.

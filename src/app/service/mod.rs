@@ -73,6 +73,8 @@ pub struct Service {
     /// Whether every group that may be worked on has been.
     idle: watch::Receiver<bool>,
     parts: JoinSet<(Part, anyhow::Result<()>)>,
+    /// Whether the detector has not ended yet.
+    detecting: bool,
     stop_reading: CancellationToken,
     stop_working: CancellationToken,
 }
@@ -108,6 +110,7 @@ impl Service {
             sources: Some(sources.clone()),
             idle,
             parts: JoinSet::new(),
+            detecting: true,
             stop_reading: CancellationToken::new(),
             stop_working: CancellationToken::new(),
         };
@@ -217,8 +220,8 @@ impl Service {
             match self.parts.join_next().await {
                 Some(Ok((part, Err(error)))) => return error.context(format!("the {part:?} has ended")),
                 Some(Err(error)) => return anyhow::Error::new(error).context("a part has ended abnormally"),
-                // Whoever reads nothing any more has done its work.
-                Some(Ok((_, Ok(())))) => {}
+                // Whoever has nothing to read any more has done its work.
+                Some(Ok((part, Ok(())))) => self.detecting &= part != Part::Detector,
                 None => std::future::pending().await,
             }
         }
@@ -243,13 +246,12 @@ impl Service {
     async fn settle(&mut self) -> anyhow::Result<()> {
         self.stop_reading.cancel();
         self.sources = None;
-        loop {
+        while self.detecting {
             match self.parts.join_next().await {
-                Some(Ok((Part::Detector, result))) => {
+                Some(Ok((part, result))) => {
+                    self.detecting &= part != Part::Detector;
                     result?;
-                    break;
                 }
-                Some(Ok((_, result))) => result?,
                 Some(Err(error)) => return Err(error).context("a part has ended abnormally"),
                 None => break,
             }
