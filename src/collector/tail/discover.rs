@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 use walkdir::{DirEntry, WalkDir};
 
-use crate::collector::identity::is_absence;
+use crate::collector::identity::{is_absence, is_exhaustion};
 
 /// A path that a glob leads to, and what lies there.
 pub(super) struct Found {
@@ -65,10 +65,20 @@ impl Discovery {
     }
 
     /// Gives every path that is there, and what lies there: files, but also what only looks like one by its
-    /// name. A path that two globs lead to is given twice.
-    pub(super) fn walk(&self, mut give: impl FnMut(Found)) {
+    /// name. A path that two globs lead to is given twice. Whether no folder was passed over for want of
+    /// handles: what was not given by another walk may be there all the same.
+    pub(super) fn walk(&self, mut give: impl FnMut(Found)) -> bool {
+        let mut is_whole = true;
         for walk in &self.globs {
             for entry in walk.entries() {
+                let entry = match entry {
+                    Ok(entry) => entry,
+                    // What cannot be read now may be readable at the next look.
+                    Err(error) => {
+                        is_whole &= !error.io_error().is_some_and(is_exhaustion);
+                        continue;
+                    }
+                };
                 let path = entry.path();
                 if !walk.whole.is_match(path) || self.exclude.is_match(path) {
                     continue;
@@ -81,6 +91,7 @@ impl Discovery {
                 }
             }
         }
+        is_whole
     }
 }
 
@@ -103,7 +114,7 @@ impl Walk {
         Ok(Self { base, whole: compile(&glob)?, components })
     }
 
-    fn entries(&self) -> impl Iterator<Item = DirEntry> {
+    fn entries(&self) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
         let walker = match &self.components {
             Some(components) => WalkDir::new(&self.base)
                 .follow_links(true)
@@ -117,8 +128,7 @@ impl Walk {
                 .is_some_and(|matcher| matcher.is_match(Path::new(entry.file_name()))),
             _ => true,
         };
-        // What cannot be read now may be readable at the next look.
-        walker.into_iter().filter_entry(on_the_way).filter_map(Result::ok)
+        walker.into_iter().filter_entry(on_the_way)
     }
 }
 

@@ -148,7 +148,7 @@ impl Files {
         let mut candidates = Vec::new();
         let mut present: HashMap<FileId, Found> = HashMap::new();
         let (mut odd, mut seen) = (Vec::new(), HashSet::new());
-        self.discovery.walk(|Found { path, meta }| {
+        let saw_all = self.discovery.walk(|Found { path, meta }| {
             let inode = Inode::of(&meta);
             if !meta.is_file() {
                 odd.push(path);
@@ -172,7 +172,7 @@ impl Files {
         }
         missing.into_iter().for_each(|file| self.left(file, now));
         self.meet(candidates, now);
-        self.let_go(now);
+        self.let_go(saw_all, now);
         let then = now
             .time
             .checked_sub(jiff::SignedDuration::try_from(self.config.forget_after).unwrap_or_default());
@@ -314,15 +314,17 @@ impl Files {
     /// A followed file was found at a path.
     fn stands(&mut self, file: FileId, path: PathBuf) {
         let Some(followed) = self.followed.get_mut(&file) else { return };
+        let was_leaving = followed.leaving.take().is_some();
         if followed.path != path {
-            self.counters.rotated(Rotation::Renamed);
+            if !was_leaving {
+                self.counters.rotated(Rotation::Renamed);
+            }
             self.by_path.remove(&followed.path);
             followed.real_path = path.canonicalize().unwrap_or_else(|_| path.clone());
             followed.path = path;
             let (path, real_path) = (followed.path.clone(), followed.real_path.clone());
             self.registry.observe(file, |known| (known.path, known.real_path) = (path, real_path));
         }
-        followed.leaving = None;
         self.by_path.insert(followed.path.clone(), file);
     }
 
