@@ -123,15 +123,6 @@ fn suggest(knowledge: &Knowledge, group: u8) -> SuggestionId {
     id
 }
 
-/// What a crash would leave: the files as they are, while the database is in use.
-fn crash_copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
-}
-
 #[test]
 fn an_id_counts_once_within_a_batch_across_batches_and_across_a_restart() {
     let folder = tempfile::tempdir().unwrap();

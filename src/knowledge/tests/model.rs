@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::ErrorGroup;
+use crate::storage::crash::crash_copy;
 
 #[derive(Debug, Clone)]
 enum Step {
