@@ -1,8 +1,10 @@
 //! Working on groups.
 //!
 //! An attempt begins durably before anything is tried, so it counts however it ends. Where the process
-//! dies in it, the group is left [`GroupStatus::Working`], and the next process takes the same attempt up
-//! again. A suggestion bears the number of its attempt, so there is at most one for each.
+//! dies in it, the group is left [`GroupStatus::Working`], and the next process makes another attempt, as
+//! long as some are left: a group that kills whoever works on it is given up. Only an attempt that an orderly
+//! end broke off does not count. A suggestion bears the number of its attempt, so there is at most one for
+//! each.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::index::{GroupBody, GroupHead, GroupOrder};
-use super::{Error, Knowledge, schema};
+use super::{Error, Knowledge, Writing, schema};
 use crate::domain::{Fingerprint, GroupStatus, OperationalFinding, SuggestionId};
 
 /// How an attempt ended without a suggestion.
@@ -52,25 +54,46 @@ impl Knowledge {
         self.view().index().listed(passes, GroupOrder::Worst, limit)
     }
 
-    /// Begins an attempt at a group, or takes up the one that a crash broke off, and tells the id that a
-    /// suggestion from it will have. It is durable when this returns.
+    /// Begins an attempt at a group, and tells the id that a suggestion from it will have. It is durable when
+    /// this returns. Where `most` attempts were made already, the last of them broken off by a crash, the
+    /// group is [`GroupStatus::Unresolved`] from now on, and there is none.
     ///
     /// # Errors
     /// The group is unknown or needs no work, or the database cannot be written.
-    pub fn begin_attempt(&self, fingerprint: Fingerprint) -> Result<SuggestionId, Error> {
+    pub fn begin_attempt(&self, fingerprint: Fingerprint, most: u32) -> Result<Option<SuggestionId>, Error> {
         let mut writing = self.begin()?;
         let mut head = self.head(fingerprint)?;
         match head.status {
-            GroupStatus::New => {
-                head.status = GroupStatus::Working;
-                head.attempts = head.attempts.saturating_add(1);
-                self.put_head(fingerprint, &head)?;
-            }
+            GroupStatus::New => {}
             GroupStatus::Working if !writing.begun.contains(&fingerprint) => {}
             _ => return Err(Error::NothingToDo(fingerprint)),
         }
+        if head.attempts >= most {
+            head.status = GroupStatus::Unresolved;
+            self.put_head(fingerprint, &head)?;
+            return Ok(None);
+        }
+        head.status = GroupStatus::Working;
+        head.attempts += 1;
+        self.put_head(fingerprint, &head)?;
         writing.begun.insert(fingerprint);
-        Ok(SuggestionId { fingerprint, attempt: head.attempts })
+        Ok(Some(SuggestionId { fingerprint, attempt: head.attempts }))
+    }
+
+    /// Takes back the attempts that are going on, as if they had never begun.
+    pub(super) fn take_back_attempts(&self, writing: &mut Writing) -> Result<(), Error> {
+        let taken_back = |fingerprint| {
+            let head = self.head(fingerprint).ok()?;
+            let attempts = head.attempts.saturating_sub(1);
+            Some((fingerprint, GroupHead { status: GroupStatus::New, attempts, ..head }))
+        };
+        let heads: Vec<_> = writing.begun.drain().filter_map(taken_back).collect();
+        self.write(
+            |access, batch| {
+                heads.iter().try_for_each(|(print, head)| schema::put_group(access, batch, *print, head))
+            },
+            |index| index.groups.extend(heads.iter().cloned()),
+        )
     }
 
     /// Ends an attempt that brought no suggestion.

@@ -106,9 +106,13 @@ impl Knowledge {
         &self.inner.view
     }
 
-    /// Closes the database, whoever still has a handle. Nothing needs to be written for that.
+    /// Closes the database, whoever still has a handle. Attempts that are going on are taken back; where that
+    /// cannot be written, they count as if the process had died.
     pub fn close(&self) {
-        let _writing = self.lock();
+        let mut writing = self.lock();
+        if let Err(error) = self.take_back_attempts(&mut writing) {
+            tracing::debug!(reason = %error, "attempts could not be taken back");
+        }
         self.database().close();
     }
 

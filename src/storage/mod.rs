@@ -14,6 +14,9 @@
 //! - **Memory.** Memtables of at most 4 MiB, 8 MiB in all, a block cache of 4 MiB that holds indexes and
 //!   filters too, one thread each for flushing and compacting, no log files of RocksDB's own.
 
+#[cfg(test)]
+pub(crate) mod crash;
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;

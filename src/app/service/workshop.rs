@@ -117,7 +117,12 @@ impl Workshop {
     }
 
     async fn attempt(&self, fingerprint: Fingerprint, bench: Option<Bench>) -> anyhow::Result<Option<Bench>> {
-        let id = tokio::task::block_in_place(|| self.knowledge.begin_attempt(fingerprint))?;
+        let most = self.limits.attempts;
+        let id = tokio::task::block_in_place(|| self.knowledge.begin_attempt(fingerprint, most))?;
+        let Some(id) = id else {
+            tracing::warn!(%fingerprint, "given up: no attempt at this defect came to an end");
+            return Ok(bench);
+        };
         let Some(record) = self.knowledge.view().group(fingerprint)? else { return Ok(bench) };
         let mut bench = match tokio::task::block_in_place(|| self.bench(bench)) {
             Ok(bench) => bench,

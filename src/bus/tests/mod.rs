@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::domain::Settlement;
+use crate::storage::crash::crash_copy;
 use crate::telemetry::metrics::Metrics;
 
 const GROUP: &str = "fixer";
@@ -78,15 +79,6 @@ async fn take(consumer: &mut Consumer, count: usize) -> Vec<Delivery> {
         all.extend(batch.unwrap().unwrap());
     }
     all
-}
-
-/// What a crash would leave: the files as they are, while the bus goes on.
-fn crash_copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@
 //! match. Symbolic links to files are followed always, links to folders only by globs without `**`, whose
 //! depth bounds the walk. A folder that is not there yet, or may not be read, gives no paths.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::io;
@@ -12,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 use walkdir::{DirEntry, WalkDir};
 
-use crate::collector::identity::is_absence;
+use crate::collector::identity::{is_absence, is_exhaustion};
 
 /// A path that a glob leads to, and what lies there.
 pub(super) struct Found {
@@ -20,14 +21,22 @@ pub(super) struct Found {
     pub(super) meta: Metadata,
 }
 
+/// Where a walk came by.
+pub(super) struct Walked {
+    /// The folders in which it looked.
+    pub(super) folders: HashSet<PathBuf>,
+    /// Whether none was passed over for want of handles. Otherwise what was not given may be there all the same.
+    pub(super) is_whole: bool,
+}
+
 /// Globs and what they exclude, compiled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Discovery {
     globs: Vec<Walk>,
     exclude: GlobSet,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Walk {
     /// The folder to start from, or the file itself where there is no wildcard.
     base: PathBuf,
@@ -59,6 +68,11 @@ impl Discovery {
         self.globs.iter().filter(literal).map(|walk| walk.base.as_path())
     }
 
+    /// Whether the globs lead to a path, if something lies there.
+    pub(super) fn leads_to(&self, path: &Path) -> bool {
+        self.globs.iter().any(|walk| walk.whole.is_match(path)) && !self.excludes(path)
+    }
+
     /// Whether a path is to be left alone, even if it was once followed.
     pub(super) fn excludes(&self, path: &Path) -> bool {
         self.exclude.is_match(path)
@@ -66,10 +80,22 @@ impl Discovery {
 
     /// Gives every path that is there, and what lies there: files, but also what only looks like one by its
     /// name. A path that two globs lead to is given twice.
-    pub(super) fn walk(&self, mut give: impl FnMut(Found)) {
+    pub(super) fn walk(&self, mut give: impl FnMut(Found)) -> Walked {
+        let mut walked = Walked { folders: HashSet::new(), is_whole: true };
         for walk in &self.globs {
             for entry in walk.entries() {
+                let entry = match entry {
+                    Ok(entry) => entry,
+                    // What cannot be read now may be readable at the next look.
+                    Err(error) => {
+                        walked.is_whole &= !error.io_error().is_some_and(is_exhaustion);
+                        continue;
+                    }
+                };
                 let path = entry.path();
+                if walk.is_on_the_way(&entry) {
+                    walked.folders.insert(path.to_path_buf());
+                }
                 if !walk.whole.is_match(path) || self.exclude.is_match(path) {
                     continue;
                 }
@@ -81,6 +107,7 @@ impl Discovery {
                 }
             }
         }
+        walked
     }
 }
 
@@ -103,13 +130,18 @@ impl Walk {
         Ok(Self { base, whole: compile(&glob)?, components })
     }
 
-    fn entries(&self) -> impl Iterator<Item = DirEntry> {
+    /// Whether the walk goes into this.
+    fn is_on_the_way(&self, entry: &DirEntry) -> bool {
+        let may_go = self.components.as_ref().is_none_or(|components| entry.depth() < components.len());
+        may_go && entry.file_type().is_dir()
+    }
+
+    fn entries(&self) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
         let walker = match &self.components {
             Some(components) => WalkDir::new(&self.base)
                 .follow_links(true)
-                .min_depth(components.len())
                 .max_depth(components.len()),
-            None => WalkDir::new(&self.base).min_depth(1),
+            None => WalkDir::new(&self.base),
         };
         let on_the_way = move |entry: &DirEntry| match (&self.components, entry.depth()) {
             (Some(components), depth @ 1..) => components
@@ -117,8 +149,7 @@ impl Walk {
                 .is_some_and(|matcher| matcher.is_match(Path::new(entry.file_name()))),
             _ => true,
         };
-        // What cannot be read now may be readable at the next look.
-        walker.into_iter().filter_entry(on_the_way).filter_map(Result::ok)
+        walker.into_iter().filter_entry(on_the_way)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Instant, SystemTime};
 
-use super::discover::{Discovery, Found, is_compressed};
+use super::discover::{Discovery, Found, Walked, is_compressed};
 use super::{Config, Now, SourceEvent};
 use crate::collector::budget::{Chunk, Permit};
 use crate::collector::identity::{HEAD_BYTES, Inode, MARK_BYTES, Mark, Refused, read_at};
@@ -39,8 +39,12 @@ pub(super) struct Files {
     pub(super) dormant: HashMap<FileId, KnownFile>,
     /// Those of them that were followed before the start and have not been found yet.
     pub(super) missing: BTreeSet<FileId>,
-    /// Files that look like a copy of a followed one: how long each is, and since when.
-    pub(super) held: HashMap<Inode, (u64, Instant)>,
+    /// Files that look like a copy of a followed one.
+    pub(super) held: HashMap<Inode, Held>,
+    /// Paths of files in which there is nothing yet.
+    empty: HashSet<PathBuf>,
+    /// Folders to which the globs led.
+    folders: HashSet<PathBuf>,
     /// Files with something to read, in the order of their turns.
     ready: VecDeque<FileId>,
     /// Files that may become quiet, by when.
@@ -48,6 +52,17 @@ pub(super) struct Files {
     pub(super) news: VecDeque<SourceEvent>,
     pub(super) rescan: bool,
     warned: HashSet<PathBuf>,
+}
+
+/// A file that looks like a copy of a followed one.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) path: PathBuf,
+    pub(super) length: u64,
+    /// Since when it has had this length.
+    pub(super) since: Instant,
+    /// How many bytes it has more than the longest of those that it looks like.
+    pub(super) surplus: u64,
 }
 
 /// One file that is followed.
@@ -106,6 +121,12 @@ impl Followed {
         (self.unread() == 0 && !self.is_doubtful) || self.stirred >= time
     }
 
+    /// How long it is, at this moment if it is open.
+    pub(super) fn length_now(&self) -> u64 {
+        let meta = self.handle.as_ref().and_then(|handle| handle.metadata().ok());
+        meta.map_or(self.length, |meta| self.length.max(meta.len()))
+    }
+
     pub(super) const fn unread(&self) -> u64 {
         self.length.saturating_sub(self.position)
     }
@@ -134,6 +155,8 @@ impl Files {
             dormant,
             missing,
             held: HashMap::new(),
+            empty: HashSet::new(),
+            folders: HashSet::new(),
             ready: VecDeque::new(),
             quieting: VecDeque::new(),
             news: VecDeque::new(),
@@ -147,8 +170,8 @@ impl Files {
         self.rescan = false;
         let mut candidates = Vec::new();
         let mut present: HashMap<FileId, Found> = HashMap::new();
-        let (mut odd, mut seen) = (Vec::new(), HashSet::new());
-        self.discovery.walk(|Found { path, meta }| {
+        let (mut odd, mut seen, mut empty) = (Vec::new(), HashSet::new(), HashSet::new());
+        let Walked { folders, is_whole } = self.discovery.walk(|Found { path, meta }| {
             let inode = Inode::of(&meta);
             if !meta.is_file() {
                 odd.push(path);
@@ -157,12 +180,20 @@ impl Files {
                 if is_its_own || !present.contains_key(file) {
                     present.insert(*file, Found { path, meta });
                 }
-            } else if meta.len() > 0 && seen.insert(inode) && !is_compressed(&path) {
+            } else if is_compressed(&path) {
+            } else if meta.len() == 0 {
+                empty.insert(path);
+            } else if seen.insert(inode) {
                 candidates.push((path, inode, meta.len()));
             }
         });
         odd.into_iter().for_each(|path| self.warn(&path, &Refused::NotRegular));
-        self.held.retain(|inode, _| seen.contains(inode));
+        // Between this look and the watch that follows from it something may come there.
+        self.rescan = !empty.is_subset(&self.empty) || !folders.is_subset(&self.folders);
+        (self.empty, self.folders) = (empty, folders);
+        if is_whole {
+            self.drop_held(&seen);
+        }
         let mut missing: Vec<_> =
             self.followed.keys().filter(|file| !present.contains_key(file)).copied().collect();
         missing.sort_unstable();
@@ -172,7 +203,7 @@ impl Files {
         }
         missing.into_iter().for_each(|file| self.left(file, now));
         self.meet(candidates, now);
-        self.let_go(now);
+        self.let_go(is_whole, now);
         let then = now
             .time
             .checked_sub(jiff::SignedDuration::try_from(self.config.forget_after).unwrap_or_default());
@@ -242,7 +273,14 @@ impl Files {
 
     /// Paths worth a notification.
     pub(super) fn watched_paths(&self) -> Vec<&Path> {
-        self.by_path.keys().map(PathBuf::as_path).chain(self.discovery.literal_paths()).collect()
+        let empty = self.empty.iter().take(self.config.max_files);
+        let paths = self.by_path.keys().chain(empty).map(PathBuf::as_path);
+        paths.chain(self.discovery.literal_paths()).collect()
+    }
+
+    /// Folders in which new files may come to lie.
+    pub(super) fn watched_folders(&self) -> HashSet<&Path> {
+        self.folders.iter().take(self.config.max_files).map(PathBuf::as_path).collect()
     }
 
     /// Writes down what was observed and has not been written yet.
@@ -314,15 +352,17 @@ impl Files {
     /// A followed file was found at a path.
     fn stands(&mut self, file: FileId, path: PathBuf) {
         let Some(followed) = self.followed.get_mut(&file) else { return };
+        let was_leaving = followed.leaving.take().is_some();
         if followed.path != path {
-            self.counters.rotated(Rotation::Renamed);
+            if !was_leaving {
+                self.counters.rotated(Rotation::Renamed);
+            }
             self.by_path.remove(&followed.path);
             followed.real_path = path.canonicalize().unwrap_or_else(|_| path.clone());
             followed.path = path;
             let (path, real_path) = (followed.path.clone(), followed.real_path.clone());
             self.registry.observe(file, |known| (known.path, known.real_path) = (path, real_path));
         }
-        followed.leaving = None;
         self.by_path.insert(followed.path.clone(), file);
     }
 

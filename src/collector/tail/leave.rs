@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::discover::siblings;
 use super::files::{Files, Followed};
 use super::{End, Now, SourceEvent};
-use crate::collector::identity::{Inode, Mark, Refused, is_absence, open_regular};
+use crate::collector::identity::{Inode, Mark, Refused, is_absence, is_exhaustion, open_regular};
 use crate::collector::stats::{Loss, Rotation};
 use crate::domain::FileId;
 
@@ -130,9 +130,7 @@ impl Files {
                     }
                 }
                 // Without rights to read it, nobody can tell; without handles, it can be told later.
-                Err(Refused::Io(error)) if error.raw_os_error().is_some_and(is_exhaustion) => {
-                    return Err(error);
-                }
+                Err(Refused::Io(error)) if is_exhaustion(&error) => return Err(error),
                 Err(_) => {}
             }
         }
@@ -190,15 +188,20 @@ impl Files {
     }
 
     /// Ends files that left and have been quiet for long enough; sooner where they hold too many handles.
-    pub(super) fn let_go(&mut self, now: Now) {
+    ///
+    /// Where not all folders could be listed for want of handles, one that was renamed may still stand where
+    /// the globs lead. It is kept then, but only the later half of them: the want may be their doing.
+    pub(super) fn let_go(&mut self, saw_all: bool, now: Now) {
         let leaving = self.followed.iter().filter_map(|(file, followed)| {
             followed.leaving.map(|kind| (followed.stirred, *file, kind, followed.unread()))
         });
         let mut leaving: Vec<_> = leaving.collect();
         leaving.sort_unstable_by_key(|(stirred, file, ..)| (*stirred, *file));
         let surplus = leaving.len().saturating_sub(self.config.max_open_files / 2);
+        let spare = leaving.len() / 2;
         for (index, (stirred, file, kind, unread)) in leaving.into_iter().enumerate() {
-            let is_over = now.instant.saturating_duration_since(stirred) >= self.config.grace;
+            let is_told = saw_all || kind == Rotation::Deleted || index < spare;
+            let is_over = is_told && now.instant.saturating_duration_since(stirred) >= self.config.grace;
             if unread == 0 && (is_over || index < surplus) {
                 self.end(file, kind, now);
             }
@@ -276,9 +279,4 @@ impl Files {
             followed.handle = None;
         }
     }
-}
-
-/// Whether an error number says that there are too many open files.
-const fn is_exhaustion(number: i32) -> bool {
-    number == libc::EMFILE || number == libc::ENFILE
 }

@@ -1,10 +1,10 @@
 //! Files that are not followed yet: known ones are found again, copies wait, the rest is new.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::files::{BEFORE_BYTES, Files, Followed};
+use super::files::{BEFORE_BYTES, Files, Followed, Held};
 use super::leave::{Content, Hit, LEAST_HEAD_BYTES};
 use super::{Now, StartAt};
 use crate::collector::identity::{Inode, MARK_BYTES, Mark, Refused, first_data, open_regular, read_at};
@@ -192,18 +192,34 @@ impl Files {
             self.held.remove(&hit.inode);
             return false;
         }
-        let (length, since) = self.held.entry(hit.inode).or_insert((hit.length, now.instant));
-        if *length != hit.length {
-            (*length, *since) = (hit.length, now.instant);
-        }
+        let longest = originals.iter().map(|original| original.length_now()).max().unwrap_or(0);
+        let surplus = hit.length.saturating_sub(longest);
+        let before = self.held.get(&hit.inode).filter(|held| held.length == hit.length);
+        let since = before.map_or(now.instant, |held| held.since);
+        self.held.insert(hit.inode, Held { path: hit.path.clone(), length: hit.length, since, surplus });
         // What waits to be read of an original may turn out to be other content.
-        let waited_until = *since + self.config.grace;
+        let waited_until = since + self.config.grace;
         if now.instant < waited_until || !originals.iter().all(|original| original.is_sound_at(waited_until))
         {
             return true;
         }
         self.held.remove(&hit.inode);
         false
+    }
+
+    /// Forgets files that were held back and are no longer there. What one had more than its original was not
+    /// a copy, and is lost.
+    pub(super) fn drop_held(&mut self, seen: &HashSet<Inode>) {
+        for (_, held) in self.held.extract_if(|inode, _| !seen.contains(inode)) {
+            if held.surplus > 0 {
+                self.counters.lost(Loss::Deleted, Some(held.surplus));
+                tracing::warn!(
+                    bytes = held.surplus,
+                    "{} was gone before it was told from a copy of another log",
+                    held.path.display()
+                );
+            }
+        }
     }
 
     /// Makes new files known, durably, and follows them.

@@ -26,6 +26,7 @@
 //!
 //! What cannot be kept is told as [`SourceEvent::Lost`], with its size where it is known.
 
+mod arrivals;
 mod discover;
 mod files;
 mod leave;
@@ -44,6 +45,7 @@ use super::budget::{Budget, Chunk};
 use super::registry::{self, Registry};
 use super::stats::{Loss, Rotation};
 use crate::domain::FileId;
+use arrivals::Arrivals;
 use discover::Discovery;
 use files::Files;
 use wake::Watcher;
@@ -219,6 +221,7 @@ impl Tailer {
 
     async fn follow(&mut self, events: &mpsc::Sender<SourceEvent>, stop: &CancellationToken) {
         let mut watcher = Watcher::new();
+        let mut arrivals = Arrivals::new(self.files.discovery.clone());
         let mut last_scan = None;
         loop {
             let now = Now::read();
@@ -226,6 +229,7 @@ impl Tailer {
             if scan_due.is_none_or(|due| due <= now.instant) {
                 self.files.reconcile(now);
                 watcher.watch(&self.files.watched_paths()).await;
+                arrivals.watch(&self.files.watched_folders());
                 last_scan = Some(now.instant);
                 continue;
             }
@@ -247,6 +251,7 @@ impl Tailer {
                     let now = Now::read();
                     paths.iter().for_each(|path| self.files.wake(path.as_deref(), now));
                 }
+                () = arrivals.next() => self.files.wake(None, Now::read()),
                 () = tokio::time::sleep_until(due.into()) => {}
             }
         }

@@ -20,6 +20,8 @@ use crate::domain::{
 
 const DAY: u64 = 86_400;
 const NO_PAUSE: Duration = Duration::ZERO;
+/// How many attempts a group gets.
+const MOST: u32 = 3;
 
 fn open(folder: &Path) -> Knowledge {
     Knowledge::open(folder, &Config::default(), &Metrics::new().unwrap()).unwrap()
@@ -116,20 +118,15 @@ fn due(knowledge: &Knowledge) -> Vec<Fingerprint> {
     knowledge.next_to_work_on(10, &HashSet::new(), NO_PAUSE, at(0))
 }
 
-/// Works on a group up to a suggestion with a patch.
-fn suggest(knowledge: &Knowledge, group: u8) -> SuggestionId {
-    let id = knowledge.begin_attempt(print(group)).unwrap();
-    knowledge.record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), at(1)).unwrap();
-    id
+fn begin(knowledge: &Knowledge, group: u8) -> SuggestionId {
+    knowledge.begin_attempt(print(group), MOST).unwrap().expect("attempts are left")
 }
 
-/// What a crash would leave: the files as they are, while the database is in use.
-fn crash_copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
+/// Works on a group up to a suggestion with a patch.
+fn suggest(knowledge: &Knowledge, group: u8) -> SuggestionId {
+    let id = begin(knowledge, group);
+    knowledge.record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), at(1)).unwrap();
+    id
 }
 
 #[test]
@@ -205,19 +202,23 @@ fn groups_come_worst_first_and_filtered() {
 }
 
 #[test]
-fn an_attempt_that_a_crash_broke_off_is_taken_up_and_counts_once() {
+fn an_attempt_that_a_crash_broke_off_counts_and_an_orderly_end_takes_it_back() {
     let folder = tempfile::tempdir().unwrap();
     let knowledge = open(folder.path());
     apply(&knowledge, 1, vec![seen(1, 10, 1)]);
-    let id = knowledge.begin_attempt(print(1)).unwrap();
+    let id = begin(&knowledge, 1);
     assert_eq!(id.to_string(), format!("{}-1", print(1)));
     assert_eq!((due(&knowledge), status(&knowledge, 1)), (vec![], GroupStatus::Working));
-    assert!(matches!(knowledge.begin_attempt(print(1)), Err(Error::NothingToDo(_))));
+    assert!(matches!(knowledge.begin_attempt(print(1), MOST), Err(Error::NothingToDo(_))));
+    knowledge.close();
+    let knowledge = open(folder.path());
+    assert_eq!((due(&knowledge), status(&knowledge, 1)), (vec![print(1)], GroupStatus::New));
+    assert_eq!(begin(&knowledge, 1), id);
     drop(knowledge);
     let knowledge = open(folder.path());
-    assert_eq!(due(&knowledge), [print(1)]);
-    assert_eq!(knowledge.begin_attempt(print(1)).unwrap(), id);
-    assert_eq!(due(&knowledge), []);
+    assert_eq!((due(&knowledge), status(&knowledge, 1)), (vec![print(1)], GroupStatus::Working));
+    let id = begin(&knowledge, 1);
+    assert_eq!((id.attempt, due(&knowledge)), (2, vec![]));
     knowledge.end_attempt(id, AttemptEnd::Retry, at(100)).unwrap();
     let pause = Duration::from_secs(60);
     assert_eq!(knowledge.next_to_work_on(9, &HashSet::new(), pause, at(159)), []);
@@ -227,11 +228,28 @@ fn an_attempt_that_a_crash_broke_off_is_taken_up_and_counts_once() {
         [print(1)],
         "the clock jumped"
     );
-    let second = knowledge.begin_attempt(print(1)).unwrap();
-    assert_eq!(second.attempt, 2);
+    let third = begin(&knowledge, 1);
+    assert_eq!(third.attempt, 3);
     assert!(matches!(knowledge.end_attempt(id, AttemptEnd::GiveUp, at(0)), Err(Error::NotGoingOn(_))));
-    knowledge.end_attempt(second, AttemptEnd::GiveUp, at(200)).unwrap();
+    knowledge.end_attempt(third, AttemptEnd::GiveUp, at(200)).unwrap();
     assert_eq!((status(&knowledge, 1), due(&knowledge)), (GroupStatus::Unresolved, vec![]));
+}
+
+#[test]
+fn a_group_that_kills_whoever_works_on_it_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    apply(&open(folder.path()), 1, vec![seen(1, 10, 1)]);
+    for attempt in 1..=MOST {
+        let knowledge = open(folder.path());
+        assert_eq!(due(&knowledge), [print(1)]);
+        assert_eq!(begin(&knowledge, 1).attempt, attempt);
+    }
+    let knowledge = open(folder.path());
+    assert_eq!(knowledge.begin_attempt(print(1), MOST).unwrap(), None);
+    drop(knowledge);
+    let knowledge = open(folder.path());
+    assert_eq!((status(&knowledge, 1), due(&knowledge)), (GroupStatus::Unresolved, vec![]));
+    assert!(matches!(knowledge.begin_attempt(print(1), MOST), Err(Error::NothingToDo(_))));
 }
 
 #[test]
@@ -248,7 +266,7 @@ fn an_attempt_gives_one_suggestion_and_sequences_have_no_gaps() {
     let second = suggest(&knowledge, 2);
     drop(knowledge);
     let knowledge = open(folder.path());
-    let third = knowledge.begin_attempt(print(3)).unwrap();
+    let third = begin(&knowledge, 3);
     knowledge.record_suggestion(third, suggestion(third, None), Vec::new(), at(5)).unwrap();
     assert_eq!(status(&knowledge, 3), GroupStatus::Unresolved);
     let view = knowledge.view();
@@ -284,7 +302,7 @@ fn a_decision_holds() {
     );
     let unknown = SuggestionId { attempt: 7, ..first };
     assert!(matches!(knowledge.decide(unknown, Choice::Reject, by("x")), Err(Error::UnknownSuggestion(_))));
-    let third = knowledge.begin_attempt(print(3)).unwrap();
+    let third = begin(&knowledge, 3);
     knowledge.record_suggestion(third, suggestion(third, None), Vec::new(), at(5)).unwrap();
     assert!(matches!(knowledge.decide(third, Choice::Approve, by("x")), Err(Error::NoPatch(_))));
     drop(knowledge);

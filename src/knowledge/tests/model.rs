@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::ErrorGroup;
+use crate::storage::crash::crash_copy;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -41,7 +42,6 @@ struct Model {
     counted: HashSet<u64>,
     groups: BTreeMap<Fingerprint, ErrorGroup>,
     status: BTreeMap<Fingerprint, (GroupStatus, u32)>,
-    working: Vec<SuggestionId>,
     suggestions: Vec<(SuggestionId, SuggestionStatus)>,
     position: Option<u64>,
 }
@@ -58,6 +58,13 @@ impl Model {
                     None => drop(self.groups.insert(print, ErrorGroup::of(more))),
                 }
             }
+        }
+    }
+
+    /// An orderly end takes back what is going on.
+    fn take_back(&mut self, begun: &[SuggestionId]) {
+        for id in begun {
+            self.status.insert(id.fingerprint, (GroupStatus::New, id.attempt - 1));
         }
     }
 
@@ -103,18 +110,19 @@ fn work(run: &mut Run, model: &mut Model, step: &Step) {
             let due = run.knowledge.next_to_work_on(100, &HashSet::new(), NO_PAUSE, at(0));
             assert_eq!(due, model.due(&run.begun));
             let Some(print) = due.first() else { return };
-            let id = run.knowledge.begin_attempt(*print).unwrap();
+            let id = run.knowledge.begin_attempt(*print, MOST).unwrap();
             let (status, attempts) = model.status.get_mut(print).unwrap();
-            if *status == GroupStatus::New {
+            if *attempts == MOST {
+                *status = GroupStatus::Unresolved;
+            } else {
                 (*status, *attempts) = (GroupStatus::Working, *attempts + 1);
-                model.working.push(id);
             }
-            assert_eq!(id.attempt, *attempts);
-            run.begun.push(id);
+            let expected = SuggestionId { fingerprint: *print, attempt: *attempts };
+            assert_eq!(id, Some(expected).filter(|_| *status == GroupStatus::Working));
+            run.begun.extend(id);
         }
         Step::Suggest | Step::Retry => {
             let Some(id) = run.begun.pop() else { return };
-            model.working.retain(|it| *it != id);
             let status = if matches!(step, Step::Retry) {
                 run.knowledge.end_attempt(id, AttemptEnd::Retry, at(0)).unwrap();
                 GroupStatus::New
@@ -163,6 +171,8 @@ fn run(steps: Vec<Step>) {
                     let copy = folder.path().join(index.to_string());
                     crash_copy(&path, &copy);
                     path = copy;
+                } else {
+                    model.take_back(&run.begun);
                 }
                 run.knowledge.close();
                 run = Run { knowledge: open(&path), begun: Vec::new() };

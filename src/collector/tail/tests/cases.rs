@@ -155,6 +155,23 @@ fn a_copy_whose_original_lives_on_is_a_file_of_its_own_after_a_while() {
 }
 
 #[test]
+fn what_was_held_back_as_a_copy_and_went_away_is_counted_as_far_as_it_was_none() {
+    let mut rig = Rig::new(&["*.log"]);
+    rig.append("a.log", &line("one"));
+    rig.look();
+    fs::copy(rig.path("a.log"), rig.path("copy.log")).unwrap();
+    fs::copy(rig.path("a.log"), rig.path("own.log")).unwrap();
+    rig.append("own.log", "its own\n");
+    rig.look();
+    assert_eq!(rig.order.len(), 1, "both wait");
+    rig.rename("copy.log", "copy.old");
+    rig.rename("own.log", "own.old");
+    rig.settle_down();
+    let lost = rig.registry.counters().stats().lost[Loss::Deleted as usize];
+    assert_eq!((rig.order.len(), lost.times, lost.bytes), (1, 1, 8));
+}
+
+#[test]
 fn a_truncated_file_begins_anew_and_what_was_unread_is_counted() {
     let mut rig = Rig::new(&["a.log"]);
     rig.append("a.log", &line("one"));

@@ -12,10 +12,14 @@ struct Running {
 
 impl Running {
     fn new(polling_interval: Duration, budget: u32) -> Self {
+        Self::following("a.log", polling_interval, budget)
+    }
+
+    fn following(glob: &str, polling_interval: Duration, budget: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let registry = Arc::new(Registry::open(&folder.path().join(FILE_NAME)).unwrap());
         let config = Config {
-            paths: vec![format!("{}/a.log", folder.path().display())],
+            paths: vec![format!("{}/{glob}", folder.path().display())],
             polling_interval,
             quiet_after: Duration::from_millis(50),
             ..Config::default()
@@ -65,6 +69,26 @@ async fn a_notification_is_enough() {
     fs::rename(running.folder.path().join("a.log"), running.folder.path().join("a.log.1")).unwrap();
     running.append("new\n");
     assert_eq!(running.text().await, "new\n");
+    running.end();
+}
+
+#[tokio::test]
+async fn a_new_file_is_seen_at_once() {
+    // No poll comes to help within this test.
+    let mut running = Running::following("*/*.log", Duration::from_secs(3600), 1 << 20);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let folder = running.folder.path().join("app");
+    fs::create_dir(&folder).unwrap();
+    for pause in [0, 2, 20, 200] {
+        // Created, and written to later.
+        let mut file = fs::File::create(folder.join(format!("{pause}.log"))).unwrap();
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        file.write_all(format!("{pause}\n").as_bytes()).unwrap();
+        assert_eq!(running.text().await, format!("{pause}\n"));
+    }
+    fs::write(folder.join("other"), "moved\n").unwrap();
+    fs::rename(folder.join("other"), folder.join("moved.log")).unwrap();
+    assert_eq!(running.text().await, "moved\n");
     running.end();
 }
 
