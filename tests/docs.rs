@@ -1,6 +1,6 @@
 //! What the documents say is so.
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use hephaestus::cli::Cli;
 use hephaestus::domain::{Class, Nature, Severity};
 use hephaestus::generator::rules::Rule;
@@ -57,4 +57,22 @@ fn the_commands_in_the_documents_are_understood() {
         }
     }
     assert!(seen >= 3, "the documents show commands");
+}
+
+#[test]
+fn the_readme_names_every_command_and_every_room() {
+    let readme = document("README.md");
+    for command in Cli::command().get_subcommands().filter(|command| command.get_name() != "help") {
+        let row = format!("| `hephaestus {} ", command.get_name());
+        let alone = format!("| `hephaestus {}`", command.get_name());
+        assert!(readme.contains(&row) || readme.contains(&alone), "README.md lacks the command {row}");
+    }
+    for entry in std::fs::read_dir(project().join("src")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            let room = entry.file_name().into_string().unwrap();
+            let row = format!("| [`{room}`](src/{room}) |");
+            assert!(readme.contains(&row), "README.md lacks the room {room}");
+        }
+    }
 }
