@@ -13,4 +13,5 @@ mod harness;
 mod reproduce;
 mod sandbox;
 mod scan_command;
+mod stream;
 mod tidy;

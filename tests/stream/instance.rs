@@ -1,0 +1,118 @@
+//! A running instance, its state directory and its logs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::harness::{hephaestus, succeed};
+
+/// How long anything that must happen may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Logs, and a state directory for one instance after the other.
+pub(super) struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    pub(super) fn new() -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(place.logs()).unwrap();
+        let settings = format!(
+            "state_dir: {}\nserver: {{listen: '127.0.0.1:0'}}\ncollector: {{polling_interval: 100ms}}\n",
+            place.folder.path().join("state").display()
+        );
+        std::fs::write(place.folder.path().join("hephaestus.yaml"), settings).unwrap();
+        place
+    }
+
+    pub(super) fn logs(&self) -> PathBuf {
+        self.folder.path().join("logs")
+    }
+
+    pub(super) fn log(&self, name: &str) -> PathBuf {
+        self.logs().join(name)
+    }
+
+    pub(super) fn command(&self) -> Command {
+        let mut command = hephaestus();
+        command.arg("--config").arg(self.folder.path().join("hephaestus.yaml"));
+        command
+    }
+
+    /// Starts an instance that follows every log.
+    pub(super) fn start(&self) -> Instance {
+        let errors = std::fs::File::create(self.folder.path().join("stderr")).unwrap();
+        let mut command = self.command();
+        command.arg("run").arg(self.logs().join("*")).stdout(Stdio::null()).stderr(errors);
+        Instance { child: command.spawn().unwrap(), errors: self.folder.path().join("stderr") }
+    }
+
+    /// The counts of all groups by their title.
+    pub(super) fn counts(&self) -> BTreeMap<String, u64> {
+        let output = succeed(self.command().args(["groups", "list", "--format", "json"]));
+        let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let groups = list["groups"].as_array().unwrap().iter();
+        groups
+            .map(|group| (group["title"].as_str().unwrap().to_owned(), group["count"].as_u64().unwrap()))
+            .collect()
+    }
+
+    /// Waits until the counts are as expected.
+    pub(super) fn await_counts(&self, expected: &BTreeMap<String, u64>) {
+        let begun = Instant::now();
+        loop {
+            let counts = self.counts();
+            if counts == *expected {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "counted {counts:?}, written {expected:?}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+/// A running instance. It is killed when the test is over.
+pub(super) struct Instance {
+    child: Child,
+    errors: PathBuf,
+}
+
+impl Instance {
+    /// Waits until it says that it follows something.
+    pub(super) fn await_start(&mut self) {
+        let begun = Instant::now();
+        while !said(&self.errors).contains("following ") {
+            assert!(self.child.try_wait().unwrap().is_none(), "it ended: {}", said(&self.errors));
+            assert!(begun.elapsed() < PATIENCE, "it does not start: {}", said(&self.errors));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// As the kernel does it when memory runs out.
+    pub(super) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// As Kubernetes does it; gives how it ended.
+    pub(super) fn terminate(mut self) -> ExitStatus {
+        succeed(Command::new("kill").args(["-TERM", &self.child.id().to_string()]));
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn said(errors: &Path) -> String {
+    std::fs::read_to_string(errors).unwrap_or_default()
+}

@@ -1,0 +1,5 @@
+//! `hephaestus run` and `exec` as they are run: the real binary, real files, real signals.
+
+mod counts;
+mod instance;
+mod wrapped;
