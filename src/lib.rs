@@ -41,3 +41,5 @@ pub mod server;
 pub mod storage;
 pub mod telemetry;
 pub mod validator;
+
+pub use app::embed::{Builder, Hephaestus};

@@ -3,6 +3,7 @@
 
 pub mod about;
 pub mod apply;
+pub mod embed;
 mod evidence;
 pub mod examination;
 pub mod exec;
