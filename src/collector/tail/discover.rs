@@ -138,9 +138,7 @@ impl Walk {
 
     fn entries(&self) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
         let walker = match &self.components {
-            Some(components) => WalkDir::new(&self.base)
-                .follow_links(true)
-                .max_depth(components.len()),
+            Some(components) => WalkDir::new(&self.base).follow_links(true).max_depth(components.len()),
             None => WalkDir::new(&self.base),
         };
         let on_the_way = move |entry: &DirEntry| match (&self.components, entry.depth()) {
