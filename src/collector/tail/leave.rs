@@ -137,10 +137,14 @@ impl Files {
         Ok(None)
     }
 
-    /// Whether a file is known, and not as this one.
+    /// Whether a file is known, and not as this one. An inode is given away again once its file is gone, so
+    /// with a short head it says nothing against content that was found.
     fn is_anothers(&self, file: FileId, hit: &Hit) -> bool {
         self.dormant.values().any(|known| {
-            known.id != file && known.inode == hit.inode && known.content().is_in(&hit.file, hit.length)
+            known.id != file
+                && known.inode == hit.inode
+                && known.head.len() >= LEAST_HEAD_BYTES
+                && known.content().is_in(&hit.file, hit.length)
         })
     }
 
