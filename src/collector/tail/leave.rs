@@ -137,10 +137,14 @@ impl Files {
         Ok(None)
     }
 
-    /// Whether a file is known, and not as this one.
+    /// Whether a file is known, and not as this one. An inode is given away again once its file is gone, so
+    /// with a short head it says nothing against content that was found.
     fn is_anothers(&self, file: FileId, hit: &Hit) -> bool {
         self.dormant.values().any(|known| {
-            known.id != file && known.inode == hit.inode && known.content().is_in(&hit.file, hit.length)
+            known.id != file
+                && known.inode == hit.inode
+                && known.head.len() >= LEAST_HEAD_BYTES
+                && known.content().is_in(&hit.file, hit.length)
         })
     }
 
@@ -191,7 +195,7 @@ impl Files {
     ///
     /// Where not all folders could be listed for want of handles, one that was renamed may still stand where
     /// the globs lead. It is kept then, but only the later half of them: the want may be their doing.
-    pub(super) fn let_go(&mut self, saw_all: bool, now: Now) {
+    pub(super) fn let_go(&mut self, is_whole: bool, now: Now) {
         let leaving = self.followed.iter().filter_map(|(file, followed)| {
             followed.leaving.map(|kind| (followed.stirred, *file, kind, followed.unread()))
         });
@@ -200,7 +204,7 @@ impl Files {
         let surplus = leaving.len().saturating_sub(self.config.max_open_files / 2);
         let spare = leaving.len() / 2;
         for (index, (stirred, file, kind, unread)) in leaving.into_iter().enumerate() {
-            let is_told = saw_all || kind == Rotation::Deleted || index < spare;
+            let is_told = is_whole || kind == Rotation::Deleted || index < spare;
             let is_over = is_told && now.instant.saturating_duration_since(stirred) >= self.config.grace;
             if unread == 0 && (is_over || index < surplus) {
                 self.end(file, kind, now);

@@ -68,7 +68,9 @@ impl Files {
             return candidates;
         }
         let mut by_inode: HashMap<Inode, Vec<FileId>> = HashMap::new();
-        for known in self.dormant.values() {
+        // The inode of a file that ended is perhaps another's by now, and a short head would not tell.
+        let can_be_told = |known: &&KnownFile| !known.ended || known.head.len() >= LEAST_HEAD_BYTES;
+        for known in self.dormant.values().filter(can_be_told) {
             by_inode.entry(known.inode).or_default().push(known.id);
         }
         let mut others = Vec::new();

@@ -9,7 +9,8 @@
 //!
 //! `Files` is the whole logic: it takes the time as an argument, reads with positioned reads, and knows no
 //! threads, timers or channels. [`Tailer::run`] is the shell around it, on one thread of its own. Notifications
-//! only shorten the wait; whatever they miss, the next reconcile finds.
+//! only shorten the wait, of files for what is added to them and of folders for new files; whatever they miss,
+//! the next reconcile finds.
 //!
 //! # What holds
 //!
