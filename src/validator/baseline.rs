@@ -185,20 +185,23 @@ impl Validator<'_> {
             return Ok((StepResult::Inconclusive, 0, format!("the reproducer does not compile:\n{output}")));
         }
         let known = KnownCrash::new(subject.fault, subject.repository, subject.tree());
+        let mut message = String::new();
         for run in 1..=self.config.reproducer_runs {
             let outcome = self.run_tests(subject, &folder, &binary, Some(&reproducer.test)).await?;
             let output = text_of(&outcome);
             let seen = parse_trace(&output).zip(known.as_ref());
-            let same = seen.is_some_and(|(seen, known)| {
-                known.likeness(seen.class, &seen.message, &seen.trace).is_some()
+            let same = seen.and_then(|(seen, known)| {
+                known.likeness(seen.class, &seen.message, &seen.trace).map(|_| seen.message)
             });
-            if succeeded(&outcome) || !same {
+            if let Some(seen) = same.filter(|_| !succeeded(&outcome)) {
+                message = seen;
+            } else {
                 let detail =
                     format!("run {run} did not fail with the crash of the log:\n{}", tail(&output, 8));
                 return Ok((StepResult::Inconclusive, run, detail));
             }
         }
-        let detail = format!("fails with the crash of the log: {}", subject.fault.message);
+        let detail = format!("fails with the crash of the log: {message}");
         Ok((StepResult::Passed, self.config.reproducer_runs, detail))
     }
 

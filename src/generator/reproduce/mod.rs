@@ -269,11 +269,9 @@ impl<'a> Attempt<'a> {
                     let tried = tally.tried;
                     return Ok(Some(Reproduction::Reproduced { reproducer, tried, elsewhere, how }));
                 }
-                Ok((reproducer, Likeness::OtherNil)) => {
-                    let how = format!(
-                        "{}; it is another nil of the statement than the log's",
-                        self.sentence(found, tally.tried)
-                    );
+                Ok((reproducer, likeness)) => {
+                    let difference = likeness.difference().unwrap_or_default();
+                    let how = format!("{}; {difference}", self.sentence(found, tally.tried));
                     // It may be another defect: it does not count as an entry.
                     let reach = reproducer.reach.min(Reach::InternalCall);
                     tally.second_best.get_or_insert((Reproducer { reach, ..reproducer }, how));
