@@ -334,7 +334,7 @@ impl Validator<'_> {
         test: Option<&str>,
     ) -> Result<crate::sandbox::Outcome, Error> {
         let pattern = test.map(|test| format!("-test.run=^{test}$"));
-        let mut args = vec!["-test.v", "-test.count=1"];
+        let mut args = vec!["-test.v=test2json", "-test.count=1"];
         args.extend(pattern.as_deref());
         self.run_binary(subject, folder, binary, &args).await
     }
