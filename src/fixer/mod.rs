@@ -4,6 +4,7 @@
 
 mod attempt;
 mod challenge;
+mod standing;
 mod workbench;
 
 use std::time::{Duration, Instant};

@@ -228,16 +228,13 @@ mod tests {
         assert_eq!(seen, Some(Likeness::OtherNil));
         // One helper panics for many: the caller tells, then the words.
         let explicit = fault(Class::ExplicitPanic, "can't find 5", 3);
-        let seen = |message, caller| {
-            likeness(&explicit, Class::ExplicitPanic, message, &[("(*T).At", 3), caller])
-        };
+        let seen =
+            |message, caller| likeness(&explicit, Class::ExplicitPanic, message, &[("(*T).At", 3), caller]);
         assert_eq!(seen("can't find 7", ("Run", 9)), Some(Likeness::Same));
         assert_eq!(seen("can't parse", ("Run", 9)), Some(Likeness::OtherWords));
-        for (message, caller) in [
-            ("can't find 5", ("Run", 8)),
-            ("can't find 5", ("Other", 9)),
-            ("can't parse", ("Run", 8)),
-        ] {
+        for (message, caller) in
+            [("can't find 5", ("Run", 8)), ("can't find 5", ("Other", 9)), ("can't parse", ("Run", 8))]
+        {
             assert_eq!(seen(message, caller), None, "{message} {caller:?}");
         }
         // A test that calls the helper itself is no caller of the log's.
