@@ -4,8 +4,10 @@
 
 use std::path::PathBuf;
 
+use tree_sitter::Node;
+
 use super::Repository;
-use super::go::Symbol;
+use super::go::{File, Symbol};
 use crate::domain::{Class, Fault, Frame, Location, RepoPath, Trace};
 
 /// How much a crash is the fault's.
@@ -45,10 +47,9 @@ impl<'a> KnownCrash<'a> {
     #[must_use]
     pub fn new(fault: &'a Fault, repository: &Repository, tree: PathBuf) -> Option<Self> {
         let failing = fault.stack.first()?;
-        let text = repository.read(&failing.file).unwrap_or_default();
-        let line = usize::try_from(failing.line).unwrap_or(usize::MAX);
-        let statement = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        let drifted = has_drifted(fault.class, statement);
+        let file = repository.go_file(&failing.file).ok();
+        // A file that is gone holds no such statement either.
+        let drifted = file.is_none_or(|file| has_drifted(fault.class, &file, failing.line));
         let tree = tree.canonicalize().unwrap_or(tree);
         Some(Self { fault, failing, tree, drifted })
     }
@@ -108,25 +109,80 @@ fn same_function(a: &Location, b: &Location) -> bool {
     Symbol::declared(&a.function) == Symbol::declared(&b.function)
 }
 
-/// Whether the line of the log cannot be the failing statement any more: it holds nothing that could
-/// fail in this way. Then the function alone has to do.
-fn has_drifted(class: Class, statement: &str) -> bool {
-    let statement = statement.split("//").next().unwrap_or_default();
-    let any = |signs: &[&str]| signs.iter().any(|sign| statement.contains(sign));
-    match class {
-        Class::NilMapWrite => {
-            !any(&["] =", "] +", "] -", "]++", "]--", "] |", "] &", "] *", "] <", "],", "].", "maps."])
+/// Whether the line of the log cannot be the failing statement any more: nothing that could fail in this
+/// way stands on it. Then the function alone has to do. Code of several lines is named by any of them,
+/// but for the blocks in it, whose lines are their own.
+fn has_drifted(class: Class, file: &File, line: u32) -> bool {
+    let Some(row) = line.checked_sub(1).and_then(|row| usize::try_from(row).ok()) else { return true };
+    let mut pending = vec![file.tree.root_node()];
+    let mut drifted = true;
+    while let Some(node) = pending.pop() {
+        let (begin, end) = (node.start_position().row, node.end_position().row);
+        if row < begin || end < row {
+            continue;
         }
-        Class::IndexOutOfRange => !any(&["["]),
-        Class::SliceBounds => !any(&["["]),
-        Class::DivideByZero => !any(&["/", "%"]),
-        Class::TypeAssertion => !any(&[".(", "range", "("]),
-        Class::NilDereference => !any(&[".", "*", "[", "("]),
-        Class::CloseOfChannel => !any(&["close("]),
-        Class::SendOnClosedChannel => !any(&["<-"]),
-        Class::MakeLength => !any(&["make("]),
-        _ => false,
+        if node.kind() == "block" && begin < row && row < end {
+            drifted = true; // what reaches around this block is not on the line
+            pending.clear();
+        }
+        drifted = drifted && !may_fail(class, file, node);
+        pending.extend(node.children(&mut node.walk()));
     }
+    drifted
+}
+
+/// Whether such code can fail in this way.
+fn may_fail(class: Class, file: &File, node: Node<'_>) -> bool {
+    let calls = |name: &str| {
+        node.kind() == "call_expression"
+            && node.child_by_field_name("function").is_some_and(|called| file.text_of(called) == name)
+    };
+    let operator = |signs: &[&str]| {
+        let sign = node.child_by_field_name("operator").map(|sign| file.text_of(sign));
+        sign.is_some_and(|sign| signs.contains(&sign))
+    };
+    let is = |kinds: &[&str]| kinds.contains(&node.kind());
+    match class {
+        Class::NilMapWrite => match node.kind() {
+            "assignment_statement"
+            | "inc_statement"
+            | "dec_statement"
+            | "range_clause"
+            | "receive_statement" => {
+                holds_index(node.child_by_field_name("left").or_else(|| node.named_child(0)))
+            }
+            "call_expression" => file.text_of(node).starts_with("maps."),
+            _ => false,
+        },
+        Class::IndexOutOfRange => {
+            is(&["index_expression", "type_instantiation_expression", "type_arguments"])
+        }
+        Class::SliceBounds => is(&["slice_expression", "type_conversion_expression"]),
+        Class::DivideByZero => operator(&["/", "%", "/=", "%="]),
+        Class::TypeAssertion => is(&["type_assertion_expression", "range_clause", "call_expression"]),
+        Class::NilDereference => {
+            is(&[
+                "selector_expression",
+                "index_expression",
+                "slice_expression",
+                "call_expression",
+                "range_clause",
+            ]) || node.kind() == "unary_expression" && operator(&["*"])
+        }
+        Class::CloseOfChannel => calls("close"),
+        Class::SendOnClosedChannel => is(&["send_statement"]),
+        Class::MakeLength => calls("make"),
+        _ => true,
+    }
+}
+
+/// Whether an element is written to.
+fn holds_index(left: Option<Node<'_>>) -> bool {
+    left.is_some_and(|left| {
+        left.kind() == "index_expression"
+            || (left.kind() == "parenthesized_expression" || left.kind() == "expression_list")
+                && left.named_children(&mut left.walk()).any(|part| holds_index(Some(part)))
+    })
 }
 
 /// A message without its values: numbers, addresses, and what stands in quotes. A quote opens only where no word
@@ -255,10 +311,51 @@ mod tests {
 
     #[test]
     fn a_line_that_cannot_fail_in_this_way_has_drifted() {
-        assert!(has_drifted(Class::IndexOutOfRange, "\treturn nil"));
-        assert!(has_drifted(Class::DivideByZero, "\t// Units first."));
-        assert!(!has_drifted(Class::IndexOutOfRange, "\treturn parts[1]"));
-        assert!(!has_drifted(Class::NilMapWrite, "\ts.m[k] = v"));
-        assert!(has_drifted(Class::NilMapWrite, "func (s *S) Put(k string) {"));
+        let drifted = |class, body: &str, line| {
+            let text = format!("package p\n\nfunc f() {{\n{body}\n}}\n");
+            has_drifted(class, &File::parse(RepoPath::new("p.go").unwrap(), text), line + 3)
+        };
+        for (class, body) in [
+            (Class::IndexOutOfRange, "return \"https://\" + strings.Split(u, \"/\")[3]"),
+            (Class::IndexOutOfRange, "return handlers[i](x)"),
+            (Class::SliceBounds, "return s[1:] // all but one"),
+            (Class::DivideByZero, "n /= m"),
+            (Class::DivideByZero, "return a % b"),
+            (Class::NilMapWrite, "s.m[k] = v"),
+            (Class::NilMapWrite, "s.m[k] /= v"),
+            (Class::NilMapWrite, "s.m[k] %= v"),
+            (Class::NilMapWrite, "s.m[k] ^= v"),
+            (Class::NilMapWrite, "s.m[k] &^= v"),
+            (Class::NilMapWrite, "ok, (s.m[k]) = true, v"),
+            (Class::NilMapWrite, "s.m[k]++"),
+            (Class::NilMapWrite, "for s.m[k] = range list {\n}"),
+            (Class::NilMapWrite, "maps.Copy(a, b)"),
+            (Class::TypeAssertion, "return x.(int)"),
+            (Class::NilDereference, "v := *p"),
+            (Class::CloseOfChannel, "close(c)"),
+            (Class::SendOnClosedChannel, "c <- 1"),
+            (Class::MakeLength, "b := make([]byte, n)"),
+            (Class::ExplicitPanic, "panic(1)"),
+        ] {
+            assert!(!drifted(class, body, 1), "{class:?} {body}");
+        }
+        for (class, body) in [
+            (Class::IndexOutOfRange, "return nil"),
+            (Class::IndexOutOfRange, "return \"a[0]\""),
+            (Class::IndexOutOfRange, "// list[0] comes first"),
+            (Class::DivideByZero, "return \"a/b\" // Units first."),
+            (Class::NilMapWrite, "v := s.m[k]"),
+            (Class::NilMapWrite, "v = s.m[k]"),
+            (Class::NilDereference, "n := a * b"),
+            (Class::CloseOfChannel, "c.close()"),
+        ] {
+            assert!(drifted(class, body, 1), "{class:?} {body}");
+        }
+        // A statement of several lines is named by any of them, a block's lines are its own.
+        let literal = "m[k] = T{\n\ta: 1,\n}";
+        assert!(!drifted(Class::NilMapWrite, literal, 2) && drifted(Class::NilMapWrite, literal, 9));
+        let closure = "run(func() {\n\tn := 1\n\tclose(c)\n})";
+        assert!(drifted(Class::NilDereference, closure, 2) && !drifted(Class::CloseOfChannel, closure, 3));
+        assert!(drifted(Class::NilDereference, "", u32::MAX - 3));
     }
 }
