@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use super::standing::Standing;
 use super::{Finding, Fixer, Progress, Workbench};
 use crate::domain::{
-    Diagnosis, ErrorGroup, Evidence, Fault, FixCandidate, Provenance, Reproducer, Suggestion, VerdictKind,
+    Diagnosis, ErrorGroup, Evidence, Fault, Provenance, Reproducer, Suggestion, VerdictKind,
 };
 use crate::generator::reproduce::{self, Reproduction, reproduce};
 use crate::generator::rules;
 use crate::repository::{Repository, Workspace, unified_diff};
-use crate::validator::{Subject, Validator, Verdict};
+use crate::validator::{Subject, Validator};
 
 /// The longest search for a reproducer, builds not counted.
 const SEARCH_LIMIT: Duration = Duration::from_secs(10);
@@ -22,7 +23,8 @@ pub(super) struct Attempt<'a> {
     progress: Progress<'a>,
     reproducer: Option<Reproducer>,
     search: String,
-    best: Option<(FixCandidate, Verdict)>,
+    searched: Duration,
+    standing: Standing,
     judged: usize,
     obstacle: Option<String>,
 }
@@ -41,7 +43,7 @@ pub(super) enum Obstacle {
 }
 
 impl<'a> Attempt<'a> {
-    pub(super) const fn new(
+    pub(super) fn new(
         fixer: &'a Fixer,
         repository: &'a Repository,
         log_context: &'a [String],
@@ -54,7 +56,8 @@ impl<'a> Attempt<'a> {
             progress,
             reproducer: None,
             search: String::new(),
-            best: None,
+            searched: Duration::ZERO,
+            standing: Standing::default(),
             judged: 0,
             obstacle: None,
         }
@@ -101,18 +104,18 @@ impl<'a> Attempt<'a> {
         for candidate in candidates.into_iter().take(total) {
             self.judged += 1;
             (self.progress)(&format!("judging candidate {} of {total}", self.judged));
-            let mut verdict = validator.validate(subject, baseline, confirmed.as_ref(), &candidate).await?;
-            if verdict.kind() == VerdictKind::Proven {
-                (self.progress)("looking for another way to the crash");
-                let step = fixer.challenge(subject, &candidate, self.log_context, self.progress).await?;
-                verdict = verdict.challenged(step);
-            }
+            let verdict = validator.validate(subject, baseline, confirmed.as_ref(), &candidate).await?;
             tracing::debug!(explanation = candidate.explanation, verdict = ?verdict.kind(), reason = verdict.reason(), "judged");
-            let proven = verdict.kind() == VerdictKind::Proven;
-            if self.best.as_ref().is_none_or(|(_, best)| verdict.kind() > best.kind()) {
-                self.best = Some((candidate, verdict));
+            if verdict.kind() != VerdictKind::Proven {
+                self.standing.take(candidate, verdict);
+                continue;
             }
-            if proven {
+            (self.progress)("looking for another way to the crash");
+            self.standing.await_challenge(candidate.clone(), verdict);
+            let step =
+                fixer.challenge(subject, &candidate, self.log_context, self.searched, self.progress).await?;
+            tracing::debug!(result = ?step.result, detail = step.detail, "challenged");
+            if self.standing.challenged(step) == Some(VerdictKind::Proven) {
                 break;
             }
         }
@@ -131,8 +134,9 @@ impl<'a> Attempt<'a> {
             seed: self.fixer.config.seed,
         };
         match reproduce(request, &self.fixer.go, &self.fixer.sandbox, self.progress).await? {
-            Reproduction::Reproduced { reproducer, how, .. } => {
+            Reproduction::Reproduced { reproducer, how, searched, .. } => {
                 self.reproducer = Some(reproducer);
+                self.searched = searched;
                 self.search = how;
             }
             Reproduction::NotReproduced { reason, .. } => self.search = reason,
@@ -164,7 +168,7 @@ impl<'a> Attempt<'a> {
             seconds,
         };
         let mut changes = Vec::new();
-        match (self.best, self.obstacle) {
+        match (self.standing.finish(), self.obstacle) {
             (Some((candidate, verdict)), obstacle) => {
                 let record = verdict.into_record();
                 suggestion.verdict = record.kind;

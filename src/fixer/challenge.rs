@@ -17,31 +17,29 @@ use crate::generator::reproduce::{Reproduction, Request, reproduce};
 use crate::repository::{Repository, Workspace};
 use crate::validator::Subject;
 
-/// How long calls are tried.
+/// How long calls are tried at least.
 const SEARCH_LIMIT: Duration = Duration::from_secs(2);
-/// For everything, builds included.
+/// And at most, where the first search was slow.
+const LONGEST_SEARCH: Duration = Duration::from_secs(20);
+/// For everything else, builds above all.
 const TIME_LIMIT: Duration = Duration::from_secs(40);
 
 impl Fixer {
-    /// Runs the search again with the change in place. The scratch copy is as it was afterwards.
+    /// Runs the search again with the change in place; `searched_for` is how long the first one
+    /// took. The scratch copy is as it was afterwards.
     pub(super) async fn challenge(
         &self,
         subject: Subject<'_>,
         candidate: &FixCandidate,
         log_context: &[String],
+        searched_for: Duration,
         progress: Progress<'_>,
     ) -> Result<Step, Obstacle> {
         let begun = Instant::now();
         subject.workspace.change(&candidate.changes)?;
-        let searched = self.search_again(subject, candidate, log_context, progress).await;
+        let found = self.search_again(subject, candidate, log_context, searched_for, progress).await;
         subject.workspace.restore(&candidate.changes)?;
-        let (result, detail) = match searched? {
-            Reproduction::Reproduced { reproducer, how, .. } if reproducer.reach == Reach::EntryPoint => {
-                (StepResult::Failed, format!("the crash can still be had: {how}"))
-            }
-            Reproduction::Reproduced { tried, elsewhere, .. }
-            | Reproduction::NotReproduced { tried, elsewhere, .. } => survivors(tried, &elsewhere, candidate),
-        };
+        let (result, detail) = judge(found?, candidate);
         let seconds = begun.elapsed().as_secs_f64();
         Ok(Step { name: StepName::RenewedSearch, result, runs: 1, detail, seconds })
     }
@@ -51,6 +49,7 @@ impl Fixer {
         subject: Subject<'_>,
         candidate: &FixCandidate,
         log_context: &[String],
+        searched_for: Duration,
         progress: Progress<'_>,
     ) -> Result<Reproduction, Obstacle> {
         let mended = mended(subject.repository, subject.workspace)?;
@@ -58,17 +57,39 @@ impl Fixer {
             stack: subject.fault.stack.iter().map(|place| moved(place, candidate)).collect(),
             ..subject.fault.clone()
         };
+        // A program that is slow to start made its first call late: here too calls must have their turn.
+        let search_limit = searched_for.saturating_mul(3).clamp(SEARCH_LIMIT, LONGEST_SEARCH);
         let request = Request {
             fault: &fault,
             repository: &mended,
             workspace: subject.workspace,
             log_context,
-            time_limit: TIME_LIMIT,
-            search_limit: SEARCH_LIMIT,
+            time_limit: TIME_LIMIT + search_limit,
+            search_limit,
             by_force: false,
             seed: self.config.seed.wrapping_add(1),
         };
         Ok(reproduce(request, &self.go, &self.sandbox, progress).await?)
+    }
+}
+
+/// What a renewed search says about a fix. A search that made no call says nothing.
+fn judge(searched: Reproduction, candidate: &FixCandidate) -> (StepResult, String) {
+    match searched {
+        Reproduction::Reproduced { reproducer, how, .. } if reproducer.reach == Reach::EntryPoint => {
+            (StepResult::Failed, format!("the crash can still be had: {how}"))
+        }
+        Reproduction::Reproduced { how, perhaps_another: true, .. } => {
+            (StepResult::Inconclusive, format!("the statement still fails: {how}"))
+        }
+        Reproduction::NotReproduced { reason, tried: 0, .. } => {
+            (StepResult::Inconclusive, format!("no call was made with the change in place: {reason}"))
+        }
+        Reproduction::NotReproduced { unsettled: Some(problem), .. } => {
+            (StepResult::Inconclusive, format!("the search with the change in place is no answer: {problem}"))
+        }
+        Reproduction::Reproduced { tried, elsewhere, .. }
+        | Reproduction::NotReproduced { tried, elsewhere, .. } => survivors(tried, &elsewhere, candidate),
     }
 }
 
@@ -152,6 +173,49 @@ fn most_like(change: &FileChange, old: usize, lines: std::ops::Range<usize>) -> 
 mod tests {
     use super::*;
     use crate::domain::{Provenance, RepoPath};
+
+    #[test]
+    fn a_search_that_says_nothing_proves_nothing() {
+        let candidate = FixCandidate {
+            provenance: Provenance::Rule { rule: "x".to_owned() },
+            explanation: String::new(),
+            changes: Vec::new(),
+            masks: false,
+        };
+        let missed = |tried, unsettled: Option<&str>| Reproduction::NotReproduced {
+            reason: "m does not build".to_owned(),
+            tried,
+            elsewhere: Vec::new(),
+            unsettled: unsettled.map(str::to_owned),
+        };
+        let hit = |reach, perhaps_another| Reproduction::Reproduced {
+            reproducer: crate::domain::Reproducer {
+                file: RepoPath::new("a_test.go").unwrap(),
+                test: "TestA".to_owned(),
+                source: String::new(),
+                reach,
+            },
+            tried: 9,
+            elsewhere: Vec::new(),
+            searched: Duration::ZERO,
+            perhaps_another,
+            how: "one call".to_owned(),
+        };
+        for (searched, result) in [
+            (missed(9, None), StepResult::Passed),
+            (missed(0, None), StepResult::Inconclusive),
+            (missed(9, Some("m does not build")), StepResult::Inconclusive),
+            (hit(Reach::EntryPoint, false), StepResult::Failed),
+            // Another nil of the statement, by a call that callers make.
+            (hit(Reach::InternalCall, true), StepResult::Inconclusive),
+            // What no caller does says nothing about a guard in the caller.
+            (hit(Reach::InternalCall, false), StepResult::Passed),
+        ] {
+            let told = format!("{searched:?}");
+            assert_eq!(judge(searched, &candidate).0, result, "{told}");
+        }
+        assert!(judge(missed(0, None), &candidate).1.contains("m does not build"));
+    }
 
     #[test]
     fn statements_move_with_the_change() {

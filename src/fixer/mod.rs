@@ -4,6 +4,7 @@
 
 mod attempt;
 mod challenge;
+mod standing;
 mod workbench;
 
 use std::time::{Duration, Instant};
@@ -66,20 +67,20 @@ pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 pub struct Fixer {
     config: Config,
     validator: validator::Config,
+    /// For what belongs to no attempt.
+    unhurried: validator::Config,
     go: GoToolchain,
     sandbox: Sandbox,
 }
 
 impl Fixer {
-    /// A fixer that runs this toolchain in this sandbox.
+    /// A fixer that runs this toolchain in this sandbox. No single step may take a whole attempt's
+    /// time: else what hangs leaves none for the rest.
     #[must_use]
-    pub const fn new(
-        config: Config,
-        validator: validator::Config,
-        go: GoToolchain,
-        sandbox: Sandbox,
-    ) -> Self {
-        Self { config, validator, go, sandbox }
+    pub fn new(config: Config, mut validator: validator::Config, go: GoToolchain, sandbox: Sandbox) -> Self {
+        let step_timeout = longest_step(&config, unhurried.step_timeout);
+        let validator = validator::Config { step_timeout, ..unhurried.clone() };
+        Self { config, validator, unhurried, go, sandbox }
     }
 
     /// Builds what every test needs of the standard library, so that a cold build cache costs no attempt
@@ -89,7 +90,7 @@ impl Fixer {
     /// When the sandbox fails or the disk is full.
     pub async fn warm_up(&self, bench: &mut Workbench) -> Result<(), validator::Error> {
         let (workspace, _) = bench.set_up()?;
-        Validator::new(&self.validator, &self.go, &self.sandbox).warm_up(workspace).await
+        Validator::new(&self.unhurried, &self.go, &self.sandbox).warm_up(workspace).await
     }
 
     /// Works out a fix for one code defect, against the repository as it stands, which is not touched.
@@ -118,5 +119,27 @@ impl Fixer {
             attempt.out_of_time(self.config.timeout);
         }
         attempt.finish(group, diagnosis, begun.elapsed().as_secs_f64())
+    }
+}
+
+fn longest_step(config: &Config, wanted: Duration) -> Duration {
+    wanted.min(config.timeout * 3 / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_step_takes_a_whole_attempt() {
+        let config = Config {
+            timeout: Duration::from_secs(120),
+            reproduce_timeout: Duration::from_secs(40),
+            max_fix_attempts: 8,
+            rules: true,
+            seed: 1,
+        };
+        let longest = |wanted| longest_step(&config, Duration::from_secs(wanted)).as_secs();
+        assert_eq!((longest(300), longest(20)), (90, 20));
     }
 }

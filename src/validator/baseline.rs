@@ -3,7 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::packages::{LIST_FORMAT, Packages};
 use super::report::Report;
@@ -35,7 +35,9 @@ pub enum Broken {
         hindrance: Hindrance,
     },
     /// The build did not end in time.
-    #[error("the package in {folder} did not build within the time limit; raise validator.step_timeout")]
+    #[error(
+        "the package in {folder} did not build within the time limit; raise validator.step_timeout and generator.timeout"
+    )]
     TooSlow {
         /// Its folder; `.` for the root.
         folder: String,
@@ -66,6 +68,21 @@ pub(super) struct Module {
 pub struct Confirmed {
     pub(super) reproducer: Reproducer,
     pub(super) before: Step,
+    /// The longest of its runs.
+    longest: Duration,
+}
+
+/// A reproducer that passes takes about as long as one that fails, give or take a slow machine.
+const PATIENCE: u32 = 5;
+/// How long it may run in any case.
+const LEAST_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Confirmed {
+    /// How long one run may take with a change in place: a candidate that loops for ever must not take
+    /// the time of all others.
+    pub(super) fn patience(&self, step_timeout: Duration) -> Duration {
+        self.longest.saturating_mul(PATIENCE).max(LEAST_PATIENCE).min(step_timeout)
+    }
 }
 
 /// The most tests that are run alone because the program ended before their turn.
@@ -167,39 +184,45 @@ impl Validator<'_> {
         subject.workspace.write(&reproducer.file, &reproducer.source)?;
         let judged = self.fails_as_logged(subject, &reproducer).await;
         subject.workspace.remove(&reproducer.file)?;
-        let (result, runs, detail) = judged?;
+        let (result, runs, detail, longest) = judged?;
         let seconds = begun.elapsed().as_secs_f64();
         let before = Step { name: StepName::ReproducerBefore, result, runs, detail, seconds };
-        Ok(Confirmed { reproducer, before })
+        Ok(Confirmed { reproducer, before, longest })
     }
 
     async fn fails_as_logged(
         &self,
         subject: Subject<'_>,
         reproducer: &Reproducer,
-    ) -> Result<(StepResult, u32, String), Error> {
+    ) -> Result<(StepResult, u32, String, Duration), Error> {
         let folder = subject.workspace.folder(reproducer.file.folder());
         let binary = subject.workspace.bin().join("before.test");
         let compiled = self.compile_tests(subject, &folder, &binary).await?;
         if let Some(output) = compiled {
-            return Ok((StepResult::Inconclusive, 0, format!("the reproducer does not compile:\n{output}")));
+            let detail = format!("the reproducer does not compile:\n{output}");
+            return Ok((StepResult::Inconclusive, 0, detail, Duration::ZERO));
         }
         let known = KnownCrash::new(subject.fault, subject.repository, subject.tree());
+        let (mut message, mut longest) = (String::new(), Duration::ZERO);
         for run in 1..=self.config.reproducer_runs {
+            let begun = Instant::now();
             let outcome = self.run_tests(subject, &folder, &binary, Some(&reproducer.test)).await?;
+            longest = longest.max(begun.elapsed());
             let output = text_of(&outcome);
             let seen = parse_trace(&output).zip(known.as_ref());
-            let same = seen.is_some_and(|(seen, known)| {
-                known.likeness(seen.class, &seen.message, &seen.trace).is_some()
+            let same = seen.and_then(|(seen, known)| {
+                known.likeness(seen.class, &seen.message, &seen.trace).map(|_| seen.message)
             });
-            if succeeded(&outcome) || !same {
+            if let Some(seen) = same.filter(|_| !succeeded(&outcome)) {
+                message = seen;
+            } else {
                 let detail =
                     format!("run {run} did not fail with the crash of the log:\n{}", tail(&output, 8));
-                return Ok((StepResult::Inconclusive, run, detail));
+                return Ok((StepResult::Inconclusive, run, detail, longest));
             }
         }
-        let detail = format!("fails with the crash of the log: {}", subject.fault.message);
-        Ok((StepResult::Passed, self.config.reproducer_runs, detail))
+        let detail = format!("fails with the crash of the log: {message}");
+        Ok((StepResult::Passed, self.config.reproducer_runs, detail, longest))
     }
 
     /// Measures a package that a candidate touches or that imports one, once.
@@ -293,7 +316,8 @@ impl Validator<'_> {
         }
         let mut report = Report::read(&text_of(&outcome));
         report.succeeded = succeeded(&outcome);
-        let listed = self.run_binary(subject, folder, binary, &["-test.list=."]).await?;
+        let listed =
+            self.run_binary(subject, folder, binary, &["-test.list=."], self.config.step_timeout).await?;
         let missing = report.missing(&String::from_utf8_lossy(&listed.stdout));
         for (number, name) in missing.iter().enumerate() {
             let alone = if number < MAX_SINGLE_RUNS {
@@ -323,17 +347,29 @@ impl Validator<'_> {
     }
 
     /// Runs a compiled test binary, whole or one test of it.
-    pub(super) async fn run_tests(
+    async fn run_tests(
         &self,
         subject: Subject<'_>,
         folder: &Path,
         binary: &Path,
         test: Option<&str>,
     ) -> Result<crate::sandbox::Outcome, Error> {
+        self.run_tests_within(subject, folder, binary, test, self.config.step_timeout).await
+    }
+
+    /// The same, with a time limit of its own.
+    pub(super) async fn run_tests_within(
+        &self,
+        subject: Subject<'_>,
+        folder: &Path,
+        binary: &Path,
+        test: Option<&str>,
+        wall: Duration,
+    ) -> Result<crate::sandbox::Outcome, Error> {
         let pattern = test.map(|test| format!("-test.run=^{test}$"));
-        let mut args = vec!["-test.v", "-test.count=1"];
+        let mut args = vec!["-test.v=test2json", "-test.count=1"];
         args.extend(pattern.as_deref());
-        self.run_binary(subject, folder, binary, &args).await
+        self.run_binary(subject, folder, binary, &args, wall).await
     }
 
     /// Runs a compiled test binary with temporary files of its own.
@@ -343,11 +379,12 @@ impl Validator<'_> {
         folder: &Path,
         binary: &Path,
         args: &[&str],
+        wall: Duration,
     ) -> Result<crate::sandbox::Outcome, Error> {
         let fresh = subject.workspace.fresh_tmp()?;
         let (tree, bin) = (subject.tree(), subject.workspace.bin());
         let folders = Folders { tree: &tree, tmp: fresh.path(), bin: &bin };
-        let job = self.go.run_tests(folders, folder, binary, args, self.config.step_timeout);
+        let job = self.go.run_tests(folders, folder, binary, args, wall);
         Ok(self.sandbox.run(job).await?)
     }
 }
@@ -365,5 +402,34 @@ fn finding(line: &str) -> Option<String> {
             Some(format!("{}:{message}", file.trim_start_matches("./")))
         }
         _ => Some(line.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Reach, RepoPath};
+
+    #[test]
+    fn a_candidate_that_never_ends_is_given_up_soon() {
+        let patience = |longest, step_timeout| {
+            let reproducer = Reproducer {
+                file: RepoPath::new("a_test.go").unwrap(),
+                test: "TestA".to_owned(),
+                source: String::new(),
+                reach: Reach::EntryPoint,
+            };
+            let before = Step {
+                name: StepName::ReproducerBefore,
+                result: StepResult::Passed,
+                runs: 3,
+                detail: String::new(),
+                seconds: 0.0,
+            };
+            let longest = Duration::from_secs(longest);
+            Confirmed { reproducer, before, longest }.patience(Duration::from_secs(step_timeout)).as_secs()
+        };
+        assert_eq!((patience(0, 300), patience(6, 300), patience(90, 300)), (10, 30, 300));
+        assert_eq!(patience(0, 4), 4);
     }
 }

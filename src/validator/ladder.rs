@@ -222,9 +222,10 @@ impl Validator<'_> {
     }
 
     async fn reproducer_after(&self, subject: Subject<'_>, change: &Change<'_>) -> Rung {
-        let Some(Confirmed { reproducer, .. }) = change.confirmed else {
+        let Some(confirmed) = change.confirmed else {
             return Ok((StepResult::Skipped, 0, "there is no reproducer".to_owned()));
         };
+        let (reproducer, wall) = (&confirmed.reproducer, confirmed.patience(self.config.step_timeout));
         let folder = subject.workspace.folder(reproducer.file.folder());
         let binary = subject.workspace.bin().join(WITH_REPRODUCER);
         if let Some(output) = self.compile_tests(subject, &folder, &binary).await? {
@@ -233,14 +234,16 @@ impl Validator<'_> {
             return Ok((result, 0, detail));
         }
         for run in 1..=self.config.reproducer_runs {
-            let outcome = self.run_tests(subject, &folder, &binary, Some(&reproducer.test)).await?;
+            let test = Some(reproducer.test.as_str());
+            let outcome = self.run_tests_within(subject, &folder, &binary, test, wall).await?;
             let output = text_of(&outcome);
             if was_cut_short(&outcome) {
-                return Ok((
-                    StepResult::Failed,
-                    run,
-                    format!("run {run} did not end in time:\n{}", tail(&output, 8)),
-                ));
+                let detail = format!(
+                    "run {run} did not end in time, {} s at most:\n{}",
+                    wall.as_secs(),
+                    tail(&output, 8)
+                );
+                return Ok((StepResult::Failed, run, detail));
             }
             if !succeeded(&outcome) || !Report::read(&output).has_passed(&reproducer.test) {
                 let (result, detail) =

@@ -130,9 +130,12 @@ fn was_cut_short(outcome: &Outcome) -> bool {
     !matches!(outcome.ended, Ended::Exited(_) | Ended::Signalled(_))
 }
 
-/// Both streams as text, errors last.
+/// Both streams as text, errors last, from a line of their own.
 fn text_of(outcome: &Outcome) -> String {
     let mut text = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
     text.push_str(&String::from_utf8_lossy(&outcome.stderr));
     text
 }
@@ -146,8 +149,11 @@ fn failed(output: &str, what: impl FnOnce() -> String) -> (StepResult, String) {
     }
 }
 
+/// A line of the test runner that only tells programs whose output follows.
+const RUNNER_NOTE: &str = "\u{16}=== NAME";
+
 /// The end of an output that a person is shown: compilers and tests say what counts last.
 fn tail(text: &str, lines: usize) -> String {
-    let all: Vec<&str> = text.trim().lines().collect();
-    all[all.len().saturating_sub(lines)..].join("\n")
+    let all: Vec<&str> = text.trim().lines().filter(|line| !line.starts_with(RUNNER_NOTE)).collect();
+    all[all.len().saturating_sub(lines)..].join("\n").replace(report::MARK, "")
 }

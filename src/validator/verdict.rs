@@ -49,6 +49,18 @@ impl Verdict {
         self
     }
 
+    /// What one step makes of a candidate whose reproducer comes in at an entry, for tests.
+    #[cfg(test)]
+    pub(crate) fn after(step: Step) -> Self {
+        let reproducer = Reproducer {
+            file: crate::domain::RepoPath::new("a_test.go").unwrap(),
+            test: "TestA".to_owned(),
+            source: String::new(),
+            reach: Reach::EntryPoint,
+        };
+        Self::judge(vec![step], String::new(), Some(&reproducer))
+    }
+
     /// Judges the steps that were taken. This is the one place where a fix becomes proven.
     pub(super) fn judge(steps: Vec<Step>, sandbox: String, reproducer: Option<&Reproducer>) -> Self {
         let first = |result: StepResult| steps.iter().find(|step| step.result == result);

@@ -243,3 +243,19 @@ async fn what_cannot_be_reproduced_says_why() {
         assert!(reason.contains(expected), "{reason}");
     }
 }
+
+/// The search's own oracle compares panics as the judge of printed crashes does.
+#[test]
+fn the_oracle_knows_the_crash_of_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let harness = sources.join("src/generator/reproduce/harness");
+    let parts = std::fs::read_dir(harness).unwrap().map(|entry| entry.unwrap().path());
+    let others =
+        ["src/repository/words.txt", "tests/reproduce/oracle_test.go"].map(|file| sources.join(file));
+    for file in parts.chain(others) {
+        std::fs::copy(&file, folder.path().join(file.file_name().unwrap())).unwrap();
+    }
+    std::fs::write(folder.path().join("go.mod"), "module harness\n\ngo 1.21\n").unwrap();
+    crate::harness::succeed(crate::harness::go().args(["test", "-vet=off", "."]).current_dir(folder.path()));
+}

@@ -35,7 +35,26 @@ pub(super) fn root(message: String, mut later: Vec<String>, mut frames: Vec<Fram
 fn raised_again(first: &str, later: &[String]) -> usize {
     let before = std::iter::once(first).chain(later.iter().map(String::as_str));
     let pairs: Vec<(&str, &str)> = before.zip(later.iter().map(String::as_str)).collect();
-    pairs.iter().rev().take_while(|(before, value)| value.contains(before)).count()
+    pairs.iter().rev().take_while(|(before, value)| raises_again(before, value)).count()
+}
+
+/// A value shorter than this stands in others by chance.
+const SHORTEST_WRAPPED: usize = 4;
+
+/// Whether a panic's value is the one before it, as it was or with words around it: `…: <value>` or
+/// `<value>…`. What the runtime itself raises wraps nothing.
+fn raises_again(before: &str, value: &str) -> bool {
+    if before == value {
+        return true;
+    }
+    if before.len() < SHORTEST_WRAPPED || value.starts_with("runtime error:") {
+        return false;
+    }
+    value.match_indices(before).any(|(at, _)| {
+        let (head, tail) = (&value[..at], &value[at + before.len()..]);
+        let begins = head.is_empty() || head.ends_with(": ");
+        begins && !tail.starts_with(|next: char| next.is_alphanumeric() || next == '_')
+    })
 }
 
 /// The values of all panics of a chain, the first first: a panic that was raised while another one was
@@ -48,4 +67,38 @@ pub fn panic_chain(text: &str) -> Vec<&str> {
         .take_while(|line| line.starts_with('\t') || line.starts_with("[signal "))
         .filter_map(|line| line.strip_prefix("\tpanic: "));
     head.into_iter().chain(later).map(unwrap_value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::raises_again;
+
+    #[test]
+    fn a_wrap_holds_the_whole_value() {
+        for (before, value, again) in [
+            ("boom", "boom", true),
+            ("", "", true),
+            ("boom", "job failed: boom", true),
+            ("boom", "job failed: boom (attempt 2)", true),
+            ("boom", "boom\n\ngoroutine 1", true),
+            ("runtime error: x", "wrapped: runtime error: x", true),
+            ("1", "runtime error: index out of range [1] with length 0", false),
+            ("1", "job 1", false),
+            ("", "job failed", false),
+            ("boom", "boomerang", false),
+            ("boom", "no boom", false),
+            ("index out of range", "runtime error: index out of range [1] with length 0", false),
+            ("no key", "it: no keys", false),
+        ] {
+            assert_eq!(raises_again(before, value), again, "{before:?} {value:?}");
+        }
+    }
+
+    #[test]
+    fn the_panic_of_a_deferred_function_is_no_wrap_of_a_short_one() {
+        let text = "panic: 1\n\tpanic: runtime error: index out of range [1] with length 0\n\ngoroutine 1 [running]:\nm.f.func1()\n\t/m/m.go:5 +0x1\npanic({0x1?, 0x2?})\n\t/usr/local/go/src/runtime/panic.go:860 +0x13a\nm.f()\n\t/m/m.go:8 +0x1\n";
+        let crash = crate::analyzer::go::parse_trace(text).unwrap();
+        assert_eq!(crash.class, crate::domain::Class::IndexOutOfRange);
+        assert_eq!(crash.trace.frames[0].line, 5);
+    }
 }

@@ -102,6 +102,11 @@ pub enum Reproduction {
         tried: u64,
         /// Other statements of the failing function that crash in the same way on the way there.
         elsewhere: Vec<Location>,
+        /// How long calls were tried.
+        searched: Duration,
+        /// Whether the call is one that the program's callers make, but the crash, though at the same
+        /// statement, may be another defect.
+        perhaps_another: bool,
         /// One sentence for people: which call, after how many executions, by which seed.
         how: String,
     },
@@ -113,6 +118,9 @@ pub enum Reproduction {
         tried: u64,
         /// Other statements of the failing function that crash in the same way.
         elsewhere: Vec<Location>,
+        /// Why that is no answer as to what the program's callers can do: they could not be tried, or one
+        /// crashed at the statement, and no test shows it.
+        unsettled: Option<String>,
     },
 }
 
@@ -126,7 +134,9 @@ pub async fn reproduce(
     sandbox: &Sandbox,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Reproduction, Error> {
-    let not = |reason: String| Ok(Reproduction::NotReproduced { reason, tried: 0, elsewhere: Vec::new() });
+    let not = |reason: String| {
+        Ok(Reproduction::NotReproduced { reason, tried: 0, elsewhere: Vec::new(), unsettled: None })
+    };
     if let Some(reason) = beyond_reach(request.fault.class) {
         return not(reason.to_owned());
     }
@@ -187,7 +197,9 @@ impl<'a> Attempt<'a> {
                     }
                     searches.push(search);
                 }
-                Err(problem) => tally.problems.push(problem),
+                Err(problem) => {
+                    tally.note(problem, package.targets.iter().any(|target| target.entry));
+                }
             }
         }
         for search in &searches {
@@ -252,33 +264,31 @@ impl<'a> Attempt<'a> {
             seeds: owned.seeds.clone(),
             targets: &owned.package.targets,
         };
+        let begun = Instant::now();
         let findings = search.run(forced, time).await?;
+        tally.searched += begun.elapsed();
         tally.tried += findings.tried;
         tally.elsewhere.extend(findings.elsewhere);
         for found in &findings.found {
+            let fair = found.entry && !found.forced;
             if !found.problem.is_empty() {
-                tally
-                    .problems
-                    .push(format!("a call that crashes cannot be written as a test: {}", found.problem));
+                let problem = format!("a call that crashes cannot be written as a test: {}", found.problem);
+                tally.note(problem, fair);
                 continue;
             }
             match self.verify(owned, found).await? {
                 Ok((reproducer, Likeness::Same)) => {
                     let how = self.sentence(found, tally.tried);
-                    let elsewhere = std::mem::take(&mut tally.elsewhere);
-                    let tried = tally.tried;
-                    return Ok(Some(Reproduction::Reproduced { reproducer, tried, elsewhere, how }));
+                    return Ok(Some(std::mem::take(tally).reproduced(reproducer, false, how)));
                 }
-                Ok((reproducer, Likeness::OtherNil)) => {
-                    let how = format!(
-                        "{}; it is another nil of the statement than the log's",
-                        self.sentence(found, tally.tried)
-                    );
+                Ok((reproducer, likeness)) => {
+                    let difference = likeness.difference().unwrap_or_default();
+                    let how = format!("{}; {difference}", self.sentence(found, tally.tried));
                     // It may be another defect: it does not count as an entry.
                     let reach = reproducer.reach.min(Reach::InternalCall);
-                    tally.second_best.get_or_insert((Reproducer { reach, ..reproducer }, how));
+                    tally.second_best.get_or_insert((Reproducer { reach, ..reproducer }, fair, how));
                 }
-                Err(problem) => tally.problems.push(problem),
+                Err(problem) => tally.note(problem, fair),
             }
         }
         Ok(None)
@@ -315,7 +325,8 @@ impl<'a> Attempt<'a> {
         let args = [only.as_str(), "-test.v", "-test.count=1"];
         let outcome =
             self.bench.run(self.scratch, reproducer.file.folder(), &binary, &args, TEST_TIME).await?;
-        let output = [outcome.stdout, outcome.stderr].concat();
+        // What the test printed last need not end its line.
+        let output = [outcome.stdout, b"\n".to_vec(), outcome.stderr].concat();
         if let Some(likeness) = likeness(self.crash, &output) {
             return Ok(Ok((reproducer, likeness)));
         }
@@ -343,23 +354,39 @@ impl<'a> Attempt<'a> {
 struct Tally {
     tried: u64,
     elsewhere: Vec<Location>,
+    searched: Duration,
     problems: Vec<String>,
-    /// A crash at the statement that may be another defect, and how it was reached.
-    second_best: Option<(Reproducer, String)>,
+    /// The first of them that concerns what the program's callers do.
+    unsettled: Option<String>,
+    /// A crash at the statement that may be another defect, whether callers reach it, and how.
+    second_best: Option<(Reproducer, bool, String)>,
 }
 
 impl Tally {
-    fn close(self) -> Reproduction {
-        let Self { tried, elsewhere, mut problems, second_best } = self;
-        if let Some((reproducer, how)) = second_best {
-            return Reproduction::Reproduced { reproducer, tried, elsewhere, how };
+    /// Notes what went wrong; `fair` where it concerns what the program's callers do.
+    fn note(&mut self, problem: String, fair: bool) {
+        if fair {
+            self.unsettled.get_or_insert_with(|| problem.clone());
         }
+        self.problems.push(problem);
+    }
+
+    fn reproduced(self, reproducer: Reproducer, perhaps_another: bool, how: String) -> Reproduction {
+        let Self { tried, elsewhere, searched, .. } = self;
+        Reproduction::Reproduced { reproducer, tried, elsewhere, searched, perhaps_another, how }
+    }
+
+    fn close(mut self) -> Reproduction {
+        if let Some((reproducer, fair, how)) = self.second_best.take() {
+            return self.reproduced(reproducer, fair, how);
+        }
+        let Self { tried, elsewhere, mut problems, unsettled, .. } = self;
         problems.dedup();
         let reason = match problems.is_empty() {
             true => format!("no call of {tried} ended in the crash"),
             false => format!("no call of {tried} ended in the crash; {}", problems.join("; ")),
         };
-        Reproduction::NotReproduced { reason, tried, elsewhere }
+        Reproduction::NotReproduced { reason, tried, elsewhere, unsettled }
     }
 }
 

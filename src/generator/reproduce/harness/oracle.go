@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // crash is a panic as it was seen while it passed.
@@ -103,37 +105,43 @@ func (c *Config) match(seen *crash) (score int, exact bool) {
 		score += 30
 	} else if shape(text) == shape(c.Message) {
 		score += 20
+	} else if skeleton(text) == skeleton(c.Message) {
+		score += 10
 	}
 	return score, line
 }
 
-// sameRaise tells panics apart that one helper raises for many callers: the words are the same, or the
-// caller is.
+// sameRaise tells panics apart that one helper raises for many callers: the calling line must be the
+// log's. Where the helper is called at once, the words must be. Words also rank.
 func (c *Config) sameRaise(seen *crash, text string) bool {
-	if skeleton(text) == skeleton(c.Message) || len(c.Stack) < 2 {
-		return true
-	}
-	if len(seen.frames) < 2 {
-		return false
+	if len(seen.frames) < 2 || len(c.Stack) < 2 {
+		return skeleton(text) == skeleton(c.Message)
 	}
 	_, line := samePlace(seen.frames[1], c.Stack[1])
 	return line
 }
 
-// skeleton is a message without its values: numbers, and what stands in quotes.
+// skeleton is a message without its values: numbers, addresses, and what stands in quotes. A quote opens
+// only where no word goes on, so that can't holds none, and only if it closes.
 func skeleton(s string) string {
 	var out strings.Builder
-	quote := rune(0)
-	for _, r := range strings.TrimSpace(s) {
-		switch {
-		case quote != 0:
-			if r == quote {
-				quote = 0
+	rest, before := strings.TrimSpace(s), ' '
+	for rest != "" {
+		r, size := utf8.DecodeRuneInString(rest)
+		rest = rest[size:]
+		opens := strings.ContainsRune("\"'`", r) && !unicode.IsLetter(before) && !unicode.IsNumber(before)
+		before = r
+		if opens {
+			if end := strings.IndexRune(rest, r); end >= 0 {
+				rest = rest[end+1:]
+				out.WriteRune(r)
+				out.WriteRune(r)
+				continue
 			}
-		case r == '"' || r == '\'' || r == '`':
-			quote = r
-		case r >= '0' && r <= '9':
-		default:
+		}
+		if address, ok := strings.CutPrefix(rest, "x"); ok && r == '0' {
+			rest = strings.TrimLeft(address, "0123456789abcdefABCDEF")
+		} else if r < '0' || r > '9' {
 			out.WriteRune(r)
 		}
 	}

@@ -1,0 +1,109 @@
+//! What an attempt has reached so far: it must not be lost when time runs out in the middle.
+
+use crate::domain::{FixCandidate, Step, StepName, StepResult, VerdictKind};
+use crate::validator::Verdict;
+
+/// A candidate and what was judged of it.
+type Judged = (FixCandidate, Verdict);
+
+/// The best candidate so far, and the one that is looked at a second time.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    best: Option<Judged>,
+    pending: Option<Judged>,
+}
+
+impl Standing {
+    /// Takes a candidate in, if it is better than the best so far.
+    pub(super) fn take(&mut self, candidate: FixCandidate, verdict: Verdict) {
+        if self.best.as_ref().is_none_or(|(_, best)| verdict.kind() > best.kind()) {
+            self.best = Some((candidate, verdict));
+        }
+    }
+
+    /// Keeps what is known of a candidate that climbed the whole ladder, before the renewed search.
+    pub(super) fn await_challenge(&mut self, candidate: FixCandidate, verdict: Verdict) {
+        self.pending = Some((candidate, verdict));
+    }
+
+    /// Ends the second look; how the candidate came out of it.
+    pub(super) fn challenged(&mut self, step: Step) -> Option<VerdictKind> {
+        let (candidate, verdict) = self.pending.take()?;
+        let verdict = verdict.challenged(step);
+        let kind = verdict.kind();
+        self.take(candidate, verdict);
+        Some(kind)
+    }
+
+    /// The best of all. A second look that never ended proves nothing, but takes nothing away either.
+    pub(super) fn finish(mut self) -> Option<Judged> {
+        if let Some((candidate, verdict)) = self.pending.take() {
+            let verdict = verdict.challenged(cut_short());
+            if self.best.as_ref().is_none_or(|(_, best)| verdict.kind() >= best.kind()) {
+                return Some((candidate, verdict));
+            }
+        }
+        self.best
+    }
+}
+
+/// The renewed search that did not come to its end.
+fn cut_short() -> Step {
+    Step {
+        name: StepName::RenewedSearch,
+        result: StepResult::Inconclusive,
+        runs: 0,
+        detail: "every other step holds, but the search was cut short".to_owned(),
+        seconds: 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Provenance;
+
+    fn candidate(name: &str) -> FixCandidate {
+        FixCandidate {
+            provenance: Provenance::Rule { rule: name.to_owned() },
+            explanation: name.to_owned(),
+            masks: false,
+            changes: Vec::new(),
+        }
+    }
+
+    fn step(result: StepResult) -> Step {
+        Step { result, ..cut_short() }
+    }
+
+    fn end(standing: Standing) -> (String, VerdictKind) {
+        let (candidate, verdict) = standing.finish().unwrap();
+        (candidate.explanation, verdict.kind())
+    }
+
+    #[test]
+    fn a_second_look_that_never_ends_keeps_the_candidate() {
+        let mut standing = Standing::default();
+        standing.take(candidate("slow"), Verdict::after(step(StepResult::Inconclusive)));
+        standing.await_challenge(candidate("good"), Verdict::after(step(StepResult::Passed)));
+        assert_eq!(end(standing), ("good".to_owned(), VerdictKind::Inconclusive));
+    }
+
+    #[test]
+    fn a_refuted_candidate_gives_way_to_the_best_before() {
+        let mut standing = Standing::default();
+        standing.take(candidate("slow"), Verdict::after(step(StepResult::Inconclusive)));
+        standing.await_challenge(candidate("refuted"), Verdict::after(step(StepResult::Passed)));
+        assert_eq!(standing.challenged(step(StepResult::Failed)), Some(VerdictKind::Rejected));
+        assert_eq!(end(standing), ("slow".to_owned(), VerdictKind::Inconclusive));
+    }
+
+    #[test]
+    fn a_candidate_that_holds_is_proven() {
+        let mut standing = Standing::default();
+        standing.take(candidate("bad"), Verdict::after(step(StepResult::Failed)));
+        standing.await_challenge(candidate("good"), Verdict::after(step(StepResult::Passed)));
+        assert_eq!(standing.challenged(step(StepResult::Passed)), Some(VerdictKind::Proven));
+        assert_eq!(end(standing), ("good".to_owned(), VerdictKind::Proven));
+    }
+}
