@@ -1,6 +1,6 @@
 //! What `make` does where something is missing.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -23,6 +23,9 @@ fn build(rocksdb: &str) -> (bool, Option<String>) {
     let made = Command::new("make")
         .args(["-C", root.to_str().unwrap(), "build"])
         .env("HEPHAESTUS_CACHE", &cache)
+        // Of the make that may be running these tests.
+        .env_remove("MAKEFLAGS")
+        .env_remove("MAKELEVEL")
         .output()
         .unwrap();
     (made.status.success(), std::fs::read_to_string(cache.join("called")).ok())
