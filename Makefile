@@ -14,7 +14,8 @@ export HEPHAESTUS_CACHE CARGO_TARGET_DIR
 # .ci/setup links a suitable Go into the cache where PATH has none.
 export PATH := $(HEPHAESTUS_CACHE)/bin:$(PATH):$(HOME)/.cargo/bin
 # RocksDB is compiled once and linked from the cache.
-CARGO = ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$$(.ci/rocksdb)" cargo
+# Should it be missing, cargo must not set out to compile it: an assignment on its own ends the line.
+CARGO = dir="$$(.ci/rocksdb)" && ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$$dir" cargo
 
 .PHONY: help setup build install fmt lint test test-long bench demo clean
 

@@ -10,6 +10,7 @@ mod corpus;
 mod docs;
 mod fixer;
 mod harness;
+mod makefile;
 mod reproduce;
 mod sandbox;
 mod scan_command;

@@ -151,6 +151,26 @@ fn gzip_is_read_and_what_cannot_be_read_is_doubted() {
 }
 
 #[test]
+fn what_was_read_before_a_log_breaks_off_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.log.gz");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&std::fs::read(corpus().join("between_healthy_lines.log")).unwrap()).unwrap();
+    let whole = encoder.finish().unwrap();
+    // All of the text is there, but not the sum that ends it.
+    std::fs::write(&path, &whole[..whole.len() - 4]).unwrap();
+    let output = scan(&["--format", "json", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("cannot be read after"), "{output:?}");
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&answer["stats"]["events"], &answer["stats"]["unreadable"]), (&2.into(), &1.into()));
+    assert!(!answer["groups"].as_array().unwrap().is_empty());
+    // Zeros after the end are no part of it.
+    std::fs::write(&path, [&*whole, &[0; 512]].concat()).unwrap();
+    assert_eq!(scan(&[path.to_str().unwrap()]).status.code(), Some(0));
+}
+
+#[test]
 fn events_are_a_line_each_for_people_too() {
     let output = scan(&["--events", "--format", "text", "between_healthy_lines.log"]);
     let shown = text(&output.stdout);

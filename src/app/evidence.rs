@@ -37,37 +37,45 @@ pub(super) struct Found {
     pub(super) groups: Vec<ErrorGroup>,
     /// Texts from around the errors.
     pub(super) context: Vec<String>,
+    /// What could not be read of the logs, and why.
+    pub(super) unread: Vec<String>,
 }
 
-/// Reads every log once, or until it is told to stop: then what was found so far is all there is.
+/// Reads every log once, or until it is told to stop: then what was found so far is all there is. A log
+/// that breaks off is read up to there; one of which nothing can be read is refused before any work.
 pub(super) fn gather(logs: &[PathBuf], config: &Config, stop: &CancellationToken) -> anyhow::Result<Found> {
     // Small steps, so that the lines before an event are still at hand when it is found.
     let scan = Scan::new(config, logs)?.in_steps_of(STEP_BYTES);
     // One log is of one version, so lines tell faults of one function apart: each is mended on its own.
     let scan = scan.grouped_by(Grain::Statement);
     let mut hints = Hints::new(config)?;
-    let mut unreadable = None;
+    let (mut unread, mut refused) = (Vec::new(), None);
     let scanned = scan.run(&mut |step| {
         match step {
             Step::Read { start, bytes } => hints.read(start, bytes),
             Step::Event { event, first: true, .. } => hints.firsts.push(event.span.start),
             Step::Event { first: false, .. } => {}
             Step::Doubtful { source, doubt } => tracing::warn!("{source} {doubt}"),
+            Step::Unreadable(error) if error.read_bytes() > 0 => {
+                let told = format!("{:#}", anyhow::Error::from(error));
+                tracing::warn!("{told}");
+                unread.push(told);
+            }
             Step::Unreadable(error) => {
-                unreadable = Some(error);
+                refused = Some(error);
                 return ControlFlow::Break(());
             }
         }
         if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    if let Some(error) = unreadable {
+    if let Some(error) = refused {
         return Err(error.into());
     }
     hints.keep_before_firsts();
-    Ok(found(scanned, hints))
+    Ok(found(scanned, hints, unread))
 }
 
-fn found(scanned: Scanned, hints: Hints) -> Found {
+fn found(scanned: Scanned, hints: Hints, unread: Vec<String>) -> Found {
     let Scanned { groups, stats } = scanned;
     if stats.overflowed > 0 {
         tracing::warn!(
@@ -77,7 +85,7 @@ fn found(scanned: Scanned, hints: Hints) -> Found {
     }
     let samples = groups.iter().map(|group| group.first.sample.clone());
     let context = samples.chain(hints.before).chain(hints.requests).collect();
-    Found { events: stats.events, groups, context }
+    Found { events: stats.events, groups, context, unread }
 }
 
 /// Lines that may tell how an error came about.

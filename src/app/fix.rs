@@ -80,6 +80,8 @@ pub struct Report {
     pub operational: Vec<OperationalFinding>,
     /// Code defects beyond `fixer.max_defects`, which were not worked on.
     pub left_out: usize,
+    /// What could not be read of the logs, and why; what was read before is worked on.
+    pub unread: Vec<String>,
     /// Whether it was told to stop before all was done.
     pub broken_off: bool,
     /// Code defects that were not worked out because it was told to stop.
@@ -113,6 +115,7 @@ pub async fn fix(
     let found = gather(config, request.logs, &stop).await?;
     let mut report = Report::default();
     let Some(found) = found else { return Ok(Report { broken_off: true, ..report }) };
+    report.unread = found.unread;
     listener(Stage::Read { events: found.events, groups: found.groups.len() });
     let mut defects = Vec::new();
     for group in found.groups {

@@ -44,7 +44,7 @@ pub enum Step<'a> {
         /// What it looks like, and what to do.
         doubt: Doubt,
     },
-    /// A log could not be read; the pass goes on with the next.
+    /// A log could not be read, or not to its end; the pass goes on with the next.
     Unreadable(collector::Error),
 }
 
@@ -61,7 +61,7 @@ pub struct ScanStats {
     pub events: u64,
     /// Events whose group found no room any more.
     pub overflowed: u64,
-    /// Logs that could not be read.
+    /// Logs that could not be read, or not to their end.
     pub unreadable: u64,
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Exit;
+use super::output::Output;
 use super::progress::FixProgress;
 use super::render::{self, Detail, counted, plain};
 use super::signals::{Signal, Signals};
@@ -43,7 +44,8 @@ passes after, and everything else holds
 Exit codes:
   0        the log holds no code defect, or at least one fix is proven
   1        there are defects and none is proven, or --apply could not write a fix
-  2        wrong usage, or something that is needed is missing
+  2        wrong usage, or something that is needed is missing, or a log could not be read to its end: \
+what was read is worked out
   130 143  Ctrl-C or SIGTERM broke it off; what was done by then is printed, nothing is applied
 
 Examples:
@@ -68,7 +70,13 @@ pub(super) struct FixArgs {
 }
 
 impl FixArgs {
-    pub(super) fn run(self, config: &Config, detail: Detail, out: &mut impl Write) -> anyhow::Result<Exit> {
+    pub(super) fn run(self, config: &Config, detail: Detail) -> anyhow::Result<Exit> {
+        // The exit code and the repository are answers too: a reader who leaves early, as `head` does, must
+        // not change them.
+        self.fix(config, detail, &mut Output::new().outliving_its_reader(true))
+    }
+
+    fn fix(self, config: &Config, detail: Detail, out: &mut impl Write) -> anyhow::Result<Exit> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let progress = FixProgress::new(detail);
         // There is room for every defect that is worked on, so that showing one never holds up the next.
@@ -90,6 +98,9 @@ impl FixArgs {
         if let Some(signal) = signal {
             tracing::warn!("broken off by {signal}: {}; nothing was applied", what_is_missing(&report));
             return Ok(Exit::BrokenOff(signal));
+        }
+        if !report.unread.is_empty() {
+            return Ok(Exit::Refused);
         }
         let proven = report.suggestions.iter().any(|suggestion| suggestion.verdict == VerdictKind::Proven);
         let applied = report.applied.iter().all(|application| application.error.is_none());
@@ -189,6 +200,9 @@ fn summary(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
     let nothing_was_read = report.broken_off && report.suggestions.is_empty() && report.unfinished == 0;
     if !nothing_was_read {
         render::totals(out, &report.suggestions, report.operational.len())?;
+    }
+    for unread in &report.unread {
+        writeln!(out, "{}: what was read before is all that was worked on", plain(unread))?;
     }
     if report.left_out > 0 {
         writeln!(out, "{} more left out: raise fixer.max_defects", report.left_out)?;

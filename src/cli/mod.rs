@@ -166,7 +166,7 @@ impl Cli {
         match self.command {
             Command::Scan(command) => command.run(&loaded?.config, detail),
             Command::Config(command) => command.run(loaded, environment),
-            Command::Fix(args) => args.run(&loaded?.config, detail, &mut Output::new()),
+            Command::Fix(args) => args.run(&loaded?.config, detail),
             Command::Exec(args) => args.run(loaded?.config),
             Command::Run(args) => args.run(loaded?.config, &mut Output::new()),
             Command::Doctor(args) => args.run(&loaded?.config, &mut Output::new()),

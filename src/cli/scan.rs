@@ -44,7 +44,7 @@ const SHOWN_FRAMES: usize = 4;
     Exit codes:\n  \
     0  the logs were read\n  \
     1  an event reached the severity of --fail-on\n  \
-    2  wrong usage, or a log could not be read")]
+    2  wrong usage, or a log could not be read to its end")]
 pub(super) struct ScanArgs {
     /// The logs to read; - is standard input
     #[arg(required = true, value_name = "FILE")]
@@ -120,11 +120,12 @@ impl ScanArgs {
         });
         progress.finish_and_clear();
         written?;
-        let nothing_was_read = scanned.stats.unreadable == scan.sources() as u64;
+        let ScanStats { unreadable, bytes, .. } = scanned.stats;
+        let nothing_was_read = bytes == 0 && unreadable == scan.sources() as u64;
         if !self.events && !nothing_was_read {
             self.write_groups(out, &scanned, started.elapsed())?;
         }
-        if scanned.stats.unreadable > 0 {
+        if unreadable > 0 {
             return Ok(Exit::Refused);
         }
         let reached = self.fail_on.is_some_and(|limit| worst.is_some_and(|worst| worst >= limit));

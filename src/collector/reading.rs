@@ -5,11 +5,11 @@
 //! count in that text, and decompression needs its window of 32 KiB more, whatever the size.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::contents::{is_gzip, may_become_gzip};
 
@@ -17,6 +17,8 @@ use super::contents::{is_gzip, may_become_gzip};
 const CHUNK_BYTES: usize = 512 << 10;
 /// Bytes that tell gzip from something else.
 const MAGIC_BYTES: usize = 8;
+/// Compressed bytes that are at hand.
+const COMPRESSED_BYTES: usize = 64 << 10;
 
 /// Where bytes come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +93,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// How much was read before.
+    #[must_use]
+    pub const fn read_bytes(&self) -> u64 {
+        match self {
+            Self::Io { read_bytes, .. } => *read_bytes,
+            Self::Missing { .. } | Self::Denied { .. } | Self::Directory { .. } => 0,
+        }
+    }
+
     fn new(source: &Source, read_bytes: u64, error: io::Error) -> Self {
         let source_name = source.clone();
         match error.kind() {
@@ -135,8 +146,54 @@ fn open(source: &Source) -> io::Result<Box<dyn Read>> {
     let beginning = beginning_of(&mut raw, CHUNK_BYTES)?;
     let compressed = is_gzip(&beginning);
     let whole = io::Cursor::new(beginning).chain(raw);
-    // Of several members, as appending to a compressed file makes them, each is read.
-    Ok(if compressed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) })
+    Ok(if compressed { Box::new(Members::of(whole)) } else { Box::new(whole) })
+}
+
+/// The text of gzip. Of several members, as appending to a compressed file makes them, each is read; zeros
+/// between and after them fill up blocks, and say nothing.
+struct Members<R> {
+    /// Of the member that is being read; none at the end.
+    decoder: Option<GzDecoder<BufReader<R>>>,
+}
+
+impl<R: Read> Members<R> {
+    fn of(compressed: R) -> Self {
+        Self { decoder: Some(GzDecoder::new(BufReader::with_capacity(COMPRESSED_BYTES, compressed))) }
+    }
+}
+
+impl<R: Read> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(decoder) = &mut self.decoder {
+            let count = decoder.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            let rest = decoder.get_mut();
+            if is_padding_to_the_end(rest)? {
+                self.decoder = None;
+            } else {
+                self.decoder = self.decoder.take().map(|ended| GzDecoder::new(ended.into_inner()));
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Passes over zeros; whether nothing comes after them.
+fn is_padding_to_the_end(input: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let ahead = input.fill_buf()?;
+        if ahead.is_empty() {
+            return Ok(true);
+        }
+        let length = ahead.len();
+        let zeros = ahead.iter().take_while(|byte| **byte == 0).count();
+        input.consume(zeros);
+        if zeros < length {
+            return Ok(false);
+        }
+    }
 }
 
 /// What the first read gives, at the most `most` bytes; more reads only where they are needed to tell gzip
@@ -211,6 +268,16 @@ mod tests {
         let whole = member(&long);
         let (cut, got) = read_all(&whole[..whole.len() / 2]);
         assert!(matches!(cut, Err(Error::Io { read_bytes, .. }) if read_bytes == got.len() as u64));
+        // Zeros fill the last block of a device, or stand between members.
+        let (short, zeros) = (member(b"a line\n"), vec![0; COMPRESSED_BYTES + 512]);
+        for padded in [&[&*short, &[0; 512]].concat(), &[&*short, &*zeros].concat()] {
+            let (total, got) = read_all(padded);
+            assert_eq!((total.unwrap(), got.as_slice()), (7, &b"a line\n"[..]));
+        }
+        let (total, got) = read_all(&[&*short, &*zeros, &*short].concat());
+        assert_eq!((total.unwrap(), got.as_slice()), (14, &b"a line\na line\n"[..]));
+        let (lost, got) = read_all(&[&*short, b"\0no gzip"].concat());
+        assert_eq!((lost.unwrap_err().read_bytes(), got.len()), (7, 7));
         // Nearly the beginning of gzip.
         let (total, got) = read_all(b"\x1f\x8bno");
         assert_eq!((total.unwrap(), got.as_slice()), (4, &b"\x1f\x8bno"[..]));

@@ -3,6 +3,10 @@
 //! Dropped, a folder is removed. A process that is killed leaves its folders behind, but the kernel
 //! releases its locks: whoever starts next removes every folder whose lock it can take. A lock is right
 //! where a process id would not be: folders may be shared between containers, which count processes apart.
+//!
+//! What is removed must be ours beyond doubt, for it may lie beside anything: a state directory is locked
+//! too, and rests unlocked while its service is stopped. So the names of the folder and of its lock are
+//! used for nothing else, and a folder that holds anything but what is put there is left alone.
 
 use std::fs::File;
 use std::io;
@@ -12,9 +16,15 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use tempfile::TempDir;
 
-const PREFIX: &str = "hephaestus-";
+/// How the names of folders begin, and of nothing else.
+const PREFIX: &str = "hephaestus-scratch-";
 /// The name of the lock in a folder.
-const LOCK: &str = "lock";
+const LOCK: &str = ".hephaestus-scratch.lock";
+/// The folders that a scratch folder may hold, and how the names of those begin that each run gets.
+pub(super) const TREE: &str = "tree";
+pub(super) const TMP: &str = "tmp";
+pub(super) const BIN: &str = "bin";
+pub(super) const RUN: &str = "run-";
 /// How often a folder is made anew, should somebody who sweeps be quicker than its lock.
 const ATTEMPTS: usize = 8;
 
@@ -71,10 +81,32 @@ fn is_left_behind(path: &Path) -> io::Result<Option<File>> {
     if !metadata.is_dir() || metadata.uid() != rustix::process::geteuid().as_raw() {
         return Ok(None);
     }
+    if !holds_only_ours(path)? {
+        return Ok(None);
+    }
     let path = path.join(LOCK);
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let lock = File::from(rustix::fs::open(&path, flags, Mode::empty())?);
     Ok((take(&lock)? && is_still(&lock, &path)).then_some(lock))
+}
+
+/// Whether everything in a folder is what a scratch folder holds. Of one whose process was killed early,
+/// that is not all of it.
+fn holds_only_ours(path: &Path) -> io::Result<bool> {
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let known = match &*name {
+            LOCK => entry.file_type()?.is_file(),
+            TREE | TMP | BIN => entry.file_type()?.is_dir(),
+            name => name.starts_with(RUN) && entry.file_type()?.is_dir(),
+        };
+        if !known {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn take(lock: &File) -> io::Result<bool> {
@@ -105,21 +137,42 @@ mod tests {
         drop(_lock);
         std::fs::create_dir(dead.join("tree")).unwrap();
         std::fs::write(dead.join("tree/a.go"), "package a\n").unwrap();
-        let foreign = parent.path().join("hephaestus-notes");
-        std::fs::create_dir(&foreign).unwrap();
 
         assert_eq!(sweep(parent.path()), std::slice::from_ref(&dead));
-        assert!(living.path().exists() && foreign.exists() && !dead.exists());
+        assert!(living.path().exists() && !dead.exists());
         let path = living.path().to_owned();
         drop(living);
         assert!(!path.exists());
     }
 
     #[test]
+    fn what_is_not_ours_beyond_doubt_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        // The state of a stopped service: a lock that nobody holds, and what must not be lost.
+        for name in ["hephaestus-state", "hephaestus-scratch-state"] {
+            let state = parent.path().join(name);
+            std::fs::create_dir_all(state.join("knowledge")).unwrap();
+            std::fs::write(state.join("lock"), "4711\n").unwrap();
+            std::fs::write(state.join("registry.json"), "{}").unwrap();
+        }
+        // Ours by its name and its lock, but somebody put something there.
+        let Scratch { folder, _lock } = Scratch::below(parent.path()).unwrap();
+        let used = folder.keep();
+        drop(_lock);
+        std::fs::create_dir(used.join("tree")).unwrap();
+        std::fs::write(used.join("notes.txt"), "keep me\n").unwrap();
+        // Nothing but a name.
+        std::fs::create_dir(parent.path().join("hephaestus-scratch-notes")).unwrap();
+
+        assert_eq!(sweep(parent.path()), Vec::<PathBuf>::new());
+        assert!(parent.path().join("hephaestus-state/registry.json").exists() && used.exists());
+    }
+
+    #[test]
     fn nothing_is_swept_through_a_link() {
         let (parent, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::fs::write(elsewhere.path().join(LOCK), "").unwrap();
-        std::os::unix::fs::symlink(elsewhere.path(), parent.path().join("hephaestus-link")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), parent.path().join("hephaestus-scratch-link")).unwrap();
         assert_eq!(sweep(parent.path()), Vec::<PathBuf>::new());
         assert!(elsewhere.path().join(LOCK).exists());
     }

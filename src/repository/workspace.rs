@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::scratch::Scratch;
+use super::scratch::{BIN, RUN, Scratch, TMP, TREE};
 use super::{Error, Repository};
 use crate::domain::{FileChange, RepoPath};
 
@@ -26,7 +26,7 @@ impl Workspace {
         let failed = |source| Error::Scratch { path: parent.clone(), source };
         let scratch = Scratch::below(&parent).map_err(failed)?;
         let workspace = Self { scratch };
-        for folder in ["tree", "tmp", "bin"] {
+        for folder in [TREE, TMP, BIN] {
             std::fs::create_dir(workspace.scratch.path().join(folder)).map_err(failed)?;
         }
         let mut copied = 0_u64;
@@ -47,7 +47,7 @@ impl Workspace {
     /// The root of the copied files.
     #[must_use]
     pub fn tree(&self) -> PathBuf {
-        self.scratch.path().join("tree")
+        self.scratch.path().join(TREE)
     }
 
     /// An empty folder for the temporary files of one run of the repository's code: what one run leaves
@@ -56,19 +56,19 @@ impl Workspace {
     /// # Errors
     /// When the disk is full.
     pub fn fresh_tmp(&self) -> Result<TempDir, Error> {
-        TempDir::with_prefix_in("run-", self.scratch.path()).map_err(|source| self.failed(source))
+        TempDir::with_prefix_in(RUN, self.scratch.path()).map_err(|source| self.failed(source))
     }
 
     /// A folder for temporary files of the compiler, which runs none of the repository's code.
     #[must_use]
     pub fn tmp(&self) -> PathBuf {
-        self.scratch.path().join("tmp")
+        self.scratch.path().join(TMP)
     }
 
     /// A folder for what is built.
     #[must_use]
     pub fn bin(&self) -> PathBuf {
-        self.scratch.path().join("bin")
+        self.scratch.path().join(BIN)
     }
 
     /// Where a file of the repository stands in the copy.

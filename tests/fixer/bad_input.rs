@@ -1,7 +1,8 @@
 //! Whatever is wrong with the input: one clear error or verdict, with what to do about it.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -62,6 +63,38 @@ fn blake3_noise(length: usize) -> Vec<u8> {
     let mut noise = vec![0; length];
     blake3::Hasher::new().update(b"noise").finalize_xof().fill(&mut noise);
     noise
+}
+
+#[test]
+fn a_log_that_breaks_off_is_worked_on_as_far_as_it_goes() {
+    let till = Till::new();
+    let log = till.outside().join("cut.log.gz");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&std::fs::read(till.crash_log()).unwrap()).unwrap();
+    let whole = encoder.finish().unwrap();
+    std::fs::write(&log, &whole[..whole.len() - 4]).unwrap();
+    // Nothing is run, so that it takes no time.
+    till.write("basket/more.go", "package basket\n\nvar broken int = \"text\"\n");
+    let output = run(&mut fix(&till.repository(), &log));
+    assert_eq!(output.status.code(), Some(2), "{}", errors_of(&output));
+    assert!(errors_of(&output).contains("cut.log.gz: cannot be read after"), "{}", errors_of(&output));
+    only_suggestion(&output);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["unread"][0].as_str().unwrap().contains("cut.log.gz"), "{report}");
+}
+
+#[test]
+fn a_reader_who_leaves_changes_no_answer() {
+    let till = Till::new();
+    let log = till.crash_log();
+    till.write("basket/more.go", "package basket\n\nvar broken int = \"text\"\n");
+    for format in ["json", "text"] {
+        let mut command = hephaestus();
+        command.args(["fix", "--format", format, "--repo"]).arg(till.repository()).arg("--log").arg(&log);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        drop(child.stdout.take());
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{format}: nothing was proven");
+    }
 }
 
 #[test]

@@ -48,6 +48,19 @@ fn git(till: &Till, arguments: &[&str]) -> String {
 }
 
 #[test]
+fn fixes_are_written_though_nobody_reads_on() {
+    let till = Till::new();
+    let log = till.crash_log();
+    let mut child =
+        fix(&till, &log).arg("--apply").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    drop(child.stdout.take());
+    let basket = till.repository().join("basket/basket.go");
+    let before = std::fs::read_to_string(&basket).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_ne!(std::fs::read_to_string(&basket).unwrap(), before);
+}
+
+#[test]
 fn two_fixes_of_one_file_are_both_written_and_taken_back() {
     let till = Till::new();
     let log = two_defects(&till);

@@ -11,7 +11,7 @@ use super::edit::{Edits, is_repairable};
 use super::exit::Failure;
 use super::flow::from_request;
 use super::scope::in_scope_before;
-use super::syntax::{nodes_of, operator_of, statement_of};
+use super::syntax::{nodes_of, operator_of, results_of, statement_of};
 use crate::repository::go::{File, Function, package_binding};
 
 /// A check to put before an expression.
@@ -46,8 +46,14 @@ impl Case<'_> {
         if is_asked_already(file, check) {
             return drafts;
         }
-        if let Some(edits) = condition(file, check) {
-            drafts.push(check.draft(Tier::Condition, check.depth, false, edits));
+        if let Some((edits, joined)) = condition(file, check) {
+            let tier = match joined {
+                // An error says more than a condition that goes on without.
+                Joined::GoesOn if returns_error(file, check.at) => Tier::Guard,
+                Joined::Decides => Tier::Mask,
+                Joined::GoesOn | Joined::EndsLoop | Joined::Reports => Tier::Condition,
+            };
+            drafts.push(check.draft(tier, check.depth, joined == Joined::Decides, edits));
         }
         let mut reports = false;
         if let Some((edits, reported)) = self.guard(file, check) {
@@ -131,11 +137,98 @@ fn is_asked_already(file: &File, check: &Check<'_>) -> bool {
         .any(|part| part == check.bad || part == check.good)
 }
 
+/// What a condition does that was joined, once the failing value comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Joined {
+    /// It passes over what it guards.
+    GoesOn,
+    /// It ends a loop.
+    EndsLoop,
+    /// It takes the way that leaves with an error.
+    Reports,
+    /// It gives an answer that nobody asked for: it is what is returned, or it passes over the way that
+    /// leaves with an error. The crash becomes a wrong answer.
+    Decides,
+}
+
+/// What becomes of a value that is asked for at a node, when the whole is true for the failing value or
+/// false.
+fn joined(file: &File, node: Node<'_>, holds: bool) -> Joined {
+    let around = std::iter::successors(Some(node), Node::parent)
+        .take_while(|node| !matches!(node.kind(), "statement_list" | "block" | "func_literal"))
+        .find(|node| {
+            matches!(node.kind(), "if_statement" | "for_statement" | "return_statement" | "expression_case")
+        });
+    let Some(around) = around else { return Joined::GoesOn };
+    match around.kind() {
+        "for_statement" => Joined::EndsLoop,
+        "return_statement" => Joined::Decides,
+        "if_statement" => {
+            let (body, otherwise) =
+                (around.child_by_field_name("consequence"), around.child_by_field_name("alternative"));
+            let otherwise = otherwise.or_else(|| around.next_named_sibling());
+            let (skipped, taken) = if holds { (otherwise, body) } else { (body, otherwise) };
+            let answers = |way: Option<Node<'_>>| way.is_some_and(|way| answer(way).is_some());
+            if taken.and_then(last_statement).is_some_and(|last| is_error_return(file, last)) {
+                Joined::Reports
+            } else if body.filter(|_| !holds).is_some_and(|body| leaves_with_error(file, body))
+                || answers(taken) && (holds || answers(skipped))
+            {
+                Joined::Decides
+            } else {
+                Joined::GoesOn
+            }
+        }
+        _ => Joined::GoesOn,
+    }
+}
+
+/// The last statement of a block; a statement is its own.
+fn last_statement(way: Node<'_>) -> Option<Node<'_>> {
+    if way.kind() != "block" {
+        return Some(way);
+    }
+    last_child(way.named_child(0).filter(|list| list.kind() == "statement_list")?)
+}
+
+fn last_child(node: Node<'_>) -> Option<Node<'_>> {
+    node.named_child(u32::try_from(node.named_child_count().checked_sub(1)?).ok()?)
+}
+
+/// The values that a way gives back, when it does nothing else: the condition before it chooses between
+/// answers.
+fn answer(way: Node<'_>) -> Option<Node<'_>> {
+    let alone = way.kind() != "block" || way.named_child(0)?.named_child_count() == 1;
+    let last = last_statement(way).filter(|last| alone && last.kind() == "return_statement")?;
+    last.named_child(0)
+}
+
+/// Whether a way through a block leaves its function with an error.
+fn leaves_with_error(file: &File, block: Node<'_>) -> bool {
+    let function = file.enclosing_function(block);
+    nodes_of(block, |node| node.kind() == "return_statement")
+        .into_iter()
+        .any(|leaving| file.enclosing_function(leaving) == function && is_error_return(file, leaving))
+}
+
+/// Whether a statement leaves a function with an error.
+fn is_error_return(file: &File, statement: Node<'_>) -> bool {
+    let last =
+        statement.named_child(0).filter(|_| statement.kind() == "return_statement").and_then(last_child);
+    last.is_some_and(|last| last.kind() != "nil") && returns_error(file, statement)
+}
+
+/// Whether the function around a node has an error as its last result.
+fn returns_error(file: &File, node: Node<'_>) -> bool {
+    let function = file.enclosing_function(node);
+    function.is_some_and(|function| results_of(file, function).last().is_some_and(|last| last == "error"))
+}
+
 /// Joins the check to the boolean expression that holds the failing one, where there is such an
 /// expression: the condition of an `if` or a loop, an operand of `&&`, a returned comparison. What is
 /// asked to be *unequal* holds of a value that is not there: it is joined by `||`, but for loops, which
 /// must end.
-fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<Edits> {
+fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, Joined)> {
     if check.good.is_empty() {
         return None;
     }
@@ -164,7 +257,8 @@ fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<Edits> {
         .take_while(|node| node.kind() != "statement_list")
         .any(|node| matches!(node.kind(), "for_clause" | "for_statement"));
     let inner = file.text_of(node);
-    let text = if negated && !in_loop_header {
+    let holds = negated && !in_loop_header;
+    let text = if holds {
         let joined = format!("{} || {inner}", check.bad);
         if operator_of(file, parent) == Some("&&") { format!("({joined})") } else { joined }
     } else if operator_of(file, node) == Some("||") {
@@ -174,7 +268,7 @@ fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<Edits> {
     };
     let mut edits = Edits::default();
     edits.replace(file, node.byte_range(), text);
-    Some(edits)
+    Some((edits, joined(file, parent, holds)))
 }
 
 fn is_comparison(file: &File, node: Node<'_>) -> bool {

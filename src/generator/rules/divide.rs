@@ -2,8 +2,9 @@
 //!
 //! Evidence: an integer division or remainder on the failing line whose divisor is no constant. Edits, in
 //! order: ask in the condition that uses the result; leave early with an error where the function has
-//! one; for a mean of nothing (the divisor is a length, a count, or named like one) the result is zero.
-//! A function without an error that leaves with zero for any other divisor may hide a defect.
+//! one; for a mean of nothing (what was added up, divided by a length) the result is zero. A function
+//! without an error that leaves with zero for anything else may hide a defect, whatever its divisor is
+//! called: of `key % shards`, zero is a shard.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable, spaced};
 use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::flow::{from_request, origin};
-use crate::generator::repair::naming::{phrase, words};
+use crate::generator::repair::naming::phrase;
 use crate::generator::repair::scope::{fresh, in_scope_before};
 use crate::generator::repair::syntax::{converted, nodes_of, noun, operator_of, results_of, statement_of};
 use crate::repository::go::{File, Shape};
@@ -25,8 +26,8 @@ struct Division<'c> {
     file: &'c Arc<File>,
     at: Node<'c>,
     divisor: Node<'c>,
-    /// Whether the divisor says how many there are.
-    counted: bool,
+    /// Whether it is the mean of some values.
+    mean: bool,
     /// What must not be zero.
     subject: String,
     /// The condition under which it is not.
@@ -38,7 +39,7 @@ impl<'c> Division<'c> {
         let subject = subject(file, unconverted(case, file, divisor));
         let operator = if subject.starts_with("len(") { ">" } else { "!=" };
         let holds = format!("{subject} {operator} 0");
-        Self { file, at, divisor, counted: counts(file, divisor), subject, holds }
+        Self { file, at, divisor, mean: is_mean(case, file, at, divisor), subject, holds }
     }
 
     /// What is done about it, in words.
@@ -105,31 +106,57 @@ fn divisor<'t>(case: &Case<'_>, file: &Arc<File>, node: Node<'t>) -> Option<Node
     (right.kind() != "int_literal" && !float(Some(right)) && !float(left)).then_some(right)
 }
 
-/// Whether a divisor says how many there are.
-fn counts(file: &File, divisor: Node<'_>) -> bool {
-    let text = file.text_of(divisor);
-    let value = (divisor.kind() == "identifier").then(|| origin(file, divisor)).flatten();
-    let length =
-        text.contains("len(") || value.is_some_and(|origin| file.text_of(origin.value).contains("len("));
-    let name = noun(file, divisor);
-    length
-        || words(&name).iter().any(|word| {
-            matches!(
-                word.as_str(),
-                "count"
-                    | "counts"
-                    | "total"
-                    | "len"
-                    | "size"
-                    | "samples"
-                    | "n"
-                    | "num"
-                    | "number"
-                    | "hits"
-                    | "calls"
-                    | "requests"
-            )
+/// Whether a division is a mean: a sum that was added up, by a length.
+fn is_mean(case: &Case<'_>, file: &Arc<File>, at: Node<'_>, divisor: Node<'_>) -> bool {
+    let dividend = at.child_by_field_name("left").filter(|_| operator_of(file, at) == Some("/"));
+    dividend.is_some_and(|dividend| is_sum(case, file, bare(file, dividend)) && is_length(file, divisor))
+}
+
+/// Whether something is added to a variable, or to a field anywhere in the package.
+fn is_sum(case: &Case<'_>, file: &Arc<File>, dividend: Node<'_>) -> bool {
+    let grows = |file: &File, root: Node<'_>, is_it: &dyn Fn(Node<'_>) -> bool| {
+        nodes_of(root, |node| node.kind() == "assignment_statement").into_iter().any(|node| {
+            let operator = node.child_by_field_name("operator");
+            operator.is_some_and(|operator| file.text_of(operator) == "+=")
+                && node.child_by_field_name("left").and_then(|left| left.named_child(0)).is_some_and(is_it)
         })
+    };
+    match dividend.kind() {
+        "identifier" => file.enclosing_function(dividend).is_some_and(|function| {
+            grows(file, function, &|left| file.text_of(left) == file.text_of(dividend))
+        }),
+        "selector_expression" => {
+            let Some(field) = dividend.child_by_field_name("field") else { return false };
+            let name = file.text_of(field);
+            case.resolver.package_of(file).iter().any(|file| {
+                let is_field = |left: Node<'_>| {
+                    left.child_by_field_name("field").is_some_and(|field| file.text_of(field) == name)
+                };
+                grows(file, file.tree.root_node(), &is_field)
+            })
+        }
+        _ => false,
+    }
+}
+
+/// Whether it is a length, or a variable that was set to one.
+fn is_length(file: &File, divisor: Node<'_>) -> bool {
+    let is_len = |node: Node<'_>| {
+        let function = node.child_by_field_name("function").filter(|_| node.kind() == "call_expression");
+        function.is_some_and(|function| file.text_of(function) == "len")
+    };
+    let divisor = bare(file, divisor);
+    let value = (divisor.kind() == "identifier").then(|| origin(file, divisor)).flatten();
+    is_len(divisor) || value.is_some_and(|origin| is_len(bare(file, origin.value)))
+}
+
+/// What stands inside parentheses and conversions.
+fn bare<'t>(file: &File, node: Node<'t>) -> Node<'t> {
+    let inner = |node: &Node<'t>| match node.kind() {
+        "parenthesized_expression" => node.named_child(0),
+        _ => converted(file, *node),
+    };
+    std::iter::successors(Some(node), inner).last().unwrap_or(node)
 }
 
 /// The value inside conversions that keep zero apart from the rest: of an integer to a wider one.
@@ -216,7 +243,7 @@ fn checks(case: &Case<'_>, division: &Division<'_>) -> Vec<Draft> {
     });
     for draft in &mut drafts {
         // The mean of nothing is zero in a function that can say nothing else.
-        if draft.masks && division.counted && returns_number {
+        if draft.masks && division.mean && returns_number {
             draft.masks = false;
             draft.tier = Tier::Check;
         }
@@ -226,7 +253,7 @@ fn checks(case: &Case<'_>, division: &Division<'_>) -> Vec<Draft> {
 
 /// `x := a / b` becomes zero, and the quotient where there is one.
 fn empty_case(case: &Case<'_>, division: &Division<'_>) -> Option<Draft> {
-    let Division { file, at, divisor, counted, .. } = *division;
+    let Division { file, at, divisor, mean, .. } = *division;
     let statement = statement_of(at)?;
     if at.kind() != "binary_expression" || !in_scope_before(file, at, statement) {
         return None;
@@ -265,10 +292,10 @@ fn empty_case(case: &Case<'_>, division: &Division<'_>) -> Option<Draft> {
         edits.replace(file, at.byte_range(), name);
     }
     Some(Draft {
-        tier: if counted { Tier::Guard } else { Tier::Mask },
+        tier: if mean { Tier::Guard } else { Tier::Mask },
         depth: 0,
         explanation: division.explained("the quotient is zero then"),
-        masks: !counted,
+        masks: !mean,
         edits,
     })
 }

@@ -2,7 +2,9 @@
 //!
 //! Only where that stays small: a function or method of the repository without an error result, whose
 //! results have no names, which no interface asks for, no test calls and nothing takes as a value, and
-//! whose few callers can all report. Its returns get `nil`, its callers a check.
+//! whose few callers can all report. Its returns get `nil`, its callers a check. Nor may anybody outside the
+//! repository call it, for they would no longer build: what is exported is changed only where nobody can
+//! import it.
 
 use std::sync::Arc;
 
@@ -55,7 +57,7 @@ pub(crate) fn leave(
     let function = file.functions.iter().find(|function| function.range == node.byte_range())?;
     let unnamed = function.results.iter().all(|result| result.name.is_empty());
     let known = KNOWN.contains(&function.identifier.as_str());
-    if !unnamed || known || is_asked_for(case, file, &function.identifier) {
+    if !unnamed || known || is_importable(file, function) || is_asked_for(case, file, &function.identifier) {
         return None;
     }
     let mut trial = edits.clone();
@@ -69,6 +71,12 @@ pub(crate) fn leave(
     let lines = case.give_back(file, node, &results_of(file, node), &error);
     *edits = trial;
     Some(Exit { lines, reports: true, ends: false })
+}
+
+/// Whether a module that is not seen here may call a function.
+fn is_importable(file: &File, function: &Function) -> bool {
+    let contained = file.package == "main" || file.path.folder().split('/').any(|name| name == "internal");
+    function.is_exported() && !contained
 }
 
 /// Whether an interface of the package asks for a method of that name.
