@@ -77,7 +77,7 @@ impl Fixer {
     /// A fixer that runs this toolchain in this sandbox. No single step may take a whole attempt's
     /// time: else what hangs leaves none for the rest.
     #[must_use]
-    pub fn new(config: Config, mut validator: validator::Config, go: GoToolchain, sandbox: Sandbox) -> Self {
+    pub fn new(config: Config, unhurried: validator::Config, go: GoToolchain, sandbox: Sandbox) -> Self {
         let step_timeout = longest_step(&config, unhurried.step_timeout);
         let validator = validator::Config { step_timeout, ..unhurried.clone() };
         Self { config, validator, unhurried, go, sandbox }
