@@ -62,11 +62,10 @@ impl Instance {
     /// # Errors
     /// When a part failed while it ended.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        let stopped = self.service.stop(self.grace).await;
+        // Clients are told at once that it ends, and have as long for it as the service has.
         self.stop_server.cancel();
-        while let Some(ended) = self.server.join_next().await {
-            ended.context("the server has ended abnormally")?;
-        }
+        let stopped = self.service.stop(self.grace).await;
+        self.server.shutdown().await;
         stopped
     }
 }

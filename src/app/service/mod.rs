@@ -70,8 +70,8 @@ pub struct Service {
     budget: Budget,
     /// Where taps send; gone once the service is being stopped.
     sources: Option<mpsc::Sender<SourceEvent>>,
-    /// Whether every group that may be worked on has been.
-    idle: watch::Receiver<bool>,
+    /// The last change at which every group that may be worked on had been.
+    idle: watch::Receiver<u64>,
     parts: JoinSet<(Part, anyhow::Result<()>)>,
     /// Whether the detector has not ended yet.
     detecting: bool,
@@ -99,7 +99,7 @@ impl Service {
         };
         let budget = Budget::new(parts::read_budget(config));
         let (sources, events) = mpsc::channel(parts::as_usize(config.collector.buffer_size));
-        let (is_idle, idle) = watch::channel(workshop.is_none());
+        let (is_idle, idle) = watch::channel(0);
         let mut service = Self {
             state,
             registry,
@@ -234,11 +234,12 @@ impl Service {
     /// When a part failed.
     pub async fn finish(&mut self) -> anyhow::Result<()> {
         self.settle().await?;
+        let counted = self.view().subscribe().borrow().changes;
         let mut idle = self.idle.clone();
         tokio::select! {
             error = self.failed() => Err(error),
-            // The workshop holds the sender: where it has ended there is nothing to wait for.
-            _ = idle.wait_for(|idle| *idle) => Ok(()),
+            // The workshop holds the sender: where there is none there is nothing to wait for.
+            _ = idle.wait_for(|seen| *seen >= counted) => Ok(()),
         }
     }
 
@@ -246,18 +247,24 @@ impl Service {
     async fn settle(&mut self) -> anyhow::Result<()> {
         self.stop_reading.cancel();
         self.sources = None;
+        // Another part's failure does not keep the detector from making durable what was read.
+        let mut first = Ok(());
         while self.detecting {
             match self.parts.join_next().await {
                 Some(Ok((part, result))) => {
                     self.detecting &= part != Part::Detector;
-                    result?;
+                    first = first.and(result);
                 }
                 Some(Err(error)) => return Err(error).context("a part has ended abnormally"),
                 None => break,
             }
         }
+        first?;
         while self.lag() > 0 {
-            tokio::time::sleep(SETTLE_INTERVAL).await;
+            tokio::select! {
+                error = self.failed() => return Err(error),
+                () = tokio::time::sleep(SETTLE_INTERVAL) => {}
+            }
         }
         Ok(())
     }

@@ -70,21 +70,21 @@ impl Workshop {
     }
 
     /// Works until told to stop. What is being worked on then is dropped, and taken up again by the next
-    /// process. `idle` says whether everything that may be worked on has been.
+    /// process. `idle` tells the last change of knowledge at which everything that may be worked on had been.
     ///
     /// # Errors
     /// When knowledge cannot be used.
     pub(super) async fn run(
         self: Arc<Self>,
         stop: CancellationToken,
-        idle: watch::Sender<bool>,
+        idle: watch::Sender<u64>,
     ) -> anyhow::Result<()> {
         let mut changes = self.knowledge.view().subscribe();
         let mut workers: JoinSet<Done> = JoinSet::new();
         let mut busy = HashSet::new();
         let mut benches: Vec<Bench> = Vec::new();
         loop {
-            changes.mark_unchanged();
+            let seen = changes.borrow_and_update().changes;
             let room = self.limits.parallel - workers.len();
             for fingerprint in
                 self.knowledge.next_to_work_on(room, &busy, self.limits.pause, Timestamp::now())
@@ -92,7 +92,9 @@ impl Workshop {
                 busy.insert(fingerprint);
                 workers.spawn(Arc::clone(&self).work(fingerprint, benches.pop()));
             }
-            idle.send_replace(workers.is_empty());
+            if workers.is_empty() {
+                idle.send_replace(seen);
+            }
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 Some(done) = workers.join_next() => {
