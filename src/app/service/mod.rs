@@ -39,10 +39,11 @@ use crate::domain::SuggestionRecord;
 use crate::knowledge::{self, Knowledge, View};
 use crate::telemetry::metrics::Metrics;
 
-pub use state_dir::{Error as StateDirError, Layout, StateDir};
+pub use state_dir::Error as StateDirError;
 
 use detect::Detector;
 use intake::Intake;
+use state_dir::StateDir;
 use upkeep::Upkeep;
 use workshop::{Limits, Workshop};
 
@@ -62,7 +63,8 @@ enum Part {
 /// A running service.
 #[derive(Debug)]
 pub struct Service {
-    state: StateDir,
+    /// Ours for as long as the service lives.
+    _state: StateDir,
     registry: Arc<Registry>,
     bus: Bus,
     knowledge: Knowledge,
@@ -87,12 +89,11 @@ impl Service {
     /// When the state directory is taken, damaged, of a newer version or cannot be written; when there is a
     /// repository and no toolchain or sandbox to prove fixes with.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        let state = StateDir::take(Layout::of(config))?;
-        let layout = state.layout();
+        let state = StateDir::take(config.state_dir.clone())?;
         let metrics = Metrics::new()?;
-        let registry = Arc::new(Registry::open(&layout.registry())?);
-        let bus = Bus::Embedded(Embedded::open(&layout.bus(), &parts::bus(config), &metrics)?);
-        let knowledge = Knowledge::open(layout.knowledge(), &parts::knowledge(config), &metrics)?;
+        let registry = Arc::new(Registry::open(&state.registry())?);
+        let bus = Bus::Embedded(Embedded::open(&state.bus(), &parts::bus(config), &metrics)?);
+        let knowledge = Knowledge::open(&parts::knowledge_dir(config), &parts::knowledge(config), &metrics)?;
         let workshop = match &config.repository.path {
             Some(repository) => Some(workshop(config, repository.clone(), &knowledge, &metrics)?),
             None => None,
@@ -101,7 +102,7 @@ impl Service {
         let (sources, events) = mpsc::channel(parts::as_usize(config.collector.buffer_size));
         let (is_idle, idle) = watch::channel(0);
         let mut service = Self {
-            state,
+            _state: state,
             registry,
             bus,
             knowledge,
@@ -190,12 +191,6 @@ impl Service {
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
         self.registry.counters()
-    }
-
-    /// Where everything durable lies.
-    #[must_use]
-    pub const fn layout(&self) -> &Layout {
-        self.state.layout()
     }
 
     /// The suggestions after a place in their order, as they come.

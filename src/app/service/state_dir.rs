@@ -3,12 +3,12 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::config::Config;
+use crate::collector::registry;
 
 /// Why a state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,57 +34,10 @@ pub enum Error {
     },
 }
 
-/// Where in a state directory what lies. Looking at it does not take it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout {
-    root: PathBuf,
-    knowledge: PathBuf,
-}
-
-impl Layout {
-    /// The layout that a configuration asks for.
-    #[must_use]
-    pub fn of(config: &Config) -> Self {
-        let root = config.state_dir.clone();
-        let knowledge = config.knowledge.storage_path.clone().unwrap_or_else(|| root.join("knowledge"));
-        Self { root, knowledge }
-    }
-
-    /// The directory itself.
-    #[must_use]
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
-    /// Which files are followed, how far each was read, and what waits to be published.
-    #[must_use]
-    pub fn registry(&self) -> PathBuf {
-        self.root.join("registry.json")
-    }
-
-    /// The embedded bus.
-    #[must_use]
-    pub fn bus(&self) -> PathBuf {
-        self.root.join("bus")
-    }
-
-    /// What is remembered.
-    #[must_use]
-    pub fn knowledge(&self) -> &Path {
-        &self.knowledge
-    }
-
-    /// The socket of a running instance.
-    #[must_use]
-    pub fn socket(&self) -> PathBuf {
-        self.root.join("hephaestus.sock")
-    }
-}
-
 /// A state directory that is ours until this value is dropped.
 #[derive(Debug)]
-pub struct StateDir {
-    layout: Layout,
+pub(super) struct StateDir {
+    root: PathBuf,
     /// Its lock is released with it, also when the process dies.
     _lock: File,
 }
@@ -94,16 +47,16 @@ impl StateDir {
     ///
     /// # Errors
     /// When it cannot be written or another process has it.
-    pub fn take(layout: Layout) -> Result<Self, Error> {
-        let unusable = |source| Error::Unusable { path: layout.root.clone(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(&layout.root).map_err(unusable)?;
+    pub(super) fn take(root: PathBuf) -> Result<Self, Error> {
+        let unusable = |source| Error::Unusable { path: root.clone(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(&root).map_err(unusable)?;
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .open(layout.root.join("lock"))
+            .open(root.join("lock"))
             .map_err(unusable)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
@@ -112,7 +65,7 @@ impl StateDir {
                 // The other's id is a help for people; without it the message still says enough.
                 let read = (&lock).take(32).read_to_string(&mut process).is_ok();
                 let process = Some(process.trim().to_owned()).filter(|id| read && !id.is_empty());
-                return Err(Error::Taken { path: layout.root, process });
+                return Err(Error::Taken { path: root, process });
             }
             Err(error) => return Err(unusable(error.into())),
         }
@@ -122,13 +75,17 @@ impl StateDir {
             writeln!(lock, "{}", std::process::id())
         };
         mark(&mut lock).map_err(unusable)?;
-        Ok(Self { layout, _lock: lock })
+        Ok(Self { root, _lock: lock })
     }
 
-    /// Where in it what lies.
-    #[must_use]
-    pub const fn layout(&self) -> &Layout {
-        &self.layout
+    /// Which files are followed, how far each was read, and what waits to be published.
+    pub(super) fn registry(&self) -> PathBuf {
+        self.root.join(registry::FILE_NAME)
+    }
+
+    /// The embedded bus.
+    pub(super) fn bus(&self) -> PathBuf {
+        self.root.join("bus")
     }
 }
 
@@ -140,11 +97,10 @@ mod tests {
     fn it_belongs_to_one_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("deep/state");
-        let layout = Layout { knowledge: root.join("knowledge"), root };
-        let first = StateDir::take(layout.clone()).unwrap();
-        let refused = StateDir::take(layout.clone()).unwrap_err().to_string();
+        let first = StateDir::take(root.clone()).unwrap();
+        let refused = StateDir::take(root.clone()).unwrap_err().to_string();
         assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
         drop(first);
-        StateDir::take(layout).unwrap();
+        StateDir::take(root).unwrap();
     }
 }

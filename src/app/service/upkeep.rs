@@ -47,9 +47,7 @@ impl Upkeep {
             }
         }
     }
-}
 
-impl Upkeep {
     /// Turns what the parts count by themselves into metrics.
     fn measure(&self, before: &Stats) -> Stats {
         let (metrics, now) = (&self.metrics, self.counters.stats());
