@@ -319,7 +319,7 @@ mod tests {
         let boom = event("boom");
         let mut aggregator = Aggregator::new(PACE);
         for (of, start) in [(1, 0), (1, 20), (2, 0)] {
-            let _ = aggregator.observe(occurrence(&boom, of, start), at(0));
+            drop(aggregator.observe(occurrence(&boom, of, start), at(0)));
         }
         assert_eq!(aggregator.drain(|of| if of == file(1) { 29 } else { 10 }), [occurrence(&boom, 2, 0)]);
         assert_eq!(aggregator.held_from(file(1)), Some(20));

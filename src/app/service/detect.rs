@@ -93,8 +93,9 @@ struct Followed {
     stream: StreamAnalyzer,
     stats: Stats,
     prefix: Prefix,
-    /// Offset of the next byte.
+    /// Offset of the next byte, and what it was at the last tick.
     next: u64,
+    ticked: u64,
     /// Nothing has come for a while.
     quiet: bool,
     /// No byte of it will come any more.
@@ -188,16 +189,18 @@ impl Detector {
         Ok(())
     }
 
-    /// A failure that gets no further line is given, though its source may go on with other things: the
-    /// streams of a container are in one file.
+    /// A failure that gets no further line is given, though its source goes on with other things: the
+    /// streams of a container are in one file. Where nothing came, perhaps nobody had the time to read.
     async fn tick(&mut self) -> anyhow::Result<()> {
         if Instant::now() < self.tick_due {
             return Ok(());
         }
         self.tick_due = Instant::now() + TICK_INTERVAL;
-        let busy =
-            |(file, followed): (&FileId, &Followed)| (!followed.quiet && !followed.ended).then_some(*file);
-        let busy: Vec<_> = self.files.iter().filter_map(busy).collect();
+        let went_on = |(file, followed): (&FileId, &mut Followed)| {
+            let ticked = std::mem::replace(&mut followed.ticked, followed.next);
+            (ticked < followed.next && !followed.quiet && !followed.ended).then_some(*file)
+        };
+        let busy: Vec<_> = self.files.iter_mut().filter_map(went_on).collect();
         for file in busy {
             self.analyze(file, Ending::Early, |stream, sink| stream.tick(sink)).await?;
         }
@@ -222,8 +225,9 @@ impl Detector {
                 let stream = self.parts.analyzer.stream_from(offset, &before);
                 let prefix = Prefix::new(offset);
                 let stats = Stats::default();
+                let (next, ticked) = (offset, offset);
                 let followed =
-                    Followed { path, stream, stats, prefix, next: offset, quiet: false, ended: false };
+                    Followed { path, stream, stats, prefix, next, ticked, quiet: false, ended: false };
                 self.files.insert(file, followed);
                 self.parts.aggregator.resume(file, self.parts.registry.alone_until(file));
             }

@@ -342,3 +342,6 @@ impl Suggestions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

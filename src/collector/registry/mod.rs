@@ -118,7 +118,8 @@ impl Registry {
     /// # Errors
     /// When the registry cannot be written; then nothing has changed.
     pub fn allow_alone(&self, file: FileId, offset: u64) -> Result<(), Error> {
-        if !self.memory().state.files.get(&file).is_some_and(|known| known.alone_until < offset) {
+        let is_allowed = |known: &KnownFile| known.alone_until >= offset;
+        if self.memory().state.files.get(&file).is_none_or(is_allowed) {
             return Ok(());
         }
         self.write(|state| {
