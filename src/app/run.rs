@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -29,9 +28,11 @@ impl Instance {
     /// As [`Service::start`], and when the address of the server is taken.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
         let service = Service::start(config).await?;
-        let (_ready, readiness) = watch::channel(Vec::new());
-        let handles =
-            Handles { knowledge: service.knowledge().clone(), readiness, metrics: service.metrics().clone() };
+        let handles = Handles {
+            knowledge: service.knowledge().clone(),
+            readiness: service.readiness(),
+            metrics: service.metrics().clone(),
+        };
         let server = Server::bind(parts::server(config), handles).await?;
         let address = server.address().context("the server has no address")?;
         let stop_server = CancellationToken::new();

@@ -156,6 +156,7 @@ fn carry_out(shared: &Shared, plan: &Plan) -> bool {
     loop {
         match try_write(shared, plan) {
             Ok(()) => {
+                shared.is_retrying.store(false, Ordering::Relaxed);
                 if failures > 0 {
                     tracing::warn!(failures, "the bus can be written again; nothing was lost");
                 }
@@ -163,6 +164,7 @@ fn carry_out(shared: &Shared, plan: &Plan) -> bool {
             }
             Err(error) => {
                 failures += 1;
+                shared.is_retrying.store(true, Ordering::Relaxed);
                 shared.metrics.bus_retried.inc();
                 if failures.is_power_of_two() {
                     let reason = error.to_string();
