@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::parts;
@@ -65,8 +66,11 @@ impl Instance {
     pub async fn stop(mut self) -> anyhow::Result<()> {
         // Clients are told at once that it ends, and have as long for it as the service has.
         self.stop_server.cancel();
+        let deadline = Instant::now() + self.grace;
         let stopped = self.service.stop(self.grace).await;
-        self.server.shutdown().await;
+        if timeout_at(deadline, self.server.shutdown()).await.is_err() {
+            tracing::warn!("the server does not end; nothing is waited for any more");
+        }
         stopped
     }
 }

@@ -51,9 +51,7 @@ impl GroupHead {
     fn ready_at(&self, pause: Duration, now: Timestamp) -> Option<Timestamp> {
         let (since, rest) = match self.status {
             GroupStatus::New => (self.attempted_at, pause),
-            GroupStatus::Working => {
-                (self.begun_at, FIRST_REST * (1 << self.broken_off.min(MOST_BROKEN_OFF)))
-            }
+            GroupStatus::Working => (self.begun_at, FIRST_REST * (1 << self.broken_off.min(MOST_BROKEN_OFF))),
             _ => return None,
         };
         // What lies in the future is of a clock that has jumped back: how long it has rested is not known then.
@@ -96,7 +94,8 @@ impl Knowledge {
             }
             ready_at <= now
         };
-        let innocent = |print: &Fingerprint, head: &GroupHead| is_due(print, head) && !was_broken_off(print, head);
+        let innocent =
+            |print: &Fingerprint, head: &GroupHead| is_due(print, head) && !was_broken_off(print, head);
         let mut groups = index.listed(innocent, GroupOrder::Worst, limit);
         if groups.is_empty() && busy.is_empty() && writing.begun.is_empty() {
             groups = index.listed(is_due, GroupOrder::Worst, limit.min(1));

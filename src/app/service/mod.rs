@@ -234,10 +234,14 @@ impl Service {
     pub async fn failed(&mut self) -> anyhow::Error {
         loop {
             match self.parts.join_next().await {
-                Some(Ok((part, Err(error)))) => return error.context(format!("the {part:?} has ended")),
+                Some(Ok((part, result))) => {
+                    self.detecting &= part != Part::Detector;
+                    // Whoever has nothing to read any more has done its work.
+                    if let Err(error) = result {
+                        return error.context(format!("the {part:?} has ended"));
+                    }
+                }
                 Some(Err(error)) => return anyhow::Error::new(error).context("a part has ended abnormally"),
-                // Whoever has nothing to read any more has done its work.
-                Some(Ok((part, Ok(())))) => self.detecting &= part != Part::Detector,
                 None => std::future::pending().await,
             }
         }

@@ -94,7 +94,8 @@ impl Workshop {
             if workers.is_empty() {
                 idle.send_replace(seen);
             }
-            let rest = due.next.and_then(|next| Duration::try_from(next.duration_since(Timestamp::now())).ok());
+            let rest =
+                due.next.and_then(|next| Duration::try_from(next.duration_since(Timestamp::now())).ok());
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 Some(done) = workers.join_next_with_id() => {
@@ -122,13 +123,21 @@ impl Workshop {
     }
 
     /// A worker is gone: what it leaves.
-    fn take_leave(&self, fingerprint: Fingerprint, done: Result<Done, JoinError>) -> anyhow::Result<Option<Bench>> {
+    fn take_leave(
+        &self,
+        fingerprint: Fingerprint,
+        done: Result<Done, JoinError>,
+    ) -> anyhow::Result<Option<Bench>> {
         match done {
             Ok(Ok(bench)) => return Ok(bench),
-            Ok(Err(knowledge::Error::Database(error))) => return Err(error).context("knowledge cannot be used"),
+            Ok(Err(knowledge::Error::Database(error))) => {
+                return Err(error).context("knowledge cannot be used");
+            }
             // The group is gone, or somebody else has dealt with it.
             Ok(Err(error)) => tracing::info!(%fingerprint, %error, "an attempt has nothing left to do"),
-            Err(error) => tracing::error!(%fingerprint, %error, "an attempt ended abnormally; it is repeated later"),
+            Err(error) => {
+                tracing::error!(%fingerprint, %error, "an attempt ended abnormally; it is repeated later")
+            }
         }
         self.knowledge.break_off_attempt(fingerprint);
         Ok(None)
@@ -166,7 +175,10 @@ impl Workshop {
 
     /// Knowledge's answer. While its disk is full or away it is asked again, ever more seldom: so the worker
     /// keeps what it has and its place, and nothing else is begun that could not be written either.
-    async fn ask<T>(&self, mut question: impl FnMut() -> Result<T, knowledge::Error>) -> Result<T, knowledge::Error> {
+    async fn ask<T>(
+        &self,
+        mut question: impl FnMut() -> Result<T, knowledge::Error>,
+    ) -> Result<T, knowledge::Error> {
         let mut pause = FIRST_PAUSE;
         loop {
             match task::block_in_place(&mut question) {
@@ -226,9 +238,8 @@ impl Workshop {
             tracing::info!(title = suggestion.title, reason = suggestion.reason, "to be tried again");
             return self.end(id).await;
         }
-        let write = || {
-            self.knowledge.record_suggestion(id, suggestion.clone(), changes.clone(), Timestamp::now())
-        };
+        let write =
+            || self.knowledge.record_suggestion(id, suggestion.clone(), changes.clone(), Timestamp::now());
         self.ask(write).await.map(drop)
     }
 

@@ -239,7 +239,7 @@ impl Tailer {
             let due = scan_due.into_iter().chain(self.files.next_tick()).min().unwrap_or(now.instant);
             let (telling, wanted) = (self.files.has_news(), self.files.wanted_bytes());
             // With something to tell or to read, nothing but a want of room keeps it waiting.
-            let _waiting = (telling || wanted.is_some()).then(|| self.files.counters.hold_back());
+            let waiting = (telling || wanted.is_some()).then(|| self.files.counters.hold_back());
             tokio::select! {
                 () = stop.cancelled() => return,
                 slot = events.reserve(), if telling => match slot {
@@ -249,6 +249,7 @@ impl Tailer {
                     Err(_) => return,
                 },
                 permit = self.budget.take(wanted.unwrap_or(0)), if !telling && wanted.is_some() => {
+                    drop(waiting);
                     self.files.read(permit, Now::read());
                 }
                 paths = watcher.changed() => {
