@@ -2,4 +2,6 @@
 
 mod counts;
 mod instance;
+mod shortage;
+mod workshop;
 mod wrapped;
