@@ -21,6 +21,8 @@ use crate::app::service::Suggestions;
 use crate::config::{Config, PathGlob};
 use crate::domain::SuggestionRecord;
 
+/// How long the end may wait for a reader of suggestions.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long to wait before suggestions that could not be read are read again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -101,7 +103,7 @@ impl RunArgs {
             tracing::info!(%signal, "ending");
         }
         stop_printing.cancel();
-        let printed = tokio::time::timeout(config.grace_period.get(), printing);
+        let printed = tokio::time::timeout(config.grace_period.get().min(LAST_WORDS), printing);
         let ending = async { tokio::join!(instance.stop(), printed).0 };
         tokio::select! {
             stopped = ending => ended.and(stopped)?,

@@ -93,7 +93,7 @@ impl Place {
 
     /// The counts of all groups by their title.
     pub(super) fn counts(&self) -> BTreeMap<String, u64> {
-        let output = succeed(self.command().args(["groups", "list", "--format", "json"]));
+        let output = succeed(self.command().args(["groups", "list", "--limit", "1000", "--format", "json"]));
         let list: Value = serde_json::from_slice(&output.stdout).unwrap();
         let groups = list["groups"].as_array().unwrap().iter();
         groups

@@ -1,6 +1,6 @@
 //! A disk that is full: what waits for it is told, nothing is lost, and an end is still an end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -85,66 +85,105 @@ fn await_status(instance: &Instance, place: &Place, wanted: u16, mut act: impl F
 /// Writes one error after the other, and keeps count.
 struct Writer {
     log: File,
+    sizes: Sizes,
     written: u64,
+    counts: BTreeMap<String, u64>,
+}
+
+/// How much the errors take, and where.
+struct Sizes {
+    /// How many errors are of one kind: what is kept of a kind is kept once.
+    of_a_kind: u64,
+    line_bytes: u64,
+    /// How many are written at once.
+    batch: u64,
 }
 
 impl Writer {
-    fn write(&mut self, lines: u64) {
-        for _ in 0..lines {
-            self.written += 1;
-            // Random enough that compression does not help.
-            let noise: String = (0..200_u64)
-                .map(|i| char::from(33 + (((i + 7) * (i + self.written) * 2_654_435_761) >> 7) as u8 % 57))
-                .filter(|c| !"\"\\".contains(*c))
-                .collect();
-            writeln!(
-                self.log,
-                "{{\"level\":\"error\",\"msg\":\"order not saved\",\"seq\":{},\"noise\":\"{noise}\"}}",
-                self.written
-            )
-            .unwrap();
-        }
+    fn new(place: &Place, sizes: Sizes) -> Self {
+        let log = OpenOptions::new().create(true).append(true).open(place.log("app.log")).unwrap();
+        Self { log, sizes, written: 0, counts: BTreeMap::new() }
     }
 
-    fn counts(&self) -> BTreeMap<String, u64> {
-        BTreeMap::from([("order not saved".to_owned(), self.written)])
+    fn write(&mut self) {
+        for _ in 0..self.sizes.batch {
+            self.written += 1;
+            // Words without a digit, or what may be taken for one.
+            let kind = (self.written / self.sizes.of_a_kind).to_string();
+            let kind: String = kind.bytes().map(|digit| char::from(digit - b'0' + b'j')).collect();
+            let title = format!("order {kind} not saved");
+            let noise: String = (0..self.sizes.line_bytes)
+                .map(|i| char::from(b'a' + ((i * i * (self.written + 7)) >> 5) as u8 % 26))
+                .collect();
+            let line = format!("{{\"level\":\"error\",\"msg\":\"{title}\",\"noise\":\"{noise}\"}}\n");
+            self.log.write_all(line.as_bytes()).unwrap();
+            *self.counts.entry(title).or_default() += 1;
+        }
     }
+}
+
+/// Lets an instance run against a full disk twice: once until there is space again, once until it is to end.
+/// The part that needs the space is to be told as not ready.
+fn survive_a_full_disk(disk: &SmallDisk, place: &Place, part: &str, sizes: Sizes) {
+    let mut writer = Writer::new(place, sizes);
+    let mut instance = place.start();
+    instance.await_start();
+    writer.write();
+    place.await_counts(&writer.counts);
+    await_status(&instance, place, 200, || ());
+
+    disk.fill();
+    await_status(&instance, place, 503, || writer.write());
+    let full = Instant::now();
+    let mut parts = BTreeSet::new();
+    while full.elapsed() < Duration::from_secs(5) {
+        writer.write();
+        parts.extend(readiness(&instance).1);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(parts.contains(part), "{parts:?}");
+    disk.clear();
+    await_status(&instance, place, 200, || ());
+    place.await_counts(&writer.counts);
+
+    disk.fill();
+    await_status(&instance, place, 503, || writer.write());
+    let asked = Instant::now();
+    assert!(instance.terminate().success(), "{}", place.errors());
+    assert!(asked.elapsed() < PATIENCE, "it ended after {:?}", asked.elapsed());
+    let errors = place.errors();
+    for line in ["errors cannot be counted", "errors are counted again"] {
+        assert!(errors.matches(line).count() <= 1, "told more often than once: {errors}");
+    }
+    disk.clear();
+    let mut instance = place.start();
+    instance.await_start();
+    place.await_counts(&writer.counts);
+    assert!(instance.terminate().success());
 }
 
 #[test]
 fn a_full_disk_is_told_and_waited_for() {
     let Some(disk) = SmallDisk::new() else { return };
     let place = Place::with_state_dir(&disk.path().join("state"), "grace_period: 3s");
-    let log = OpenOptions::new().create(true).append(true).open(place.log("app.log")).unwrap();
-    let mut writer = Writer { log, written: 0 };
-    let mut instance = place.start();
-    instance.await_start();
-    writer.write(10);
-    place.await_counts(&writer.counts());
-    await_status(&instance, &place, 200, || ());
+    survive_a_full_disk(
+        &disk,
+        &place,
+        "collector",
+        Sizes { of_a_kind: u64::MAX, line_bytes: 200, batch: 20 },
+    );
+}
 
-    disk.fill();
-    await_status(&instance, &place, 503, || writer.write(100));
-    let full = Instant::now();
-    while full.elapsed() < Duration::from_secs(5) {
-        writer.write(20);
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    disk.clear();
-    await_status(&instance, &place, 200, || ());
-    place.await_counts(&writer.counts());
+#[test]
+fn knowledge_without_space_keeps_errors_in_the_bus() {
+    let Some(disk) = SmallDisk::new() else { return };
+    let settings = format!(
+        "grace_period: 3s\nanalyzer: {{summary_interval: 100ms}}\nknowledge: {{storage_path: {}}}",
+        disk.path().join("knowledge").display()
+    );
+    let elsewhere = tempfile::tempdir().unwrap();
+    let place = Place::with_state_dir(elsewhere.path(), &settings);
+    survive_a_full_disk(&disk, &place, "knowledge", Sizes { of_a_kind: 1, line_bytes: 30_000, batch: 2 });
     let errors = place.errors();
-    assert!(errors.matches("errors cannot be counted").count() <= 1, "{errors}");
-    assert!(errors.matches("errors are counted again").count() <= 1, "{errors}");
-
-    disk.fill();
-    await_status(&instance, &place, 503, || writer.write(100));
-    let asked = Instant::now();
-    assert!(instance.terminate().success(), "{}", place.errors());
-    assert!(asked.elapsed() < PATIENCE, "it ended after {:?}", asked.elapsed());
-    disk.clear();
-    let mut instance = place.start();
-    instance.await_start();
-    place.await_counts(&writer.counts());
-    assert!(instance.terminate().success());
+    assert!(!errors.contains("ERROR"), "with space again there is nothing to tell: {errors}");
 }
