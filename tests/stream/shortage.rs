@@ -1,6 +1,6 @@
 //! A disk that is full: what waits for it is told, nothing is lost, and an end is still an end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::depot::{Depot, append, await_suggestions};
 use super::instance::{Instance, PATIENCE, Place};
 
 /// A file system of 32 MiB, gone with the value. Only root may make one.
@@ -53,7 +54,7 @@ impl Drop for SmallDisk {
     }
 }
 
-/// The answer of a probe: whether it is ready, and the parts that are not.
+/// The answer of a probe: whether it is ready, and why not, each reason behind its part.
 fn readiness(instance: &Instance) -> (u16, Vec<String>) {
     let mut stream = TcpStream::connect(instance.address()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -62,21 +63,22 @@ fn readiness(instance: &Instance) -> (u16, Vec<String>) {
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let body: Value = serde_json::from_str(body).unwrap();
-    let parts = body["reasons"].as_array().unwrap().iter();
+    let text = |reason: &Value, key: &str| reason[key].as_str().unwrap().to_owned();
+    let reasons = body["reasons"].as_array().unwrap().iter();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, parts.map(|reason| reason["part"].as_str().unwrap().to_owned()).collect())
+    (status, reasons.map(|it| format!("{}: {}", text(it, "part"), text(it, "reason"))).collect())
 }
 
 /// Does something again and again until the probe is answered as wanted.
 fn await_status(instance: &Instance, place: &Place, wanted: u16, mut act: impl FnMut()) {
     let begun = Instant::now();
     loop {
-        let (status, parts) = readiness(instance);
+        let (status, reasons) = readiness(instance);
         if status == wanted {
-            assert_eq!(parts.is_empty(), wanted == 200);
+            assert_eq!(reasons.is_empty(), wanted == 200);
             return;
         }
-        assert!(begun.elapsed() < PATIENCE, "it answers {status} {parts:?}; {}", place.errors());
+        assert!(begun.elapsed() < PATIENCE, "it answers {status} {reasons:?}; {}", place.errors());
         act();
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -122,6 +124,20 @@ impl Writer {
     }
 }
 
+/// Writes until something is among the reasons.
+fn await_reason(instance: &Instance, place: &Place, wanted: &str, writer: &mut Writer) {
+    let begun = Instant::now();
+    loop {
+        let (_, reasons) = readiness(instance);
+        if reasons.iter().any(|reason| reason.contains(wanted)) {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "only {reasons:?}; {}", place.errors());
+        writer.write();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// Lets an instance run against a full disk twice: once until there is space again, once until it is to end.
 /// The part that needs the space is to be told as not ready.
 fn survive_a_full_disk(disk: &SmallDisk, place: &Place, part: &str, sizes: Sizes) {
@@ -134,14 +150,11 @@ fn survive_a_full_disk(disk: &SmallDisk, place: &Place, part: &str, sizes: Sizes
 
     disk.fill();
     await_status(&instance, place, 503, || writer.write());
-    let full = Instant::now();
-    let mut parts = BTreeSet::new();
-    while full.elapsed() < Duration::from_secs(5) {
+    await_reason(&instance, place, part, &mut writer);
+    for _ in 0..30 {
         writer.write();
-        parts.extend(readiness(&instance).1);
         std::thread::sleep(Duration::from_millis(100));
     }
-    assert!(parts.contains(part), "{parts:?}");
     disk.clear();
     await_status(&instance, place, 200, || ());
     place.await_counts(&writer.counts);
@@ -174,16 +187,45 @@ fn a_full_disk_is_told_and_waited_for() {
     );
 }
 
-#[test]
-fn knowledge_without_space_keeps_errors_in_the_bus() {
-    let Some(disk) = SmallDisk::new() else { return };
+/// A place whose knowledge lies on the disk, and nothing else.
+fn place_of_knowledge(disk: &SmallDisk) -> (tempfile::TempDir, Place) {
     let settings = format!(
         "grace_period: 3s\nanalyzer: {{summary_interval: 100ms}}\nknowledge: {{storage_path: {}}}",
         disk.path().join("knowledge").display()
     );
     let elsewhere = tempfile::tempdir().unwrap();
     let place = Place::with_state_dir(elsewhere.path(), &settings);
-    survive_a_full_disk(&disk, &place, "knowledge", Sizes { of_a_kind: 1, line_bytes: 30_000, batch: 2 });
+    (elsewhere, place)
+}
+
+#[test]
+fn knowledge_without_space_keeps_errors_in_the_bus() {
+    let Some(disk) = SmallDisk::new() else { return };
+    let (_elsewhere, place) = place_of_knowledge(&disk);
+    let sizes = Sizes { of_a_kind: 1, line_bytes: 30_000, batch: 2 };
+    survive_a_full_disk(&disk, &place, "knowledge: errors cannot be counted", sizes);
     let errors = place.errors();
     assert!(!errors.contains("ERROR"), "with space again there is nothing to tell: {errors}");
+}
+
+#[test]
+fn what_an_attempt_brings_is_held_until_there_is_space() {
+    let Some(disk) = SmallDisk::new() else { return };
+    let (_elsewhere, place) = place_of_knowledge(&disk);
+    let depot = Depot::new();
+    let mut instance = depot.mended_by(&place);
+    instance.await_start();
+    // Each is worked on too, and its attempt begins and ends.
+    let mut writer = Writer::new(&place, Sizes { of_a_kind: 1, line_bytes: 30_000, batch: 2 });
+    writer.write();
+    place.await_counts(&writer.counts);
+    disk.fill();
+    await_reason(&instance, &place, "knowledge: what attempts bring", &mut writer);
+    append(&place.log("app.log"), &depot.index());
+    disk.clear();
+    await_status(&instance, &place, 200, || ());
+    let suggestions = await_suggestions(&place, "index out of range in basket.Last");
+    assert_eq!(suggestions, 1);
+    assert!(instance.terminate().success(), "{}", place.errors());
+    assert_eq!(await_suggestions(&place, "index out of range in basket.Last"), 1);
 }
