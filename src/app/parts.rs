@@ -35,11 +35,7 @@ pub(super) fn analyzer(config: &Config) -> analyzer::Config {
 /// How occurrences are counted before they go out.
 pub(super) fn pace(config: &Config) -> Pace {
     let section = &config.analyzer;
-    Pace {
-        interval: section.summary_interval.get(),
-        room: as_usize(section.max_groups),
-        ..Pace::default()
-    }
+    Pace { interval: section.summary_interval.get(), room: as_usize(section.max_groups), ..Pace::default() }
 }
 
 /// Which files are followed.

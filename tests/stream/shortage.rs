@@ -13,6 +13,8 @@ use serde_json::Value;
 use super::depot::{Depot, append, await_suggestions};
 use super::instance::{Instance, PATIENCE, Place};
 
+const SKIPPED: &str = "skipped: this user may not mount a tmpfs, so there is no disk to fill";
+
 /// A file system of 32 MiB, gone with the value. Only root may make one.
 struct SmallDisk(tempfile::TempDir);
 
@@ -22,9 +24,6 @@ impl SmallDisk {
         let arguments = ["-t", "tmpfs", "-o", "size=32m", "tmpfs"];
         let mounted = Command::new("mount").args(arguments).arg(folder.path()).output();
         let mounted = mounted.is_ok_and(|output| output.status.success());
-        if !mounted {
-            eprintln!("skipped: this user may not mount a tmpfs, so there is no disk to fill");
-        }
         mounted.then_some(Self(folder))
     }
 
@@ -177,7 +176,7 @@ fn survive_a_full_disk(disk: &SmallDisk, place: &Place, part: &str, sizes: Sizes
 
 #[test]
 fn a_full_disk_is_told_and_waited_for() {
-    let Some(disk) = SmallDisk::new() else { return };
+    let Some(disk) = SmallDisk::new() else { return eprintln!("{SKIPPED}") };
     let place = Place::with_state_dir(&disk.path().join("state"), "grace_period: 3s");
     survive_a_full_disk(
         &disk,
@@ -200,7 +199,7 @@ fn place_of_knowledge(disk: &SmallDisk) -> (tempfile::TempDir, Place) {
 
 #[test]
 fn knowledge_without_space_keeps_errors_in_the_bus() {
-    let Some(disk) = SmallDisk::new() else { return };
+    let Some(disk) = SmallDisk::new() else { return eprintln!("{SKIPPED}") };
     let (_elsewhere, place) = place_of_knowledge(&disk);
     let sizes = Sizes { of_a_kind: 1, line_bytes: 30_000, batch: 2 };
     survive_a_full_disk(&disk, &place, "knowledge: errors cannot be counted", sizes);
@@ -210,7 +209,7 @@ fn knowledge_without_space_keeps_errors_in_the_bus() {
 
 #[test]
 fn what_an_attempt_brings_is_held_until_there_is_space() {
-    let Some(disk) = SmallDisk::new() else { return };
+    let Some(disk) = SmallDisk::new() else { return eprintln!("{SKIPPED}") };
     let (_elsewhere, place) = place_of_knowledge(&disk);
     let depot = Depot::new();
     let mut instance = depot.mended_by(&place);

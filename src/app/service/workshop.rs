@@ -101,7 +101,7 @@ impl Workshop {
                 Some(done) = workers.join_next_with_id() => {
                     let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
                     let Some(fingerprint) = busy.remove(&id) else { continue };
-                    benches.extend(self.take_leave(fingerprint, done.map(|(_, done)| done))?);
+                    benches.extend(take_leave(&self.knowledge, fingerprint, done.map(|(_, done)| done))?);
                 }
                 changed = changes.changed() => if changed.is_err() { return Ok(()) },
                 () = tokio::time::sleep(rest.unwrap_or(LOOK_INTERVAL).min(LOOK_INTERVAL)) => {}
@@ -120,27 +120,6 @@ impl Workshop {
         task::block_in_place(|| {
             self.knowledge.next_to_work_on(room, &busy, self.limits.pause, Timestamp::now())
         })
-    }
-
-    /// A worker is gone: what it leaves.
-    fn take_leave(
-        &self,
-        fingerprint: Fingerprint,
-        done: Result<Done, JoinError>,
-    ) -> anyhow::Result<Option<Bench>> {
-        match done {
-            Ok(Ok(bench)) => return Ok(bench),
-            Ok(Err(knowledge::Error::Database(error))) => {
-                return Err(error).context("knowledge cannot be used");
-            }
-            // The group is gone, or somebody else has dealt with it.
-            Ok(Err(error)) => tracing::info!(%fingerprint, %error, "an attempt has nothing left to do"),
-            Err(error) => {
-                tracing::error!(%fingerprint, %error, "an attempt ended abnormally; it is repeated later")
-            }
-        }
-        self.knowledge.break_off_attempt(fingerprint);
-        Ok(None)
     }
 
     /// One attempt at one group.
@@ -247,5 +226,91 @@ impl Workshop {
     async fn end(&self, id: SuggestionId) -> Result<(), knowledge::Error> {
         let end = if id.attempt < self.limits.attempts { AttemptEnd::Retry } else { AttemptEnd::GiveUp };
         self.ask(|| self.knowledge.end_attempt(id, end, Timestamp::now())).await
+    }
+}
+
+/// A worker is gone: what it leaves.
+fn take_leave(
+    knowledge: &Knowledge,
+    fingerprint: Fingerprint,
+    done: Result<Done, JoinError>,
+) -> anyhow::Result<Option<Bench>> {
+    match done {
+        Ok(Ok(bench)) => return Ok(bench),
+        Ok(Err(knowledge::Error::Database(error))) => {
+            return Err(error).context("knowledge cannot be used");
+        }
+        // The group is gone, or somebody else has dealt with it.
+        Ok(Err(error)) => tracing::info!(%fingerprint, %error, "an attempt has nothing left to do"),
+        Err(error) => {
+            tracing::error!(%fingerprint, %error, "an attempt ended abnormally; it is repeated later")
+        }
+    }
+    knowledge.break_off_attempt(fingerprint);
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::num::NonZeroU64;
+
+    use super::*;
+    use crate::analyzer::{self, Analyzer};
+    use crate::domain::{EventId, FileId, Occurrences, ProducerId};
+    use crate::knowledge::Position;
+
+    /// What is known of one crash, and its group.
+    fn one_group(folder: &std::path::Path) -> (Knowledge, Fingerprint) {
+        let knowledge =
+            Knowledge::open(folder, &knowledge::Config::default(), &Metrics::new().unwrap()).unwrap();
+        let mut stream = Analyzer::new(&analyzer::Config::default()).unwrap().stream_from(0, b"");
+        let mut events = Vec::new();
+        stream.push(b"{\"level\":\"error\",\"msg\":\"order not saved\"}\n", &mut |event| events.push(event));
+        stream.finish(&mut |event| events.push(event));
+        let event = events.pop().unwrap();
+        let (fingerprint, span) = (event.keys.site, event.span);
+        let file = FileId::from_bytes([2; 16]);
+        let occurrences = Occurrences {
+            id: EventId { producer: ProducerId::from_bytes([1; 16]), file, start: span.start },
+            service: "shop".into(),
+            count: NonZeroU64::MIN,
+            span,
+            first_seen: Timestamp::UNIX_EPOCH,
+            last_seen: Timestamp::UNIX_EPOCH,
+            event,
+            context: Vec::new(),
+        };
+        let position = Position { topic: "errors".into(), partition: 0, next: 1 };
+        knowledge.apply(&position, vec![occurrences], Timestamp::UNIX_EPOCH).unwrap();
+        (knowledge, fingerprint)
+    }
+
+    #[tokio::test]
+    async fn a_panic_breaks_off_its_attempt_and_damage_ends_the_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let (knowledge, fingerprint) = one_group(folder.path());
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let due = |seconds| knowledge.next_to_work_on(1, &HashSet::new(), Duration::ZERO, at(seconds));
+        let begun = knowledge.begin_attempt(fingerprint, 3, at(0)).unwrap();
+        assert_eq!(due(9), Due::default(), "somebody works on it");
+        let mut workers: JoinSet<Done> = JoinSet::new();
+        workers.spawn(async { panic!("as a defect of ours would") });
+        let done = workers.join_next().await.unwrap();
+        assert!(take_leave(&knowledge, fingerprint, done).unwrap().is_none());
+        assert_eq!(due(0), Due { groups: vec![], next: Some(at(1)) }, "it rests");
+        assert_eq!(due(1).groups, [fingerprint]);
+        assert_eq!(knowledge.begin_attempt(fingerprint, 3, at(1)).unwrap(), begun);
+
+        let gone = knowledge::Error::UnknownGroup(fingerprint);
+        assert!(take_leave(&knowledge, fingerprint, Ok(Err(gone))).is_ok());
+        let damaged = knowledge::DatabaseError::Damaged {
+            name: "knowledge",
+            folder: folder.path().into(),
+            reason: "a record makes no sense".into(),
+            loss: "the groups",
+        };
+        let ended = take_leave(&knowledge, fingerprint, Ok(Err(damaged.into())));
+        assert!(format!("{:#}", ended.err().unwrap()).starts_with("knowledge cannot be used"));
     }
 }
