@@ -14,6 +14,7 @@ mod context;
 mod detect;
 mod health;
 mod intake;
+mod outbox;
 mod state_dir;
 mod upkeep;
 mod wire;
@@ -381,3 +382,6 @@ impl Suggestions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
