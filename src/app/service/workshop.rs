@@ -279,6 +279,7 @@ mod tests {
             first_seen: Timestamp::UNIX_EPOCH,
             last_seen: Timestamp::UNIX_EPOCH,
             event,
+            except: Vec::new(),
             context: Vec::new(),
         };
         let position = Position { topic: "errors".into(), partition: 0, next: 1 };
