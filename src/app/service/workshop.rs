@@ -94,8 +94,9 @@ impl Workshop {
             if workers.is_empty() {
                 idle.send_replace(seen);
             }
-            let rest =
-                due.next.and_then(|next| Duration::try_from(next.duration_since(Timestamp::now())).ok());
+            // One whose rest has ended meanwhile is looked at again at once.
+            let until = |next: Timestamp| Duration::try_from(next.duration_since(Timestamp::now()));
+            let rest = due.next.map(|next| until(next).unwrap_or_default());
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 Some(done) = workers.join_next_with_id() => {
