@@ -313,7 +313,8 @@ impl Service {
         if settled.is_err() {
             tracing::warn!("the grace period is over; what is left is taken up at the next start");
         }
-        let Self { bus, knowledge, mut parts, .. } = self;
+        let (bus, knowledge) = (self.bus.clone(), self.knowledge.clone());
+        let mut parts = std::mem::take(&mut self.parts);
         // Each of them waits for the disk, which may never answer. Then they are left behind: what they hold is
         // as safe as in a crash.
         let closing = async {
