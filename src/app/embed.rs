@@ -12,6 +12,7 @@ use tokio::io::AsyncRead;
 use tokio::process::Command;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
 use super::service::Service;
 use crate::collector::pipe::{self, Tap};
@@ -188,8 +189,11 @@ impl Hephaestus {
     /// # Errors
     /// When a part of it failed while it ended.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        self.end_sources().await;
-        self.service.stop(self.grace).await
+        let deadline = Instant::now() + self.grace;
+        if timeout_at(deadline, self.end_sources()).await.is_err() {
+            tracing::warn!("what was ingested last finds no room; it is dropped");
+        }
+        self.service.stop(deadline.saturating_duration_since(Instant::now())).await
     }
 
     /// Ends what was ingested, and every reader that has not ended by itself.

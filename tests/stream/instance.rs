@@ -1,6 +1,7 @@
 //! A running instance, its state directory and its logs.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -10,7 +11,20 @@ use serde_json::Value;
 use crate::harness::{hephaestus, succeed};
 
 /// How long anything that must happen may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Numbers that are the same in every run.
+pub(super) struct Chance(pub(super) u64);
+
+impl Chance {
+    /// The next number below a limit (xorshift64).
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
 
 /// Logs, and a state directory for one instance after the other.
 pub(super) struct Place {
@@ -20,13 +34,24 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn new() -> Self {
         let place = Self { folder: tempfile::tempdir().unwrap() };
-        std::fs::create_dir(place.logs()).unwrap();
-        let settings = format!(
-            "state_dir: {}\nserver: {{listen: '127.0.0.1:0'}}\ncollector: {{polling_interval: 100ms}}\n",
-            place.folder.path().join("state").display()
-        );
-        std::fs::write(place.folder.path().join("hephaestus.yaml"), settings).unwrap();
+        place.set_up(&place.folder.path().join("state"), "");
         place
+    }
+
+    /// With its state elsewhere, and further settings.
+    pub(super) fn with_state_dir(state_dir: &Path, settings: &str) -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap() };
+        place.set_up(state_dir, settings);
+        place
+    }
+
+    fn set_up(&self, state_dir: &Path, settings: &str) {
+        std::fs::create_dir(self.logs()).unwrap();
+        let settings = format!(
+            "state_dir: {}\nserver: {{listen: '127.0.0.1:0'}}\ncollector: {{polling_interval: 100ms}}\n{settings}\n",
+            state_dir.display()
+        );
+        std::fs::write(self.folder.path().join("hephaestus.yaml"), settings).unwrap();
     }
 
     pub(super) fn logs(&self) -> PathBuf {
@@ -45,15 +70,30 @@ impl Place {
 
     /// Starts an instance that follows every log.
     pub(super) fn start(&self) -> Instance {
-        let errors = std::fs::File::create(self.folder.path().join("stderr")).unwrap();
+        self.launch(self.run_command())
+    }
+
+    /// What starts it.
+    pub(super) fn run_command(&self) -> Command {
         let mut command = self.command();
-        command.arg("run").arg(self.logs().join("*")).stdout(Stdio::null()).stderr(errors);
-        Instance { child: command.spawn().unwrap(), errors: self.folder.path().join("stderr") }
+        command.arg("run").arg(self.logs().join("*")).stdout(Stdio::null());
+        command
+    }
+
+    pub(super) fn launch(&self, mut command: Command) -> Instance {
+        let errors = self.folder.path().join("stderr");
+        command.stderr(std::fs::File::create(&errors).unwrap());
+        Instance { child: command.spawn().unwrap(), errors }
+    }
+
+    /// What the last instance has said on standard error.
+    pub(super) fn errors(&self) -> String {
+        said(&self.folder.path().join("stderr"))
     }
 
     /// The counts of all groups by their title.
     pub(super) fn counts(&self) -> BTreeMap<String, u64> {
-        let output = succeed(self.command().args(["groups", "list", "--format", "json"]));
+        let output = succeed(self.command().args(["groups", "list", "--limit", "1000", "--format", "json"]));
         let list: Value = serde_json::from_slice(&output.stdout).unwrap();
         let groups = list["groups"].as_array().unwrap().iter();
         groups
@@ -90,6 +130,13 @@ impl Instance {
             assert!(begun.elapsed() < PATIENCE, "it does not start: {}", said(&self.errors));
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Where its server listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        let errors = said(&self.errors);
+        let rest = errors.split_once("http://").expect("it tells its address").1;
+        rest.split(';').next().unwrap().parse().unwrap()
     }
 
     /// As the kernel does it when memory runs out.
