@@ -17,22 +17,23 @@
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use super::context::lines_before;
+use super::followed::{Followed, settled_in};
+use super::health::{Condition, Report};
+use super::in_flight::InFlight;
 use super::outbox::Outbox;
 use super::wire;
 use crate::analyzer::{Aggregator, Analyzer, Stats, StreamAnalyzer};
 use crate::bus::Bus;
-use crate::collector::Prefix;
 use crate::collector::registry::{self, Registry};
 use crate::collector::tail::SourceEvent;
-use crate::domain::{ErrorEvent, EventId, FileId, Occurrences, Pending, Settlement};
+use crate::domain::{ErrorEvent, EventId, FileId, Occurrences};
 use crate::telemetry::metrics::Metrics;
 
 /// How often checkpoints are written while something moves.
@@ -58,69 +59,41 @@ pub(super) struct Parts {
     pub(super) registry: Arc<Registry>,
     pub(super) bus: Bus,
     pub(super) metrics: Metrics,
+    pub(super) health: Report,
     pub(super) service: String,
     pub(super) context_lines: usize,
 }
 
-/// What the bus has made durable and the detector has not heard yet. It holds no more than the bus' queue.
-#[derive(Debug, Default)]
-struct Settled {
-    ids: Mutex<Vec<EventId>>,
-    news: Notify,
-}
-
-impl Settled {
-    /// A promise that tells of its keeping here. One that is refused stays unsettled: its file's checkpoint
-    /// stays before it.
-    fn pending(self: &Arc<Self>, id: EventId) -> Pending {
-        let settled = Arc::clone(self);
-        Pending::new(move |settlement| {
-            if settlement == Settlement::Durable {
-                settled.ids.lock().unwrap_or_else(PoisonError::into_inner).push(id);
-                settled.news.notify_one();
-            }
-        })
-    }
-
-    fn take(&self) -> Vec<EventId> {
-        std::mem::take(&mut *self.ids.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// One source that is being read.
-struct Followed {
-    path: PathBuf,
-    stream: StreamAnalyzer,
-    stats: Stats,
-    prefix: Prefix,
-    /// Offset of the next byte, and what it was at the last tick.
-    next: u64,
-    ticked: u64,
-    /// Nothing has come for a while.
-    quiet: bool,
-    /// No byte of it will come any more.
-    ended: bool,
-}
-
-impl Followed {
-    /// No event that starts before this offset is expected any more.
-    fn settled_offset(&self) -> u64 {
-        if self.ended { self.next } else { self.stream.settled_offset() }
-    }
-}
-
-/// Whether the end of a failure is certain.
+/// How a failure came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
+    /// By the bytes behind it.
     Certain,
-    Early,
+    /// Nothing more came of it for a while.
+    Silence,
+    /// Its source ended.
+    End,
+    /// Bytes of its source are missing.
+    Gap,
+}
+
+impl Ending {
+    /// Why it was given early, if it was.
+    const fn flush_reason(self) -> Option<&'static str> {
+        match self {
+            Self::Certain => None,
+            Self::Silence => Some("silence"),
+            Self::End => Some("end"),
+            Self::Gap => Some("gap"),
+        }
+    }
 }
 
 /// Turns what sources bring into occurrences, and keeps count of what is durable.
 pub(super) struct Detector {
     parts: Parts,
     files: HashMap<FileId, Followed>,
-    settled: Arc<Settled>,
+    in_flight: InFlight,
     outbox: Outbox,
     /// Checkpoints that have moved since they were last written.
     moved: HashSet<FileId>,
@@ -134,7 +107,7 @@ impl Detector {
             outbox: Outbox::default(),
             parts,
             files: HashMap::new(),
-            settled: Arc::default(),
+            in_flight: InFlight::default(),
             moved: HashSet::new(),
             checkpoint_due: Instant::now(),
             tick_due: Instant::now(),
@@ -153,13 +126,12 @@ impl Detector {
             self.publish(&promised).await?;
         }
         loop {
-            let settled = Arc::clone(&self.settled);
             tokio::select! {
                 event = sources.recv() => match event {
                     Some(event) => self.take(event).await?,
                     None => break,
                 },
-                () = settled.news.notified() => {}
+                () = self.in_flight.news() => {}
                 () = tokio::time::sleep(self.until_next_duty()) => {}
             }
             self.hear();
@@ -183,7 +155,7 @@ impl Detector {
             if unsettled == 0 && self.outbox.all_published() {
                 break;
             }
-            self.settled.news.notified().await;
+            self.in_flight.news().await;
         }
         self.write_checkpoints();
         Ok(())
@@ -196,13 +168,13 @@ impl Detector {
             return Ok(());
         }
         self.tick_due = Instant::now() + TICK_INTERVAL;
-        let went_on = |(file, followed): (&FileId, &mut Followed)| {
-            let ticked = std::mem::replace(&mut followed.ticked, followed.next);
-            (ticked < followed.next && !followed.quiet && !followed.ended).then_some(*file)
-        };
-        let busy: Vec<_> = self.files.iter_mut().filter_map(went_on).collect();
+        let busy: Vec<_> = self
+            .files
+            .iter_mut()
+            .filter_map(|(file, followed)| followed.went_on().then_some(*file))
+            .collect();
         for file in busy {
-            self.analyze(file, Ending::Early, |stream, sink| stream.tick(sink)).await?;
+            self.analyze(file, Ending::Silence, |stream, sink| stream.tick(sink)).await?;
         }
         Ok(())
     }
@@ -223,12 +195,7 @@ impl Detector {
         match event {
             SourceEvent::Opened { file, path, offset, before } => {
                 let stream = self.parts.analyzer.stream_from(offset, &before);
-                let prefix = Prefix::new(offset);
-                let stats = Stats::default();
-                let (next, ticked) = (offset, offset);
-                let followed =
-                    Followed { path, stream, stats, prefix, next, ticked, quiet: false, ended: false };
-                self.files.insert(file, followed);
+                self.files.insert(file, Followed::new(path, stream, offset));
                 self.parts.aggregator.resume(file, self.parts.registry.alone_until(file));
             }
             SourceEvent::Bytes { file, offset, bytes } => {
@@ -239,8 +206,8 @@ impl Detector {
             }
             SourceEvent::Quiet { file } => {
                 // The first call says that time begins to count, the second that enough of it has passed.
-                self.analyze(file, Ending::Early, |stream, sink| stream.tick(sink)).await?;
-                self.analyze(file, Ending::Early, |stream, sink| stream.tick(sink)).await?;
+                self.analyze(file, Ending::Silence, |stream, sink| stream.tick(sink)).await?;
+                self.analyze(file, Ending::Silence, |stream, sink| stream.tick(sink)).await?;
                 if let Some(followed) = self.files.get_mut(&file) {
                     followed.quiet = true;
                 }
@@ -250,7 +217,7 @@ impl Detector {
                 tracing::warn!(path, bytes, reason = reason.as_str(), "a part of a log could not be read");
             }
             SourceEvent::Ended { file, .. } => {
-                self.analyze(file, Ending::Early, |stream, sink| stream.finish(sink)).await?;
+                self.analyze(file, Ending::End, |stream, sink| stream.finish(sink)).await?;
                 if let Some(followed) = self.files.get_mut(&file) {
                     followed.ended = true;
                 }
@@ -265,7 +232,7 @@ impl Detector {
     /// belongs to it.
     async fn meet(&mut self, file: FileId, offset: u64, length: usize) -> anyhow::Result<()> {
         if self.files.get(&file).is_some_and(|followed| followed.next != offset) {
-            self.analyze(file, Ending::Early, |stream, sink| stream.finish(sink)).await?;
+            self.analyze(file, Ending::Gap, |stream, sink| stream.finish(sink)).await?;
             if let Some(followed) = self.files.get_mut(&file) {
                 followed.stream = self.parts.analyzer.stream_from(offset, b"");
                 followed.stats = Stats::default();
@@ -291,6 +258,9 @@ impl Detector {
         let before = std::mem::replace(&mut followed.stats, followed.stream.stats());
         self.parts.metrics.source_lines.inc_by(followed.stats.lines - before.lines);
         self.parts.metrics.lines_truncated.inc_by(followed.stats.truncated_lines - before.truncated_lines);
+        if let Some(reason) = ending.flush_reason() {
+            self.parts.metrics.multiline_flushes.with_label_values(&[reason]).inc_by(events.len() as u64);
+        }
         for event in events {
             self.found(file, event, ending).await?;
         }
@@ -326,7 +296,7 @@ impl Detector {
             event,
             context: Vec::new(),
         };
-        if ending == Ending::Early || self.outbox.len() >= MAX_PROMISES {
+        if ending != Ending::Certain || self.outbox.len() >= MAX_PROMISES {
             self.parts.aggregator.pass(&occurrence, Instant::now());
             return self.go_alone(occurrence).await;
         }
@@ -346,7 +316,10 @@ impl Detector {
         }
         if let Some(followed) = self.files.get_mut(&file) {
             followed.prefix.in_flight(start);
-            alone.context = lines_before(&followed.path, start, self.parts.context_lines);
+            alone.context = tokio::task::block_in_place(|| {
+                let log = self.parts.registry.origin(file).and_then(|origin| origin.open());
+                log.map(|log| lines_before(&log, start, self.parts.context_lines)).unwrap_or_default()
+            });
         }
         self.publish(&alone).await
     }
@@ -355,9 +328,10 @@ impl Detector {
     async fn write_down(&self, write: impl Fn() -> Result<(), registry::Error>) {
         while let Err(error) = tokio::task::block_in_place(&write) {
             self.parts.metrics.checkpoint_failures.inc();
-            tracing::error!(%error, "what is found cannot be written down; reading waits until it can");
+            self.parts.health.failing(Condition::CheckpointsUnwritable, &error);
             tokio::time::sleep(RETRY_INTERVAL).await;
         }
+        self.parts.health.fine(Condition::CheckpointsUnwritable);
     }
 
     /// Makes summaries durable in the outbox and publishes them. From then on they hold no checkpoint.
@@ -375,21 +349,24 @@ impl Detector {
         Ok(())
     }
 
-    async fn publish(&self, occurrences: &Occurrences) -> anyhow::Result<()> {
+    async fn publish(&mut self, occurrences: &Occurrences) -> anyhow::Result<()> {
         let message = wire::encode(occurrences)?;
-        self.parts.bus.publish(&message, self.settled.pending(occurrences.id)).await?;
+        let pending = self.in_flight.pending(occurrences.id);
+        self.parts.bus.publish(&message, pending).await?;
         Ok(())
     }
 
     /// Notes what the bus has made durable.
     fn hear(&mut self) {
-        for id in self.settled.take() {
+        for id in self.in_flight.take_durable() {
             self.moved.insert(id.file);
             self.outbox.published(id);
             if let Some(followed) = self.files.get_mut(&id.file) {
                 followed.prefix.settled(id.start);
             }
         }
+        let oldest = self.in_flight.oldest().as_secs_f64();
+        self.parts.metrics.source_oldest_unacknowledged_seconds.set(oldest);
     }
 
     /// Writes the checkpoints that have moved, takes out of the outbox what needs not be sent or passed over
@@ -406,19 +383,15 @@ impl Detector {
         match tokio::task::block_in_place(|| self.parts.registry.commit(&checkpoints, &kept)) {
             Ok(()) => {
                 self.parts.metrics.checkpoint_writes.inc();
+                self.parts.health.fine(Condition::CheckpointsUnwritable);
                 self.moved.clear();
                 self.outbox.forget(&kept);
                 self.files.retain(|_, followed| !(followed.ended && followed.prefix.unsettled() == 0));
             }
             Err(error) => {
                 self.parts.metrics.checkpoint_failures.inc();
-                tracing::error!(%error, "checkpoints cannot be written; they are tried again");
+                self.parts.health.failing(Condition::CheckpointsUnwritable, &error);
             }
         }
     }
-}
-
-/// Where in each file nothing is still to come before.
-fn settled_in(files: &HashMap<FileId, Followed>) -> impl Fn(FileId) -> u64 {
-    |file| files.get(&file).map_or(u64::MAX, Followed::settled_offset)
 }

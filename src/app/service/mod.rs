@@ -12,7 +12,9 @@
 
 mod context;
 mod detect;
+mod followed;
 mod health;
+mod in_flight;
 mod intake;
 mod outbox;
 mod state_dir;
@@ -157,6 +159,7 @@ impl Service {
             registry: Arc::clone(&self.registry),
             bus: self.bus.clone(),
             metrics: self.metrics.clone(),
+            health: self.health.clone(),
             service: config.service_name.clone(),
             context_lines: parts::as_usize(config.analyzer.context_lines),
         });
