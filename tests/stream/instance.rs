@@ -43,11 +43,27 @@ impl Place {
         command
     }
 
+    /// Where an instance keeps what is durable.
+    pub(super) fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// The command of an instance that follows every log.
+    pub(super) fn run(&self) -> Command {
+        let mut command = self.command();
+        command.arg("run").arg(self.logs().join("*"));
+        command
+    }
+
     /// Starts an instance that follows every log.
     pub(super) fn start(&self) -> Instance {
+        self.launch(self.run())
+    }
+
+    /// Starts an instance by a command of its own.
+    pub(super) fn launch(&self, mut command: Command) -> Instance {
         let errors = std::fs::File::create(self.folder.path().join("stderr")).unwrap();
-        let mut command = self.command();
-        command.arg("run").arg(self.logs().join("*")).stdout(Stdio::null()).stderr(errors);
+        command.stdout(Stdio::null()).stderr(errors);
         Instance { child: command.spawn().unwrap(), errors: self.folder.path().join("stderr") }
     }
 
@@ -62,6 +78,7 @@ impl Place {
     }
 
     /// Waits until the counts are as expected.
+    #[track_caller]
     pub(super) fn await_counts(&self, expected: &BTreeMap<String, u64>) {
         let begun = Instant::now();
         loop {
@@ -83,13 +100,36 @@ pub(super) struct Instance {
 
 impl Instance {
     /// Waits until it says that it follows something.
+    #[track_caller]
     pub(super) fn await_start(&mut self) {
+        self.await_said("following ");
+    }
+
+    /// Waits until it has said something.
+    #[track_caller]
+    pub(super) fn await_said(&mut self, what: &str) {
         let begun = Instant::now();
-        while !said(&self.errors).contains("following ") {
-            assert!(self.child.try_wait().unwrap().is_none(), "it ended: {}", said(&self.errors));
-            assert!(begun.elapsed() < PATIENCE, "it does not start: {}", said(&self.errors));
+        while !self.said().contains(what) {
+            self.assert_runs();
+            assert!(begun.elapsed() < PATIENCE, "it does not say {what:?}: {}", self.said());
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// It has not ended.
+    #[track_caller]
+    pub(super) fn assert_runs(&mut self) {
+        assert!(self.child.try_wait().unwrap().is_none(), "it ended: {}", self.said());
+    }
+
+    /// What it has said on standard error so far.
+    pub(super) fn said(&self) -> String {
+        said(&self.errors)
+    }
+
+    /// Waits for its end, which has another cause.
+    pub(super) fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 
     /// As the kernel does it when memory runs out.

@@ -1,5 +1,7 @@
 //! `hephaestus run` and `exec` as they are run: the real binary, real files, real signals.
 
 mod counts;
+mod durable;
 mod instance;
+mod trace;
 mod wrapped;
