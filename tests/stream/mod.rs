@@ -3,5 +3,7 @@
 mod counts;
 mod durable;
 mod instance;
+mod namespace;
+mod surroundings;
 mod trace;
 mod wrapped;
