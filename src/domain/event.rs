@@ -31,3 +31,14 @@ pub struct ErrorEvent {
     /// Its place in the source, in bytes.
     pub span: Span,
 }
+
+impl ErrorEvent {
+    /// Bytes of memory that it takes on the heap, about.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let attributes = self.attributes.iter().map(|(key, value)| key.len() + value.len() + 64);
+        let texts = [&self.message, &self.title, &self.sample].map(String::len);
+        let trace = self.trace.as_ref().map_or(0, Trace::held_bytes);
+        trace + attributes.chain(texts).sum::<usize>()
+    }
+}

@@ -29,7 +29,7 @@ pub use fix::{FileChange, FixCandidate, Provenance};
 pub use group::ErrorGroup;
 pub use hex::ParseIdError;
 pub use line::{Line, Span};
-pub use occurrence::{EventId, FileId, Occurrences, ParseEventIdError, ProducerId};
+pub use occurrence::{Claim, EventId, FileId, Occurrences, ParseEventIdError, ProducerId};
 pub use pending::{Pending, Settlement};
 pub use place::{Location, RepoPath, RepoPathError};
 pub use record::{Record, Severity};

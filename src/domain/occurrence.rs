@@ -86,8 +86,11 @@ pub struct Occurrences {
     /// How many occurrences are counted here.
     pub count: NonZeroU64,
     /// From the start of the first to the end of the last. Every occurrence of this failure in this file
-    /// that starts within is counted here, and nowhere else.
+    /// that starts within is counted here, and nowhere else, but for those in `except`.
     pub span: Span,
+    /// Where within the span occurrences start that went out alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<u64>,
     /// When the first happened: the log's own time, else when it was read.
     pub first_seen: Timestamp,
     /// When the last happened, likewise.
@@ -104,6 +107,47 @@ impl Occurrences {
     #[must_use]
     pub const fn fingerprint(&self) -> Fingerprint {
         self.event.keys.site
+    }
+
+    /// What is counted here and must be counted nowhere else.
+    #[must_use]
+    pub fn claim(&self) -> Claim {
+        let start = self.id.start;
+        let end = if self.count.get() == 1 { start.saturating_add(1) } else { self.span.end };
+        Claim { file: self.id.file, fingerprint: self.fingerprint(), start, end, except: self.except.clone() }
+    }
+
+    /// Bytes of memory that it takes, about.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let context = self.context.iter().map(String::len).sum::<usize>();
+        size_of::<Self>() + self.service.len() + context + self.event.held_bytes()
+    }
+}
+
+/// Occurrences that are counted already: those of one failure that start in a range of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The file.
+    pub file: FileId,
+    /// The failure.
+    pub fingerprint: Fingerprint,
+    /// Where the first of them starts.
+    pub start: u64,
+    /// No further one starts from here on.
+    pub end: u64,
+    /// But for those that start here.
+    pub except: Vec<u64>,
+}
+
+impl Claim {
+    /// Whether an occurrence is among them.
+    #[must_use]
+    pub fn covers(&self, file: FileId, fingerprint: Fingerprint, start: u64) -> bool {
+        self.file == file
+            && self.fingerprint == fingerprint
+            && (self.start..self.end).contains(&start)
+            && !self.except.contains(&start)
     }
 }
 

@@ -86,3 +86,12 @@ pub struct Trace {
     /// through a nil pointer.
     pub fault_address: Option<u64>,
 }
+
+impl Trace {
+    /// Bytes of memory that it takes on the heap, about.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let frames = self.frames.iter().chain(&self.created_by);
+        frames.map(|frame| size_of::<Frame>() + frame.function.len() + frame.file.len()).sum()
+    }
+}

@@ -53,6 +53,7 @@ impl Shelf {
             service: "shop".into(),
             count: NonZeroU64::new(count).unwrap(),
             span: Span { start, end: start + 1 },
+            except: Vec::new(),
             first_seen: noon(),
             last_seen: noon() + 1.hour(),
             event,

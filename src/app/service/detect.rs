@@ -2,12 +2,18 @@
 //!
 //! An occurrence is settled once the bus has synced it, or once the summary that counts it is durable in
 //! the registry's outbox, from where it is sent again until the bus has it. A file's checkpoint is the end
-//! of its contiguous settled prefix, so a crash at any moment repeats some work and loses none:
+//! of its contiguous settled prefix, so a crash at any moment repeats some work and loses none. What lies
+//! behind the checkpoint is read again, and every occurrence meets the fate it met before:
 //!
-//! - what lies behind the checkpoint is read again and gives the same identities, which the consumer
-//!   counts once;
-//! - what an outbox entry counts already is passed over when it is read again. So an entry stays until the
-//!   checkpoint has passed everything it counts.
+//! - what an outbox entry counts is passed over. So an entry stays until the checkpoint has passed
+//!   everything it counts;
+//! - what may have gone out alone goes out alone again, with the same identity, which the consumer counts
+//!   once. Up to where that may have happened is durable before it happens;
+//! - what was counted and not promised yet was told to nobody, and is counted anew.
+//!
+//! A failure that is given before its end is certain (because time passed, or its source ended) may look
+//! otherwise when it is read again with what was written since. It always goes out alone: the identity of
+//! one occurrence does not depend on how it looks.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
@@ -19,11 +25,12 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc};
 
 use super::context::lines_before;
+use super::outbox::Outbox;
 use super::wire;
-use crate::analyzer::{Aggregator, Analyzer, Stats, StreamAnalyzer, covers};
+use crate::analyzer::{Aggregator, Analyzer, Stats, StreamAnalyzer};
 use crate::bus::Bus;
 use crate::collector::Prefix;
-use crate::collector::registry::Registry;
+use crate::collector::registry::{self, Registry};
 use crate::collector::tail::SourceEvent;
 use crate::domain::{ErrorEvent, EventId, FileId, Occurrences, Pending, Settlement};
 use crate::telemetry::metrics::Metrics;
@@ -38,6 +45,11 @@ const STEP_BYTES: usize = 64 << 10;
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// How long to wait when nothing is to be done.
 const IDLE: Duration = Duration::from_secs(3_600);
+/// How much of a file is opened at once to occurrences that go out alone. It costs a synced write, and after
+/// a crash so much may have to go out one by one.
+const ALONE_STRIDE_BYTES: u64 = 4 << 20;
+/// Most promises kept at once. Beyond, everything goes out alone: that waits for the bus alone.
+const MAX_PROMISES: usize = 10_000;
 
 /// What the detector is made of.
 pub(super) struct Parts {
@@ -81,8 +93,9 @@ struct Followed {
     stream: StreamAnalyzer,
     stats: Stats,
     prefix: Prefix,
-    /// Offset of the next byte.
+    /// Offset of the next byte, and what it was at the last tick.
     next: u64,
+    ticked: u64,
     /// Nothing has come for a while.
     quiet: bool,
     /// No byte of it will come any more.
@@ -90,11 +103,17 @@ struct Followed {
 }
 
 impl Followed {
-    /// No event that starts before this offset is expected any more. What a quiet source wrote last is taken
-    /// for complete: a count must not wait for a line that may never come.
+    /// No event that starts before this offset is expected any more.
     fn settled_offset(&self) -> u64 {
-        if self.quiet || self.ended { self.next } else { self.stream.settled_offset() }
+        if self.ended { self.next } else { self.stream.settled_offset() }
     }
+}
+
+/// Whether the end of a failure is certain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Certain,
+    Early,
 }
 
 /// Turns what sources bring into occurrences, and keeps count of what is durable.
@@ -102,27 +121,17 @@ pub(super) struct Detector {
     parts: Parts,
     files: HashMap<FileId, Followed>,
     settled: Arc<Settled>,
-    /// Outbox entries: promised, and not yet both published and passed by their file's checkpoint.
-    outbox: HashMap<EventId, Promise>,
+    outbox: Outbox,
     /// Checkpoints that have moved since they were last written.
     moved: HashSet<FileId>,
     checkpoint_due: Instant,
     tick_due: Instant,
 }
 
-/// An outbox entry.
-struct Promise {
-    occurrences: Occurrences,
-    published: bool,
-}
-
 impl Detector {
     pub(super) fn new(parts: Parts) -> Self {
-        let outbox = parts.registry.outbox().into_iter();
         Self {
-            outbox: outbox
-                .map(|occurrences| (occurrences.id, Promise { occurrences, published: false }))
-                .collect(),
+            outbox: Outbox::default(),
             parts,
             files: HashMap::new(),
             settled: Arc::default(),
@@ -139,9 +148,9 @@ impl Detector {
     /// # Errors
     /// When the bus has ended. A registry that cannot be written is tried again.
     pub(super) async fn run(mut self, mut sources: mpsc::Receiver<SourceEvent>) -> anyhow::Result<()> {
-        let waiting: Vec<_> = self.outbox.values().map(|promise| promise.occurrences.clone()).collect();
-        for occurrences in waiting {
-            self.publish(&occurrences).await?;
+        for promised in self.parts.registry.outbox() {
+            self.outbox.promise(&promised);
+            self.publish(&promised).await?;
         }
         loop {
             let settled = Arc::clone(&self.settled);
@@ -155,8 +164,7 @@ impl Detector {
             }
             self.hear();
             self.tick().await?;
-            let settled_offset = |file| self.files.get(&file).map_or(u64::MAX, Followed::settled_offset);
-            let due = self.parts.aggregator.due(Timestamp::now(), settled_offset);
+            let due = self.parts.aggregator.due(Instant::now(), settled_in(&self.files));
             self.promise(due).await?;
             if Instant::now() >= self.checkpoint_due && !self.moved.is_empty() {
                 self.write_checkpoints();
@@ -167,12 +175,12 @@ impl Detector {
 
     /// Publishes what is counted so far, and waits until everything is durable.
     async fn drain(mut self) -> anyhow::Result<()> {
-        let counted = self.parts.aggregator.drain();
+        let counted = self.parts.aggregator.drain(settled_in(&self.files));
         self.promise(counted).await?;
         loop {
             self.hear();
             let unsettled: usize = self.files.values().map(|followed| followed.prefix.unsettled()).sum();
-            if unsettled == 0 && self.outbox.values().all(|promise| promise.published) {
+            if unsettled == 0 && self.outbox.all_published() {
                 break;
             }
             self.settled.news.notified().await;
@@ -181,18 +189,20 @@ impl Detector {
         Ok(())
     }
 
-    /// A failure that gets no further line is given, though its source may go on with other things: the
-    /// streams of a container are in one file.
+    /// A failure that gets no further line is given, though its source goes on with other things: the
+    /// streams of a container are in one file. Where nothing came, perhaps nobody had the time to read.
     async fn tick(&mut self) -> anyhow::Result<()> {
         if Instant::now() < self.tick_due {
             return Ok(());
         }
         self.tick_due = Instant::now() + TICK_INTERVAL;
-        let busy =
-            |(file, followed): (&FileId, &Followed)| (!followed.quiet && !followed.ended).then_some(*file);
-        let busy: Vec<_> = self.files.iter().filter_map(busy).collect();
+        let went_on = |(file, followed): (&FileId, &mut Followed)| {
+            let ticked = std::mem::replace(&mut followed.ticked, followed.next);
+            (ticked < followed.next && !followed.quiet && !followed.ended).then_some(*file)
+        };
+        let busy: Vec<_> = self.files.iter_mut().filter_map(went_on).collect();
         for file in busy {
-            self.analyze(file, |stream, sink| stream.tick(sink)).await?;
+            self.analyze(file, Ending::Early, |stream, sink| stream.tick(sink)).await?;
         }
         Ok(())
     }
@@ -203,9 +213,8 @@ impl Detector {
         let checkpoint =
             (!self.moved.is_empty()).then(|| self.checkpoint_due.saturating_duration_since(Instant::now()));
         let summary = self.parts.aggregator.next_due().map(|due| {
-            // A count whose time is over may still wait for its source to become quiet.
-            let wait = Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or_default();
-            wait.max(RETRY_INTERVAL)
+            // A count whose time is over may still wait for what its source brings next.
+            due.saturating_duration_since(Instant::now()).max(RETRY_INTERVAL)
         });
         summary.into_iter().chain(checkpoint).min().unwrap_or(IDLE)
     }
@@ -216,20 +225,22 @@ impl Detector {
                 let stream = self.parts.analyzer.stream_from(offset, &before);
                 let prefix = Prefix::new(offset);
                 let stats = Stats::default();
+                let (next, ticked) = (offset, offset);
                 let followed =
-                    Followed { path, stream, stats, prefix, next: offset, quiet: false, ended: false };
+                    Followed { path, stream, stats, prefix, next, ticked, quiet: false, ended: false };
                 self.files.insert(file, followed);
+                self.parts.aggregator.resume(file, self.parts.registry.alone_until(file));
             }
             SourceEvent::Bytes { file, offset, bytes } => {
                 self.meet(file, offset, bytes.len()).await?;
                 for step in bytes.chunks(STEP_BYTES) {
-                    self.analyze(file, |stream, sink| stream.push(step, sink)).await?;
+                    self.analyze(file, Ending::Certain, |stream, sink| stream.push(step, sink)).await?;
                 }
             }
             SourceEvent::Quiet { file } => {
                 // The first call says that time begins to count, the second that enough of it has passed.
-                self.analyze(file, |stream, sink| stream.tick(sink)).await?;
-                self.analyze(file, |stream, sink| stream.tick(sink)).await?;
+                self.analyze(file, Ending::Early, |stream, sink| stream.tick(sink)).await?;
+                self.analyze(file, Ending::Early, |stream, sink| stream.tick(sink)).await?;
                 if let Some(followed) = self.files.get_mut(&file) {
                     followed.quiet = true;
                 }
@@ -239,7 +250,7 @@ impl Detector {
                 tracing::warn!(path, bytes, reason = reason.as_str(), "a part of a log could not be read");
             }
             SourceEvent::Ended { file, .. } => {
-                self.analyze(file, |stream, sink| stream.finish(sink)).await?;
+                self.analyze(file, Ending::Early, |stream, sink| stream.finish(sink)).await?;
                 if let Some(followed) = self.files.get_mut(&file) {
                     followed.ended = true;
                 }
@@ -254,7 +265,7 @@ impl Detector {
     /// belongs to it.
     async fn meet(&mut self, file: FileId, offset: u64, length: usize) -> anyhow::Result<()> {
         if self.files.get(&file).is_some_and(|followed| followed.next != offset) {
-            self.analyze(file, |stream, sink| stream.finish(sink)).await?;
+            self.analyze(file, Ending::Early, |stream, sink| stream.finish(sink)).await?;
             if let Some(followed) = self.files.get_mut(&file) {
                 followed.stream = self.parts.analyzer.stream_from(offset, b"");
                 followed.stats = Stats::default();
@@ -271,6 +282,7 @@ impl Detector {
     async fn analyze(
         &mut self,
         file: FileId,
+        ending: Ending,
         work: impl FnOnce(&mut StreamAnalyzer, &mut dyn FnMut(ErrorEvent)),
     ) -> anyhow::Result<()> {
         let Some(followed) = self.files.get_mut(&file) else { return Ok(()) };
@@ -280,7 +292,7 @@ impl Detector {
         self.parts.metrics.source_lines.inc_by(followed.stats.lines - before.lines);
         self.parts.metrics.lines_truncated.inc_by(followed.stats.truncated_lines - before.truncated_lines);
         for event in events {
-            self.found(file, event).await?;
+            self.found(file, event, ending).await?;
         }
         self.scanned(file);
         Ok(())
@@ -296,26 +308,42 @@ impl Detector {
     }
 
     /// One event: it goes out at once, or is counted.
-    async fn found(&mut self, file: FileId, event: ErrorEvent) -> anyhow::Result<()> {
+    async fn found(&mut self, file: FileId, event: ErrorEvent, ending: Ending) -> anyhow::Result<()> {
         let (language, severity) = (event.language.as_str(), event.severity.as_str());
         self.parts.metrics.events_detected.with_label_values(&[language, severity]).inc();
-        let (fingerprint, start) = (event.keys.site, event.span.start);
-        // What the outbox counts already is read again after a crash.
-        if self.outbox.values().any(|promise| covers(&promise.occurrences, file, fingerprint, start)) {
+        if self.outbox.covers(file, event.keys.site, event.span.start) {
             return Ok(());
         }
         let now = Timestamp::now();
         let occurrence = Occurrences {
-            id: EventId { producer: self.parts.registry.producer(), file, start },
+            id: EventId { producer: self.parts.registry.producer(), file, start: event.span.start },
             service: self.parts.service.clone(),
             count: NonZeroU64::MIN,
             span: event.span,
+            except: Vec::new(),
             first_seen: event.time.unwrap_or(now),
             last_seen: event.time.unwrap_or(now),
             event,
             context: Vec::new(),
         };
-        let Some(mut alone) = self.parts.aggregator.observe(occurrence, now) else { return Ok(()) };
+        if ending == Ending::Early || self.outbox.len() >= MAX_PROMISES {
+            self.parts.aggregator.pass(&occurrence, Instant::now());
+            return self.go_alone(occurrence).await;
+        }
+        match self.parts.aggregator.observe(occurrence, Instant::now()) {
+            Some(alone) => self.go_alone(alone).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Publishes one occurrence. That it may go out alone is durable before it does.
+    async fn go_alone(&mut self, mut alone: Occurrences) -> anyhow::Result<()> {
+        let EventId { file, start, .. } = alone.id;
+        if self.parts.registry.alone_until(file) <= start {
+            let registry = Arc::clone(&self.parts.registry);
+            let until = start.saturating_add(ALONE_STRIDE_BYTES);
+            self.write_down(|| registry.allow_alone(file, until)).await;
+        }
         if let Some(followed) = self.files.get_mut(&file) {
             followed.prefix.in_flight(start);
             alone.context = lines_before(&followed.path, start, self.parts.context_lines);
@@ -323,21 +351,26 @@ impl Detector {
         self.publish(&alone).await
     }
 
+    /// Writes to the registry until that succeeds: nothing may go on before.
+    async fn write_down(&self, write: impl Fn() -> Result<(), registry::Error>) {
+        while let Err(error) = tokio::task::block_in_place(&write) {
+            self.parts.metrics.checkpoint_failures.inc();
+            tracing::error!(%error, "what is found cannot be written down; reading waits until it can");
+            tokio::time::sleep(RETRY_INTERVAL).await;
+        }
+    }
+
     /// Makes summaries durable in the outbox and publishes them. From then on they hold no checkpoint.
     async fn promise(&mut self, counted: Vec<Occurrences>) -> anyhow::Result<()> {
         if counted.is_empty() {
             return Ok(());
         }
-        while let Err(error) = tokio::task::block_in_place(|| self.parts.registry.add_to_outbox(&counted)) {
-            self.parts.metrics.checkpoint_failures.inc();
-            tracing::error!(%error, "counts cannot be written down; reading waits until they can");
-            tokio::time::sleep(RETRY_INTERVAL).await;
-        }
+        let registry = Arc::clone(&self.parts.registry);
+        self.write_down(|| registry.add_to_outbox(&counted)).await;
         for occurrences in counted {
             self.publish(&occurrences).await?;
-            let file = occurrences.id.file;
-            self.outbox.insert(occurrences.id, Promise { occurrences, published: false });
-            self.scanned(file);
+            self.outbox.promise(&occurrences);
+            self.scanned(occurrences.id.file);
         }
         Ok(())
     }
@@ -352,13 +385,9 @@ impl Detector {
     fn hear(&mut self) {
         for id in self.settled.take() {
             self.moved.insert(id.file);
-            match self.outbox.get_mut(&id) {
-                Some(promise) => promise.published = true,
-                None => {
-                    if let Some(followed) = self.files.get_mut(&id.file) {
-                        followed.prefix.settled(id.start);
-                    }
-                }
+            self.outbox.published(id);
+            if let Some(followed) = self.files.get_mut(&id.file) {
+                followed.prefix.settled(id.start);
             }
         }
     }
@@ -369,22 +398,16 @@ impl Detector {
         self.checkpoint_due = Instant::now() + CHECKPOINT_INTERVAL;
         let committed = |file: &FileId| Some((*file, self.files.get(file)?.prefix.committed()));
         let checkpoints: Vec<_> = self.moved.iter().filter_map(committed).collect();
-        let kept = |(id, promise): (&EventId, &Promise)| {
-            let passed = match self.files.get(&id.file) {
-                Some(followed) => followed.prefix.committed() >= promise.occurrences.span.end,
-                // It is not read any more, or not yet: what is durable decides.
-                None => {
-                    self.parts.registry.committed(id.file).is_none_or(|at| at >= promise.occurrences.span.end)
-                }
-            };
-            (promise.published && passed).then_some(*id)
-        };
-        let kept: Vec<_> = self.outbox.iter().filter_map(kept).collect();
+        let kept = self.outbox.kept(|file, end| match self.files.get(&file) {
+            Some(followed) => followed.prefix.committed() >= end,
+            // It is not read any more, or not yet: what is durable decides.
+            None => self.parts.registry.committed(file).is_none_or(|committed| committed >= end),
+        });
         match tokio::task::block_in_place(|| self.parts.registry.commit(&checkpoints, &kept)) {
             Ok(()) => {
                 self.parts.metrics.checkpoint_writes.inc();
                 self.moved.clear();
-                self.outbox.retain(|id, _| !kept.contains(id));
+                self.outbox.forget(&kept);
                 self.files.retain(|_, followed| !(followed.ended && followed.prefix.unsettled() == 0));
             }
             Err(error) => {
@@ -393,4 +416,9 @@ impl Detector {
             }
         }
     }
+}
+
+/// Where in each file nothing is still to come before.
+fn settled_in(files: &HashMap<FileId, Followed>) -> impl Fn(FileId) -> u64 {
+    |file| files.get(&file).map_or(u64::MAX, Followed::settled_offset)
 }

@@ -13,6 +13,7 @@
 mod context;
 mod detect;
 mod intake;
+mod outbox;
 mod state_dir;
 mod upkeep;
 mod wire;
@@ -367,3 +368,6 @@ impl Suggestions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

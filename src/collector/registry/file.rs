@@ -21,6 +21,8 @@ pub(in crate::collector) struct KnownFile {
     pub(in crate::collector) mark: Mark,
     /// The checkpoint.
     pub(in crate::collector) committed: u64,
+    /// No occurrence that starts from here on has gone out alone.
+    pub(in crate::collector) alone_until: u64,
     /// How long the file was when it was last looked at.
     pub(in crate::collector) length: u64,
     /// The path by which it was found.

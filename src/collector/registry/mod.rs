@@ -106,6 +106,29 @@ impl Registry {
         self.memory().state.files.get(&file).map(|known| known.committed)
     }
 
+    /// No occurrence in this file that starts from here on has gone out alone, by any process.
+    #[must_use]
+    pub fn alone_until(&self, file: FileId) -> u64 {
+        self.memory().state.files.get(&file).map_or(0, |known| known.alone_until)
+    }
+
+    /// Occurrences that start before `offset` may go out alone. To be said before they do: it is durable when
+    /// this returns. A file that is not known, as a pipe, is never read again and needs it not.
+    ///
+    /// # Errors
+    /// When the registry cannot be written; then nothing has changed.
+    pub fn allow_alone(&self, file: FileId, offset: u64) -> Result<(), Error> {
+        let is_allowed = |known: &KnownFile| known.alone_until >= offset;
+        if self.memory().state.files.get(&file).is_none_or(is_allowed) {
+            return Ok(());
+        }
+        self.write(|state| {
+            if let Some(known) = state.files.get_mut(&file) {
+                known.alone_until = known.alone_until.max(offset);
+            }
+        })
+    }
+
     /// What was promised and is not known to be kept: to be sent again, unchanged.
     #[must_use]
     pub fn outbox(&self) -> Vec<Occurrences> {

@@ -232,9 +232,12 @@ impl Files {
         while let Some((due, file)) = self.quieting.front().copied().filter(|(due, _)| *due <= now.instant) {
             self.quieting.pop_front();
             let Some(followed) = self.followed.get_mut(&file) else { continue };
+            // Perhaps it was written to, and nobody has had the time to look.
+            followed.length = followed.length_now();
             let quiet_at = followed.stirred + self.config.quiet_after;
             if quiet_at > now.instant || followed.unread() > 0 {
                 self.quieting.push_back((quiet_at.max(due + self.config.quiet_after / 2), file));
+                self.enqueue(file);
             } else {
                 followed.is_quieting = false;
                 self.news.push_back(SourceEvent::Quiet { file });

@@ -265,6 +265,7 @@ fn known(hit: &Hit, start_at: StartAt, now: Now) -> std::io::Result<KnownFile> {
         head: Mark::head(&hit.file, hit.length)?,
         mark: Mark::before(&hit.file, committed, MARK_BYTES)?,
         committed,
+        alone_until: 0,
         length: hit.length,
         path: hit.path.clone(),
         real_path: hit.path.canonicalize().unwrap_or_else(|_| hit.path.clone()),

@@ -57,6 +57,7 @@ fn seen(group: u8, start: u64, count: u64) -> Occurrences {
         context: vec![format!("before {start}")],
         count: NonZeroU64::new(count).unwrap(),
         span,
+        except: Vec::new(),
         first_seen: time,
         last_seen: time + SignedDuration::from_secs(5),
         event: ErrorEvent {

@@ -1,0 +1,278 @@
+//! Whole histories of a service: two writers, rotation, crashes, a bus that refuses, restarts.
+//!
+//! Every history runs on its own state directory with the real tailer, bus and knowledge. At its end the
+//! counts must be what was written, for each kind of failure, and stay so.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config as Cases, RngAlgorithm, TestRng, TestRunner};
+
+use super::*;
+use crate::config::PathGlob;
+use crate::knowledge::{GroupFilter, GroupOrder};
+
+/// How many histories run beside each other: they mostly wait.
+const PARALLEL: usize = 32;
+/// How long anything that must happen may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// One of two writers writes so many records.
+    Write {
+        log: usize,
+        records: Vec<Kind>,
+    },
+    /// One of two writers writes a part of a record, and the rest with its next step.
+    Begin {
+        log: usize,
+        kind: Kind,
+    },
+    /// A log is renamed, and its writer begins a new one.
+    Rotate(usize),
+    Wait(Duration),
+    /// The service dies where it stands.
+    Crash,
+    /// The bus takes nothing more, and the service dies of it.
+    Refuse,
+    /// The service ends as it should.
+    Stop,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Healthy,
+    Order,
+    Cart,
+    Panic,
+}
+
+impl Kind {
+    fn text(self, number: u64) -> String {
+        match self {
+            Self::Healthy => format!("{{\"level\":\"info\",\"msg\":\"order saved\",\"seq\":{number}}}\n"),
+            Self::Order => format!("{{\"level\":\"error\",\"msg\":\"order not saved\",\"seq\":{number}}}\n"),
+            Self::Cart => format!("{{\"level\":\"error\",\"msg\":\"cart not found\",\"seq\":{number}}}\n"),
+            Self::Panic => format!(
+                "panic: assignment to entry in nil map\n\ngoroutine {number} [running]:\n\
+                 example.com/shop/stock.Hold(...)\n\t/app/stock/hold.go:12\nmain.main()\n\
+                 \t/app/main.go:7 +0x1d\nexit status 2\n"
+            ),
+        }
+    }
+
+    /// By which its group is known. A trace that was given before its end may name no place.
+    fn of(title: &str) -> Self {
+        match title {
+            "order not saved" => Self::Order,
+            "cart not found" => Self::Cart,
+            title if title.starts_with("nil map write") => Self::Panic,
+            title => panic!("nobody wrote {title:?}"),
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Order => "order",
+            Self::Cart => "cart",
+            Self::Panic => "panic",
+        }
+    }
+}
+
+/// Who writes one log.
+struct Writer {
+    path: PathBuf,
+    file: File,
+    rest: Option<String>,
+    rotations: u32,
+}
+
+impl Writer {
+    fn new(path: PathBuf) -> Self {
+        let file = OpenOptions::new().create(true).append(true).open(&path).unwrap();
+        Self { path, file, rest: None, rotations: 0 }
+    }
+
+    fn write(&mut self, text: &str) {
+        let rest = self.rest.take().unwrap_or_default();
+        self.file.write_all((rest + text).as_bytes()).unwrap();
+    }
+
+    fn begin(&mut self, text: &str) {
+        self.write("");
+        let (first, rest) = text.split_at(text.len() / 2);
+        self.file.write_all(first.as_bytes()).unwrap();
+        self.rest = Some(rest.to_owned());
+    }
+
+    fn rotate(&mut self) {
+        self.write("");
+        self.rotations += 1;
+        let old = self.path.with_extension(format!("log.{}", self.rotations));
+        std::fs::rename(&self.path, old).unwrap();
+        self.file = OpenOptions::new().create(true).append(true).open(&self.path).unwrap();
+    }
+}
+
+/// What a history happens to.
+struct World {
+    config: Config,
+    writers: [Writer; 2],
+    written: BTreeMap<&'static str, u64>,
+    number: u64,
+    service: Service,
+}
+
+impl World {
+    async fn new(folder: &Path) -> Self {
+        let mut config = Config::built_in().unwrap();
+        config.state_dir = folder.join("state");
+        config.collector.log_paths = vec![PathGlob::named(folder.join("*.log*").to_str().unwrap()).unwrap()];
+        let writers = ["one.log", "two.log"].map(|name| Writer::new(folder.join(name)));
+        let service = Service::start(&config).await.unwrap();
+        Self { config, writers, written: BTreeMap::new(), number: 0, service }
+    }
+
+    fn next(&mut self, kind: Kind) -> String {
+        if kind != Kind::Healthy {
+            *self.written.entry(kind.name()).or_default() += 1;
+        }
+        self.number += 1;
+        kind.text(self.number)
+    }
+
+    async fn step(mut self, step: Step) -> Self {
+        match step {
+            Step::Write { log, records } => {
+                let text: String = records.into_iter().map(|kind| self.next(kind)).collect();
+                self.writers[log].write(&text);
+            }
+            Step::Begin { log, kind } => {
+                let text = self.next(kind);
+                self.writers[log].begin(&text);
+            }
+            Step::Rotate(log) => self.writers[log].rotate(),
+            Step::Wait(time) => tokio::time::sleep(time).await,
+            Step::Crash => return self.restart(Service::crash).await,
+            Step::Refuse => {
+                self.service.bus.close().await;
+                return self.restart(Service::crash).await;
+            }
+            Step::Stop => {
+                return self.restart(async |service| service.stop(PATIENCE).await.unwrap()).await;
+            }
+        }
+        self
+    }
+
+    async fn restart(self, end: impl AsyncFnOnce(Service)) -> Self {
+        end(self.service).await;
+        let service = Service::start(&self.config).await.unwrap();
+        Self { service, ..self }
+    }
+
+    fn counted(&self) -> BTreeMap<&'static str, u64> {
+        let groups = self.service.view().groups(GroupFilter::default(), GroupOrder::Worst, 100).unwrap();
+        let mut counted = BTreeMap::new();
+        for record in groups {
+            *counted.entry(Kind::of(&record.group.first.title).name()).or_default() += record.group.count;
+        }
+        counted
+    }
+
+    async fn end(mut self) -> Result<(), String> {
+        for writer in &mut self.writers {
+            writer.write("");
+        }
+        let begun = Instant::now();
+        while self.counted() != self.written {
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("counted {:?}, written {:?}", self.counted(), self.written));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let after = self.restart(async |service| service.stop(PATIENCE).await.unwrap()).await;
+        // What would be counted twice is read again at once.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (counted, used) = (after.counted(), after.service.budget.used_bytes());
+        if counted != after.written || used > 0 {
+            return Err(format!("later counted {counted:?}, written {:?}, {used} bytes held", after.written));
+        }
+        after.service.stop(PATIENCE).await.map_err(|error| format!("{error:#}"))
+    }
+}
+
+impl Service {
+    /// Dies: nothing that is under way comes to its end, but for what the bus has taken.
+    async fn crash(mut self) {
+        self.parts.abort_all();
+        self.stop_reading.cancel();
+        self.bus.close().await;
+        self.parts.shutdown().await;
+        tokio::task::block_in_place(|| self.knowledge.close());
+    }
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let kind = prop_oneof![
+        3 => Just(Kind::Healthy),
+        3 => Just(Kind::Order),
+        1 => Just(Kind::Cart),
+        2 => Just(Kind::Panic),
+    ];
+    let records = prop::collection::vec(kind.clone(), 1..12);
+    let step = prop_oneof![
+        8 => (0usize..2, records).prop_map(|(log, records)| Step::Write { log, records }),
+        2 => (0usize..2, kind).prop_map(|(log, kind)| Step::Begin { log, kind }),
+        2 => (0usize..2).prop_map(Step::Rotate),
+        4 => (0u64..400).prop_map(|time| Step::Wait(Duration::from_millis(time))),
+        1 => Just(Step::Wait(Duration::from_millis(1_600))),
+        2 => Just(Step::Crash),
+        1 => Just(Step::Refuse),
+        1 => Just(Step::Stop),
+    ];
+    prop::collection::vec(step, 4..24)
+}
+
+async fn history(steps: Vec<Step>) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::new(folder.path()).await;
+    for step in steps.clone() {
+        world = world.step(step).await;
+    }
+    world.end().await.map_err(|problem| format!("{problem}\nafter {steps:#?}"))
+}
+
+async fn histories(cases: usize) {
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let mut runner = TestRunner::new_with_rng(Cases::default(), random);
+    let drawn = std::iter::repeat_with(|| steps().new_tree(&mut runner).unwrap().current()).take(cases);
+    let drawn: Vec<_> = drawn.collect();
+    let mut ended = stream::iter(drawn).map(|steps| tokio::spawn(history(steps))).buffer_unordered(PARALLEL);
+    while let Some(ended) = ended.next().await {
+        if let Err(problem) = ended.unwrap() {
+            panic!("{problem}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_are_exact_after_any_history() {
+    histories(300).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: ten thousand histories"]
+async fn counts_are_exact_after_ten_thousand_histories() {
+    histories(10_000).await;
+}
