@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use futures_util::{Stream, StreamExt as _};
 use hephaestus::Hephaestus;
 use hephaestus::domain::SuggestionRecord;
+use tokio::task::JoinSet;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -24,11 +25,14 @@ async fn main() -> anyhow::Result<()> {
     }
     let mut hephaestus = builder.start().await?;
     // Suggestions come while it works, until it has finished.
-    let printing = tokio::spawn(print(hephaestus.suggestions()));
+    let mut printing = JoinSet::new();
+    printing.spawn(print(hephaestus.suggestions()));
     hephaestus.monitor_reader(&log, tokio::fs::File::open(&log).await?);
     hephaestus.read_to_end().await;
     hephaestus.finish().await?;
-    printing.await??;
+    while let Some(printed) = printing.join_next().await {
+        printed??;
+    }
     for record in hephaestus.groups(100)? {
         println!("{:>6}  {}  {}", record.group.count, record.status.as_str(), record.group.first.title);
     }

@@ -12,6 +12,7 @@ use hephaestus::Hephaestus;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
+use tokio::task::JoinSet;
 
 use crate::fixer::module::Till;
 use crate::harness::{go, project, succeed};
@@ -133,13 +134,14 @@ async fn a_command_is_heard_to_its_end() {
 async fn the_stream_of_suggestions_ends_with_the_instance() {
     let state = tempfile::tempdir().unwrap();
     let hephaestus = start(state.path()).await;
-    let suggestions = tokio::spawn(hephaestus.suggestions().count());
+    let mut suggestions = JoinSet::new();
+    suggestions.spawn(hephaestus.suggestions().count());
     hephaestus.ingest(CRASH.as_bytes()).await;
     await_counts(&hephaestus, &[(CRASHED, 1)]).await;
-    assert!(!suggestions.is_finished(), "something may still come");
+    assert!(suggestions.try_join_next().is_none(), "something may still come");
     hephaestus.stop().await.unwrap();
-    let count = tokio::time::timeout(PATIENCE, suggestions).await.expect("the stream ends").unwrap();
-    assert_eq!(count, 0, "without a repository nothing is mended");
+    let count = tokio::time::timeout(PATIENCE, suggestions.join_next()).await.expect("the stream ends");
+    assert_eq!(count.unwrap().unwrap(), 0, "without a repository nothing is mended");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,11 +187,11 @@ fn example() -> PathBuf {
     cargo.current_dir(project()).args(["build", "--locked", "--offline", "--quiet", "--example", "embed"]);
     let output = succeed(cargo.arg("--message-format=json"));
     let messages = String::from_utf8(output.stdout).unwrap();
-    let paths = messages.lines().filter_map(|line| {
+    let path = messages.lines().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).unwrap();
         (message["target"]["name"] == "embed").then(|| message["executable"].as_str().map(PathBuf::from))?
     });
-    paths.last().expect("cargo tells where the example is")
+    path.expect("cargo tells where the example is")
 }
 
 #[test]

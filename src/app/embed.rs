@@ -15,7 +15,6 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::service::Service;
 use crate::collector::pipe::{self, Tap};
@@ -81,7 +80,8 @@ impl Builder {
         let service = Service::start(&self.config).await?;
         let tap = service.tap("ingest").context("the service has ended")?;
         let ingested = Arc::new(Ingested { tap: AsyncMutex::new(Some(tap)), stirred: Notify::new() });
-        let silence = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&ingested).tell_silence()));
+        let mut silence = JoinSet::new();
+        silence.spawn(Arc::clone(&ingested).tell_silence());
         Ok(Hephaestus {
             service,
             ingested,
@@ -112,7 +112,7 @@ impl Builder {
 pub struct Hephaestus {
     service: Service,
     ingested: Arc<Ingested>,
-    _silence: AbortOnDropHandle<()>,
+    _silence: JoinSet<()>,
     /// Readers and commands that are being watched.
     monitors: Mutex<JoinSet<()>>,
     /// Ends the readers that have not ended by themselves.
