@@ -304,6 +304,13 @@ impl Service {
     }
 }
 
+impl Drop for Service {
+    /// The tailer has a thread of its own, which nothing else would end.
+    fn drop(&mut self) {
+        self.stop_reading.cancel();
+    }
+}
+
 /// A workshop for this repository.
 fn workshop(
     config: &Config,

@@ -129,7 +129,12 @@ impl Watcher {
                 let ours = event.paths.iter().filter_map(|name| self.names.get(name));
                 self.changed.extend(ours.cloned().map(Some));
             }
-            Ok(None) => {}
+            // No watch is left, as when the folder of all logs was removed: they are asked for again.
+            Ok(None) => {
+                self.names.clear();
+                self.asked.clear();
+                self.changed.insert(None);
+            }
             Err(_) => {
                 self.changed.insert(None);
             }
@@ -167,6 +172,25 @@ mod tests {
         while !changes(&mut watcher).await.contains(&Some(there.clone())) {}
         std::fs::write(&later, "y").unwrap();
         while !changes(&mut watcher).await.contains(&Some(later.clone())) {}
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_goes_and_comes_again_is_watched_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logs/a.log");
+        let make = || {
+            std::fs::create_dir(folder.path().join("logs")).unwrap();
+            std::fs::write(&path, "x").unwrap();
+        };
+        make();
+        let mut watcher = Watcher::new();
+        watcher.watch(&[&path]).await;
+        std::fs::remove_dir_all(folder.path().join("logs")).unwrap();
+        while !changes(&mut watcher).await.contains(&None) {}
+        make();
+        watcher.watch(&[&path]).await;
+        std::fs::write(&path, "y").unwrap();
+        while !changes(&mut watcher).await.contains(&Some(path.clone())) {}
     }
 
     #[tokio::test]
