@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use futures_util::Stream;
@@ -13,7 +13,7 @@ use tokio::process::Command;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Mutex as AsyncMutex, Notify, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::service::Service;
@@ -252,10 +252,11 @@ impl Hephaestus {
     /// # Errors
     /// When a part of it failed while it ended.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        // Where this takes too long, the service says so.
-        timeout(self.grace, self.end_sources()).await.ok();
-        self.service.stop(self.grace.saturating_sub(begun.elapsed())).await
+        let deadline = Instant::now() + self.grace;
+        if timeout_at(deadline, self.end_sources()).await.is_err() {
+            tracing::warn!("what was ingested last finds no room; it is dropped");
+        }
+        self.service.stop(deadline.saturating_duration_since(Instant::now())).await
     }
 
     /// Ends what was ingested, and every reader that has not ended by itself.

@@ -34,7 +34,8 @@ pub(super) fn analyzer(config: &Config) -> analyzer::Config {
 
 /// How occurrences are counted before they go out.
 pub(super) fn pace(config: &Config) -> Pace {
-    Pace { room: as_usize(config.analyzer.max_groups), ..Pace::default() }
+    let section = &config.analyzer;
+    Pace { interval: section.summary_interval.get(), room: as_usize(section.max_groups), ..Pace::default() }
 }
 
 /// Which files are followed.

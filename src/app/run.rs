@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::parts;
@@ -29,9 +29,11 @@ impl Instance {
     /// As [`Service::start`], and when the address of the server is taken.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
         let service = Service::start(config).await?;
-        let (_ready, readiness) = watch::channel(Vec::new());
-        let handles =
-            Handles { knowledge: service.knowledge().clone(), readiness, metrics: service.metrics().clone() };
+        let handles = Handles {
+            knowledge: service.knowledge().clone(),
+            readiness: service.readiness(),
+            metrics: service.metrics().clone(),
+        };
         let server = Server::bind(parts::server(config), handles).await?;
         let address = server.address().context("the server has no address")?;
         let stop_server = CancellationToken::new();
@@ -64,8 +66,11 @@ impl Instance {
     pub async fn stop(mut self) -> anyhow::Result<()> {
         // Clients are told at once that it ends, and have as long for it as the service has.
         self.stop_server.cancel();
+        let deadline = Instant::now() + self.grace;
         let stopped = self.service.stop(self.grace).await;
-        self.server.shutdown().await;
+        if timeout_at(deadline, self.server.shutdown()).await.is_err() {
+            tracing::warn!("the server does not end; nothing is waited for any more");
+        }
         stopped
     }
 }

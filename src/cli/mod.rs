@@ -168,7 +168,7 @@ impl Cli {
             Command::Config(command) => command.run(loaded, environment),
             Command::Fix(args) => args.run(&loaded?.config, detail),
             Command::Exec(args) => args.run(loaded?.config),
-            Command::Run(args) => args.run(loaded?.config, &mut Output::new()),
+            Command::Run(args) => args.run(loaded?.config),
             Command::Doctor(args) => args.run(&loaded?.config, &mut Output::new()),
             Command::Groups(command) => command.run(&loaded?.config, &mut Output::new()),
             Command::Suggestions(command) => command.run(&loaded?.config, environment, &mut Output::new()),

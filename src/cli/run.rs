@@ -1,16 +1,30 @@
 //! `hephaestus run`: the whole of it in one process, for as long as it is wanted.
+//!
+//! Suggestions are printed on a thread of their own. Whoever reads them may be slow, stop reading or go away:
+//! that holds up nothing else. There is no queue that could overflow, since what was not printed yet is
+//! remembered anyway and taken from there.
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
+use super::output::Output;
 use super::signals::Signals;
 use super::{Exit, Format, render};
 use crate::app::run::Instance;
+use crate::app::service::Suggestions;
 use crate::config::{Config, PathGlob};
 use crate::domain::SuggestionRecord;
+
+/// How long the end may wait for a reader of suggestions.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long to wait before suggestions that could not be read are read again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Follow logs, and suggest proven fixes while the service runs
 #[derive(Debug, Args)]
@@ -46,10 +60,10 @@ pub(super) struct RunArgs {
 }
 
 impl RunArgs {
-    pub(super) fn run(self, mut config: Config, out: &mut impl Write) -> anyhow::Result<Exit> {
+    pub(super) fn run(self, mut config: Config) -> anyhow::Result<Exit> {
         self.overrule(&mut config)?;
         let runtime = super::service_runtime()?;
-        let ended = runtime.block_on(self.follow(&config, out));
+        let ended = runtime.block_on(self.follow(&config));
         // Everything that counts is durable: nothing that is still running needs to be waited for.
         runtime.shutdown_background();
         ended
@@ -71,27 +85,28 @@ impl RunArgs {
         Ok(())
     }
 
-    async fn follow(&self, config: &Config, out: &mut impl Write) -> anyhow::Result<Exit> {
+    async fn follow(&self, config: &Config) -> anyhow::Result<Exit> {
         // From here on, before anything is opened or started.
         let mut signals = Signals::listen()?;
         let mut instance = Instance::start(config).await?;
         self.greet(config, &instance);
-        let mut suggestions = instance.new_suggestions();
-        let mut number = 0;
-        let signal = loop {
-            tokio::select! {
-                signal = signals.next() => break signal,
-                error = instance.failed() => return Err(error),
-                next = suggestions.next() => {
-                    let Some(record) = next? else { bail!("what is remembered cannot be followed any more") };
-                    number += 1;
-                    self.print(out, number, &record)?;
-                }
-            }
+        let stop_printing = CancellationToken::new();
+        let (suggestions, stop, format) = (instance.new_suggestions(), stop_printing.clone(), self.format);
+        let printing = tokio::task::spawn_blocking(move || {
+            Handle::current().block_on(print_all(suggestions, format, stop))
+        });
+        let ended = tokio::select! {
+            signal = signals.next() => Ok(signal),
+            error = instance.failed() => Err(error),
         };
-        tracing::info!(%signal, "ending");
+        if let Ok(signal) = &ended {
+            tracing::info!(%signal, "ending");
+        }
+        stop_printing.cancel();
+        let printed = tokio::time::timeout(config.grace_period.get().min(LAST_WORDS), printing);
+        let ending = async { tokio::join!(instance.stop(), printed).0 };
         tokio::select! {
-            stopped = instance.stop() => stopped?,
+            stopped = ending => ended.and(stopped)?,
             signal = signals.next() => bail!("ended at once by a second signal, {signal}; nothing is lost"),
         }
         Ok(Exit::Yes)
@@ -113,15 +128,51 @@ impl RunArgs {
         )
         .ok();
     }
+}
 
-    fn print(&self, out: &mut impl Write, number: usize, record: &SuggestionRecord) -> anyhow::Result<()> {
-        match self.format {
-            Format::Text => render::suggestion(out, number, &record.suggestion)?,
-            Format::Json => {
-                serde_json::to_writer(&mut *out, record)?;
-                writeln!(out)?;
+/// Prints suggestions as they come, and at the end those that there are. Blocks while nobody reads them.
+async fn print_all(mut suggestions: Suggestions, format: Format, stop: CancellationToken) {
+    let mut out = Output::new();
+    let mut number = 0;
+    loop {
+        let next = tokio::select! {
+            biased;
+            next = suggestions.next() => next,
+            () = stop.cancelled() => return,
+        };
+        match next {
+            Ok(Some(record)) => {
+                number += 1;
+                if let Err(error) = print(&mut out, format, number, &record) {
+                    return tell_unprinted(&error);
+                }
+            }
+            Ok(None) => return,
+            Err(_) if stop.is_cancelled() => return,
+            Err(error) => {
+                tracing::debug!("suggestions cannot be read, and are read again later: {error:#}");
+                tokio::time::sleep(RETRY_INTERVAL).await;
             }
         }
-        Ok(out.flush()?)
+    }
+}
+
+fn print(out: &mut impl Write, format: Format, number: usize, record: &SuggestionRecord) -> io::Result<()> {
+    match format {
+        Format::Text => render::suggestion(out, number, &record.suggestion)?,
+        Format::Json => {
+            serde_json::to_writer(&mut *out, record)?;
+            writeln!(out)?;
+        }
+    }
+    out.flush()
+}
+
+fn tell_unprinted(error: &io::Error) {
+    const ELSEWHERE: &str = "suggestions are not printed any more; `hephaestus suggestions list` shows them";
+    if error.kind() == ErrorKind::BrokenPipe {
+        tracing::info!("{ELSEWHERE}");
+    } else {
+        tracing::warn!(%error, "{ELSEWHERE}");
     }
 }

@@ -1,7 +1,8 @@
 //! What the collector has seen, as plain numbers that the app turns into metrics.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// How a file came to lie elsewhere or to begin anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -85,6 +86,8 @@ pub struct Stats {
     pub rotations: [u64; Rotation::ALL.len()],
     /// Losses by their reason, in the order of [`Loss::ALL`].
     pub lost: [Lost; Loss::ALL.len()],
+    /// Time that reading files stood still for want of room in what comes after it.
+    pub held_back: Duration,
     /// Times that the registry was written.
     pub checkpoint_writes: u64,
     /// Times that this failed.
@@ -100,6 +103,7 @@ pub struct Counters {
     pub(super) files_open: AtomicU64,
     pub(super) checkpoint_writes: AtomicU64,
     pub(super) checkpoint_failures: AtomicU64,
+    held_back_nanoseconds: AtomicU64,
     rotations: [AtomicU64; Rotation::ALL.len()],
     lost: Mutex<[Lost; Loss::ALL.len()]>,
 }
@@ -115,6 +119,7 @@ impl Counters {
             files_open: self.files_open.load(Relaxed),
             rotations: std::array::from_fn(|index| self.rotations[index].load(Relaxed)),
             lost: *self.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+            held_back: Duration::from_nanos(self.held_back_nanoseconds.load(Relaxed)),
             checkpoint_writes: self.checkpoint_writes.load(Relaxed),
             checkpoint_failures: self.checkpoint_failures.load(Relaxed),
         }
@@ -122,6 +127,11 @@ impl Counters {
 
     pub(super) fn read(&self, bytes: usize) {
         self.read_bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Reading stands still for as long as what this gives lives.
+    pub(super) fn hold_back(self: &Arc<Self>) -> HeldBack {
+        HeldBack { since: Instant::now(), counters: Arc::clone(self) }
     }
 
     pub(super) fn rotated(&self, rotation: Rotation) {
@@ -132,6 +142,20 @@ impl Counters {
         let mut lost = self.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         lost[reason as usize].times += 1;
         lost[reason as usize].bytes += bytes.unwrap_or(0);
+    }
+}
+
+/// A time in which reading stands still.
+#[derive(Debug)]
+pub(super) struct HeldBack {
+    since: Instant,
+    counters: Arc<Counters>,
+}
+
+impl Drop for HeldBack {
+    fn drop(&mut self) {
+        let nanoseconds = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.counters.held_back_nanoseconds.fetch_add(nanoseconds, Relaxed);
     }
 }
 

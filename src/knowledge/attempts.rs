@@ -1,19 +1,32 @@
 //! Working on groups.
 //!
-//! An attempt begins durably before anything is tried, so it counts however it ends. Where the process
-//! dies in it, the group is left [`GroupStatus::Working`], and the next process makes another attempt, as
-//! long as some are left: a group that kills whoever works on it is given up. Only an attempt that an orderly
-//! end broke off does not count. A suggestion bears the number of its attempt, so there is at most one for
-//! each.
+//! An attempt begins durably before anything is tried, so that one in whose midst the process died is told
+//! from one that ended: its group is still [`GroupStatus::Working`]. Ended and broken-off attempts are counted
+//! apart.
+//!
+//! - An attempt that ended undecided is repeated after a pause, as often as the caller allows.
+//! - One that was broken off is taken up again under the same number, after a rest that doubles each time, and
+//!   with a bound of its own: whoever kills processes at random costs a group nothing but time, and a group
+//!   that always kills the process is given up. What may have killed a process is worked on alone and after
+//!   all others, so that nobody else is blamed for it or held up by it.
+//! - One that an orderly end broke off never happened.
+//!
+//! A suggestion bears the number of its attempt, so there is at most one for each.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::index::{GroupBody, GroupHead, GroupOrder};
 use super::{Error, Knowledge, Writing, schema};
 use crate::domain::{Fingerprint, GroupStatus, OperationalFinding, SuggestionId};
+
+/// How often attempts at a group may be broken off, without one of them ending, before it is given up.
+const MOST_BROKEN_OFF: u32 = 10;
+/// How long a group rests, from its beginning on, after the first attempt that was broken off.
+const FIRST_REST: Duration = Duration::from_secs(1);
 
 /// How an attempt ended without a suggestion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,60 +37,114 @@ pub enum AttemptEnd {
     GiveUp,
 }
 
+/// What is to be worked on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Due {
+    /// These groups, the first first.
+    pub groups: Vec<Fingerprint>,
+    /// When the next of those that rest may be worked on.
+    pub next: Option<Timestamp>,
+}
+
+impl GroupHead {
+    /// When it may be worked on, where no attempt at it is going on; never, where it needs no work.
+    fn ready_at(&self, pause: Duration, now: Timestamp) -> Option<Timestamp> {
+        let (since, rest) = match self.status {
+            GroupStatus::New => (self.attempted_at, pause),
+            GroupStatus::Working => (self.begun_at, FIRST_REST * (1 << self.broken_off.min(MOST_BROKEN_OFF))),
+            _ => return None,
+        };
+        // What lies in the future is of a clock that has jumped back: how long it has rested is not known then.
+        let Some(since) = since.filter(|since| *since <= now) else { return Some(now) };
+        let end = SignedDuration::try_from(rest).ok().and_then(|rest| since.checked_add(rest).ok());
+        Some(end.unwrap_or(Timestamp::MAX))
+    }
+}
+
 impl Knowledge {
     /// The groups to work on, the worst and most frequent first: those that are new, those whose last
-    /// attempt is to be repeated and ended at least `pause` ago, and those that an earlier process was
-    /// working on when it ended.
+    /// attempt is to be repeated and ended at least `pause` ago, and those whose attempt was broken off and
+    /// that have rested for it. None of `busy`, which others are working on.
     #[must_use]
     pub fn next_to_work_on(
         &self,
         limit: usize,
-        excluding: &HashSet<Fingerprint>,
+        busy: &HashSet<Fingerprint>,
         pause: Duration,
         now: Timestamp,
-    ) -> Vec<Fingerprint> {
+    ) -> Due {
         let writing = self.lock();
-        // A last attempt in the future is a clock that has jumped back: the pause is not known then.
-        let has_rested = |head: &GroupHead| {
-            head.attempted_at.is_none_or(|at| {
-                Duration::try_from(now.duration_since(at)).is_ok_and(|since| since >= pause) || at > now
-            })
+        let index = self.view().index();
+        let was_broken_off = |fingerprint: &Fingerprint, head: &GroupHead| {
+            let is_left = head.status == GroupStatus::Working && !writing.begun.contains(fingerprint);
+            head.broken_off > 0 || is_left
         };
-        let is_due = |fingerprint: &Fingerprint, head: &GroupHead| match head.status {
-            GroupStatus::New => has_rested(head),
-            GroupStatus::Working => !writing.begun.contains(fingerprint),
-            _ => false,
+        let mut working = busy.union(&writing.begun);
+        if working.any(|print| index.groups.get(print).is_some_and(|head| was_broken_off(print, head))) {
+            return Due::default();
+        }
+        let next = Cell::new(None::<Timestamp>);
+        let is_due = |fingerprint: &Fingerprint, head: &GroupHead| {
+            if busy.contains(fingerprint) || writing.begun.contains(fingerprint) {
+                return false;
+            }
+            let Some(ready_at) = head.ready_at(pause, now) else { return false };
+            if ready_at > now {
+                next.set(Some(next.get().map_or(ready_at, |next| next.min(ready_at))));
+            }
+            ready_at <= now
         };
-        let passes = |fingerprint: &Fingerprint, head: &GroupHead| {
-            !excluding.contains(fingerprint) && is_due(fingerprint, head)
-        };
-        self.view().index().listed(passes, GroupOrder::Worst, limit)
+        let innocent =
+            |print: &Fingerprint, head: &GroupHead| is_due(print, head) && !was_broken_off(print, head);
+        let mut groups = index.listed(innocent, GroupOrder::Worst, limit);
+        if groups.is_empty() && busy.is_empty() && writing.begun.is_empty() {
+            groups = index.listed(is_due, GroupOrder::Worst, limit.min(1));
+        }
+        Due { groups, next: next.get() }
     }
 
     /// Begins an attempt at a group, and tells the id that a suggestion from it will have. It is durable when
-    /// this returns. Where `most` attempts were made already, the last of them broken off by a crash, the
-    /// group is [`GroupStatus::Unresolved`] from now on, and there is none.
+    /// this returns. Where `most` attempts have ended already, or too many were broken off, the group is
+    /// [`GroupStatus::Unresolved`] from now on, and there is none.
     ///
     /// # Errors
     /// The group is unknown or needs no work, or the database cannot be written.
-    pub fn begin_attempt(&self, fingerprint: Fingerprint, most: u32) -> Result<Option<SuggestionId>, Error> {
+    pub fn begin_attempt(
+        &self,
+        fingerprint: Fingerprint,
+        most: u32,
+        now: Timestamp,
+    ) -> Result<Option<SuggestionId>, Error> {
         let mut writing = self.begin()?;
         let mut head = self.head(fingerprint)?;
-        match head.status {
-            GroupStatus::New => {}
-            GroupStatus::Working if !writing.begun.contains(&fingerprint) => {}
+        let is_given_up = match head.status {
+            GroupStatus::New => head.attempts >= most,
+            GroupStatus::Working if !writing.begun.contains(&fingerprint) => {
+                head.broken_off += 1;
+                head.broken_off >= MOST_BROKEN_OFF
+            }
             _ => return Err(Error::NothingToDo(fingerprint)),
-        }
-        if head.attempts >= most {
+        };
+        if is_given_up {
             head.status = GroupStatus::Unresolved;
             self.put_head(fingerprint, &head)?;
             return Ok(None);
         }
+        if head.status == GroupStatus::New {
+            // One that was broken off left nothing behind that would bear its number.
+            head.attempts += 1;
+        }
         head.status = GroupStatus::Working;
-        head.attempts += 1;
+        head.begun_at = Some(now);
         self.put_head(fingerprint, &head)?;
         writing.begun.insert(fingerprint);
         Ok(Some(SuggestionId { fingerprint, attempt: head.attempts }))
+    }
+
+    /// Whoever made this attempt is gone, and this process lives on: it counts as broken off. Nothing is
+    /// written, since that is what is written already.
+    pub fn break_off_attempt(&self, fingerprint: Fingerprint) {
+        self.lock().begun.remove(&fingerprint);
     }
 
     /// Takes back the attempts that are going on, as if they had never begun.
@@ -108,6 +175,7 @@ impl Knowledge {
             AttemptEnd::GiveUp => GroupStatus::Unresolved,
         };
         head.attempted_at = Some(now);
+        head.broken_off = 0;
         self.put_head(id.fingerprint, &head)?;
         writing.begun.remove(&id.fingerprint);
         Ok(())

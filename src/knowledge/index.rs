@@ -35,8 +35,16 @@ pub(super) struct GroupHead {
     /// Whether the event in the body has a trace.
     pub(super) has_trace: bool,
     pub(super) status: GroupStatus,
+    /// The attempts that have ended, and the one that was begun or broken off last.
     pub(super) attempts: u32,
+    /// When the last attempt ended.
     pub(super) attempted_at: Option<Timestamp>,
+    /// How many attempts were broken off since one has ended, not counting the last.
+    #[serde(default)]
+    pub(super) broken_off: u32,
+    /// When the last attempt began.
+    #[serde(default)]
+    pub(super) begun_at: Option<Timestamp>,
     /// When an occurrence was last applied, by our own clock: what a log says of its time may be anything.
     pub(super) applied_at: Timestamp,
 }
@@ -109,6 +117,8 @@ impl GroupHead {
             status: GroupStatus::New,
             attempts: 0,
             attempted_at: None,
+            broken_off: 0,
+            begun_at: None,
             applied_at: now,
         }
     }

@@ -49,7 +49,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 pub use apply::{Applied, Change, Position};
-pub use attempts::AttemptEnd;
+pub use attempts::{AttemptEnd, Due};
 pub use cleanup::Removed;
 pub use config::Config;
 pub use error::Error;
@@ -135,7 +135,8 @@ impl Knowledge {
             self.database().reopen()?;
             let index = schema::load(self.database())?;
             self.view().change(|current| *current = index);
-            tracing::warn!("knowledge can be written again; nothing was lost");
+            // Whether it can be written again, the next write will show.
+            tracing::debug!("knowledge is opened anew after a failed write");
         }
         Ok(writing)
     }

@@ -29,8 +29,10 @@ const GENERATIONS_KEY: &[u8] = b"generations";
 const SEQUENCE_KEY: &[u8] = b"sequence";
 const POSITION_PREFIX: &str = "position/";
 
-/// The version of a value: its first byte. JSON follows.
-const VALUE_VERSION: u8 = 1;
+/// The version of a value: its first byte. JSON follows. Version 1 is read as well: it did not know when an
+/// attempt began, nor how many were broken off.
+const VALUE_VERSION: u8 = 2;
+const OLDEST_VERSION: u8 = 1;
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = vec![VALUE_VERSION];
@@ -42,7 +44,7 @@ fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 
 fn decode<T: DeserializeOwned>(database: &Database, what: &str, bytes: &[u8]) -> Result<T, DatabaseError> {
     match bytes {
-        [VALUE_VERSION, json @ ..] => serde_json::from_slice(json)
+        [OLDEST_VERSION..=VALUE_VERSION, json @ ..] => serde_json::from_slice(json)
             .map_err(|error| database.damaged(format!("a record of its {what} makes no sense: {error}"))),
         [version, ..] if *version > VALUE_VERSION => Err(database.newer(*version)),
         _ => Err(database.damaged(format!("a record of its {what} has no version"))),

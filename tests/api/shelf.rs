@@ -70,8 +70,8 @@ impl Shelf {
 
     /// Works a group out to a suggestion, with a patch of at least so many bytes.
     pub(super) fn suggest(&self, group: &GroupRecord, patch_bytes: usize) -> SuggestionRecord {
-        let id =
-            self.knowledge.begin_attempt(group.group.fingerprint, 1).unwrap().expect("the first attempt");
+        let id = self.knowledge.begin_attempt(group.group.fingerprint, 1, noon()).unwrap();
+        let id = id.expect("the first attempt");
         let suggestion = suggestion(group, patch_bytes);
         self.knowledge.record_suggestion(id, suggestion, Vec::new(), noon()).unwrap()
     }

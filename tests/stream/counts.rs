@@ -8,20 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::instance::Place;
-
-/// Numbers that are the same in every run.
-struct Chance(u64);
-
-impl Chance {
-    /// The next number below a limit (xorshift64).
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
+use super::instance::{Chance, Place};
 
 /// Writes failures of several kinds with sequence numbers between healthy lines, and rotates its file.
 struct Writer {

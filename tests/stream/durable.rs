@@ -30,7 +30,7 @@ fn line(word: &str) -> String {
 /// Runs a traced instance over these errors. Gives its calls, and for each word the offset behind its line.
 fn observe(place: &Place) -> (Vec<Call>, BTreeMap<&'static str, u64>) {
     let trace = place.log("../trace");
-    let mut instance = place.launch(trace::traced(&place.run(), &trace));
+    let mut instance = place.launch(trace::traced(&place.run_command(), &trace));
     instance.await_start();
     let mut log = OpenOptions::new().create(true).append(true).open(place.log("app.log")).unwrap();
     let (mut counts, mut ends, mut length) = (BTreeMap::new(), BTreeMap::new(), 0);

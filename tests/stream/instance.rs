@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +12,20 @@ use serde_json::Value;
 use crate::harness::{hephaestus, succeed};
 
 /// How long anything that must happen may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Numbers that are the same in every run.
+pub(super) struct Chance(pub(super) u64);
+
+impl Chance {
+    /// The next number below a limit (xorshift64).
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
 
 /// Logs, and a state directory for one instance after the other.
 pub(super) struct Place {
@@ -22,13 +35,24 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn new() -> Self {
         let place = Self { folder: tempfile::tempdir().unwrap() };
-        std::fs::create_dir(place.logs()).unwrap();
-        let settings = format!(
-            "state_dir: {}\nserver: {{listen: '127.0.0.1:0'}}\ncollector: {{polling_interval: 100ms}}\n",
-            place.folder.path().join("state").display()
-        );
-        std::fs::write(place.folder.path().join("hephaestus.yaml"), settings).unwrap();
+        place.set_up(&place.folder.path().join("state"), "");
         place
+    }
+
+    /// With its state elsewhere, and further settings.
+    pub(super) fn with_state_dir(state_dir: &Path, settings: &str) -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap() };
+        place.set_up(state_dir, settings);
+        place
+    }
+
+    fn set_up(&self, state_dir: &Path, settings: &str) {
+        std::fs::create_dir(self.logs()).unwrap();
+        let settings = format!(
+            "state_dir: {}\nserver: {{listen: '127.0.0.1:0'}}\ncollector: {{polling_interval: 100ms}}\n{settings}\n",
+            state_dir.display()
+        );
+        std::fs::write(self.folder.path().join("hephaestus.yaml"), settings).unwrap();
     }
 
     pub(super) fn logs(&self) -> PathBuf {
@@ -50,28 +74,32 @@ impl Place {
         self.folder.path().join("state")
     }
 
-    /// The command of an instance that follows every log.
-    pub(super) fn run(&self) -> Command {
+    /// Starts an instance that follows every log.
+    pub(super) fn start(&self) -> Instance {
+        self.launch(self.run_command())
+    }
+
+    /// What starts it.
+    pub(super) fn run_command(&self) -> Command {
         let mut command = self.command();
-        command.arg("run").arg(self.logs().join("*"));
+        command.arg("run").arg(self.logs().join("*")).stdout(Stdio::null());
         command
     }
 
-    /// Starts an instance that follows every log.
-    pub(super) fn start(&self) -> Instance {
-        self.launch(self.run())
+    pub(super) fn launch(&self, mut command: Command) -> Instance {
+        let errors = self.folder.path().join("stderr");
+        command.stderr(std::fs::File::create(&errors).unwrap());
+        Instance { child: command.spawn().unwrap(), errors }
     }
 
-    /// Starts an instance by a command of its own.
-    pub(super) fn launch(&self, mut command: Command) -> Instance {
-        let errors = std::fs::File::create(self.folder.path().join("stderr")).unwrap();
-        command.stdout(Stdio::null()).stderr(errors);
-        Instance { child: command.spawn().unwrap(), errors: self.folder.path().join("stderr") }
+    /// What the last instance has said on standard error.
+    pub(super) fn errors(&self) -> String {
+        said(&self.folder.path().join("stderr"))
     }
 
     /// The counts of all groups by their title.
     pub(super) fn counts(&self) -> BTreeMap<String, u64> {
-        let output = succeed(self.command().args(["groups", "list", "--format", "json"]));
+        let output = succeed(self.command().args(["groups", "list", "--limit", "1000", "--format", "json"]));
         counts_in(&serde_json::from_slice(&output.stdout).unwrap())
     }
 
@@ -137,9 +165,7 @@ impl Instance {
 
     /// What its web server answers; none where it does not.
     pub(super) fn served(&self, path: &str) -> Option<String> {
-        let said = self.said();
-        let address = said.split_once("http://")?.1.split(';').next()?.to_owned();
-        let mut stream = TcpStream::connect(address).ok()?;
+        let mut stream = TcpStream::connect(self.address()).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
         write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
         let mut answer = String::new();
@@ -169,6 +195,13 @@ impl Instance {
             assert!(begun.elapsed() < PATIENCE, "counted {told:?}, written {wanted:?}; it said {said}");
             std::thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// Where its server listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        let errors = said(&self.errors);
+        let rest = errors.split_once("http://").expect("it tells its address").1;
+        rest.split(';').next().unwrap().parse().unwrap()
     }
 
     /// As the kernel does it when memory runs out.

@@ -1,9 +1,12 @@
 //! `hephaestus run` and `exec` as they are run: the real binary, real files, real signals.
 
 mod counts;
+mod depot;
 mod durable;
 mod instance;
 mod namespace;
+mod shortage;
 mod surroundings;
 mod trace;
+mod workshop;
 mod wrapped;

@@ -1,7 +1,7 @@
 //! An instance in a mount namespace of its own, where file systems can be full or read-only.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::instance::{Instance, Place};
 use crate::harness::{errors_of, run, succeed};
@@ -15,6 +15,7 @@ pub(super) fn within(place: &Place, command: &Command, mounts: &str) -> Command 
     inner.args(["--map-root-user", "--mount", "--propagation", "private", "sh", "-ec"]);
     inner.arg(format!("state=$1; shift; {mounts}; exec \"$@\"")).arg("sh").arg(place.state());
     inner.arg(command.get_program()).args(command.get_args());
+    inner.stdout(Stdio::null());
     if let Some(folder) = command.get_current_dir() {
         inner.current_dir(folder);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::instance::{Instance, Place};
 use super::namespace::{enter, seen_by, within};
@@ -65,7 +65,7 @@ fn survive(
 #[test]
 fn a_full_disk_loses_nothing_once_there_is_room() {
     let place = Place::new();
-    let command = within(&place, &place.run(), "mount -t tmpfs -o size=96m none \"$state\"");
+    let command = within(&place, &place.run_command(), "mount -t tmpfs -o size=96m none \"$state\"");
     let instance = place.launch(command);
     let ballast = |instance: &Instance| seen_by(instance, &place.state().join("ballast"));
     survive(
@@ -92,7 +92,7 @@ fn fill(path: PathBuf) {
 #[test]
 fn a_state_directory_that_becomes_read_only_loses_nothing() {
     let place = Place::new();
-    let instance = place.launch(within(&place, &place.run(), "true"));
+    let instance = place.launch(within(&place, &place.run_command(), "true"));
     // Files that are open stay writable; new ones cannot be made.
     let read_only = "mount --bind \"$state\" \"$state\"; mount -o remount,bind,ro \"$state\"";
     let written = survive(
@@ -118,7 +118,7 @@ fn a_read_only_state_directory_is_a_clear_error() {
             first.await_start();
             assert!(first.terminate().success());
         }
-        let mut instance = place.launch(within(&place, &place.run(), read_only));
+        let mut instance = place.launch(within(&place, &place.run_command(), read_only));
         let status = instance.wait();
         let said = instance.said();
         assert_eq!(status.code(), Some(2), "{said}");
@@ -134,9 +134,9 @@ fn a_read_only_state_directory_is_a_clear_error() {
 fn too_few_file_handles_count_everything() {
     let place = Place::new();
     let mut command = Command::new("sh");
-    let run = place.run();
+    let run = place.run_command();
     command.args(["-c", "ulimit -n 64; exec \"$@\"", "sh"]).arg(run.get_program()).args(run.get_args());
-    command.current_dir(std::env::temp_dir()).env("NO_COLOR", "1");
+    command.current_dir(std::env::temp_dir()).env("NO_COLOR", "1").stdout(Stdio::null());
     let mut written = Written::new();
     let mut logs: Vec<_> = (0..80).map(|number| place.log(&format!("{number}.log"))).collect();
     for round in 0..2 {
@@ -179,7 +179,7 @@ fn a_clock_that_jumps_neither_loses_nor_delays_counts() {
     let offset = place.log("../offset");
     let set = |by: &str| std::fs::write(&offset, by).unwrap();
     set("+0");
-    let mut command = place.run();
+    let mut command = place.run_command();
     command
         .env("LD_PRELOAD", liar())
         .env("FAKETIME_TIMESTAMP_FILE", &offset)

@@ -1,7 +1,7 @@
 //! The system calls of an instance, in the order in which they happened.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::harness::{errors_of, run};
 
@@ -48,6 +48,7 @@ pub(super) fn traced(command: &Command, trace: &Path) -> Command {
     let mut tracer = Command::new("strace");
     tracer.args(["-f", "-y", "--seccomp-bpf", "-s", "10000000", "-e"]).arg(format!("trace={CALLS}"));
     tracer.arg("-o").arg(trace).arg("--").arg(command.get_program()).args(command.get_args());
+    tracer.stdout(Stdio::null());
     if let Some(folder) = command.get_current_dir() {
         tracer.current_dir(folder);
     }

@@ -1,14 +1,15 @@
 //! The bus → knowledge: occurrences are counted, each once.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 
+use super::health::{Condition, Report};
 use super::wire;
 use crate::bus::{self, Bus, Delivery, Topic};
 use crate::domain::Occurrences;
-use crate::knowledge::{Knowledge, Position};
+use crate::knowledge::{self, Knowledge, Position};
 
 /// The name under which positions are committed.
 const GROUP: &str = "hephaestus-fixer";
@@ -17,14 +18,22 @@ const BATCH_MESSAGES: usize = 512;
 const BATCH_BYTES: usize = 2 << 20;
 /// How long to wait before a write is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
-/// How often a write that fails is told.
-const COMPLAINT_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Why counting cannot go on.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the bus cannot be written")]
+    Bus(#[from] bus::Error),
+    #[error("knowledge cannot be used")]
+    Knowledge(#[from] knowledge::Error),
+}
 
 /// Counts what the bus brings.
 #[derive(Debug)]
 pub(super) struct Intake {
     pub(super) bus: Bus,
     pub(super) knowledge: Knowledge,
+    pub(super) health: Report,
 }
 
 impl Intake {
@@ -37,7 +46,11 @@ impl Intake {
         // Knowledge wrote its position together with the counts, so that is what holds.
         let remembered =
             move |partition| view.view().position(Topic::Errors.name(), partition).ok().flatten();
-        let mut consumer = self.bus.consumer(Topic::Errors, GROUP, remembered).await?;
+        let mut consumer = match self.bus.consumer(Topic::Errors, GROUP, remembered).await {
+            Err(bus::Error::Closed) => return Ok(()),
+            joined => joined.context("the bus cannot be read")?,
+        };
+        self.health.set(Condition::Starting, false);
         loop {
             let batch = match consumer.next_batch(BATCH_MESSAGES, BATCH_BYTES).await {
                 Ok(batch) => batch,
@@ -45,19 +58,22 @@ impl Intake {
                 Err(error) => return Err(error).context("the bus cannot be read"),
             };
             for part in batch.chunk_by(|one, next| one.partition == next.partition) {
-                self.count(part).await?;
                 let Some(last) = part.last() else { continue };
-                match consumer.commit(last.position()).await {
-                    Ok(()) => {}
-                    Err(bus::Error::Closed) => return Ok(()),
-                    Err(error) => return Err(error).context("the bus cannot be written"),
+                let counted = async {
+                    self.count(part).await?;
+                    Ok(consumer.commit(last.position()).await?)
+                };
+                match counted.await {
+                    // What was not committed is recognised when it comes again.
+                    Err(Failure::Bus(bus::Error::Closed)) => return Ok(()),
+                    counted => counted?,
                 }
             }
         }
     }
 
     /// Counts messages of one partition. What cannot be read is set aside first, so that it is never lost.
-    async fn count(&self, part: &[Delivery]) -> anyhow::Result<()> {
+    async fn count(&self, part: &[Delivery]) -> Result<(), Failure> {
         let Some(last) = part.last() else { return Ok(()) };
         let mut occurrences = Vec::with_capacity(part.len());
         for delivery in part {
@@ -80,21 +96,20 @@ impl Intake {
     }
 
     /// Counts, and tries again for as long as the disk is full or away: meanwhile the bus keeps everything.
-    async fn apply(&self, position: &Position, occurrences: Vec<Occurrences>) -> anyhow::Result<()> {
-        let mut told: Option<Instant> = None;
+    async fn apply(&self, position: &Position, occurrences: Vec<Occurrences>) -> Result<(), Failure> {
         loop {
             let batch = occurrences.clone();
             let applied =
                 tokio::task::block_in_place(|| self.knowledge.apply(position, batch, Timestamp::now()));
             match applied {
                 Err(error) if error.is_retryable() => {
-                    if told.is_none_or(|told| told.elapsed() >= COMPLAINT_INTERVAL) {
-                        tracing::error!(%error, "errors cannot be counted; they wait in the bus");
-                        told = Some(Instant::now());
-                    }
+                    self.health.failing(Condition::CountsUnwritable, &error);
                     tokio::time::sleep(RETRY_INTERVAL).await;
                 }
-                applied => return applied.map(drop).context("knowledge cannot be used"),
+                applied => {
+                    self.health.fine(Condition::CountsUnwritable);
+                    return Ok(applied.map(drop)?);
+                }
             }
         }
     }

@@ -12,6 +12,7 @@
 
 mod context;
 mod detect;
+mod health;
 mod intake;
 mod outbox;
 mod state_dir;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::parts;
@@ -38,11 +40,13 @@ use crate::collector::{Budget, Counters};
 use crate::config::Config;
 use crate::domain::SuggestionRecord;
 use crate::knowledge::{self, Knowledge, View};
+use crate::server::NotReady;
 use crate::telemetry::metrics::Metrics;
 
 pub use state_dir::Error as StateDirError;
 
 use detect::Detector;
+use health::{Condition, Report};
 use intake::Intake;
 use state_dir::StateDir;
 use upkeep::Upkeep;
@@ -50,6 +54,9 @@ use workshop::{Limits, Workshop};
 
 /// How often it is looked whether everything has been counted, while somebody waits for that.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How much of the grace period is kept for closing, at most.
+const LONGEST_CLOSING: Duration = Duration::from_secs(2);
 
 /// A part of a running service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +77,7 @@ pub struct Service {
     bus: Bus,
     knowledge: Knowledge,
     metrics: Metrics,
+    health: Report,
     budget: Budget,
     /// Where taps send; gone once the service is being stopped.
     sources: Option<mpsc::Sender<SourceEvent>>,
@@ -98,8 +106,11 @@ impl Service {
         let registry = Arc::new(Registry::open(&state.registry())?);
         let bus = Bus::Embedded(Embedded::open(&state.bus(), &parts::bus(config), &metrics)?);
         let knowledge = Knowledge::open(&parts::knowledge_dir(config), &parts::knowledge(config), &metrics)?;
+        let health = Report::new();
         let workshop = match &config.repository.path {
-            Some(repository) => Some(workshop(config, repository.clone(), &knowledge, &metrics)?),
+            Some(repository) => {
+                Some(workshop(config, repository.clone(), &knowledge, &metrics, health.clone())?)
+            }
             None => None,
         };
         let budget = Budget::new(parts::read_budget(config));
@@ -112,6 +123,7 @@ impl Service {
             bus,
             knowledge,
             metrics,
+            health,
             budget,
             sources: Some(sources.clone()),
             idle,
@@ -132,7 +144,9 @@ impl Service {
             service.parts.spawn(async move { (Part::Workshop, run.await) });
         }
         let upkeep = Upkeep {
+            bus: service.bus.clone(),
             knowledge: service.knowledge.clone(),
+            health: service.health.clone(),
             metrics: service.metrics.clone(),
             counters: service.registry.counters(),
             cleanup_interval: config.knowledge.cleanup_interval.get(),
@@ -157,7 +171,8 @@ impl Service {
     }
 
     fn count(&mut self) {
-        let intake = Intake { bus: self.bus.clone(), knowledge: self.knowledge.clone() };
+        let (bus, knowledge) = (self.bus.clone(), self.knowledge.clone());
+        let intake = Intake { bus, knowledge, health: self.health.clone() };
         self.parts.spawn(async move { (Part::Intake, intake.run().await) });
     }
 
@@ -194,6 +209,12 @@ impl Service {
         &self.metrics
     }
 
+    /// Why it cannot do its work just now; empty when it can.
+    #[must_use]
+    pub fn readiness(&self) -> watch::Receiver<Vec<NotReady>> {
+        self.health.readiness()
+    }
+
     /// What the sources have seen.
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
@@ -221,10 +242,14 @@ impl Service {
     pub async fn failed(&mut self) -> anyhow::Error {
         loop {
             match self.parts.join_next().await {
-                Some(Ok((part, Err(error)))) => return error.context(format!("the {part:?} has ended")),
+                Some(Ok((part, result))) => {
+                    self.detecting &= part != Part::Detector;
+                    // Whoever has nothing to read any more has done its work.
+                    if let Err(error) = result {
+                        return error.context(format!("the {part:?} has ended"));
+                    }
+                }
                 Some(Err(error)) => return anyhow::Error::new(error).context("a part has ended abnormally"),
-                // Whoever has nothing to read any more has done its work.
-                Some(Ok((part, Ok(())))) => self.detecting &= part != Part::Detector,
                 None => std::future::pending().await,
             }
         }
@@ -285,21 +310,36 @@ impl Service {
         }
     }
 
-    /// Ends. Within `grace` what was read is made durable and counted; what does not get done by then is done
+    /// Ends, within `grace`. What was read is made durable and counted; what does not get done by then is done
     /// by the next process. Attempts that are going on are broken off.
     ///
     /// # Errors
     /// When a part failed while it ended.
     pub async fn stop(mut self, grace: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + grace;
+        self.health.set(Condition::Stopping, true);
         self.stop_working.cancel();
-        let settled = tokio::time::timeout(grace, self.settle()).await;
+        let for_closing = (grace / 4).min(LONGEST_CLOSING);
+        let settled = timeout_at(deadline - for_closing, self.settle()).await;
         if settled.is_err() {
             tracing::warn!("the grace period is over; what is left is taken up at the next start");
         }
-        self.bus.close().await;
-        self.parts.shutdown().await;
-        self.ended.cancel();
-        tokio::task::block_in_place(|| self.knowledge.close());
+        let (bus, knowledge) = (self.bus.clone(), self.knowledge.clone());
+        let mut parts = std::mem::take(&mut self.parts);
+        let ended = self.ended.clone();
+        // Each of them waits for the disk, which may never answer. Then they are left behind: what they hold is
+        // as safe as in a crash.
+        let closing = async {
+            bus.close().await;
+            parts.shutdown().await;
+            ended.cancel();
+            let closed = tokio::task::spawn_blocking(move || knowledge.close()).await;
+            closed.context("knowledge could not be closed")
+        };
+        match timeout_at(deadline, closing).await {
+            Ok(closed) => closed?,
+            Err(_) => tracing::warn!("the disk does not answer; nothing is waited for any more"),
+        }
         settled.unwrap_or(Ok(()))
     }
 }
@@ -317,6 +357,7 @@ fn workshop(
     repository: PathBuf,
     knowledge: &Knowledge,
     metrics: &Metrics,
+    health: Report,
 ) -> anyhow::Result<Workshop> {
     let reading = parts::repository(config);
     // A wrong path is told now, not with the first defect.
@@ -326,7 +367,8 @@ fn workshop(
         attempts: config.fixer.max_attempts,
         pause: config.fixer.retry_after.get(),
     };
-    Ok(Workshop::new(knowledge.clone(), parts::fixer(config)?, repository, reading, limits, metrics.clone()))
+    let (fixer, of) = (parts::fixer(config)?, (repository, reading));
+    Ok(Workshop::new(knowledge.clone(), fixer, of, limits, metrics.clone(), health))
 }
 
 /// Suggestions in the order in which they come.

@@ -6,17 +6,21 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::health::{Condition, Report};
+use crate::bus::Bus;
 use crate::collector::{Counters, Loss, Rotation, Stats};
 use crate::knowledge::Knowledge;
 use crate::telemetry::metrics::Metrics;
 
-/// How often gauges are read.
-const GAUGE_INTERVAL: Duration = Duration::from_secs(5);
+/// How often it is looked how everything stands.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Keeps a service in order.
 #[derive(Debug)]
 pub(super) struct Upkeep {
+    pub(super) bus: Bus,
     pub(super) knowledge: Knowledge,
+    pub(super) health: Report,
     pub(super) metrics: Metrics,
     pub(super) counters: Arc<Counters>,
     pub(super) cleanup_interval: Duration,
@@ -31,7 +35,9 @@ impl Upkeep {
         let mut seen = Stats::default();
         let mut cleaned = Instant::now();
         loop {
-            seen = self.measure(&seen);
+            let before = std::mem::replace(&mut seen, self.counters.stats());
+            self.measure(&before, &seen);
+            self.judge(&before, &seen);
             if cleaned.elapsed() >= self.cleanup_interval {
                 cleaned = Instant::now();
                 match tokio::task::block_in_place(|| self.knowledge.cleanup(Timestamp::now())) {
@@ -43,15 +49,16 @@ impl Upkeep {
             }
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                () = tokio::time::sleep(GAUGE_INTERVAL) => {}
+                () = tokio::time::sleep(LOOK_INTERVAL) => {}
             }
         }
     }
 
     /// Turns what the parts count by themselves into metrics.
-    fn measure(&self, before: &Stats) -> Stats {
-        let (metrics, now) = (&self.metrics, self.counters.stats());
+    fn measure(&self, before: &Stats, now: &Stats) {
+        let metrics = &self.metrics;
         metrics.source_bytes_read.inc_by(now.read_bytes - before.read_bytes);
+        metrics.backpressure_seconds.inc_by((now.held_back - before.held_back).as_secs_f64());
         metrics.source_unread_bytes.set(gauge(now.unread_bytes));
         metrics.files_tracked.set(gauge(now.files_tracked));
         metrics.files_open.set(gauge(now.files_open));
@@ -61,7 +68,20 @@ impl Upkeep {
         for (reason, (now, before)) in Loss::ALL.iter().zip(now.lost.iter().zip(before.lost)) {
             metrics.events_lost.with_label_values(&[reason.as_str()]).inc_by(now.times - before.times);
         }
-        now
+    }
+
+    /// Reports how the parts stand that tell of it themselves.
+    fn judge(&self, before: &Stats, now: &Stats) {
+        let Bus::Embedded(bus) = &self.bus;
+        let status = bus.status();
+        self.health.set(Condition::BusFull, status.is_full);
+        self.health.set(Condition::BusUnwritable, status.is_retrying);
+        // A checkpoint is written when something moves: where nothing was tried, nothing has changed.
+        if now.checkpoint_writes > before.checkpoint_writes {
+            self.health.set(Condition::CheckpointsUnwritable, false);
+        } else if now.checkpoint_failures > before.checkpoint_failures {
+            self.health.set(Condition::CheckpointsUnwritable, true);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Knowledge → the fixer → knowledge: every new group is worked on, the worst and most frequent first.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,17 +8,21 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use tokio::sync::{OnceCell, watch};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::health::{Condition, Report};
 use crate::domain::{Fingerprint, GroupRecord, SuggestionId, VerdictKind};
 use crate::fixer::{Finding, Fixer, Workbench, operational};
-use crate::knowledge::{AttemptEnd, Knowledge};
+use crate::knowledge::{self, AttemptEnd, Due, Knowledge};
 use crate::repository::{self, Repository, Stamp};
 use crate::telemetry::metrics::Metrics;
 
 /// How often groups that rest are looked at again, where nothing else happens.
 const LOOK_INTERVAL: Duration = Duration::from_secs(30);
+/// How long to wait before knowledge is asked again.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// How attempts are limited.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +43,7 @@ pub(super) struct Workshop {
     reading: repository::Config,
     limits: Limits,
     metrics: Metrics,
+    health: Report,
     /// Whether the build cache has been filled with what every test needs.
     warm: OnceCell<()>,
 }
@@ -50,30 +55,26 @@ struct Bench {
     workbench: Workbench,
 }
 
-/// What one worker brings back.
-struct Done {
-    bench: Option<Bench>,
-    fingerprint: Fingerprint,
-    result: anyhow::Result<()>,
-}
+/// What one worker brings back: its workbench, where it is still good for something.
+type Done = Result<Option<Bench>, knowledge::Error>;
 
 impl Workshop {
     pub(super) fn new(
         knowledge: Knowledge,
         fixer: Fixer,
-        repository: PathBuf,
-        reading: repository::Config,
+        (repository, reading): (PathBuf, repository::Config),
         limits: Limits,
         metrics: Metrics,
+        health: Report,
     ) -> Self {
-        Self { knowledge, fixer, repository, reading, limits, metrics, warm: OnceCell::new() }
+        Self { knowledge, fixer, repository, reading, limits, metrics, health, warm: OnceCell::new() }
     }
 
     /// Works until told to stop. What is being worked on then is dropped, and taken up again by the next
     /// process. `idle` tells the last change of knowledge at which everything that may be worked on had been.
     ///
     /// # Errors
-    /// When knowledge cannot be used.
+    /// When knowledge is damaged. Whatever else befalls an attempt concerns its group alone.
     pub(super) async fn run(
         self: Arc<Self>,
         stop: CancellationToken,
@@ -81,67 +82,99 @@ impl Workshop {
     ) -> anyhow::Result<()> {
         let mut changes = self.knowledge.view().subscribe();
         let mut workers: JoinSet<Done> = JoinSet::new();
-        let mut busy = HashSet::new();
+        let mut busy: HashMap<task::Id, Fingerprint> = HashMap::new();
         let mut benches: Vec<Bench> = Vec::new();
         loop {
             let seen = changes.borrow_and_update().changes;
-            let room = self.limits.parallel - workers.len();
-            for fingerprint in
-                self.knowledge.next_to_work_on(room, &busy, self.limits.pause, Timestamp::now())
-            {
-                busy.insert(fingerprint);
-                workers.spawn(Arc::clone(&self).work(fingerprint, benches.pop()));
+            let due = self.due(&busy);
+            for fingerprint in due.groups {
+                let worker = workers.spawn(Arc::clone(&self).attempt(fingerprint, benches.pop()));
+                busy.insert(worker.id(), fingerprint);
             }
             if workers.is_empty() {
                 idle.send_replace(seen);
             }
+            // One whose rest has ended meanwhile is looked at again at once.
+            let until = |next: Timestamp| Duration::try_from(next.duration_since(Timestamp::now()));
+            let rest = due.next.map(|next| until(next).unwrap_or_default());
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                Some(done) = workers.join_next() => {
-                    let done = done.context("working on a defect ended abnormally")?;
-                    busy.remove(&done.fingerprint);
-                    benches.extend(done.bench);
-                    done.result?;
+                Some(done) = workers.join_next_with_id() => {
+                    let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+                    let Some(fingerprint) = busy.remove(&id) else { continue };
+                    benches.extend(take_leave(&self.knowledge, fingerprint, done.map(|(_, done)| done))?);
                 }
                 changed = changes.changed() => if changed.is_err() { return Ok(()) },
-                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+                () = tokio::time::sleep(rest.unwrap_or(LOOK_INTERVAL).min(LOOK_INTERVAL)) => {}
             }
         }
     }
 
-    /// One attempt at one group.
-    async fn work(self: Arc<Self>, fingerprint: Fingerprint, bench: Option<Bench>) -> Done {
-        let (bench, result) = match self.attempt(fingerprint, bench).await {
-            Ok(bench) => (bench, Ok(())),
-            Err(error) => (None, Err(error)),
-        };
-        Done { bench, fingerprint, result }
+    /// What to work on beside what is being worked on.
+    fn due(&self, busy: &HashMap<task::Id, Fingerprint>) -> Due {
+        let room = self.limits.parallel.saturating_sub(busy.len());
+        if room == 0 {
+            return Due::default();
+        }
+        let busy = busy.values().copied().collect();
+        // Whoever writes holds what is asked here for as long as the disk takes.
+        task::block_in_place(|| {
+            self.knowledge.next_to_work_on(room, &busy, self.limits.pause, Timestamp::now())
+        })
     }
 
-    async fn attempt(&self, fingerprint: Fingerprint, bench: Option<Bench>) -> anyhow::Result<Option<Bench>> {
+    /// One attempt at one group.
+    async fn attempt(self: Arc<Self>, fingerprint: Fingerprint, bench: Option<Bench>) -> Done {
         let most = self.limits.attempts;
-        let id = tokio::task::block_in_place(|| self.knowledge.begin_attempt(fingerprint, most))?;
-        let Some(id) = id else {
+        let begun = self.ask(|| self.knowledge.begin_attempt(fingerprint, most, Timestamp::now())).await?;
+        let Some(id) = begun else {
             tracing::warn!(%fingerprint, "given up: no attempt at this defect came to an end");
             return Ok(bench);
         };
-        let Some(record) = self.knowledge.view().group(fingerprint)? else { return Ok(bench) };
-        let mut bench = match tokio::task::block_in_place(|| self.bench(bench)) {
+        let Some(record) = self.ask(|| self.knowledge.view().group(fingerprint)).await? else {
+            self.end(id).await?;
+            return Ok(bench);
+        };
+        let mut bench = match task::block_in_place(|| self.bench(bench)) {
             Ok(bench) => bench,
             Err(error) => {
                 tracing::error!(%error, "the repository cannot be used");
-                self.end(id)?;
+                self.end(id).await?;
                 return Ok(None);
             }
         };
         if let Some(finding) = operational(&record.group, &bench.repository) {
-            self.knowledge.record_operational(finding, Timestamp::now())?;
+            self.ask(|| self.knowledge.record_operational(finding.clone(), Timestamp::now())).await?;
             return Ok(Some(bench));
         }
         self.warm_up(&mut bench).await;
         let finding = self.work_out(&mut bench, &record).await;
-        self.record(id, finding)?;
+        self.record(id, finding).await?;
         Ok(Some(bench))
+    }
+
+    /// Knowledge's answer. While its disk is full or away it is asked again, ever more seldom: so the worker
+    /// keeps what it has and its place, and nothing else is begun that could not be written either.
+    async fn ask<T>(
+        &self,
+        mut question: impl FnMut() -> Result<T, knowledge::Error>,
+    ) -> Result<T, knowledge::Error> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match task::block_in_place(&mut question) {
+                Err(error) if error.is_retryable() => {
+                    self.health.failing(Condition::AttemptsUnwritable, &error);
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                answer => {
+                    if pause > FIRST_PAUSE {
+                        self.health.fine(Condition::AttemptsUnwritable);
+                    }
+                    return answer;
+                }
+            }
+        }
     }
 
     /// A workbench for the repository as it stands now.
@@ -175,28 +208,111 @@ impl Workshop {
 
     /// Keeps what came of an attempt. What could not be decided is tried again while attempts are left:
     /// anything else would end the same way.
-    fn record(&self, id: SuggestionId, finding: Finding) -> anyhow::Result<()> {
+    async fn record(&self, id: SuggestionId, finding: Finding) -> Result<(), knowledge::Error> {
         let Finding { suggestion, changes } = finding;
-        let provenance = suggestion.provenance.as_deref().unwrap_or("none").to_owned();
-        self.metrics
-            .fix_attempts
-            .with_label_values(&[provenance.as_str(), suggestion.verdict.as_str()])
-            .inc();
+        let provenance = suggestion.provenance.as_deref().unwrap_or("none");
+        self.metrics.fix_attempts.with_label_values(&[provenance, suggestion.verdict.as_str()]).inc();
         tracing::info!(title = suggestion.title, verdict = suggestion.verdict.as_str(), "worked on a defect");
         let undecided = suggestion.verdict == VerdictKind::Inconclusive;
         if undecided && id.attempt < self.limits.attempts {
             tracing::info!(title = suggestion.title, reason = suggestion.reason, "to be tried again");
-            return self.end(id);
+            return self.end(id).await;
         }
-        tokio::task::block_in_place(|| {
-            self.knowledge.record_suggestion(id, suggestion, changes, Timestamp::now())
-        })?;
-        Ok(())
+        let write =
+            || self.knowledge.record_suggestion(id, suggestion.clone(), changes.clone(), Timestamp::now());
+        self.ask(write).await.map(drop)
     }
 
     /// Ends an attempt that brought nothing.
-    fn end(&self, id: SuggestionId) -> anyhow::Result<()> {
+    async fn end(&self, id: SuggestionId) -> Result<(), knowledge::Error> {
         let end = if id.attempt < self.limits.attempts { AttemptEnd::Retry } else { AttemptEnd::GiveUp };
-        Ok(self.knowledge.end_attempt(id, end, Timestamp::now())?)
+        self.ask(|| self.knowledge.end_attempt(id, end, Timestamp::now())).await
+    }
+}
+
+/// A worker is gone: what it leaves.
+fn take_leave(
+    knowledge: &Knowledge,
+    fingerprint: Fingerprint,
+    done: Result<Done, JoinError>,
+) -> anyhow::Result<Option<Bench>> {
+    match done {
+        Ok(Ok(bench)) => return Ok(bench),
+        Ok(Err(knowledge::Error::Database(error))) => {
+            return Err(error).context("knowledge cannot be used");
+        }
+        // The group is gone, or somebody else has dealt with it.
+        Ok(Err(error)) => tracing::info!(%fingerprint, %error, "an attempt has nothing left to do"),
+        Err(error) => {
+            tracing::error!(%fingerprint, %error, "an attempt ended abnormally; it is repeated later")
+        }
+    }
+    knowledge.break_off_attempt(fingerprint);
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::num::NonZeroU64;
+
+    use super::*;
+    use crate::analyzer::{self, Analyzer};
+    use crate::domain::{EventId, FileId, Occurrences, ProducerId};
+    use crate::knowledge::Position;
+
+    /// What is known of one crash, and its group.
+    fn one_group(folder: &std::path::Path) -> (Knowledge, Fingerprint) {
+        let knowledge =
+            Knowledge::open(folder, &knowledge::Config::default(), &Metrics::new().unwrap()).unwrap();
+        let mut stream = Analyzer::new(&analyzer::Config::default()).unwrap().stream_from(0, b"");
+        let mut events = Vec::new();
+        stream.push(b"{\"level\":\"error\",\"msg\":\"order not saved\"}\n", &mut |event| events.push(event));
+        stream.finish(&mut |event| events.push(event));
+        let event = events.pop().unwrap();
+        let (fingerprint, span) = (event.keys.site, event.span);
+        let file = FileId::from_bytes([2; 16]);
+        let occurrences = Occurrences {
+            id: EventId { producer: ProducerId::from_bytes([1; 16]), file, start: span.start },
+            service: "shop".into(),
+            count: NonZeroU64::MIN,
+            span,
+            first_seen: Timestamp::UNIX_EPOCH,
+            last_seen: Timestamp::UNIX_EPOCH,
+            event,
+            except: Vec::new(),
+            context: Vec::new(),
+        };
+        let position = Position { topic: "errors".into(), partition: 0, next: 1 };
+        knowledge.apply(&position, vec![occurrences], Timestamp::UNIX_EPOCH).unwrap();
+        (knowledge, fingerprint)
+    }
+
+    #[tokio::test]
+    async fn a_panic_breaks_off_its_attempt_and_damage_ends_the_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let (knowledge, fingerprint) = one_group(folder.path());
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let due = |seconds| knowledge.next_to_work_on(1, &HashSet::new(), Duration::ZERO, at(seconds));
+        let begun = knowledge.begin_attempt(fingerprint, 3, at(0)).unwrap();
+        assert_eq!(due(9), Due::default(), "somebody works on it");
+        let mut workers: JoinSet<Done> = JoinSet::new();
+        workers.spawn(async { panic!("as a defect of ours would") });
+        let done = workers.join_next().await.unwrap();
+        assert!(take_leave(&knowledge, fingerprint, done).unwrap().is_none());
+        assert_eq!(due(0), Due { groups: vec![], next: Some(at(1)) }, "it rests");
+        assert_eq!(due(1).groups, [fingerprint]);
+        assert_eq!(knowledge.begin_attempt(fingerprint, 3, at(1)).unwrap(), begun);
+
+        let gone = knowledge::Error::UnknownGroup(fingerprint);
+        assert!(take_leave(&knowledge, fingerprint, Ok(Err(gone))).is_ok());
+        let damaged = knowledge::DatabaseError::Damaged {
+            name: "knowledge",
+            folder: folder.path().into(),
+            reason: "a record makes no sense".into(),
+            loss: "the groups",
+        };
+        let ended = take_leave(&knowledge, fingerprint, Ok(Err(damaged.into())));
+        assert!(format!("{:#}", ended.err().unwrap()).starts_with("knowledge cannot be used"));
     }
 }

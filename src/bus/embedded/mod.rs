@@ -73,6 +73,7 @@ struct Shared {
     /// Tells consumers that the ledger has changed.
     news: watch::Sender<News>,
     is_full: AtomicBool,
+    is_retrying: AtomicBool,
     metrics: Metrics,
 }
 
@@ -133,6 +134,7 @@ impl Embedded {
             ledger: Mutex::new(Arc::new(ledger)),
             news: watch::Sender::new(News::Changed(0)),
             is_full: false.into(),
+            is_retrying: false.into(),
             metrics: metrics.clone(),
         });
         let of_writer = Arc::clone(&shared);
@@ -211,6 +213,7 @@ impl Embedded {
             stored_bytes: ledger.bytes(),
             retries: shared.metrics.bus_retried.get(),
             is_full: shared.is_full.load(Ordering::Relaxed),
+            is_retrying: shared.is_retrying.load(Ordering::Relaxed),
             topics: topics.collect(),
         }
     }
@@ -227,6 +230,8 @@ pub struct Status {
     pub retries: u64,
     /// Whether publishing waits until consumers have made room on disk.
     pub is_full: bool,
+    /// Whether a batch that could not be written waits to be written again.
+    pub is_retrying: bool,
     /// Every topic that was ever used.
     pub topics: Vec<TopicStatus>,
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
@@ -18,6 +18,8 @@ const GROUP_BYTES: usize = 1 << 20;
 const TRIM_INTERVAL: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The least time between two lines about writes that fail: on a disk that is all but full they come and go.
+const REMINDER_INTERVAL: Duration = Duration::from_secs(300);
 
 /// One batch: the changes to write, and whom to tell afterwards.
 struct Plan {
@@ -31,9 +33,10 @@ struct Plan {
 /// Writes until the bus is closed.
 pub(super) fn run(shared: &Shared) {
     let _end = End(shared);
+    let mut told = None;
     while let Some((published, orders)) = next_work(shared) {
         let plan = plan(shared, published, orders);
-        if !carry_out(shared, &plan) {
+        if !carry_out(shared, &plan, &mut told) {
             break;
         }
         plan.tell(shared);
@@ -149,30 +152,24 @@ fn stand(ledger: &mut Ledger, topic: Topic, group: &str, at: &Commit) -> u64 {
     }
 }
 
-/// Writes a batch, again and again until it succeeds; false where the bus is closed before.
-fn carry_out(shared: &Shared, plan: &Plan) -> bool {
+/// Writes a batch, again and again until it succeeds; false where the bus is closed before. `told` is when a
+/// failure was last told.
+fn carry_out(shared: &Shared, plan: &Plan, told: &mut Option<Instant>) -> bool {
     let mut pause = FIRST_PAUSE;
     let mut failures = 0_u64;
-    loop {
-        match try_write(shared, plan) {
-            Ok(()) => {
-                if failures > 0 {
-                    tracing::warn!(failures, "the bus can be written again; nothing was lost");
-                }
-                return true;
-            }
-            Err(error) => {
-                failures += 1;
-                shared.metrics.bus_retried.inc();
-                if failures.is_power_of_two() {
-                    let reason = error.to_string();
-                    tracing::error!(
-                        reason,
-                        failures,
-                        "the bus cannot be written; publishing waits, and it is tried again"
-                    );
-                }
-            }
+    let mut is_told = false;
+    while let Err(error) = try_write(shared, plan) {
+        failures += 1;
+        shared.is_retrying.store(true, Ordering::Relaxed);
+        shared.metrics.bus_retried.inc();
+        if told.is_none_or(|told| told.elapsed() >= REMINDER_INTERVAL) {
+            (*told, is_told) = (Some(Instant::now()), true);
+            let reason = error.to_string();
+            tracing::error!(
+                reason,
+                failures,
+                "the bus cannot be written; publishing waits, and it is tried again"
+            );
         }
         if shared.inbox().closing {
             return false;
@@ -180,6 +177,11 @@ fn carry_out(shared: &Shared, plan: &Plan) -> bool {
         shared.pause(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+    shared.is_retrying.store(false, Ordering::Relaxed);
+    if is_told {
+        tracing::warn!(failures, "the bus can be written again; nothing was lost");
+    }
+    true
 }
 
 fn try_write(shared: &Shared, plan: &Plan) -> Result<(), DatabaseError> {

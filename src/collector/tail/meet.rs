@@ -58,7 +58,8 @@ impl Files {
         if self.registry.is_first_start()
             && let Err(error) = self.registry.settle_in()
         {
-            tracing::warn!("{error}");
+            // It is tried again at every look, and a registry that cannot be written is told by those who need it.
+            tracing::debug!(%error, "that this is no first start any more is not written down yet");
         }
     }
 
@@ -238,8 +239,7 @@ impl Files {
             }
         }
         if let Err(error) = self.registry.register(&known_files) {
-            tracing::warn!("new files wait until they can be registered: {error}");
-            return;
+            return known_files.iter().for_each(|known| self.warn(&known.path, &error));
         }
         for (known, (file, length)) in known_files.iter().zip(files) {
             match Followed::resumed(known, file, length, now) {

@@ -44,7 +44,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::{Budget, Chunk};
-use super::registry::{self, Registry};
+use super::registry::Registry;
 use super::stats::{Loss, Rotation};
 use crate::domain::FileId;
 use arrivals::Arrivals;
@@ -175,9 +175,6 @@ pub enum Error {
     /// The thread could not be set up.
     #[error("following files cannot begin; check the limits on threads and open files")]
     Setup(#[source] std::io::Error),
-    /// What was last observed could not be written down.
-    #[error(transparent)]
-    Registry(#[from] registry::Error),
 }
 
 /// The time, on both clocks: one that only goes forward, and the one on the wall.
@@ -232,12 +229,16 @@ impl Tailer {
     /// and join that, for example by `spawn_blocking`.
     ///
     /// # Errors
-    /// When it cannot begin, or cannot write down at the end what it observed.
+    /// When it cannot begin.
     pub fn run(mut self, events: &mpsc::Sender<SourceEvent>, stop: &CancellationToken) -> Result<(), Error> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Error::Setup)?;
         runtime.block_on(self.follow(events, stop));
-        Ok(self.files.write_down()?)
+        if let Err(error) = self.files.write_down() {
+            // Names and lengths, which the next start observes again.
+            tracing::warn!(%error, "what was last observed of files could not be written down; nothing is lost");
+        }
+        Ok(())
     }
 
     async fn follow(&mut self, events: &mpsc::Sender<SourceEvent>, stop: &CancellationToken) {
@@ -257,6 +258,8 @@ impl Tailer {
             self.files.tick(now);
             let due = scan_due.into_iter().chain(self.files.next_tick()).min().unwrap_or(now.instant);
             let (telling, wanted) = (self.files.has_news(), self.files.wanted_bytes());
+            // With something to tell or to read, nothing but a want of room keeps it waiting.
+            let waiting = (telling || wanted.is_some()).then(|| self.files.counters.hold_back());
             tokio::select! {
                 () = stop.cancelled() => return,
                 slot = events.reserve(), if telling => match slot {
@@ -266,6 +269,7 @@ impl Tailer {
                     Err(_) => return,
                 },
                 permit = self.budget.take(wanted.unwrap_or(0)), if !telling && wanted.is_some() => {
+                    drop(waiting);
                     self.files.read(permit, Now::read());
                 }
                 paths = watcher.changed() => {

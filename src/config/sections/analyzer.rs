@@ -1,4 +1,4 @@
-use crate::config::quantity::ByteSize;
+use crate::config::quantity::{ByteSize, Interval};
 use crate::config::read::section;
 use crate::config::scalar::Pattern;
 use crate::domain::Severity;
@@ -18,6 +18,8 @@ section! {
         max_event_bytes: ByteSize [ByteSize::from_kib(4)..=ByteSize::from_mib(64)],
         /// Events below are dropped.
         severity_threshold: Severity,
+        /// How long further occurrences of an error are counted before their count goes out.
+        summary_interval: Interval [Interval::from_millis(100)..=Interval::from_days(1)],
         /// How many groups are kept in memory at once.
         max_groups: u32 [1..=10_000_000],
     }

@@ -51,7 +51,7 @@ fn a_damaged_or_newer_database_is_refused_and_left_alone() {
     for (value, expected) in [
         (&b"\x01{\"cou"[..], "a record of its groups makes no sense"),
         (b"", "has no version"),
-        (b"\x02{}", "has format 2"),
+        (b"\x03{}", "has format 3"),
     ] {
         tamper("groups", print(9).as_bytes(), value);
         for refused in [refusal(&path), View::open(&path).unwrap_err().to_string()] {
@@ -60,6 +60,28 @@ fn a_damaged_or_newer_database_is_refused_and_left_alone() {
     }
     tamper("default", b"version", &[7]);
     assert!(refusal(&path).contains("has format 7, and this program knows up to 1"));
+}
+
+#[test]
+fn what_an_earlier_version_wrote_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let knowledge = open(folder.path());
+    apply(&knowledge, 1, vec![seen(1, 10, 3)]);
+    begin(&knowledge, 1);
+    drop(knowledge);
+    let options = rocksdb::Options::default();
+    let names = rocksdb::DB::list_cf(&options, folder.path()).unwrap();
+    let db = rocksdb::DB::open_cf(&options, folder.path(), &names).unwrap();
+    let groups = db.cf_handle("groups").unwrap();
+    let now = db.get_cf(groups, print(1).as_bytes()).unwrap().unwrap();
+    let mut head: serde_json::Value = serde_json::from_slice(&now[1..]).unwrap();
+    let fields = head.as_object_mut().unwrap();
+    assert!(fields.remove("broken_off").is_some() && fields.remove("begun_at").is_some());
+    db.put_cf(groups, print(1).as_bytes(), [&b"\x01"[..], head.to_string().as_bytes()].concat()).unwrap();
+    drop(db);
+    let knowledge = open(folder.path());
+    assert_eq!((status(&knowledge, 1), due(&knowledge)), (GroupStatus::Working, vec![print(1)]));
+    assert_eq!(begin(&knowledge, 1).attempt, 1);
 }
 
 #[test]

@@ -115,12 +115,20 @@ fn status(knowledge: &Knowledge, group: u8) -> GroupStatus {
     knowledge.view().group(print(group)).unwrap().unwrap().status
 }
 
+fn due_at(knowledge: &Knowledge, seconds: i64) -> Vec<Fingerprint> {
+    knowledge.next_to_work_on(10, &HashSet::new(), NO_PAUSE, at(seconds)).groups
+}
+
 fn due(knowledge: &Knowledge) -> Vec<Fingerprint> {
-    knowledge.next_to_work_on(10, &HashSet::new(), NO_PAUSE, at(0))
+    due_at(knowledge, 0)
+}
+
+fn begin_at(knowledge: &Knowledge, group: u8, seconds: i64) -> SuggestionId {
+    knowledge.begin_attempt(print(group), MOST, at(seconds)).unwrap().expect("attempts are left")
 }
 
 fn begin(knowledge: &Knowledge, group: u8) -> SuggestionId {
-    knowledge.begin_attempt(print(group), MOST).unwrap().expect("attempts are left")
+    begin_at(knowledge, group, 0)
 }
 
 /// Works on a group up to a suggestion with a patch.
@@ -198,59 +206,102 @@ fn groups_come_worst_first_and_filtered() {
     let suggested = GroupFilter { status: Some(GroupStatus::Suggested), ..GroupFilter::default() };
     assert_eq!(list(suggested, GroupOrder::Worst, 10), [6]);
     assert_eq!(due(&knowledge), [3, 7, 2, 1].map(print));
-    assert_eq!(knowledge.next_to_work_on(1, &HashSet::from([print(3)]), NO_PAUSE, at(0)), [print(7)]);
+    let next = knowledge.next_to_work_on(1, &HashSet::from([print(3)]), NO_PAUSE, at(0));
+    assert_eq!(next.groups, [print(7)]);
     assert_eq!(view.group_counts()[&GroupStatus::New], 4);
 }
 
 #[test]
-fn an_attempt_that_a_crash_broke_off_counts_and_an_orderly_end_takes_it_back() {
+fn an_attempt_counts_when_it_ends_and_not_when_it_is_broken_off() {
     let folder = tempfile::tempdir().unwrap();
     let knowledge = open(folder.path());
     apply(&knowledge, 1, vec![seen(1, 10, 1)]);
     let id = begin(&knowledge, 1);
     assert_eq!(id.to_string(), format!("{}-1", print(1)));
     assert_eq!((due(&knowledge), status(&knowledge, 1)), (vec![], GroupStatus::Working));
-    assert!(matches!(knowledge.begin_attempt(print(1), MOST), Err(Error::NothingToDo(_))));
+    assert!(matches!(knowledge.begin_attempt(print(1), MOST, at(0)), Err(Error::NothingToDo(_))));
     knowledge.close();
     let knowledge = open(folder.path());
     assert_eq!((due(&knowledge), status(&knowledge, 1)), (vec![print(1)], GroupStatus::New));
     assert_eq!(begin(&knowledge, 1), id);
     drop(knowledge);
     let knowledge = open(folder.path());
-    assert_eq!((due(&knowledge), status(&knowledge, 1)), (vec![print(1)], GroupStatus::Working));
-    let id = begin(&knowledge, 1);
-    assert_eq!((id.attempt, due(&knowledge)), (2, vec![]));
+    let resting = knowledge.next_to_work_on(9, &HashSet::new(), NO_PAUSE, at(0));
+    assert_eq!(resting, Due { groups: vec![], next: Some(at(1)) });
+    assert_eq!((due_at(&knowledge, 1), status(&knowledge, 1)), (vec![print(1)], GroupStatus::Working));
+    assert_eq!(begin_at(&knowledge, 1, 1), id, "of the one that was broken off there is nothing");
+    assert_eq!(due_at(&knowledge, 500), vec![]);
     knowledge.end_attempt(id, AttemptEnd::Retry, at(100)).unwrap();
     let pause = Duration::from_secs(60);
-    assert_eq!(knowledge.next_to_work_on(9, &HashSet::new(), pause, at(159)), []);
-    assert_eq!(knowledge.next_to_work_on(9, &HashSet::new(), pause, at(160)), [print(1)]);
-    assert_eq!(
-        knowledge.next_to_work_on(9, &HashSet::new(), pause, at(-500)),
-        [print(1)],
-        "the clock jumped"
-    );
-    let third = begin(&knowledge, 1);
-    assert_eq!(third.attempt, 3);
+    let next = |seconds| knowledge.next_to_work_on(9, &HashSet::new(), pause, at(seconds));
+    assert_eq!(next(159), Due { groups: vec![], next: Some(at(160)) });
+    assert_eq!(next(160).groups, [print(1)]);
+    assert_eq!(next(-500).groups, [print(1)], "the clock jumped");
+    assert_eq!(knowledge.next_to_work_on(0, &HashSet::new(), pause, at(160)).groups, []);
+    let second = begin(&knowledge, 1);
+    assert_eq!(second.attempt, 2);
     assert!(matches!(knowledge.end_attempt(id, AttemptEnd::GiveUp, at(0)), Err(Error::NotGoingOn(_))));
-    knowledge.end_attempt(third, AttemptEnd::GiveUp, at(200)).unwrap();
-    assert_eq!((status(&knowledge, 1), due(&knowledge)), (GroupStatus::Unresolved, vec![]));
+    knowledge.end_attempt(second, AttemptEnd::Retry, at(200)).unwrap();
+    let third = begin(&knowledge, 1);
+    knowledge.end_attempt(third, AttemptEnd::GiveUp, at(300)).unwrap();
+    assert_eq!((status(&knowledge, 1), due_at(&knowledge, 999)), (GroupStatus::Unresolved, vec![]));
+}
+
+/// Kills whoever works on the group, so many times or until it is given up. Tells how often somebody did, and
+/// when the last.
+fn kill_at_work(folder: &Path, kills: u32, mut second: i64) -> (u32, i64) {
+    for broken_off in 0..kills {
+        let knowledge = open(folder);
+        while due_at(&knowledge, second).is_empty() {
+            second += 1;
+        }
+        if knowledge.begin_attempt(print(1), MOST, at(second)).unwrap().is_none() {
+            return (broken_off, second);
+        }
+    }
+    (kills, second)
 }
 
 #[test]
 fn a_group_that_kills_whoever_works_on_it_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
     apply(&open(folder.path()), 1, vec![seen(1, 10, 1)]);
-    for attempt in 1..=MOST {
-        let knowledge = open(folder.path());
-        assert_eq!(due(&knowledge), [print(1)]);
-        assert_eq!(begin(&knowledge, 1).attempt, attempt);
-    }
+    // It rests for 1, 2, 4, … seconds in between.
+    assert_eq!(kill_at_work(folder.path(), 7, 0), (7, 63));
     let knowledge = open(folder.path());
-    assert_eq!(knowledge.begin_attempt(print(1), MOST).unwrap(), None);
+    let id = begin_at(&knowledge, 1, 200);
+    knowledge.break_off_attempt(print(1));
+    assert_eq!(due_at(&knowledge, 999), [print(1)], "as if the process had died");
+    assert_eq!(begin_at(&knowledge, 1, 999), id);
+    knowledge.end_attempt(id, AttemptEnd::Retry, at(1_000)).unwrap();
+    drop(knowledge);
+    let (broken_off, last) = kill_at_work(folder.path(), 100, 1_000);
+    assert_eq!((broken_off, last), (10, 1_000 + 1_023), "that one attempt ended has acquitted it");
+    let knowledge = open(folder.path());
+    assert_eq!((status(&knowledge, 1), due_at(&knowledge, 99_999)), (GroupStatus::Unresolved, vec![]));
+    assert!(matches!(knowledge.begin_attempt(print(1), MOST, at(0)), Err(Error::NothingToDo(_))));
+}
+
+#[test]
+fn what_may_have_killed_a_process_is_worked_on_alone_and_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let knowledge = open(folder.path());
+    // 3 and 7 are critical, 2 is not.
+    apply(&knowledge, 1, [2, 3, 7].map(|group| seen(group, u64::from(group), 1)).to_vec());
+    begin(&knowledge, 3);
+    begin(&knowledge, 7);
     drop(knowledge);
     let knowledge = open(folder.path());
-    assert_eq!((status(&knowledge, 1), due(&knowledge)), (GroupStatus::Unresolved, vec![]));
-    assert!(matches!(knowledge.begin_attempt(print(1), MOST), Err(Error::NothingToDo(_))));
+    assert_eq!(due_at(&knowledge, 99), [print(2)]);
+    let other = begin(&knowledge, 2);
+    assert_eq!(due_at(&knowledge, 99), []);
+    knowledge.end_attempt(other, AttemptEnd::GiveUp, at(0)).unwrap();
+    assert_eq!(due_at(&knowledge, 99), [print(3)]);
+    let alone = begin_at(&knowledge, 3, 99);
+    apply(&knowledge, 2, vec![seen(6, 6, 1)]);
+    assert_eq!(due_at(&knowledge, 99), []);
+    knowledge.record_suggestion(alone, suggestion(alone, Some("diff")), Vec::new(), at(100)).unwrap();
+    assert_eq!(due_at(&knowledge, 100), [print(6)]);
 }
 
 #[test]

@@ -42,6 +42,8 @@ struct Model {
     counted: HashSet<u64>,
     groups: BTreeMap<Fingerprint, ErrorGroup>,
     status: BTreeMap<Fingerprint, (GroupStatus, u32)>,
+    /// How many attempts were broken off since one ended, not counting the last.
+    broken_off: BTreeMap<Fingerprint, u32>,
     suggestions: Vec<(SuggestionId, SuggestionStatus)>,
     position: Option<u64>,
 }
@@ -68,9 +70,16 @@ impl Model {
         }
     }
 
-    /// The worst and most frequent first.
+    /// The worst and most frequent first; of those that may have killed a process, one alone.
     fn due(&self, begun: &[SuggestionId]) -> Vec<Fingerprint> {
         let is_begun = |print: &Fingerprint| begun.iter().any(|id| id.fingerprint == *print);
+        let is_suspect = |print: &Fingerprint| {
+            self.broken_off.get(print).is_some_and(|count| *count > 0)
+                || self.status[print].0 == GroupStatus::Working && !is_begun(print)
+        };
+        if begun.iter().any(|id| is_suspect(&id.fingerprint)) {
+            return Vec::new();
+        }
         let mut due: Vec<_> = self.groups.values().collect();
         due.retain(|group| match self.status[&group.fingerprint].0 {
             GroupStatus::New => true,
@@ -80,7 +89,10 @@ impl Model {
         due.sort_by_key(|group| {
             (std::cmp::Reverse(group.severity), std::cmp::Reverse(group.count), group.fingerprint)
         });
-        due.into_iter().map(|group| group.fingerprint).collect()
+        let (suspects, innocent): (Vec<_>, Vec<_>) =
+            due.into_iter().map(|group| group.fingerprint).partition(is_suspect);
+        let alone = suspects.into_iter().filter(|_| begun.is_empty()).take(1);
+        if innocent.is_empty() { alone.collect() } else { innocent }
     }
 
     fn check(&self, view: &View) {
@@ -104,15 +116,21 @@ struct Run {
     begun: Vec<SuggestionId>,
 }
 
-fn work(run: &mut Run, model: &mut Model, step: &Step) {
+fn work(run: &mut Run, model: &mut Model, step: &Step, now: Timestamp) {
     match step {
         Step::Begin => {
-            let due = run.knowledge.next_to_work_on(100, &HashSet::new(), NO_PAUSE, at(0));
+            let due = run.knowledge.next_to_work_on(100, &HashSet::new(), NO_PAUSE, now).groups;
             assert_eq!(due, model.due(&run.begun));
             let Some(print) = due.first() else { return };
-            let id = run.knowledge.begin_attempt(*print, MOST).unwrap();
+            let id = run.knowledge.begin_attempt(*print, MOST, now).unwrap();
             let (status, attempts) = model.status.get_mut(print).unwrap();
-            if *attempts == MOST {
+            if *status == GroupStatus::Working {
+                let broken_off = model.broken_off.entry(*print).or_default();
+                *broken_off += 1;
+                if *broken_off == 10 {
+                    *status = GroupStatus::Unresolved;
+                }
+            } else if *attempts == MOST {
                 *status = GroupStatus::Unresolved;
             } else {
                 (*status, *attempts) = (GroupStatus::Working, *attempts + 1);
@@ -124,7 +142,8 @@ fn work(run: &mut Run, model: &mut Model, step: &Step) {
         Step::Suggest | Step::Retry => {
             let Some(id) = run.begun.pop() else { return };
             let status = if matches!(step, Step::Retry) {
-                run.knowledge.end_attempt(id, AttemptEnd::Retry, at(0)).unwrap();
+                run.knowledge.end_attempt(id, AttemptEnd::Retry, now).unwrap();
+                model.broken_off.remove(&id.fingerprint);
                 GroupStatus::New
             } else {
                 let record =
@@ -177,7 +196,8 @@ fn run(steps: Vec<Step>) {
                 run.knowledge.close();
                 run = Run { knowledge: open(&path), begun: Vec::new() };
             }
-            step => work(&mut run, &mut model, &step),
+            // Long enough after the last that every rest is over.
+            step => work(&mut run, &mut model, &step, at(index as i64 * 1_000)),
         }
         model.check(run.knowledge.view());
     }

@@ -1,6 +1,7 @@
 //! The thread, its notifications and its channel.
 
 use super::*;
+use crate::collector::Counters;
 
 struct Running {
     folder: tempfile::TempDir,
@@ -8,6 +9,7 @@ struct Running {
     stop: CancellationToken,
     thread: Option<std::thread::JoinHandle<Result<(), Error>>>,
     budget: Budget,
+    counters: Arc<Counters>,
 }
 
 impl Running {
@@ -18,6 +20,7 @@ impl Running {
     fn following(glob: &str, polling_interval: Duration, budget: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let registry = Arc::new(Registry::open(&folder.path().join(FILE_NAME)).unwrap());
+        let counters = registry.counters();
         let config = Config {
             paths: vec![format!("{}/{glob}", folder.path().display())],
             polling_interval,
@@ -29,7 +32,7 @@ impl Running {
         let tailer = Tailer::new(config, registry, budget.clone()).unwrap();
         let token = stop.clone();
         let thread = Some(std::thread::spawn(move || tailer.run(&sender, &token)));
-        Self { folder, events, stop, thread, budget }
+        Self { folder, events, stop, thread, budget, counters }
     }
 
     fn append(&self, text: &str) {
@@ -69,6 +72,27 @@ async fn a_notification_is_enough() {
     fs::rename(running.folder.path().join("a.log"), running.folder.path().join("a.log.1")).unwrap();
     running.append("new\n");
     assert_eq!(running.text().await, "new\n");
+    running.end();
+}
+
+#[tokio::test]
+async fn the_time_in_which_there_is_no_room_is_counted() {
+    let mut running = Running::new(Duration::from_millis(100), 100);
+    running.append("short\n");
+    assert_eq!(running.text().await, "short\n");
+    assert!(matches!(running.next().await, SourceEvent::Quiet { .. }));
+    let with_room = running.counters.stats().held_back;
+    running.append(&"x".repeat(1_000));
+    let begun = Instant::now();
+    // Nobody takes the first hundred bytes, so there is no room for more.
+    while running.counters.stats().held_back < with_room + Duration::from_millis(500) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", running.counters.stats());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut text = running.text().await;
+    while text.len() < 1_000 {
+        text.push_str(&running.text().await);
+    }
     running.end();
 }
 

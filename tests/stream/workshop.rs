@@ -1,0 +1,104 @@
+//! Suggestions of a running service: each once, however often the process is killed, and whoever reads them.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::depot::{Depot, append, await_suggestions, list};
+use super::instance::{Chance, PATIENCE, Place};
+
+/// Waits until somebody works on a group; false once nothing is left to work on.
+fn await_work(place: &Place) -> bool {
+    let begun = Instant::now();
+    loop {
+        let groups = list(place, "groups");
+        let of = |status: &str| groups.iter().filter(|group| group["status"] == status).count();
+        if of("working") > 0 || groups.len() == 2 && of("new") == 0 {
+            return of("working") > 0;
+        }
+        assert!(begun.elapsed() < PATIENCE, "nobody works on {groups:?}; {}", place.errors());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Kills an instance again and again while it works, and then lets one come to its end.
+fn survive_kills(kills: u32, seed: u64) {
+    let (place, depot) = (Place::new(), Depot::new());
+    append(&place.log("app.log"), &depot.nil_map());
+    append(&place.log("app.log"), &depot.index());
+    let mut chance = Chance(seed);
+    let mut at_work = 0;
+    for _ in 0..kills {
+        let mut instance = depot.mended_by(&place);
+        instance.await_start();
+        if await_work(&place) {
+            at_work += 1;
+            std::thread::sleep(Duration::from_millis(chance.below(1_500)));
+        }
+        instance.kill();
+    }
+    assert!(at_work >= 2, "the kills came while it worked");
+    let mut last = depot.mended_by(&place);
+    last.await_start();
+    await_suggestions(&place, "basket.Last");
+    await_suggestions(&place, "store.(*Store).Tag");
+    assert!(last.terminate().success());
+    let (groups, suggestions) = (list(&place, "groups"), list(&place, "suggestions"));
+    let prints = |records: &[Value]| -> BTreeSet<String> {
+        records.iter().map(|record| record["fingerprint"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!((groups.len(), suggestions.len()), (2, 2), "{suggestions:?}");
+    assert_eq!(prints(&groups), prints(&suggestions), "each group has one");
+    for (group, suggestion) in groups.iter().zip(&suggestions) {
+        assert_eq!((&group["status"], &group["count"]), (&"suggested".into(), &1.into()), "{group}");
+        assert_eq!(suggestion["verdict"], "proven", "{suggestion}");
+    }
+}
+
+#[test]
+fn kills_during_attempts_cost_no_suggestion_and_double_none() {
+    survive_kills(4, 0x1234_5678_9ABC_DEF1);
+}
+
+#[test]
+#[ignore = "long: many kills, after each of which a group rests for longer"]
+fn twenty_kills_during_attempts_cost_no_suggestion() {
+    survive_kills(20, 0x0FED_CBA9_8765_4321);
+}
+
+/// A pipe in which there is no room.
+fn stalled_pipe() -> (rustix::fd::OwnedFd, rustix::fd::OwnedFd) {
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    let flags = rustix::fs::fcntl_getfl(&writer).unwrap();
+    rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK).unwrap();
+    while rustix::io::write(&writer, &[b'x'; 512]).is_ok() {}
+    rustix::fs::fcntl_setfl(&writer, flags).unwrap();
+    (reader, writer)
+}
+
+#[test]
+fn a_reader_that_stalls_or_leaves_holds_up_nothing() {
+    let (place, depot) = (Place::new(), Depot::new());
+    let with_output = |output: rustix::fd::OwnedFd| {
+        let mut command = place.run_command();
+        command.arg("--repo").arg(depot.repository()).stdout(Stdio::from(output));
+        let mut instance = place.launch(command);
+        instance.await_start();
+        instance
+    };
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    drop(reader);
+    let nobody_reads = with_output(writer);
+    append(&place.log("app.log"), &depot.index());
+    await_suggestions(&place, "basket.Last");
+    assert!(nobody_reads.terminate().success());
+
+    let (reader, writer) = stalled_pipe();
+    let stalled = with_output(writer);
+    append(&place.log("app.log"), &depot.nil_map());
+    await_suggestions(&place, "store.(*Store).Tag");
+    assert!(stalled.terminate().success());
+    drop(reader);
+}
