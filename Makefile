@@ -46,7 +46,7 @@ test: lint ## lints, then unit, integration and documentation tests
 test-long: setup ## the tests that take too long for every run
 	$(CARGO) test --locked --lib --test it -- --ignored
 
-bench: setup ## measure: framing, gate, parsing, fingerprint
+bench: setup ## measure: framing, gate, parsing, fingerprint, stream
 	$(CARGO) bench --locked
 
 demo: build ## start a broken shop, read its logs, prove patches

@@ -7,8 +7,10 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use hephaestus::Hephaestus;
+use hephaestus::domain::SuggestionRecord;
+use tokio::task::JoinSet;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -22,14 +24,22 @@ async fn main() -> anyhow::Result<()> {
         builder = builder.repository(repository);
     }
     let mut hephaestus = builder.start().await?;
+    // Suggestions come while it works, until it has finished.
+    let mut printing = JoinSet::new();
+    printing.spawn(print(hephaestus.suggestions()));
     hephaestus.monitor_reader(&log, tokio::fs::File::open(&log).await?);
     hephaestus.read_to_end().await;
     hephaestus.finish().await?;
+    while let Some(printed) = printing.join_next().await {
+        printed??;
+    }
     for record in hephaestus.groups(100)? {
         println!("{:>6}  {}  {}", record.group.count, record.status.as_str(), record.group.first.title);
     }
-    let suggestions = hephaestus.suggestions();
-    hephaestus.stop().await?;
+    hephaestus.stop().await
+}
+
+async fn print(suggestions: impl Stream<Item = anyhow::Result<SuggestionRecord>>) -> anyhow::Result<()> {
     let mut suggestions = std::pin::pin!(suggestions);
     while let Some(record) = suggestions.next().await {
         let suggestion = record?.suggestion;

@@ -2,17 +2,19 @@
 
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
 use tokio::io::AsyncRead;
 use tokio::process::Command;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::{Mutex as AsyncMutex, Notify, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use super::service::Service;
 use crate::collector::pipe::{self, Tap};
@@ -22,6 +24,8 @@ use crate::knowledge::{GroupFilter, GroupOrder};
 
 /// How long nothing must have come before what came last is taken for complete.
 const QUIET_AFTER: Duration = Duration::from_secs(1);
+/// How long the outputs of a command that has ended are waited for: what it left behind may hold them open.
+const AFTERMATH: Duration = Duration::from_secs(1);
 
 /// What an instance is to be like; [`start`](Self::start) makes it so.
 #[derive(Debug, Clone)]
@@ -64,15 +68,26 @@ impl Builder {
     /// Starts it, on the current tokio runtime, which must have several threads.
     ///
     /// # Errors
-    /// When the state directory is taken, damaged or cannot be written; when there is a repository and no
-    /// toolchain or sandbox to prove fixes with.
+    /// When the runtime has one thread only; when the state directory is taken, damaged or cannot be written;
+    /// when there is a repository and no toolchain or sandbox to prove fixes with.
     pub async fn start(self) -> anyhow::Result<Hephaestus> {
+        if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+            bail!(
+                "Hephaestus needs a tokio runtime with several threads, and this one has one: use \
+                 tokio::runtime::Builder::new_multi_thread, or #[tokio::main] without a flavor"
+            );
+        }
         let service = Service::start(&self.config).await?;
-        let ingested = service.tap("ingest").context("the service has ended")?;
+        let tap = service.tap("ingest").context("the service has ended")?;
+        let ingested = Arc::new(Ingested { tap: AsyncMutex::new(Some(tap)), stirred: Notify::new() });
+        let mut silence = JoinSet::new();
+        silence.spawn(Arc::clone(&ingested).tell_silence());
         Ok(Hephaestus {
             service,
-            ingested: AsyncMutex::new(Some(ingested)),
+            ingested,
+            _silence: silence,
             monitors: Mutex::default(),
+            ending: CancellationToken::new(),
             grace: self.config.grace_period.get(),
         })
     }
@@ -96,11 +111,34 @@ impl Builder {
 #[derive(Debug)]
 pub struct Hephaestus {
     service: Service,
-    /// Where [`ingest`](Self::ingest) pushes; gone once the instance ends.
-    ingested: AsyncMutex<Option<Tap>>,
+    ingested: Arc<Ingested>,
+    _silence: JoinSet<()>,
     /// Readers and commands that are being watched.
     monitors: Mutex<JoinSet<()>>,
+    /// Ends the readers that have not ended by themselves.
+    ending: CancellationToken,
     grace: Duration,
+}
+
+/// Where [`ingest`](Hephaestus::ingest) pushes.
+#[derive(Debug)]
+struct Ingested {
+    /// Gone once the instance ends.
+    tap: AsyncMutex<Option<Tap>>,
+    stirred: Notify,
+}
+
+impl Ingested {
+    /// Tells whenever nothing has come for a while, for as long as it is polled.
+    async fn tell_silence(self: Arc<Self>) {
+        loop {
+            self.stirred.notified().await;
+            while timeout(QUIET_AFTER, self.stirred.notified()).await.is_ok() {}
+            if let Some(tap) = self.tap.lock().await.as_mut() {
+                tap.quiet();
+            }
+        }
+    }
 }
 
 impl Hephaestus {
@@ -118,8 +156,9 @@ impl Hephaestus {
         Builder { config }
     }
 
-    /// Every suggestion, those that are remembered first, then as they come. The stream ends with the
-    /// instance, and fails where what is stored cannot be read.
+    /// Every suggestion, those that are remembered first, then as they come. The stream ends once the instance
+    /// has [finished](Self::finish) and all were given, or when it is stopped: what was not given by then is
+    /// given after the next start. It fails where what is stored cannot be read.
     pub fn suggestions(&self) -> impl Stream<Item = anyhow::Result<SuggestionRecord>> + Send + use<> {
         try_unfold(self.service.suggestions(0), |mut suggestions| async move {
             Ok(suggestions.next().await?.map(|record| (record, suggestions)))
@@ -137,35 +176,59 @@ impl Hephaestus {
     /// Takes bytes of a log, in pieces of any size. It never waits: what finds no room within
     /// `collector.memory` is dropped, counted and warned about, since the program that logs must go on.
     pub async fn ingest(&self, bytes: &[u8]) {
-        if let Some(tap) = self.ingested.lock().await.as_mut() {
+        if let Some(tap) = self.ingested.tap.lock().await.as_mut() {
             tap.push(bytes);
         }
+        self.ingested.stirred.notify_one();
     }
 
-    /// Watches what a reader gives, until it ends.
+    /// Watches what a reader gives, until it ends. It is read as fast as it gives; what finds no room is
+    /// dropped and told, as with [`ingest`](Self::ingest). Files are better [followed](Builder::follow).
     pub fn monitor_reader(&self, name: impl Into<PathBuf>, reader: impl AsyncRead + Unpin + Send + 'static) {
-        let Some(mut tap) = self.service.tap(name) else { return };
+        drop(self.watch(name, reader));
+    }
+
+    /// Watches a reader; gives what resolves once it has ended.
+    fn watch(
+        &self,
+        name: impl Into<PathBuf>,
+        reader: impl AsyncRead + Unpin + Send + 'static,
+    ) -> oneshot::Receiver<()> {
+        let (ended, has_ended) = oneshot::channel();
+        let Some(mut tap) = self.service.tap(name) else { return has_ended };
+        let ending = self.ending.clone();
         self.monitors.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
-            if let Err(error) = pipe::pass(reader, tokio::io::sink(), &mut tap, QUIET_AFTER).await {
+            let passing = pipe::pass(reader, tokio::io::sink(), &mut tap, QUIET_AFTER);
+            if let Some(Err(error)) = ending.run_until_cancelled(passing).await {
                 tracing::warn!(%error, "a reader is not watched any more");
             }
+            // What is still open in it ends here.
             tap.end().await;
+            drop(ended);
         });
+        has_ended
     }
 
-    /// Runs a command and watches both of its outputs, which go nowhere else; tells how it ended.
+    /// Runs a command and watches both of its outputs, which go nowhere else; tells how it ended. What it
+    /// wrote has been taken in by then; what it left behind is watched on.
     ///
     /// # Errors
     /// When it cannot be started or waited for.
     pub async fn monitor_command(&self, mut command: Command) -> anyhow::Result<ExitStatus> {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()?;
-        if let Some(output) = child.stdout.take() {
-            self.monitor_reader("stdout", output);
-        }
-        if let Some(output) = child.stderr.take() {
-            self.monitor_reader("stderr", output);
-        }
-        Ok(child.wait().await?)
+        let program = command.as_std().get_program().to_owned();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+        let output = child.stdout.take().map(|output| self.watch("stdout", output));
+        let errors = child.stderr.take().map(|errors| self.watch("stderr", errors));
+        let status = child.wait().await?;
+        let heard = async {
+            for ended in output.into_iter().chain(errors) {
+                // It is dropped, not sent.
+                ended.await.ok();
+            }
+        };
+        timeout(AFTERMATH, heard).await.ok();
+        Ok(status)
     }
 
     /// Waits until every reader that is watched has ended.
@@ -198,11 +261,10 @@ impl Hephaestus {
 
     /// Ends what was ingested, and every reader that has not ended by itself.
     async fn end_sources(&mut self) {
-        if let Some(tap) = self.ingested.get_mut().take() {
+        if let Some(tap) = self.ingested.tap.lock().await.take() {
             tap.end().await;
         }
-        let mut monitors = std::mem::take(self.monitors.get_mut().unwrap_or_else(PoisonError::into_inner));
-        while monitors.try_join_next().is_some() {}
-        monitors.shutdown().await;
+        self.ending.cancel();
+        self.read_to_end().await;
     }
 }

@@ -3,6 +3,6 @@
 mod bad_input;
 mod hostile;
 mod judges;
-mod module;
+pub(crate) mod module;
 mod shown;
 mod soundness;

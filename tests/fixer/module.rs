@@ -8,7 +8,7 @@ use crate::harness::{go, run};
 
 /// The module `example.com/till`: `basket.Last` takes the last of its items and forgets that there may
 /// be none.
-pub(super) struct Till {
+pub(crate) struct Till {
     folder: TempDir,
 }
 
@@ -56,7 +56,7 @@ func main() {
 ";
 
 impl Till {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let till = Self { folder: TempDir::new().unwrap() };
         till.write("go.mod", "module example.com/till\n\ngo 1.21\n");
         till.write("basket/basket.go", BASKET);
@@ -66,23 +66,23 @@ impl Till {
     }
 
     /// The repository.
-    pub(super) fn repository(&self) -> PathBuf {
+    pub(crate) fn repository(&self) -> PathBuf {
         self.folder.path().join("till")
     }
 
     /// A folder beside the repository that no fix may touch.
-    pub(super) fn outside(&self) -> &Path {
+    pub(crate) fn outside(&self) -> &Path {
         self.folder.path()
     }
 
-    pub(super) fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.repository().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
     /// Runs the program without arguments and keeps what it prints as it crashes.
-    pub(super) fn crash_log(&self) -> PathBuf {
+    pub(crate) fn crash_log(&self) -> PathBuf {
         let output = run(go().args(["run", "."]).current_dir(self.repository()));
         let log = self.folder.path().join("crash.log");
         std::fs::write(&log, &output.stderr).unwrap();

@@ -1,7 +1,8 @@
 //! A running instance, its state directory and its logs.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -68,6 +69,11 @@ impl Place {
         command
     }
 
+    /// Where an instance keeps what is durable.
+    pub(super) fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
     /// Starts an instance that follows every log.
     pub(super) fn start(&self) -> Instance {
         self.launch(self.run_command())
@@ -94,14 +100,11 @@ impl Place {
     /// The counts of all groups by their title.
     pub(super) fn counts(&self) -> BTreeMap<String, u64> {
         let output = succeed(self.command().args(["groups", "list", "--limit", "1000", "--format", "json"]));
-        let list: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let groups = list["groups"].as_array().unwrap().iter();
-        groups
-            .map(|group| (group["title"].as_str().unwrap().to_owned(), group["count"].as_u64().unwrap()))
-            .collect()
+        counts_in(&serde_json::from_slice(&output.stdout).unwrap())
     }
 
     /// Waits until the counts are as expected.
+    #[track_caller]
     pub(super) fn await_counts(&self, expected: &BTreeMap<String, u64>) {
         let begun = Instant::now();
         loop {
@@ -123,12 +126,74 @@ pub(super) struct Instance {
 
 impl Instance {
     /// Waits until it says that it follows something.
+    #[track_caller]
     pub(super) fn await_start(&mut self) {
+        self.await_said("following ");
+    }
+
+    /// Waits until it has said something.
+    #[track_caller]
+    pub(super) fn await_said(&mut self, what: &str) {
         let begun = Instant::now();
-        while !said(&self.errors).contains("following ") {
-            assert!(self.child.try_wait().unwrap().is_none(), "it ended: {}", said(&self.errors));
-            assert!(begun.elapsed() < PATIENCE, "it does not start: {}", said(&self.errors));
+        while !self.said().contains(what) {
+            self.assert_runs();
+            assert!(begun.elapsed() < PATIENCE, "it does not say {what:?}: {}", self.said());
             std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// It has not ended.
+    #[track_caller]
+    pub(super) fn assert_runs(&mut self) {
+        assert!(self.child.try_wait().unwrap().is_none(), "it ended: {}", self.said());
+    }
+
+    /// What it has said on standard error so far.
+    pub(super) fn said(&self) -> String {
+        said(&self.errors)
+    }
+
+    /// Waits for its end, which has another cause.
+    pub(super) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// Its process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What its web server answers; none where it does not.
+    pub(super) fn served(&self, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(self.address()).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        head.contains(" 200 ").then(|| body.to_owned())
+    }
+
+    /// The counts of the worst groups by their title, as the web server tells them.
+    pub(super) fn served_counts(&self) -> Option<BTreeMap<String, u64>> {
+        serde_json::from_str(&self.served("/api/v1/groups?limit=1000")?).ok().map(|list| counts_in(&list))
+    }
+
+    /// Waits until the web server tells these counts.
+    #[track_caller]
+    pub(super) fn await_served(&mut self, expected: &BTreeMap<String, u64>) {
+        let begun = Instant::now();
+        loop {
+            let counts = self.served_counts();
+            if counts.as_ref() == Some(expected) {
+                return;
+            }
+            self.assert_runs();
+            let sum = |counts: &BTreeMap<_, u64>| (counts.len(), counts.values().sum::<u64>());
+            let (told, wanted) = (counts.as_ref().map(sum), sum(expected));
+            let said = self.said();
+            assert!(begun.elapsed() < PATIENCE, "counted {told:?}, written {wanted:?}; it said {said}");
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
 
@@ -158,6 +223,14 @@ impl Drop for Instance {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// The counts in a list of groups, by title.
+fn counts_in(list: &Value) -> BTreeMap<String, u64> {
+    let groups = list["groups"].as_array().unwrap().iter();
+    groups
+        .map(|group| (group["title"].as_str().unwrap().to_owned(), group["count"].as_u64().unwrap()))
+        .collect()
 }
 
 fn said(errors: &Path) -> String {

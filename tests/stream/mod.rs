@@ -2,7 +2,11 @@
 
 mod counts;
 mod depot;
+mod durable;
 mod instance;
+mod namespace;
 mod shortage;
+mod surroundings;
+mod trace;
 mod workshop;
 mod wrapped;

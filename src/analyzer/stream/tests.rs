@@ -99,6 +99,78 @@ fn cuts(input: &[u8], cuts: &[prop::sample::Index]) -> Vec<usize> {
     cuts
 }
 
+/// One stream, in chunks.
+fn in_chunks(analyzer: &Analyzer, input: &[u8], cuts: &[usize]) -> Told {
+    let mut told = Told::new();
+    let mut stream = analyzer.stream();
+    for pair in cuts.windows(2) {
+        stream.push(&input[pair[0]..pair[1]], &mut |event| tell(&mut told, event));
+    }
+    stream.finish(&mut |event| tell(&mut told, event));
+    assert_eq!(stream.stats().events, told.len() as u64, "no two events begin at one place");
+    told
+}
+
+/// A stream that is left at every cut and begun again by another, which reads on from where that must be.
+fn in_restarts(analyzer: &Analyzer, input: &[u8], cuts: &[usize]) -> Told {
+    let mut told = Told::new();
+    let mut resumed = 0;
+    let mut stream = analyzer.stream();
+    for cut in cuts {
+        stream.push(&input[usize::try_from(resumed).unwrap()..*cut], &mut |event| tell(&mut told, event));
+        resumed = stream.resume_offset();
+        stream = analyzer.stream_from(resumed, before(input, resumed));
+    }
+    stream.push(&input[usize::try_from(resumed).unwrap()..], &mut |event| tell(&mut told, event));
+    stream.finish(&mut |event| tell(&mut told, event));
+    told
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Every log whole, each with chunks and places to begin again of its own.
+    #[test]
+    fn every_log_of_the_corpus_may_be_cut_anywhere(
+        at in prop::collection::vec(prop::collection::vec(any::<prop::sample::Index>(), 0..20), corpus().len()),
+    ) {
+        let analyzer = Analyzer::new(&Config::default()).unwrap();
+        let mut events = 0;
+        for (log, at) in corpus().iter().zip(at) {
+            let (whole, cuts) = (one_pass(&analyzer, log), cuts(log, &at));
+            prop_assert_eq!(&in_chunks(&analyzer, log, &cuts), &whole);
+            prop_assert_eq!(&in_restarts(&analyzer, log, &cuts), &whole);
+            events += whole.len();
+        }
+        prop_assert!(events > 100, "{} events", events);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn a_chunk_may_end_anywhere(
+        input in input(),
+        at in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+    ) {
+        let analyzer = Analyzer::new(&Config::default()).unwrap();
+        prop_assert_eq!(in_chunks(&analyzer, &input, &cuts(&input, &at)), one_pass(&analyzer, &input));
+    }
+}
+
+#[test]
+fn every_byte_of_a_short_log_may_be_the_last_of_a_chunk() {
+    let analyzer = Analyzer::new(&Config::default()).unwrap();
+    for log in corpus().iter().filter(|log| log.len() < 800) {
+        let (whole, every) = (one_pass(&analyzer, log), (0..=log.len()).collect::<Vec<_>>());
+        assert_eq!(in_chunks(&analyzer, log, &every), whole);
+        for cut in every {
+            assert_eq!(in_restarts(&analyzer, log, &[0, cut, log.len()]), whole, "begun again at {cut}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

@@ -30,7 +30,7 @@ use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::parts;
 use crate::analyzer::{Aggregator, Analyzer};
@@ -90,6 +90,9 @@ pub struct Service {
     detecting: bool,
     stop_reading: CancellationToken,
     stop_working: CancellationToken,
+    /// No further suggestion comes.
+    ended: CancellationToken,
+    _ends: DropGuard,
 }
 
 impl Service {
@@ -115,6 +118,7 @@ impl Service {
         let budget = Budget::new(parts::read_budget(config));
         let (sources, events) = mpsc::channel(parts::as_usize(config.collector.buffer_size));
         let (is_idle, idle) = watch::channel(0);
+        let ended = CancellationToken::new();
         let mut service = Self {
             _state: state,
             registry,
@@ -129,6 +133,8 @@ impl Service {
             detecting: true,
             stop_reading: CancellationToken::new(),
             stop_working: CancellationToken::new(),
+            _ends: ended.clone().drop_guard(),
+            ended,
         };
         service.detect(config, events)?;
         service.count();
@@ -221,7 +227,8 @@ impl Service {
     /// The suggestions after a place in their order, as they come.
     #[must_use]
     pub fn suggestions(&self, after: u64) -> Suggestions {
-        Suggestions { changes: self.view().subscribe(), knowledge: self.knowledge.clone(), after }
+        let (changes, ended) = (self.view().subscribe(), self.ended.clone());
+        Suggestions { changes, knowledge: self.knowledge.clone(), after, ended }
     }
 
     /// The suggestions that are still to come.
@@ -252,7 +259,8 @@ impl Service {
     }
 
     /// Ends reading, and waits until everything that was read is counted and every group that may be worked
-    /// on has been. The service must still be [stopped](Self::stop).
+    /// on has been. Streams of suggestions end then, once they have given all. The service must still be
+    /// [stopped](Self::stop).
     ///
     /// # Errors
     /// When a part failed.
@@ -263,7 +271,10 @@ impl Service {
         tokio::select! {
             error = self.failed() => Err(error),
             // The workshop holds the sender: where there is none there is nothing to wait for.
-            _ = idle.wait_for(|seen| *seen >= counted) => Ok(()),
+            _ = idle.wait_for(|seen| *seen >= counted) => {
+                self.ended.cancel();
+                Ok(())
+            }
         }
     }
 
@@ -318,11 +329,13 @@ impl Service {
         }
         let (bus, knowledge) = (self.bus.clone(), self.knowledge.clone());
         let mut parts = std::mem::take(&mut self.parts);
+        let ended = self.ended.clone();
         // Each of them waits for the disk, which may never answer. Then they are left behind: what they hold is
         // as safe as in a crash.
         let closing = async {
             bus.close().await;
             parts.shutdown().await;
+            ended.cancel();
             let closed = tokio::task::spawn_blocking(move || knowledge.close()).await;
             closed.context("knowledge could not be closed")
         };
@@ -367,6 +380,7 @@ pub struct Suggestions {
     knowledge: Knowledge,
     changes: watch::Receiver<knowledge::Revision>,
     after: u64,
+    ended: CancellationToken,
 }
 
 impl Suggestions {
@@ -376,19 +390,32 @@ impl Suggestions {
         self.after
     }
 
-    /// The next suggestion; none once the service has ended. Dropping the future loses nothing.
+    /// The next suggestion; none once the service has finished and all were given, or once it was stopped:
+    /// what was not given by then, the next start has. Dropping the future loses nothing.
     ///
     /// # Errors
     /// When what is stored cannot be read.
     pub async fn next(&mut self) -> anyhow::Result<Option<SuggestionRecord>> {
         loop {
+            let has_ended = self.ended.is_cancelled();
             self.changes.mark_unchanged();
-            if let Some(record) = self.knowledge.view().suggestions_after(self.after, 1)?.pop() {
-                self.after = record.sequence;
-                return Ok(Some(record));
+            match self.knowledge.view().suggestions_after(self.after, 1) {
+                Ok(mut records) => {
+                    if let Some(record) = records.pop() {
+                        self.after = record.sequence;
+                        return Ok(Some(record));
+                    }
+                }
+                // A service that was stopped has closed it.
+                Err(_) if self.ended.is_cancelled() => return Ok(None),
+                Err(error) => return Err(error.into()),
             }
-            if self.changes.changed().await.is_err() {
+            if has_ended {
                 return Ok(None);
+            }
+            tokio::select! {
+                changed = self.changes.changed() => if changed.is_err() { return Ok(None) },
+                () = self.ended.cancelled() => {}
             }
         }
     }

@@ -48,7 +48,7 @@ impl Files {
                 Err(error) => self.warn(&path, &error),
             }
             // Handles are few: what was opened is taken in before more is.
-            if fresh.len() >= self.config.max_open_files.clamp(1, 64) {
+            if fresh.len() >= (self.config.max_open_files / 4).clamp(1, 64) {
                 self.take_in(std::mem::take(&mut fresh), start_at, now);
             }
         }

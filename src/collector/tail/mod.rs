@@ -39,6 +39,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use rustix::process::{Resource, getrlimit};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +54,9 @@ use wake::Watcher;
 
 /// The least time between two looks at all files.
 const SCAN_SPACING: Duration = Duration::from_millis(100);
+
+/// What else may be open at once, at the most.
+const OTHER_OPEN_FILES: u64 = 256;
 
 /// What a source tells, in order. [`SourceEvent::Opened`] comes before any bytes of a file, and nothing
 /// comes after [`SourceEvent::Ended`].
@@ -186,6 +190,14 @@ impl Now {
     }
 }
 
+/// How many logs may be open at once, of the open files that this process may have. Where these are few, the
+/// databases, connections and the registry get three of four: without them nothing is counted.
+fn most_open_files() -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let logs = (limit / 4).max(limit.saturating_sub(OTHER_OPEN_FILES)).max(1);
+    usize::try_from(logs).unwrap_or(usize::MAX)
+}
+
 /// Follows files until it is told to stop.
 #[derive(Debug)]
 pub struct Tailer {
@@ -199,7 +211,15 @@ impl Tailer {
     ///
     /// # Errors
     /// When a glob cannot be compiled.
-    pub fn new(config: Config, registry: Arc<Registry>, budget: Budget) -> Result<Self, Error> {
+    pub fn new(mut config: Config, registry: Arc<Registry>, budget: Budget) -> Result<Self, Error> {
+        let most = most_open_files();
+        if config.max_open_files > most {
+            tracing::warn!(
+                "{most} logs at the most are kept open, since this process may have few open files; raise that \
+                 limit (ulimit -n) to read deleted logs to their end"
+            );
+            config.max_open_files = most;
+        }
         let discovery = Discovery::new(&config.paths, &config.exclude).map_err(Error::Glob)?;
         let polling_interval = config.polling_interval;
         Ok(Self { files: Files::new(config, discovery, registry), budget, polling_interval })
