@@ -1,7 +1,6 @@
 //! How a command ended, as an exit code.
 
 use std::io::ErrorKind;
-use std::process::ExitCode;
 
 use super::signals::Signal;
 use crate::telemetry;
@@ -21,20 +20,20 @@ pub enum Exit {
     Program(u8),
 }
 
-impl From<Exit> for ExitCode {
+impl From<Exit> for u8 {
     fn from(exit: Exit) -> Self {
         match exit {
-            Exit::Yes => Self::SUCCESS,
-            Exit::No => Self::from(1),
-            Exit::Refused => Self::from(2),
-            Exit::BrokenOff(signal) => Self::from(signal.exit_code()),
-            Exit::Program(code) => Self::from(code),
+            Exit::Yes => 0,
+            Exit::No => 1,
+            Exit::Refused => 2,
+            Exit::BrokenOff(signal) => signal.exit_code(),
+            Exit::Program(code) => code,
         }
     }
 }
 
 /// The exit code of the program; an error is told on standard error.
-pub(super) fn code_of(result: anyhow::Result<Exit>) -> ExitCode {
+pub(super) fn code_of(result: anyhow::Result<Exit>) -> u8 {
     let exit = match result {
         Ok(exit) => exit,
         Err(error) if reader_left(&error) => Exit::Yes,

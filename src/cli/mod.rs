@@ -23,7 +23,6 @@ mod version;
 
 use std::cmp::Ordering;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -146,9 +145,9 @@ enum Format {
     Json,
 }
 
-/// The whole program: reads the arguments of this process, runs, and says how it ended.
+/// The whole program: reads the arguments of this process, runs, and says with which code to exit.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main() -> u8 {
     exit::code_of(Cli::parse().run(&process_environment))
 }
 
