@@ -182,8 +182,16 @@ impl Aggregator {
         }
     }
 
+    /// Whether a failure would be seen for the first time, or the first time for long.
+    #[must_use]
+    pub fn is_new(&self, fingerprint: Fingerprint, now: Instant) -> bool {
+        let before = self.seen.get(&fingerprint);
+        before.is_none_or(|before| now.saturating_duration_since(*before) >= self.pace.silence)
+    }
+
     /// Whether a failure is seen for the first time, or the first time for long. It is seen now.
     fn is_first(&mut self, fingerprint: Fingerprint, now: Instant) -> bool {
+        let is_new = self.is_new(fingerprint, now);
         let before = self.seen.insert(fingerprint, now);
         if let Some(before) = before {
             self.order.remove(&(before, fingerprint));
@@ -194,7 +202,7 @@ impl Aggregator {
         {
             self.seen.remove(&oldest);
         }
-        before.is_none_or(|before| now.saturating_duration_since(before) >= self.pace.silence)
+        is_new
     }
 }
 

@@ -272,8 +272,18 @@ impl Failures {
     pub(super) fn tick(&mut self, shared: &Shared, sink: Sink<'_>) {
         for open in &mut self.open {
             if open.tick()
-                && let Some(event) = open.give(shared)
+                && let Some(event) = open.give(shared, |_| true)
             {
+                self.events += 1;
+                sink(event);
+            }
+        }
+    }
+
+    /// Gives those structured records that are urgent.
+    pub(super) fn pause(&mut self, shared: &Shared, is_urgent: &dyn Fn(&ErrorEvent) -> bool, sink: Sink<'_>) {
+        for open in self.open.iter_mut().filter(|open| open.structured && open.machine.is_mere_record()) {
+            if let Some(event) = open.give(shared, is_urgent) {
                 self.events += 1;
                 sink(event);
             }
@@ -313,6 +323,7 @@ fn fresh(shared: &Shared, raw: Raw<'_>, unwrapped: &Unwrapped<'_>) -> Option<Ope
     if access && raw.behind_failure && !raw.behind_access {
         return None;
     }
+    let structured = matches!(&outline, Outline::Json(_) | Outline::Pairs(_));
     let mut record = outline.record();
     record.level = record.level.or(unwrapped.level);
     let mut judged = judge(record, asked).filter(|judged| judged.severity >= least)?;
@@ -324,5 +335,6 @@ fn fresh(shared: &Shared, raw: Raw<'_>, unwrapped: &Unwrapped<'_>) -> Option<Ope
     };
     let mut open = Open::new(machine, Some(judged), raw, unwrapped, config.max_event_bytes);
     open.access = access;
+    open.structured = structured && !says_panic(text);
     Some(open)
 }

@@ -183,6 +183,12 @@ impl StreamAnalyzer {
         self.scratch = Scratch::default();
     }
 
+    /// Says that the source has paused. A structured record says all in its line, though a stack may still
+    /// follow it: those that are urgent are given early, as by [`tick`](Self::tick).
+    pub fn pause(&mut self, is_urgent: &dyn Fn(&ErrorEvent) -> bool, sink: Sink<'_>) {
+        self.failures.pause(&self.shared, is_urgent, sink);
+    }
+
     /// Ends the source: the last line needs no terminator, and open failures are closed.
     pub fn finish(&mut self, sink: Sink<'_>) {
         if !self.carry.is_empty() {

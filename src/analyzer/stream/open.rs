@@ -23,6 +23,8 @@ pub(super) struct Open {
     origin: Box<str>,
     /// Whether it is a line of an access log.
     pub(super) access: bool,
+    /// Whether it is a structured record that tells of no panic: hardly anything more will come of it.
+    pub(super) structured: bool,
     pub(super) machine: Machine,
     judged: Option<Judged>,
     before: Option<String>,
@@ -111,6 +113,7 @@ impl Open {
             stream: unwrapped.stream,
             origin: unwrapped.origin.as_ref().into(),
             access: false,
+            structured: false,
             machine,
             judged,
             before: None,
@@ -126,8 +129,12 @@ impl Open {
         open
     }
 
-    /// The event as far as it was read, if it is one and was not given yet.
-    pub(super) fn give(&mut self, shared: &Shared) -> Option<ErrorEvent> {
+    /// The event as far as it was read, if it is one, was not given yet, and is wanted.
+    pub(super) fn give(
+        &mut self,
+        shared: &Shared,
+        is_wanted: impl Fn(&ErrorEvent) -> bool,
+    ) -> Option<ErrorEvent> {
         let so_far = Self {
             origin: Box::default(),
             machine: self.machine.clone(),
@@ -137,7 +144,7 @@ impl Open {
             undecided: Vec::new(),
             ..*self
         };
-        let event = so_far.close(shared).0?;
+        let event = so_far.close(shared).0.filter(is_wanted)?;
         self.given = true;
         // From now on it only tells which lines belong.
         (self.judged, self.before, self.sample) = (None, None, Vec::new());

@@ -267,6 +267,31 @@ fn an_event_given_early_is_given_once_and_kept_open() {
 }
 
 #[test]
+fn a_structured_record_need_not_wait_for_the_next_line_if_it_is_urgent() {
+    let analyzer = Analyzer::new(&Config::default()).unwrap();
+    let stack = "goroutine 1 [running]:\nmain.main()\n\t/app/main.go:7 +0x1d\n";
+    for (line, is_structured) in [
+        ("{\"level\":\"error\",\"msg\":\"order not saved\"}\n", true),
+        ("level=error msg=\"order not saved\"\n", true),
+        ("{\"level\":\"error\",\"msg\":\"panic recovered: boom\"}\n", false),
+        ("2024/05/01 10:00:00 ERROR order not saved\n", false),
+    ] {
+        let mut stream = analyzer.stream();
+        let mut events = Vec::new();
+        stream.push(line.as_bytes(), &mut |event| events.push(event));
+        stream.pause(&|_| false, &mut |event| events.push(event));
+        assert!(events.is_empty(), "{line}: it is not urgent");
+        for _ in 0..2 {
+            stream.pause(&|_| true, &mut |event| events.push(event));
+        }
+        assert_eq!(events.len(), usize::from(is_structured), "{line}");
+        stream.push(stack.as_bytes(), &mut |event| events.push(event));
+        stream.finish(&mut |event| events.push(event));
+        assert_eq!(events.len(), 1, "{line}: its stack is no second event");
+    }
+}
+
+#[test]
 fn a_line_without_its_end_is_no_event_yet() {
     let analyzer = Analyzer::new(&Config::default()).unwrap();
     let mut stream = analyzer.stream();

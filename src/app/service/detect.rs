@@ -40,6 +40,8 @@ use crate::telemetry::metrics::Metrics;
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a failure must get no further line before it is given.
 const TICK_INTERVAL: Duration = Duration::from_secs(1);
+/// How long after the first bytes sources are taken to pause if no more have come.
+const PAUSE: Duration = Duration::from_millis(20);
 /// Bytes that are analyzed at once: it bounds how many events wait to be published.
 const STEP_BYTES: usize = 64 << 10;
 /// How long to wait before something is tried again.
@@ -99,6 +101,9 @@ pub(super) struct Detector {
     moved: HashSet<FileId>,
     checkpoint_due: Instant,
     tick_due: Instant,
+    /// Sources that brought something since they were last taken to pause, and when they will be.
+    lively: HashSet<FileId>,
+    pause_due: Instant,
 }
 
 impl Detector {
@@ -111,6 +116,8 @@ impl Detector {
             moved: HashSet::new(),
             checkpoint_due: Instant::now(),
             tick_due: Instant::now(),
+            lively: HashSet::new(),
+            pause_due: Instant::now(),
         }
     }
 
@@ -135,6 +142,9 @@ impl Detector {
                 () = tokio::time::sleep(self.until_next_duty()) => {}
             }
             self.hear();
+            if sources.is_empty() && Instant::now() >= self.pause_due {
+                self.pause().await?;
+            }
             self.tick().await?;
             let due = self.parts.aggregator.due(Instant::now(), settled_in(&self.files));
             self.promise(due).await?;
@@ -161,6 +171,18 @@ impl Detector {
         Ok(())
     }
 
+    /// Nothing more comes just now: what is new and says all in one line need not wait for a further one.
+    async fn pause(&mut self) -> anyhow::Result<()> {
+        let now = Instant::now();
+        for file in std::mem::take(&mut self.lively) {
+            self.analyze(file, Ending::Silence, |stream, aggregator, sink| {
+                stream.pause(&|event| aggregator.is_new(event.keys.site, now), sink);
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
     /// A failure that gets no further line is given, though its source goes on with other things: the
     /// streams of a container are in one file. Where nothing came, perhaps nobody had the time to read.
     async fn tick(&mut self) -> anyhow::Result<()> {
@@ -174,7 +196,7 @@ impl Detector {
             .filter_map(|(file, followed)| followed.went_on().then_some(*file))
             .collect();
         for file in busy {
-            self.analyze(file, Ending::Silence, |stream, sink| stream.tick(sink)).await?;
+            self.analyze(file, Ending::Silence, |stream, _, sink| stream.tick(sink)).await?;
         }
         Ok(())
     }
@@ -188,7 +210,9 @@ impl Detector {
             // A count whose time is over may still wait for what its source brings next.
             due.saturating_duration_since(Instant::now()).max(RETRY_INTERVAL)
         });
-        summary.into_iter().chain(checkpoint).min().unwrap_or(IDLE)
+        let pause =
+            (!self.lively.is_empty()).then(|| self.pause_due.saturating_duration_since(Instant::now()));
+        summary.into_iter().chain(checkpoint).chain(pause).min().unwrap_or(IDLE)
     }
 
     async fn take(&mut self, event: SourceEvent) -> anyhow::Result<()> {
@@ -200,14 +224,18 @@ impl Detector {
             }
             SourceEvent::Bytes { file, offset, bytes } => {
                 self.meet(file, offset, bytes.len()).await?;
+                if self.lively.is_empty() {
+                    self.pause_due = Instant::now() + PAUSE;
+                }
+                self.lively.insert(file);
                 for step in bytes.chunks(STEP_BYTES) {
-                    self.analyze(file, Ending::Certain, |stream, sink| stream.push(step, sink)).await?;
+                    self.analyze(file, Ending::Certain, |stream, _, sink| stream.push(step, sink)).await?;
                 }
             }
             SourceEvent::Quiet { file } => {
                 // The first call says that time begins to count, the second that enough of it has passed.
-                self.analyze(file, Ending::Silence, |stream, sink| stream.tick(sink)).await?;
-                self.analyze(file, Ending::Silence, |stream, sink| stream.tick(sink)).await?;
+                self.analyze(file, Ending::Silence, |stream, _, sink| stream.tick(sink)).await?;
+                self.analyze(file, Ending::Silence, |stream, _, sink| stream.tick(sink)).await?;
                 if let Some(followed) = self.files.get_mut(&file) {
                     followed.quiet = true;
                 }
@@ -217,7 +245,7 @@ impl Detector {
                 tracing::warn!(path, bytes, reason = reason.as_str(), "a part of a log could not be read");
             }
             SourceEvent::Ended { file, .. } => {
-                self.analyze(file, Ending::End, |stream, sink| stream.finish(sink)).await?;
+                self.analyze(file, Ending::End, |stream, _, sink| stream.finish(sink)).await?;
                 if let Some(followed) = self.files.get_mut(&file) {
                     followed.ended = true;
                 }
@@ -232,7 +260,7 @@ impl Detector {
     /// belongs to it.
     async fn meet(&mut self, file: FileId, offset: u64, length: usize) -> anyhow::Result<()> {
         if self.files.get(&file).is_some_and(|followed| followed.next != offset) {
-            self.analyze(file, Ending::Gap, |stream, sink| stream.finish(sink)).await?;
+            self.analyze(file, Ending::Gap, |stream, _, sink| stream.finish(sink)).await?;
             if let Some(followed) = self.files.get_mut(&file) {
                 followed.stream = self.parts.analyzer.stream_from(offset, b"");
                 followed.stats = Stats::default();
@@ -250,11 +278,11 @@ impl Detector {
         &mut self,
         file: FileId,
         ending: Ending,
-        work: impl FnOnce(&mut StreamAnalyzer, &mut dyn FnMut(ErrorEvent)),
+        work: impl FnOnce(&mut StreamAnalyzer, &Aggregator, &mut dyn FnMut(ErrorEvent)),
     ) -> anyhow::Result<()> {
         let Some(followed) = self.files.get_mut(&file) else { return Ok(()) };
         let mut events = Vec::new();
-        work(&mut followed.stream, &mut |event| events.push(event));
+        work(&mut followed.stream, &self.parts.aggregator, &mut |event| events.push(event));
         let before = std::mem::replace(&mut followed.stats, followed.stream.stats());
         self.parts.metrics.source_lines.inc_by(followed.stats.lines - before.lines);
         self.parts.metrics.lines_truncated.inc_by(followed.stats.truncated_lines - before.truncated_lines);
