@@ -1,13 +1,9 @@
 //! The binary: everything is in the library.
 
-use std::io::Write as _;
-
 fn main() {
     // The sandbox starts this very program inside its walls: that must come before anything else.
     hephaestus::sandbox::launch_if_requested();
     let code = hephaestus::cli::main();
-    // What cannot be written any more has nobody who would read it.
-    std::io::stdout().flush().ok();
     // At once, without the destructors of global C++ objects: threads of RocksDB may still use them when a
     // command fails or is broken off. Whatever must survive is durable by now.
     signal_hook::low_level::exit(code.into());

@@ -16,8 +16,9 @@ impl Output {
     }
 
     /// The same, but what nobody reads any more is dropped: the command has an answer besides it.
-    pub(super) fn outliving_its_reader(self, outlives_reader: bool) -> Self {
-        Self { outlives_reader, ..self }
+    pub(super) fn outliving_its_reader(mut self, outlives_reader: bool) -> Self {
+        self.outlives_reader = outlives_reader;
+        self
     }
 
     fn judge<T>(&self, written: io::Result<T>, dropped: T) -> io::Result<T> {
@@ -29,6 +30,14 @@ impl Output {
             }
             written => written,
         }
+    }
+}
+
+impl Drop for Output {
+    /// The process ends without looking for what is left in buffers.
+    fn drop(&mut self) {
+        // Whoever must know that it was not written has flushed before.
+        self.out.flush().ok();
     }
 }
 

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use super::checkpoints::Checkpoints;
 use super::context::lines_before;
 use super::followed::{Followed, settled_in};
 use super::health::{Condition, Report};
@@ -36,8 +37,6 @@ use crate::collector::tail::SourceEvent;
 use crate::domain::{ErrorEvent, EventId, FileId, Occurrences};
 use crate::telemetry::metrics::Metrics;
 
-/// How often checkpoints are written while something moves.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a failure must get no further line before it is given.
 const TICK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long after the first bytes sources are taken to pause if no more have come.
@@ -97,9 +96,7 @@ pub(super) struct Detector {
     files: HashMap<FileId, Followed>,
     in_flight: InFlight,
     outbox: Outbox,
-    /// Checkpoints that have moved since they were last written.
-    moved: HashSet<FileId>,
-    checkpoint_due: Instant,
+    checkpoints: Checkpoints,
     tick_due: Instant,
     /// Sources that brought something since they were last taken to pause, and when they will be.
     lively: HashSet<FileId>,
@@ -108,13 +105,13 @@ pub(super) struct Detector {
 
 impl Detector {
     pub(super) fn new(parts: Parts) -> Self {
+        let Parts { registry, metrics, health, .. } = &parts;
         Self {
             outbox: Outbox::default(),
+            checkpoints: Checkpoints::new(Arc::clone(registry), metrics.clone(), health.clone()),
             parts,
             files: HashMap::new(),
             in_flight: InFlight::default(),
-            moved: HashSet::new(),
-            checkpoint_due: Instant::now(),
             tick_due: Instant::now(),
             lively: HashSet::new(),
             pause_due: Instant::now(),
@@ -133,13 +130,15 @@ impl Detector {
             self.publish(&promised).await?;
         }
         loop {
+            let wait = self.until_next_duty();
             tokio::select! {
                 event = sources.recv() => match event {
                     Some(event) => self.take(event).await?,
                     None => break,
                 },
                 () = self.in_flight.news() => {}
-                () = tokio::time::sleep(self.until_next_duty()) => {}
+                Some(kept) = self.checkpoints.written() => self.wrote(&kept),
+                () = tokio::time::sleep(wait) => {}
             }
             self.hear();
             if sources.is_empty() && Instant::now() >= self.pause_due {
@@ -148,8 +147,8 @@ impl Detector {
             self.tick().await?;
             let due = self.parts.aggregator.due(Instant::now(), settled_in(&self.files));
             self.promise(due).await?;
-            if Instant::now() >= self.checkpoint_due && !self.moved.is_empty() {
-                self.write_checkpoints();
+            if let Some(moved) = self.checkpoints.take_due() {
+                self.write_checkpoints(&moved);
             }
         }
         self.drain().await
@@ -167,7 +166,10 @@ impl Detector {
             }
             self.in_flight.news().await;
         }
-        self.write_checkpoints();
+        self.checkpoints.written().await;
+        let moved = self.checkpoints.take();
+        self.write_checkpoints(&moved);
+        self.checkpoints.written().await;
         Ok(())
     }
 
@@ -204,8 +206,7 @@ impl Detector {
     /// How long until something is to be done though nothing happens. Sources that are not quiet bring
     /// something soon, or become quiet.
     fn until_next_duty(&self) -> Duration {
-        let checkpoint =
-            (!self.moved.is_empty()).then(|| self.checkpoint_due.saturating_duration_since(Instant::now()));
+        let checkpoint = self.checkpoints.until_due();
         let summary = self.parts.aggregator.next_due().map(|due| {
             // A count whose time is over may still wait for what its source brings next.
             due.saturating_duration_since(Instant::now()).max(RETRY_INTERVAL)
@@ -301,7 +302,7 @@ impl Detector {
         if let Some(followed) = self.files.get_mut(&file) {
             let counted = self.parts.aggregator.held_from(file).unwrap_or(u64::MAX);
             followed.prefix.scanned(followed.stream.resume_offset().min(counted));
-            self.moved.insert(file);
+            self.checkpoints.moved(file);
         }
     }
 
@@ -387,7 +388,7 @@ impl Detector {
     /// Notes what the bus has made durable.
     fn hear(&mut self) {
         for id in self.in_flight.take_durable() {
-            self.moved.insert(id.file);
+            self.checkpoints.moved(id.file);
             self.outbox.published(id);
             if let Some(followed) = self.files.get_mut(&id.file) {
                 followed.prefix.settled(id.start);
@@ -397,29 +398,24 @@ impl Detector {
         self.parts.metrics.source_oldest_unacknowledged_seconds.set(oldest);
     }
 
-    /// Writes the checkpoints that have moved, takes out of the outbox what needs not be sent or passed over
-    /// any more, and forgets the files that are done.
-    fn write_checkpoints(&mut self) {
-        self.checkpoint_due = Instant::now() + CHECKPOINT_INTERVAL;
+    /// Begins to write the checkpoints of these files, and takes out of the outbox what needs not be sent or
+    /// passed over any more.
+    fn write_checkpoints(&mut self, moved: &[FileId]) {
         let committed = |file: &FileId| Some((*file, self.files.get(file)?.prefix.committed()));
-        let checkpoints: Vec<_> = self.moved.iter().filter_map(committed).collect();
+        let checkpoints: Vec<_> = moved.iter().filter_map(committed).collect();
         let kept = self.outbox.kept(|file, end| match self.files.get(&file) {
             Some(followed) => followed.prefix.committed() >= end,
             // It is not read any more, or not yet: what is durable decides.
             None => self.parts.registry.committed(file).is_none_or(|committed| committed >= end),
         });
-        match tokio::task::block_in_place(|| self.parts.registry.commit(&checkpoints, &kept)) {
-            Ok(()) => {
-                self.parts.metrics.checkpoint_writes.inc();
-                self.parts.health.fine(Condition::CheckpointsUnwritable);
-                self.moved.clear();
-                self.outbox.forget(&kept);
-                self.files.retain(|_, followed| !(followed.ended && followed.prefix.unsettled() == 0));
-            }
-            Err(error) => {
-                self.parts.metrics.checkpoint_failures.inc();
-                self.parts.health.failing(Condition::CheckpointsUnwritable, &error);
-            }
-        }
+        self.checkpoints.write(checkpoints, kept);
+    }
+
+    /// Checkpoints were written: forgets the promises that were taken out, and the files that are done.
+    fn wrote(&mut self, kept: &[EventId]) {
+        self.outbox.forget(kept);
+        self.files.retain(|file, followed| {
+            !followed.ended || followed.prefix.unsettled() > 0 || self.checkpoints.waits(*file)
+        });
     }
 }

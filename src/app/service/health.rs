@@ -4,7 +4,7 @@
 //! condition is told when it begins, seldom while it lasts, and when it is over. One that comes and goes, as on
 //! a disk that is all but full, is told no more often than one that lasts.
 
-use std::fmt::Display;
+use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -151,10 +151,11 @@ impl Report {
     }
 
     /// A condition was met, for this cause.
-    pub(super) fn failing(&self, condition: Condition, cause: &dyn Display) {
+    pub(super) fn failing(&self, condition: Condition, cause: &(dyn Error + 'static)) {
         let mut standings = self.standings();
         if standings[condition as usize].met(Instant::now()) {
-            tracing::error!(%cause, "{}", condition.reason());
+            // With all that led to it: what the system said comes last.
+            tracing::error!(cause, "{}", condition.reason());
         }
         self.show(&standings);
     }
@@ -229,10 +230,10 @@ mod tests {
         assert_eq!(parts(&readiness.borrow_and_update()), ["service"]);
         report.set(Condition::Starting, false);
         assert_eq!(parts(&readiness.borrow_and_update()), Vec::<&str>::new());
-        report.failing(Condition::CountsUnwritable, &"no space");
+        report.failing(Condition::CountsUnwritable, &std::io::Error::from(std::io::ErrorKind::StorageFull));
         report.clone().set(Condition::BusFull, true);
         assert_eq!(parts(&readiness.borrow_and_update()), ["bus", "knowledge"]);
-        report.failing(Condition::CountsUnwritable, &"no space");
+        report.failing(Condition::CountsUnwritable, &std::io::Error::from(std::io::ErrorKind::StorageFull));
         assert!(!readiness.has_changed().unwrap());
         report.fine(Condition::CountsUnwritable);
         assert_eq!(parts(&readiness.borrow_and_update()), ["bus"]);

@@ -10,6 +10,7 @@
 //! slow, at its beginning reading stops, and the file is the buffer. What a stage has promised is durable
 //! before the stage before it forgets it, so the process may die at any moment.
 
+mod checkpoints;
 mod context;
 mod detect;
 mod followed;
