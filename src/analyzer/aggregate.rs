@@ -10,10 +10,12 @@
 //! failures out of order. Therefore
 //!
 //! - a value is merged in the order of starts only, and what comes late goes out alone;
-//! - no range begins before an occurrence that went out alone, and none goes on behind one of its failure
-//!   (one within, of the other stream, is excepted);
+//! - no range begins before an occurrence that went out alone, and one that goes out alone within a range
+//!   is excepted from it. One that was given before its end was certain is excepted from the ranges of all
+//!   failures of its file: read again, it may be another;
 //! - a merged value waits until its source says that nothing before its end is still to come
-//!   ([`StreamAnalyzer::settled_offset`](super::StreamAnalyzer::settled_offset)).
+//!   ([`StreamAnalyzer::settled_offset`](super::StreamAnalyzer::settled_offset)), and what is doubtful is
+//!   excepted; should it come after all, it goes out alone.
 //!
 //! **Beginning again.** Which occurrences go out alone depends on what is remembered here, and that does
 //! not survive. One that went out alone must never be counted by a value too, so whoever begins again
@@ -26,8 +28,17 @@ use std::time::{Duration, Instant};
 
 use crate::domain::{EventId, FileId, Fingerprint, Occurrences, Span};
 
-/// With so many occurrences within that went out alone, a range goes on no more.
+/// With so many exceptions a range goes on no more.
 const MAX_EXCEPTIONS: usize = 64;
+
+/// What is still to come of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outlook {
+    /// Nothing that starts before this offset will come any more,
+    pub settled: u64,
+    /// but for what may start here.
+    pub doubtful: Vec<u64>,
+}
 
 /// Limits of an [`Aggregator`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +83,22 @@ pub struct Aggregator {
 struct Count {
     merged: Occurrences,
     until: Instant,
-    /// Whether one has gone out alone from behind its beginning: it must not go on.
-    closed: bool,
+}
+
+impl Count {
+    /// Whether an occurrence can be counted here.
+    fn takes(&self, start: u64) -> bool {
+        let Occurrences { id, except, .. } = &self.merged;
+        start >= id.start && except.len() < MAX_EXCEPTIONS && !except.contains(&start)
+    }
+
+    /// An occurrence that starts here is not counted here.
+    fn except(&mut self, start: u64) {
+        let Occurrences { id, except, .. } = &mut self.merged;
+        if start >= id.start && !except.contains(&start) {
+            except.push(start);
+        }
+    }
 }
 
 impl Aggregator {
@@ -105,40 +130,67 @@ impl Aggregator {
             && self.held_bytes + bytes <= self.pace.room_bytes
             && self.ranges_from.get(&file).is_none_or(|from| start >= *from);
         match self.counts.get_mut(&(file, fingerprint)) {
-            Some(count) if start >= count.merged.id.start && !count.closed => {
+            Some(count) if count.takes(start) => {
                 merge(&mut count.merged, &occurrence);
                 return None;
             }
             None if countable => {
-                let count = Count { merged: occurrence, until: now + self.pace.interval, closed: false };
+                let count = Count { merged: occurrence, until: now + self.pace.interval };
                 self.counts.insert((file, fingerprint), count);
                 self.held_bytes += bytes;
                 return None;
             }
             _ => {}
         }
-        self.went_alone(&occurrence);
+        self.resume(file, start.saturating_add(1));
+        if let Some(count) = self.counts.get_mut(&(file, fingerprint)) {
+            count.except(start);
+        }
         Some(occurrence)
     }
 
-    /// Sees an occurrence that goes out alone whatever was seen before.
+    /// Sees an occurrence that goes out alone whatever was seen before, and that may be one of another failure
+    /// when it is read again.
     pub fn pass(&mut self, occurrence: &Occurrences, now: Instant) {
+        let EventId { file, start, .. } = occurrence.id;
         self.is_first(occurrence.fingerprint(), now);
-        self.went_alone(occurrence);
+        self.resume(file, start.saturating_add(1));
+        let counts = self.counts.iter_mut().filter(|((of, _), _)| *of == file);
+        counts.for_each(|(_, count)| count.except(start));
     }
 
-    /// The counts whose time is over. `settled` tells of a file before which offset nothing will come
-    /// any more; a count that ends behind it waits.
+    /// The counts whose time is over. `outlook` tells what is still to come of a file; a count that ends
+    /// behind what is settled waits.
     #[must_use = "what comes out is counted nowhere else"]
-    pub fn due(&mut self, now: Instant, settled: impl Fn(FileId) -> u64) -> Vec<Occurrences> {
-        self.take(|file, count| count.until <= now && settled(file) >= count.merged.span.end)
+    pub fn due(&mut self, now: Instant, outlook: impl Fn(FileId) -> Outlook) -> Vec<Occurrences> {
+        self.take_settled(|count| count.until <= now, outlook)
     }
 
     /// All counts that need not wait for their source, whatever their time. The others stay: who ends now
     /// has to read them again.
     #[must_use = "what comes out is counted nowhere else"]
-    pub fn drain(&mut self, settled: impl Fn(FileId) -> u64) -> Vec<Occurrences> {
-        self.take(|file, count| settled(file) >= count.merged.span.end)
+    pub fn drain(&mut self, outlook: impl Fn(FileId) -> Outlook) -> Vec<Occurrences> {
+        self.take_settled(|_| true, outlook)
+    }
+
+    fn take_settled(
+        &mut self,
+        which: impl Fn(&Count) -> bool,
+        outlook: impl Fn(FileId) -> Outlook,
+    ) -> Vec<Occurrences> {
+        self.take(|file, count| {
+            if !which(count) {
+                return false;
+            }
+            let Outlook { settled, doubtful } = outlook(file);
+            let Span { start, end } = count.merged.span;
+            let within = doubtful.into_iter().filter(|doubtful| (start..end).contains(doubtful));
+            let is_out = settled >= end && within.clone().count() <= MAX_EXCEPTIONS;
+            if is_out {
+                within.for_each(|doubtful| count.except(doubtful));
+            }
+            is_out
+        })
     }
 
     /// When the next count's time is over.
@@ -150,8 +202,9 @@ impl Aggregator {
     /// A file of which nothing will come any more: what was counted of it.
     #[must_use = "what comes out is counted nowhere else"]
     pub fn forget(&mut self, file: FileId) -> Vec<Occurrences> {
+        let counted = self.take(|of, _| of == file);
         self.ranges_from.remove(&file);
-        self.take(|of, _| of == file)
+        counted
     }
 
     /// The lowest start of an occurrence that is counted here and has not come out.
@@ -160,26 +213,16 @@ impl Aggregator {
         self.counts.iter().filter(|((of, _), _)| *of == file).map(|(_, count)| count.merged.id.start).min()
     }
 
-    fn take(&mut self, which: impl Fn(FileId, &Count) -> bool) -> Vec<Occurrences> {
+    fn take(&mut self, which: impl Fn(FileId, &mut Count) -> bool) -> Vec<Occurrences> {
         let taken = self.counts.extract_if(|(file, _), count| which(*file, count));
         let mut taken: Vec<_> = taken.map(|(_, count)| count.merged).collect();
         self.held_bytes -= taken.iter().map(Occurrences::held_bytes).sum::<usize>();
         taken.sort_by_key(|merged| (merged.id.file, merged.id.start));
-        taken
-    }
-
-    fn went_alone(&mut self, occurrence: &Occurrences) {
-        let EventId { file, start, .. } = occurrence.id;
-        self.resume(file, start.saturating_add(1));
-        if let Some(count) = self.counts.get_mut(&(file, occurrence.fingerprint())) {
-            let Span { start: first, end } = count.merged.span;
-            if start >= end || count.merged.except.len() >= MAX_EXCEPTIONS {
-                count.closed = true;
-            }
-            if (first..end).contains(&start) {
-                count.merged.except.push(start);
-            }
+        // What comes after all from within a range must not begin another one.
+        for merged in &taken {
+            self.resume(merged.id.file, merged.span.end);
         }
+        taken
     }
 
     /// Whether a failure would be seen for the first time, or the first time for long.
@@ -257,6 +300,10 @@ mod tests {
         }
     }
 
+    fn settled(offset: u64) -> impl Fn(FileId) -> Outlook {
+        move |_| Outlook { settled: offset, doubtful: Vec::new() }
+    }
+
     const PACE: Pace = Pace {
         interval: Duration::from_secs(1),
         silence: Duration::from_secs(60),
@@ -274,9 +321,9 @@ mod tests {
             assert!(aggregator.observe(occurrence(&boom, 1, index * 100), at(0)).is_none());
         }
         assert_eq!(aggregator.held_from(file(1)), Some(100));
-        assert_eq!(aggregator.due(at(0), |_| u64::MAX), []);
-        assert_eq!(aggregator.due(at(1), |_| 100_009), [], "its last line may not be settled");
-        let out = aggregator.due(at(1), |_| 100_010);
+        assert_eq!(aggregator.due(at(0), settled(u64::MAX)), []);
+        assert_eq!(aggregator.due(at(1), settled(100_009)), [], "its last line may not be settled");
+        let out = aggregator.due(at(1), settled(100_010));
         assert_eq!(out.len(), 1);
         assert_eq!((out[0].count.get(), out[0].span), (1000, Span { start: 100, end: 100_010 }));
         let claim = out[0].claim();
@@ -284,7 +331,7 @@ mod tests {
         assert!(!claim.covers(file(1), boom.keys.site, 0));
         assert!(!claim.covers(file(1), other.keys.site, 700));
         assert!(!claim.covers(file(2), boom.keys.site, 700));
-        assert_eq!(aggregator.drain(|_| u64::MAX), []);
+        assert_eq!(aggregator.drain(settled(u64::MAX)), []);
     }
 
     #[test]
@@ -295,7 +342,7 @@ mod tests {
         assert!(aggregator.observe(occurrence(&boom, 1, 20), at(59)).is_none());
         assert!(aggregator.observe(occurrence(&boom, 1, 40), at(59)).is_none());
         assert_eq!(aggregator.next_due(), Some(at(60)));
-        assert_eq!(aggregator.due(at(60), |_| u64::MAX).len(), 1);
+        assert_eq!(aggregator.due(at(60), settled(u64::MAX)).len(), 1);
         assert!(aggregator.observe(occurrence(&boom, 1, 60), at(119)).is_some());
     }
 
@@ -311,15 +358,18 @@ mod tests {
     }
 
     #[test]
-    fn a_range_does_not_go_on_behind_one_that_went_out_alone() {
-        let boom = event("boom");
+    fn what_went_out_alone_is_excepted_from_the_range_it_stands_in() {
+        let (boom, other) = (event("boom"), event("other"));
         let mut aggregator = Aggregator::new(PACE);
         assert!(aggregator.observe(occurrence(&boom, 1, 0), at(0)).is_some());
         assert!(aggregator.observe(occurrence(&boom, 1, 20), at(0)).is_none());
-        aggregator.pass(&occurrence(&boom, 1, 40), at(0));
-        assert!(aggregator.observe(occurrence(&boom, 1, 60), at(0)).is_some());
-        assert_eq!(aggregator.drain(|_| u64::MAX), [occurrence(&boom, 1, 20)]);
-        assert!(aggregator.observe(occurrence(&boom, 1, 80), at(0)).is_none());
+        // Read again, it may be one of the same failure.
+        aggregator.pass(&occurrence(&other, 1, 40), at(0));
+        assert!(aggregator.observe(occurrence(&boom, 1, 60), at(0)).is_none());
+        let out = aggregator.drain(settled(u64::MAX));
+        assert_eq!((out.len(), out[0].count.get(), out[0].except.as_slice()), (1, 2, &[40][..]));
+        let claim = out[0].claim();
+        assert!(claim.covers(file(1), boom.keys.site, 60) && !claim.covers(file(1), boom.keys.site, 40));
     }
 
     #[test]
@@ -329,8 +379,22 @@ mod tests {
         for (of, start) in [(1, 0), (1, 20), (2, 0)] {
             drop(aggregator.observe(occurrence(&boom, of, start), at(0)));
         }
-        assert_eq!(aggregator.drain(|of| if of == file(1) { 29 } else { 10 }), [occurrence(&boom, 2, 0)]);
+        let outlook = |of| settled(if of == file(1) { 29 } else { 10 })(of);
+        assert_eq!(aggregator.drain(outlook), [occurrence(&boom, 2, 0)]);
         assert_eq!(aggregator.held_from(file(1)), Some(20));
+    }
+
+    #[test]
+    fn what_is_doubtful_holds_nothing_up_and_goes_out_alone_if_it_comes() {
+        let boom = event("boom");
+        let mut aggregator = Aggregator::new(PACE);
+        for start in [0, 20, 60] {
+            drop(aggregator.observe(occurrence(&boom, 1, start), at(0)));
+        }
+        let out = aggregator.drain(|_| Outlook { settled: 80, doubtful: vec![10, 40] });
+        assert_eq!((out[0].count.get(), out[0].except.as_slice()), (2, &[40][..]));
+        assert!(aggregator.observe(occurrence(&boom, 1, 40), at(0)).is_some());
+        assert!(aggregator.observe(occurrence(&boom, 1, 80), at(0)).is_none());
     }
 
     #[test]
@@ -343,7 +407,7 @@ mod tests {
             alone +=
                 usize::from(aggregator.observe(occurrence(event, 1, start as u64 * 20), at(0)).is_some());
         }
-        let counted = aggregator.drain(|_| u64::MAX);
+        let counted = aggregator.drain(settled(u64::MAX));
         assert!((1..=15).contains(&counted.len()), "{}", counted.len());
         assert_eq!(alone + counted.iter().map(|counted| counted.count.get() as usize).sum::<usize>(), 100);
     }
@@ -351,12 +415,12 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(500))]
 
-        /// Occurrences of a few failures in two files, a little out of order, at any times, some of which go
-        /// out alone whatever was seen before.
+        /// Occurrences of a few failures in two files, a little out of order, at any times; some go out alone
+        /// whatever was seen before, and some come long after what stands behind them.
         #[test]
         fn every_occurrence_is_counted_once_and_no_range_claims_anothers(
             steps in prop::collection::vec(
-                (0usize..4, 1u8..3, 0u64..4, 0u64..3, any::<bool>(), 0u8..6), 0..120),
+                (0usize..4, 1u8..3, 0u64..4, 0u64..3, any::<bool>(), 0u8..8), 0..120),
             room in prop::sample::select(vec![1usize, 2, 100]),
             room_bytes in prop::sample::select(vec![0usize, 3_000, 1 << 20]),
         ) {
@@ -365,10 +429,11 @@ mod tests {
             let silence = Duration::from_secs(5);
             let mut aggregator = Aggregator::new(Pace { silence, room, room_bytes, ..PACE });
             let (mut now, mut out, mut all) = (0, Vec::new(), Vec::new());
+            let mut open: Vec<Occurrences> = Vec::new();
             let mut next = [0u64; 2];
             // As much of a file's end may still come out of order.
             const LATE: u64 = 30;
-            for (which, of, late, seconds, due, early) in steps {
+            for (which, of, late, seconds, due, fate) in steps {
                 now += seconds;
                 let place = &mut next[usize::from(of) - 1];
                 *place += 8;
@@ -378,25 +443,35 @@ mod tests {
                 }
                 all.push((of, start));
                 let occurrence = occurrence(&EVENTS[which], of, start);
-                if early == 0 {
-                    aggregator.pass(&occurrence, at(now));
-                    out.push(occurrence);
-                } else {
-                    out.extend(aggregator.observe(occurrence, at(now)));
+                match fate {
+                    0 => {
+                        aggregator.pass(&occurrence, at(now));
+                        out.push(occurrence);
+                    }
+                    1 => open.push(occurrence),
+                    _ => out.extend(aggregator.observe(occurrence, at(now))),
+                }
+                if fate == 2 && let Some(come) = open.pop() {
+                    out.extend(aggregator.observe(come, at(now)));
                 }
                 if due {
-                    let next = next;
-                    let settled = |file: FileId| (next[usize::from(file.as_bytes()[0]) - 1] + 8) * 4;
-                    out.extend(aggregator.due(at(now), settled));
+                    out.extend(aggregator.due(at(now), |file: FileId| {
+                        let of = file.as_bytes()[0];
+                        let mine = open.iter().filter(|open| open.id.file == file);
+                        let doubtful = mine.map(|open| open.id.start).collect();
+                        Outlook { settled: (next[usize::from(of) - 1] + 8) * 4, doubtful }
+                    }));
                 }
             }
-            let merged = out.len();
-            out.extend(aggregator.drain(|_| u64::MAX));
+            for come in open {
+                out.extend(aggregator.observe(come, at(now)));
+            }
+            out.extend(aggregator.drain(settled(u64::MAX)));
             prop_assert_eq!(out.iter().map(|out| out.count.get()).sum::<u64>(), all.len() as u64);
-            for (index, counted) in out.iter().enumerate() {
+            for counted in &out {
                 let claim = counted.claim();
                 let owned = all.iter().filter(|(of, start)| claim.covers(file(*of), claim.fingerprint, *start));
-                prop_assert!(owned.count() as u64 >= counted.count.get(), "{} of {}", index, merged);
+                prop_assert!(owned.count() as u64 >= counted.count.get());
                 for other in out.iter().filter(|other| other.id != counted.id) {
                     prop_assert!(!claim.covers(other.id.file, other.fingerprint(), other.id.start));
                 }

@@ -27,7 +27,7 @@ use regex_automata::meta::Regex;
 use crate::domain::Severity;
 use gate::{Gate, automaton};
 
-pub use aggregate::{Aggregator, Pace};
+pub use aggregate::{Aggregator, Outlook, Pace};
 pub use config::{Config, ErrorPattern};
 pub use fingerprint::keys as fingerprint;
 pub use groups::{Grain, Groups};

@@ -44,6 +44,12 @@ impl Prefix {
         self.advance();
     }
 
+    /// Where the first event starts that is on its way.
+    #[must_use]
+    pub fn first_unsettled(&self) -> Option<u64> {
+        self.unsettled.first_key_value().map(|(start, _)| *start)
+    }
+
     /// How many events are on their way.
     #[must_use]
     pub fn unsettled(&self) -> usize {
@@ -57,7 +63,7 @@ impl Prefix {
     }
 
     fn advance(&mut self) {
-        let first = self.unsettled.first_key_value().map_or(u64::MAX, |(start, _)| *start);
+        let first = self.first_unsettled().unwrap_or(u64::MAX);
         self.committed = self.committed.max(self.resume.min(first));
     }
 }

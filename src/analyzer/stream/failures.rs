@@ -73,10 +73,22 @@ impl Failures {
         (!self.is_quiet()).then_some(self.anchor)
     }
 
-    /// No event of anything open begins before.
+    /// No event of anything open begins before, but for what is [doubtful](Self::doubtful).
     pub(super) fn settled(&self) -> Option<u64> {
-        let open = self.open.iter().filter_map(|open| open.settled());
-        open.chain(self.parts.iter().flatten().map(Parts::start)).min()
+        self.starts(false).min()
+    }
+
+    /// Where events of what has been silent for a while may begin: it may stay open for ever.
+    pub(super) fn doubtful(&self) -> Vec<u64> {
+        let mut starts: Vec<_> = self.starts(true).collect();
+        starts.sort_unstable();
+        starts
+    }
+
+    fn starts(&self, silent: bool) -> impl Iterator<Item = u64> {
+        let open = self.open.iter().filter(move |open| open.is_silent() == silent).flat_map(Open::starts);
+        let parts = self.parts.iter().flatten().filter(move |parts| parts.is_silent() == silent);
+        open.chain(parts.map(Parts::start))
     }
 
     /// The start of the last line read, if a failure took it.
@@ -270,6 +282,7 @@ impl Failures {
 
     /// Gives every failure that no line was added to since the last tick.
     pub(super) fn tick(&mut self, shared: &Shared, sink: Sink<'_>) {
+        self.parts.iter_mut().flatten().for_each(Parts::tick);
         for open in &mut self.open {
             if open.tick()
                 && let Some(event) = open.give(shared, |_| true)

@@ -133,7 +133,8 @@ impl StreamAnalyzer {
         self.failures.anchor().map_or(next, |anchor| anchor.min(next))
     }
 
-    /// No event that starts before this offset will be given any more.
+    /// No event that starts before this offset will be given any more, but for those that start where it is
+    /// [doubtful](Self::doubtful_offsets).
     #[must_use]
     pub fn settled_offset(&self) -> u64 {
         // The line before the next one may turn out to announce what begins there, unless it is taken.
@@ -142,6 +143,13 @@ impl StreamAnalyzer {
         let last = next.saturating_sub(last);
         let next = if self.failures.taken() == Some(last) { next } else { last };
         self.failures.settled().map_or(next, |settled| settled.min(next))
+    }
+
+    /// Where an event may begin that nothing more came of between two [ticks](Self::tick), in order: a line
+    /// that may announce a stack, a part of a split line, lines that the next one would decide about.
+    #[must_use]
+    pub fn doubtful_offsets(&self) -> Vec<u64> {
+        self.failures.doubtful()
     }
 
     /// Takes the next bytes of the source and gives the events that ended in them.

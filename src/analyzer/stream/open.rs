@@ -37,6 +37,8 @@ pub(super) struct Open {
     given: bool,
     /// Whether a line was added since the last tick.
     fresh: bool,
+    /// Whether a tick found that no line had been added since the one before.
+    silent: bool,
 }
 
 /// A line kept until the next one decides.
@@ -124,6 +126,7 @@ impl Open {
             undecided_bytes: 0,
             given: false,
             fresh: true,
+            silent: false,
         };
         open.add(raw.bytes, raw.span, limit);
         open
@@ -181,13 +184,19 @@ impl Open {
 
     /// Whether no line was added between two ticks.
     pub(super) const fn tick(&mut self) -> bool {
-        !std::mem::replace(&mut self.fresh, false)
+        self.silent = !std::mem::replace(&mut self.fresh, false);
+        self.silent
     }
 
-    /// No event begins before, neither its own nor one of its undecided lines.
-    pub(super) fn settled(&self) -> Option<u64> {
-        let undecided = self.undecided.first().map(|held| held.span.start);
-        if self.given { undecided } else { Some(self.span.start) }
+    /// Where events may still begin: its own, and those of its undecided lines.
+    pub(super) fn starts(&self) -> impl Iterator<Item = u64> {
+        let own = (!self.given).then_some(self.span.start);
+        own.into_iter().chain(self.undecided.iter().map(|held| held.span.start))
+    }
+
+    /// Whether nothing more came of it for a while.
+    pub(super) const fn is_silent(&self) -> bool {
+        self.silent
     }
 
     pub(super) fn held_bytes(&self) -> usize {
@@ -243,7 +252,7 @@ impl Open {
 
     /// Takes a line and the undecided ones before it.
     pub(super) fn take(&mut self, raw: Raw<'_>, limit: usize) {
-        self.fresh = true;
+        (self.fresh, self.silent) = (true, false);
         self.undecided_bytes = 0;
         for held in std::mem::take(&mut self.undecided) {
             self.add(&held.bytes, held.span, limit);
@@ -256,7 +265,7 @@ impl Open {
         let held = Held { bytes: raw.bytes.to_vec(), span: raw.span, candidate: raw.candidate };
         let room = self.undecided_bytes + held.size_bytes() <= MAX_UNDECIDED_BYTES;
         if room {
-            self.fresh = true;
+            (self.fresh, self.silent) = (true, false);
             self.undecided_bytes += held.size_bytes();
             self.undecided.push(held);
         }

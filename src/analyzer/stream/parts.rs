@@ -12,17 +12,21 @@ pub(super) struct Parts {
     line: Vec<u8>,
     span: Span,
     cut: bool,
+    /// Whether a part was added since the last tick, and whether a tick found that none was.
+    fresh: bool,
+    silent: bool,
 }
 
 impl Parts {
     /// Begins a line; its first part is yet to be added.
     pub(super) fn new(first: &Unwrapped<'_>, span: Span) -> Self {
-        Self { line: first.prefix().into_bytes(), span, cut: false }
+        Self { line: first.prefix().into_bytes(), span, cut: false, fresh: true, silent: false }
     }
 
     /// Adds a part. What goes beyond the limit of a line is cut off.
     pub(super) fn add(&mut self, text: &str, span: Span, limit: usize) {
         self.span = self.span.cover(span);
+        (self.fresh, self.silent) = (true, false);
         let room = limit.saturating_sub(self.line.len());
         self.cut |= text.len() > room;
         self.line.extend_from_slice(&text.as_bytes()[..text.len().min(room)]);
@@ -31,6 +35,16 @@ impl Parts {
     /// Offset of the first part.
     pub(super) const fn start(&self) -> u64 {
         self.span.start
+    }
+
+    /// A while has passed.
+    pub(super) const fn tick(&mut self) {
+        self.silent = !std::mem::replace(&mut self.fresh, false);
+    }
+
+    /// Whether nothing more came of it for a while.
+    pub(super) const fn is_silent(&self) -> bool {
+        self.silent
     }
 
     /// The place of all parts.

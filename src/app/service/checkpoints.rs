@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use super::health::{Condition, Report};
-use crate::collector::registry::{self, Registry};
+use crate::collector::registry::{self, Checkpoint, Registry};
 use crate::domain::{EventId, FileId};
 use crate::telemetry::metrics::Metrics;
 
@@ -64,7 +64,7 @@ impl Checkpoints {
     }
 
     /// Begins to write these checkpoints, and to take these promises out of the outbox.
-    pub(super) fn write(&mut self, checkpoints: Vec<(FileId, u64)>, kept: Vec<EventId>) {
+    pub(super) fn write(&mut self, checkpoints: Vec<(FileId, Checkpoint)>, kept: Vec<EventId>) {
         self.written = checkpoints.iter().map(|(file, _)| *file).collect();
         self.kept.clone_from(&kept);
         let registry = Arc::clone(&self.registry);

@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 
 use super::checkpoints::Checkpoints;
 use super::context::lines_before;
-use super::followed::{Followed, settled_in};
+use super::followed::{Followed, outlook_of};
 use super::health::{Condition, Report};
 use super::in_flight::InFlight;
 use super::outbox::Outbox;
@@ -145,7 +145,7 @@ impl Detector {
                 self.pause().await?;
             }
             self.tick().await?;
-            let due = self.parts.aggregator.due(Instant::now(), settled_in(&self.files));
+            let due = self.parts.aggregator.due(Instant::now(), outlook_of(&self.files));
             self.promise(due).await?;
             if let Some(moved) = self.checkpoints.take_due() {
                 self.write_checkpoints(&moved);
@@ -156,7 +156,7 @@ impl Detector {
 
     /// Publishes what is counted so far, and waits until everything is durable.
     async fn drain(mut self) -> anyhow::Result<()> {
-        let counted = self.parts.aggregator.drain(settled_in(&self.files));
+        let counted = self.parts.aggregator.drain(outlook_of(&self.files));
         self.promise(counted).await?;
         loop {
             self.hear();
@@ -220,7 +220,8 @@ impl Detector {
         match event {
             SourceEvent::Opened { file, path, offset, before } => {
                 let stream = self.parts.analyzer.stream_from(offset, &before);
-                self.files.insert(file, Followed::new(path, stream, offset));
+                let done = self.parts.registry.checkpoint(file).unwrap_or_default();
+                self.files.insert(file, Followed::new(path, stream, offset, done));
                 self.parts.aggregator.resume(file, self.parts.registry.alone_until(file));
             }
             SourceEvent::Bytes { file, offset, bytes } => {
@@ -308,14 +309,16 @@ impl Detector {
 
     /// One event: it goes out at once, or is counted.
     async fn found(&mut self, file: FileId, event: ErrorEvent, ending: Ending) -> anyhow::Result<()> {
-        let (language, severity) = (event.language.as_str(), event.severity.as_str());
-        self.parts.metrics.events_detected.with_label_values(&[language, severity]).inc();
-        if self.outbox.covers(file, event.keys.site, event.span.start) {
+        let start = event.span.start;
+        let is_done = self.files.get(&file).is_some_and(|followed| followed.done.is_done(start));
+        if is_done || self.outbox.covers(file, event.keys.site, start) {
             return Ok(());
         }
+        let (language, severity) = (event.language.as_str(), event.severity.as_str());
+        self.parts.metrics.events_detected.with_label_values(&[language, severity]).inc();
         let now = Timestamp::now();
         let occurrence = Occurrences {
-            id: EventId { producer: self.parts.registry.producer(), file, start: event.span.start },
+            id: EventId { producer: self.parts.registry.producer(), file, start },
             service: self.parts.service.clone(),
             count: NonZeroU64::MIN,
             span: event.span,
@@ -401,12 +404,14 @@ impl Detector {
     /// Begins to write the checkpoints of these files, and takes out of the outbox what needs not be sent or
     /// passed over any more.
     fn write_checkpoints(&mut self, moved: &[FileId]) {
-        let committed = |file: &FileId| Some((*file, self.files.get(file)?.prefix.committed()));
-        let checkpoints: Vec<_> = moved.iter().filter_map(committed).collect();
-        let kept = self.outbox.kept(|file, end| match self.files.get(&file) {
-            Some(followed) => followed.prefix.committed() >= end,
-            // It is not read any more, or not yet: what is durable decides.
-            None => self.parts.registry.committed(file).is_none_or(|committed| committed >= end),
+        let standing =
+            |file: FileId| Some(self.files.get(&file)?.checkpoint(self.parts.aggregator.held_from(file)));
+        let checkpoints: Vec<_> = moved.iter().filter_map(|file| Some((*file, standing(*file)?))).collect();
+        let written: HashMap<_, _> = checkpoints.iter().map(|(file, at)| (*file, at.passed())).collect();
+        // Of a file that is not written now, what is durable decides.
+        let kept = self.outbox.kept(|file, end| {
+            let durable = || Some(self.parts.registry.checkpoint(file)?.passed());
+            written.get(&file).copied().or_else(durable).is_none_or(|passed| passed >= end)
         });
         self.checkpoints.write(checkpoints, kept);
     }

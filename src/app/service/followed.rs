@@ -3,9 +3,13 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::analyzer::{Stats, StreamAnalyzer};
+use crate::analyzer::{Outlook, Stats, StreamAnalyzer};
 use crate::collector::Prefix;
+use crate::collector::registry::Checkpoint;
 use crate::domain::FileId;
+
+/// Most starts that a checkpoint excepts.
+const MAX_EXCEPTIONS: usize = 64;
 
 /// One source that is being read.
 pub(super) struct Followed {
@@ -15,6 +19,8 @@ pub(super) struct Followed {
     /// What the stream had seen when that was last measured.
     pub(super) stats: Stats,
     pub(super) prefix: Prefix,
+    /// What was done of it when reading began.
+    pub(super) done: Checkpoint,
     /// Offset of the next byte, and what it was at the last tick.
     pub(super) next: u64,
     pub(super) ticked: u64,
@@ -26,12 +32,13 @@ pub(super) struct Followed {
 
 impl Followed {
     /// A source whose first byte will be at this offset.
-    pub(super) fn new(path: PathBuf, stream: StreamAnalyzer, offset: u64) -> Self {
+    pub(super) fn new(path: PathBuf, stream: StreamAnalyzer, offset: u64, done: Checkpoint) -> Self {
         Self {
             path,
             stream,
             stats: Stats::default(),
             prefix: Prefix::new(offset),
+            done,
             next: offset,
             ticked: offset,
             quiet: false,
@@ -45,13 +52,33 @@ impl Followed {
         ticked < self.next && !self.quiet && !self.ended
     }
 
-    /// No event that starts before this offset is expected any more.
-    fn settled_offset(&self) -> u64 {
-        if self.ended { self.next } else { self.stream.settled_offset() }
+    /// What is still to come of it.
+    fn outlook(&self) -> Outlook {
+        match self.ended {
+            true => Outlook { settled: self.next, doubtful: Vec::new() },
+            false => {
+                Outlook { settled: self.stream.settled_offset(), doubtful: self.stream.doubtful_offsets() }
+            }
+        }
+    }
+
+    /// Where its checkpoint may stand; `held_from` is the first occurrence that is counted and not promised.
+    pub(super) fn checkpoint(&self, held_from: Option<u64>) -> Checkpoint {
+        let Outlook { settled, doubtful } = self.outlook();
+        let mut done_until = settled;
+        let limits = [held_from, self.prefix.first_unsettled(), doubtful.get(MAX_EXCEPTIONS).copied()];
+        for limit in limits.into_iter().flatten() {
+            done_until = done_until.min(limit);
+        }
+        let except = doubtful.into_iter().filter(|start| *start < done_until).collect();
+        Checkpoint { resume: self.prefix.committed(), done_until, except }
     }
 }
 
-/// Where in each file nothing is still to come before.
-pub(super) fn settled_in(files: &HashMap<FileId, Followed>) -> impl Fn(FileId) -> u64 {
-    |file| files.get(&file).map_or(u64::MAX, Followed::settled_offset)
+/// What is still to come of each file.
+pub(super) fn outlook_of(files: &HashMap<FileId, Followed>) -> impl Fn(FileId) -> Outlook {
+    |file| {
+        let over = Outlook { settled: u64::MAX, doubtful: Vec::new() };
+        files.get(&file).map_or(over, Followed::outlook)
+    }
 }

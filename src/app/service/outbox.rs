@@ -54,7 +54,7 @@ impl Outbox {
         self.promises.values().all(|promise| promise.published)
     }
 
-    /// Those that are published and that their file's checkpoint has passed.
+    /// Those that are published and that their file's checkpoint passes.
     pub(super) fn kept(&self, is_passed: impl Fn(FileId, u64) -> bool) -> Vec<EventId> {
         let kept = |(id, promise): (&EventId, &Promise)| {
             (promise.published && is_passed(id.file, promise.end)).then_some(*id)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Checkpoint;
 use crate::collector::identity::{Inode, Mark};
 use crate::domain::FileId;
 
@@ -21,6 +22,10 @@ pub(in crate::collector) struct KnownFile {
     pub(in crate::collector) mark: Mark,
     /// The checkpoint.
     pub(in crate::collector) committed: u64,
+    /// Every event that starts before this offset is done,
+    pub(in crate::collector) done_until: u64,
+    /// but for those that start here.
+    pub(in crate::collector) except: Vec<u64>,
     /// No occurrence that starts from here on has gone out alone.
     pub(in crate::collector) alone_until: u64,
     /// How long the file was when it was last looked at.
@@ -40,11 +45,25 @@ pub(in crate::collector) struct KnownFile {
 impl KnownFile {
     /// Moves the checkpoint forward. `mark` stands at or before it; without one the old mark remains, which
     /// does too.
-    pub(super) fn commit(&mut self, offset: u64, mark: Option<Mark>) {
-        if offset > self.committed {
-            self.committed = offset;
-            self.mark = mark.filter(|mark| mark.offset() <= offset).unwrap_or(self.mark);
+    pub(super) fn commit(&mut self, checkpoint: &Checkpoint, mark: Option<Mark>) {
+        let Checkpoint { resume, done_until, except } = checkpoint;
+        if *resume > self.committed {
+            self.committed = *resume;
+            self.mark = mark.filter(|mark| mark.offset() <= *resume).unwrap_or(self.mark);
         }
+        // What was once done stays so.
+        if *done_until >= self.done_until {
+            self.done_until = *done_until;
+            self.except.clone_from(except);
+        }
+    }
+
+    /// Whether this would move it.
+    pub(super) fn is_moved_by(&self, checkpoint: &Checkpoint) -> bool {
+        let Checkpoint { resume, done_until, except } = checkpoint;
+        let done =
+            *done_until > self.done_until || (*done_until == self.done_until && *except != self.except);
+        *resume > self.committed || (done && checkpoint.done_until > self.committed)
     }
 
     /// Whether there may be something of it that was not read and acknowledged.

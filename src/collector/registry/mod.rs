@@ -11,6 +11,7 @@
 //! A registry that is damaged, or was written by a newer program, is refused and left as it is: to go on
 //! without it would read every log again and count everything twice.
 
+mod checkpoint;
 mod file;
 mod store;
 mod trail;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use super::stats::Counters;
 use crate::domain::{EventId, FileId, Occurrences, ProducerId};
 
+pub use checkpoint::Checkpoint;
 pub(super) use file::KnownFile;
 pub use store::Error;
 use trail::Trail;
@@ -106,6 +108,16 @@ impl Registry {
         self.memory().state.files.get(&file).map(|known| known.committed)
     }
 
+    /// How far a file is done, with what is done behind the place where reading goes on.
+    #[must_use]
+    pub fn checkpoint(&self, file: FileId) -> Option<Checkpoint> {
+        self.memory().state.files.get(&file).map(|known| Checkpoint {
+            resume: known.committed,
+            done_until: known.done_until,
+            except: known.except.clone(),
+        })
+    }
+
     /// No occurrence in this file that starts from here on has gone out alone, by any process.
     #[must_use]
     pub fn alone_until(&self, file: FileId) -> u64 {
@@ -135,7 +147,8 @@ impl Registry {
         self.memory().state.outbox.clone()
     }
 
-    /// Adds promises; they are durable when this returns. One whose id is there already is replaced.
+    /// Adds promises; they are durable when this returns. One whose id is there already is replaced. What comes
+    /// after all from within their ranges has to go out alone.
     ///
     /// # Errors
     /// When the registry cannot be written; then nothing has changed.
@@ -143,6 +156,11 @@ impl Registry {
         self.write(|state| {
             state.outbox.retain(|old| promises.iter().all(|new| new.id != old.id));
             state.outbox.extend_from_slice(promises);
+            for promise in promises {
+                if let Some(known) = state.files.get_mut(&promise.id.file) {
+                    known.alone_until = known.alone_until.max(promise.span.end);
+                }
+            }
         })
     }
 
@@ -152,17 +170,17 @@ impl Registry {
     ///
     /// # Errors
     /// When the registry cannot be written; then nothing has changed.
-    pub fn commit(&self, checkpoints: &[(FileId, u64)], kept: &[EventId]) -> Result<(), Error> {
+    pub fn commit(&self, checkpoints: &[(FileId, Checkpoint)], kept: &[EventId]) -> Result<(), Error> {
         let moves: Vec<_> = {
             let memory = self.memory();
-            let moved = |file, offset| {
-                memory.state.files.get(&file).is_some_and(|known: &KnownFile| known.committed < offset)
-            };
             let moves: Vec<_> = checkpoints
                 .iter()
-                .filter(|(file, offset)| moved(*file, *offset))
-                .map(|&(file, offset)| {
-                    (file, offset, memory.trails.get(&file).and_then(|trail| trail.before(offset)))
+                .filter(|(file, checkpoint)| {
+                    memory.state.files.get(file).is_some_and(|known| known.is_moved_by(checkpoint))
+                })
+                .map(|(file, checkpoint)| {
+                    let trail = memory.trails.get(file);
+                    (file, checkpoint, trail.and_then(|trail| trail.before(checkpoint.resume)))
                 })
                 .collect();
             if moves.is_empty() && kept.is_empty() && !memory.dirty {
@@ -171,17 +189,17 @@ impl Registry {
             moves
         };
         self.write(|state| {
-            for &(file, offset, mark) in &moves {
-                if let Some(known) = state.files.get_mut(&file) {
-                    known.commit(offset, mark);
+            for &(file, checkpoint, mark) in &moves {
+                if let Some(known) = state.files.get_mut(file) {
+                    known.commit(checkpoint, mark);
                 }
             }
             state.outbox.retain(|promise| !kept.contains(&promise.id));
         })?;
         let mut memory = self.memory();
-        for (file, offset, _) in moves {
-            if let Some(trail) = memory.trails.get_mut(&file) {
-                trail.forget_before(offset);
+        for (file, checkpoint, _) in moves {
+            if let Some(trail) = memory.trails.get_mut(file) {
+                trail.forget_before(checkpoint.resume);
             }
         }
         Ok(())

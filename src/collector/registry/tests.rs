@@ -13,6 +13,8 @@ fn known(id: u8) -> KnownFile {
         head: Mark::of(b"head", 4),
         mark: Mark::of(b"", 0),
         committed: 0,
+        done_until: 0,
+        except: Vec::new(),
         alone_until: 0,
         length: 4,
         path: "/logs/a.log".into(),
@@ -57,6 +59,26 @@ fn place() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
+fn what_was_once_done_stays_so() {
+    let (_folder, path) = place();
+    let registry = Registry::open(&path).unwrap();
+    registry.register(&[known(1)]).unwrap();
+    let file = known(1).id;
+    let commit = |resume, done_until, except: &[u64]| {
+        let checkpoint = Checkpoint { resume, done_until, except: except.to_vec() };
+        registry.commit(&[(file, checkpoint)], &[]).unwrap();
+        let done = Registry::open(&path).unwrap().checkpoint(file).unwrap();
+        (0..40).step_by(10).filter(|start| done.is_done(*start)).collect::<Vec<u64>>()
+    };
+    assert_eq!(commit(0, 0, &[]), Vec::<u64>::new());
+    assert_eq!(commit(0, 25, &[10]), [0, 20], "a failure is open from the beginning on");
+    assert_eq!(commit(5, 15, &[0]), [0, 20], "it is read again by another process");
+    assert_eq!(commit(5, 25, &[]), [0, 10, 20], "what was doubtful has come");
+    assert_eq!(commit(30, 35, &[30]), [0, 10, 20]);
+    assert_eq!(registry.committed(file), Some(30));
+}
+
+#[test]
 fn what_was_written_is_there_again() {
     let (_folder, path) = place();
     let registry = Registry::open(&path).unwrap();
@@ -67,14 +89,15 @@ fn what_was_written_is_there_again() {
     registry.leave_mark(known(1).id, Mark::of(b"three", 3));
     registry.leave_mark(known(1).id, Mark::of(b"nine", 9));
     let kept = promise(&registry, 9, 1).id;
-    registry.commit(&[(known(1).id, 8), (FileId::from_bytes([9; 16]), 8)], &[kept]).unwrap();
-    registry.commit(&[(known(1).id, 7)], &[]).unwrap();
+    registry.commit(&[(known(1).id, 8.into()), (FileId::from_bytes([9; 16]), 8.into())], &[kept]).unwrap();
+    registry.commit(&[(known(1).id, 7.into())], &[]).unwrap();
 
     let again = Registry::open(&path).unwrap();
     assert!(!again.is_first_start());
     assert_eq!(again.producer(), registry.producer());
     assert_eq!(again.outbox(), [promise(&registry, 5, 3)]);
-    let committed = KnownFile { committed: 8, mark: Mark::of(b"three", 3), ..known(1) };
+    let alone_until = promise(&registry, 9, 1).span.end;
+    let committed = KnownFile { committed: 8, mark: Mark::of(b"three", 3), alone_until, ..known(1) };
     assert_eq!(again.files(), [committed, known(2)]);
     assert_eq!((again.committed(known(1).id), again.committed(known(3).id)), (Some(8), None));
 }
@@ -88,7 +111,7 @@ fn what_was_observed_rides_with_the_next_write() {
     let before = writes();
     registry.commit(&[], &[]).unwrap();
     registry.observe(known(1).id, |known| known.length = 4);
-    registry.commit(&[(known(1).id, 0)], &[]).unwrap();
+    registry.commit(&[(known(1).id, 0.into())], &[]).unwrap();
     assert_eq!(writes(), before, "nothing had changed");
     registry.observe(known(1).id, |known| known.length = 77);
     assert_eq!(Registry::open(&path).unwrap().files()[0].length, 4);
@@ -141,7 +164,7 @@ fn a_write_that_fails_changes_nothing_and_can_be_tried_again() {
     let obstacle = path.with_extension("json.new");
     std::fs::create_dir(&obstacle).unwrap();
     let errors = [
-        registry.commit(&[(known(1).id, 4)], &[]).unwrap_err(),
+        registry.commit(&[(known(1).id, 4.into())], &[]).unwrap_err(),
         registry.add_to_outbox(&[promise(&registry, 1, 1)]).unwrap_err(),
         registry.register(&[known(2)]).unwrap_err(),
     ];
@@ -149,7 +172,7 @@ fn a_write_that_fails_changes_nothing_and_can_be_tried_again() {
     assert_eq!((registry.files(), registry.outbox()), (vec![known(1)], vec![]));
     assert_eq!(registry.counters().stats().checkpoint_failures, 3);
     std::fs::remove_dir(&obstacle).unwrap();
-    registry.commit(&[(known(1).id, 4)], &[]).unwrap();
+    registry.commit(&[(known(1).id, 4.into())], &[]).unwrap();
     assert_eq!(Registry::open(&path).unwrap().committed(known(1).id), Some(4));
 }
 

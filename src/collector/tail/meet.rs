@@ -265,6 +265,8 @@ fn known(hit: &Hit, start_at: StartAt, now: Now) -> std::io::Result<KnownFile> {
         head: Mark::head(&hit.file, hit.length)?,
         mark: Mark::before(&hit.file, committed, MARK_BYTES)?,
         committed,
+        done_until: 0,
+        except: Vec::new(),
         alone_until: 0,
         length: hit.length,
         path: hit.path.clone(),

@@ -36,7 +36,7 @@ fn a_restart_goes_on_at_the_checkpoint_with_the_bytes_before_it() {
     rig.append("a.log", "one\ntwo\nthree\n");
     rig.look();
     let file = rig.order[0];
-    rig.registry.commit(&[(file, 8)], &[]).unwrap();
+    rig.registry.commit(&[(file, 8.into())], &[]).unwrap();
     rig.restart();
     rig.look();
     assert_eq!(rig.texts(), texts(&[("a.log", 8, "three\n")]));
@@ -239,7 +239,7 @@ fn a_file_deleted_while_we_were_down_is_lost_and_counted_once() {
     let mut rig = Rig::new(&["a.log"]);
     rig.append("a.log", "one\ntwo\n");
     rig.look();
-    rig.registry.commit(&[(rig.order[0], 4)], &[]).unwrap();
+    rig.registry.commit(&[(rig.order[0], 4.into())], &[]).unwrap();
     rig.restart();
     rig.remove("a.log");
     rig.look();

@@ -175,8 +175,11 @@ impl Rig {
 
     /// Moves every checkpoint to the end of what was heard.
     fn commit_all(&self) {
-        let ends: Vec<_> =
-            self.heard.iter().map(|(file, heard)| (*file, heard.offset + heard.bytes.len() as u64)).collect();
+        let ends: Vec<_> = self
+            .heard
+            .iter()
+            .map(|(file, heard)| (*file, (heard.offset + heard.bytes.len() as u64).into()))
+            .collect();
         self.registry.commit(&ends, &[]).unwrap();
     }
 

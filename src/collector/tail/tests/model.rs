@@ -310,7 +310,7 @@ impl World {
 
     fn commit(&mut self) {
         let checkpoints: Vec<_> =
-            self.streams.iter().map(|(file, stream)| (*file, stream.prefix.committed())).collect();
+            self.streams.iter().map(|(file, stream)| (*file, stream.prefix.committed().into())).collect();
         self.rig.registry.commit(&checkpoints, &[]).unwrap();
         for (line, (file, start)) in &self.places {
             let committed = self.rig.registry.committed(*file).unwrap_or(0);
