@@ -29,11 +29,8 @@ enum Step {
         log: usize,
         records: Vec<Kind>,
     },
-    /// One of two writers writes a part of a record, and the rest with its next step.
-    Begin {
-        log: usize,
-        kind: Kind,
-    },
+    /// One of two writers writes a part of a crash, and the rest with a later step.
+    Begin(usize),
     /// A log is renamed, and its writer begins a new one.
     Rotate(usize),
     Wait(Duration),
@@ -91,30 +88,55 @@ impl Kind {
 struct Writer {
     path: PathBuf,
     file: File,
+    /// Whether the log is a container's: crashes stand on standard error, records on standard output.
+    is_container: bool,
     rest: Option<String>,
     rotations: u32,
 }
 
 impl Writer {
-    fn new(path: PathBuf) -> Self {
+    fn new(path: PathBuf, is_container: bool) -> Self {
         let file = OpenOptions::new().create(true).append(true).open(&path).unwrap();
-        Self { path, file, rest: None, rotations: 0 }
+        Self { path, file, is_container, rest: None, rotations: 0 }
     }
 
-    fn write(&mut self, text: &str) {
-        let rest = self.rest.take().unwrap_or_default();
-        self.file.write_all((rest + text).as_bytes()).unwrap();
+    /// The text as the log has it.
+    fn put(&mut self, kind: Kind, text: &str) {
+        let text = if self.is_container {
+            let stream = if kind == Kind::Panic { "stderr" } else { "stdout" };
+            text.lines().map(|line| format!("2024-05-01T10:00:00Z {stream} F {line}\n")).collect()
+        } else {
+            text.to_owned()
+        };
+        self.file.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// What was begun is ended.
+    fn finish(&mut self) {
+        if let Some(rest) = self.rest.take() {
+            self.put(Kind::Panic, &rest);
+        }
+    }
+
+    fn write(&mut self, kind: Kind, text: &str) {
+        // The other stream goes on while a crash is being written.
+        if !self.is_container || kind == Kind::Panic {
+            self.finish();
+        }
+        self.put(kind, text);
     }
 
     fn begin(&mut self, text: &str) {
-        self.write("");
-        let (first, rest) = text.split_at(text.len() / 2);
-        self.file.write_all(first.as_bytes()).unwrap();
-        self.rest = Some(rest.to_owned());
+        self.finish();
+        let middle = text.len() / 2;
+        // The runtime of containers passes on whole lines.
+        let middle = if self.is_container { text[..middle].rfind('\n').unwrap() + 1 } else { middle };
+        self.put(Kind::Panic, &text[..middle]);
+        self.rest = Some(text[middle..].to_owned());
     }
 
     fn rotate(&mut self) {
-        self.write("");
+        self.finish();
         self.rotations += 1;
         let old = self.path.with_extension(format!("log.{}", self.rotations));
         std::fs::rename(&self.path, old).unwrap();
@@ -136,7 +158,8 @@ impl World {
         let mut config = Config::built_in().unwrap();
         config.state_dir = folder.join("state");
         config.collector.log_paths = vec![PathGlob::named(folder.join("*.log*").to_str().unwrap()).unwrap()];
-        let writers = ["one.log", "two.log"].map(|name| Writer::new(folder.join(name)));
+        let writers = [("one.log", false), ("two.log", true)]
+            .map(|(name, is_container)| Writer::new(folder.join(name), is_container));
         let service = Service::start(&config).await.unwrap();
         Self { config, writers, written: BTreeMap::new(), number: 0, service }
     }
@@ -152,11 +175,13 @@ impl World {
     async fn step(mut self, step: Step) -> Self {
         match step {
             Step::Write { log, records } => {
-                let text: String = records.into_iter().map(|kind| self.next(kind)).collect();
-                self.writers[log].write(&text);
+                for kind in records {
+                    let text = self.next(kind);
+                    self.writers[log].write(kind, &text);
+                }
             }
-            Step::Begin { log, kind } => {
-                let text = self.next(kind);
+            Step::Begin(log) => {
+                let text = self.next(Kind::Panic);
                 self.writers[log].begin(&text);
             }
             Step::Rotate(log) => self.writers[log].rotate(),
@@ -206,7 +231,7 @@ impl World {
 
     async fn end(mut self) -> Result<(), String> {
         for writer in &mut self.writers {
-            writer.write("");
+            writer.finish();
         }
         self.come_true(|world| world.counted() == world.written).await?;
         let after = self.restart(async |service| service.stop(PATIENCE).await.unwrap()).await;
@@ -236,10 +261,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Kind::Cart),
         2 => Just(Kind::Panic),
     ];
-    let records = prop::collection::vec(kind.clone(), 1..12);
+    let records = prop::collection::vec(kind, 1..12);
     let step = prop_oneof![
         8 => (0usize..2, records).prop_map(|(log, records)| Step::Write { log, records }),
-        2 => (0usize..2, kind).prop_map(|(log, kind)| Step::Begin { log, kind }),
+        3 => (0usize..2).prop_map(Step::Begin),
         2 => (0usize..2).prop_map(Step::Rotate),
         4 => (0u64..400).prop_map(|time| Step::Wait(Duration::from_millis(time))),
         1 => Just(Step::Wait(Duration::from_millis(1_600))),
