@@ -14,6 +14,10 @@ use super::instance::{Chance, Place};
 struct Writer {
     path: PathBuf,
     file: File,
+    /// Whether the log is a container's: crashes stand on standard error, records on standard output.
+    is_container: bool,
+    /// The lines of a crash that are still to be written.
+    rest: Vec<String>,
     chance: Chance,
     sequence: u64,
     rotations: u64,
@@ -21,9 +25,41 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(path: PathBuf, seed: u64) -> Self {
+    fn new(path: PathBuf, is_container: bool, seed: u64) -> Self {
         let file = OpenOptions::new().create(true).append(true).open(&path).unwrap();
-        Self { path, file, chance: Chance(seed), sequence: 0, rotations: 0, written: BTreeMap::new() }
+        let (rest, written) = (Vec::new(), BTreeMap::new());
+        Self { path, file, is_container, rest, chance: Chance(seed), sequence: 0, rotations: 0, written }
+    }
+
+    /// In two writes, so that a reader may see the half of it.
+    fn put(&mut self, text: &str) {
+        let middle = self.chance.below(text.len() as u64) as usize;
+        self.file.write_all(&text.as_bytes()[..middle]).unwrap();
+        self.file.write_all(&text.as_bytes()[middle..]).unwrap();
+    }
+
+    /// A line of one of a container's streams.
+    fn put_line(&mut self, stream: &str, line: &str) {
+        self.put(&format!("2024-05-01T10:00:00.000000001Z {stream} F {line}\n"));
+    }
+
+    /// A record stands between the lines of a crash as often as not.
+    fn put_in_container(&mut self, text: &str, is_crash: bool) {
+        while !self.rest.is_empty() && (is_crash || self.chance.below(2) == 0) {
+            let line = self.rest.remove(0);
+            self.put_line("stderr", &line);
+        }
+        if is_crash {
+            self.rest = text.lines().map(str::to_owned).collect();
+        } else {
+            self.put_line("stdout", text.trim_end());
+        }
+    }
+
+    fn finish(&mut self) {
+        for line in std::mem::take(&mut self.rest) {
+            self.put_line("stderr", &line);
+        }
     }
 
     fn write(&mut self) {
@@ -46,10 +82,11 @@ impl Writer {
             ),
             _ => (format!("{{\"level\":\"info\",\"msg\":\"order saved\",\"seq\":{number}}}\n"), ""),
         };
-        // In two writes, so that a reader may see the half of it.
-        let middle = self.chance.below(text.len() as u64) as usize;
-        self.file.write_all(&text.as_bytes()[..middle]).unwrap();
-        self.file.write_all(&text.as_bytes()[middle..]).unwrap();
+        if self.is_container {
+            self.put_in_container(&text, title.starts_with("nil map write"));
+        } else {
+            self.put(&text);
+        }
         if !title.is_empty() {
             *self.written.entry(title.to_owned()).or_default() += 1;
         }
@@ -60,6 +97,7 @@ impl Writer {
 
     /// By renaming: nothing is deleted, so nothing may be lost.
     fn rotate(&mut self) {
+        self.finish();
         self.rotations += 1;
         let old = self.path.with_extension(format!("log.{}", self.rotations));
         std::fs::rename(&self.path, old).unwrap();
@@ -70,20 +108,22 @@ impl Writer {
 /// Kills an instance again and again while somebody writes, and compares the counts.
 fn survive_kills(kills: u32, seed: u64) {
     let place = Place::new();
-    let mut writer = Writer::new(place.log("app.log"), seed);
     let stop = Arc::new(AtomicBool::new(false));
-    let writing = std::thread::spawn({
+    let write = |mut writer: Writer| {
         let stop = Arc::clone(&stop);
-        move || {
+        std::thread::spawn(move || {
             while !stop.load(Relaxed) {
                 for _ in 0..20 {
                     writer.write();
                 }
                 std::thread::sleep(Duration::from_millis(2));
             }
+            writer.finish();
             writer
-        }
-    });
+        })
+    };
+    let writing = [("app.log", false), ("pod.log", true)]
+        .map(|(name, is_container)| write(Writer::new(place.log(name), is_container, seed)));
     let mut chance = Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     for _ in 0..kills {
         let instance = place.start();
@@ -91,13 +131,18 @@ fn survive_kills(kills: u32, seed: u64) {
         instance.kill();
     }
     stop.store(true, Relaxed);
-    let writer = writing.join().unwrap();
-    assert!(writer.rotations > 0 && writer.written.len() == 3, "the writer did what it should");
+    let mut written = BTreeMap::new();
+    for writer in writing.map(|writing| writing.join().unwrap()) {
+        assert!(writer.rotations > 0 && writer.written.len() == 3, "the writer did what it should");
+        for (title, count) in writer.written {
+            *written.entry(title).or_default() += count;
+        }
+    }
     let mut last = place.start();
     last.await_start();
-    place.await_counts(&writer.written);
+    place.await_counts(&written);
     assert!(last.terminate().success());
-    assert_eq!(place.counts(), writer.written, "and they stay so when nothing runs");
+    assert_eq!(place.counts(), written, "and they stay so when nothing runs");
 }
 
 #[test]
