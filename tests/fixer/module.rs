@@ -12,7 +12,8 @@ pub(crate) struct Till {
     folder: TempDir,
 }
 
-const BASKET: &str = "package basket
+/// A package whose `Last` takes the last of its items and forgets that there may be none.
+pub(crate) const BASKET: &str = "package basket
 
 import \"errors\"
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::instance::{Instance, PATIENCE, Place};
+use crate::fixer::module::BASKET;
 use crate::harness::{go, run, succeed};
 
 const STORE: &str = "// Package store keeps items and their tags.
@@ -31,23 +32,6 @@ func (s *Store) Tag(key, tag string) {
 \t\treturn
 \t}
 \ts.tags[key] = append(s.tags[key], tag)
-}
-";
-
-const BASKET: &str = "package basket
-
-import \"errors\"
-
-// ErrUnknown is returned for an item that is not in the basket.
-var ErrUnknown = errors.New(\"basket: unknown item\")
-
-// Last returns the last of the items.
-func Last(items []string) (string, error) {
-\tlast := items[len(items)-1]
-\tif last == \"\" {
-\t\treturn \"\", ErrUnknown
-\t}
-\treturn last, nil
 }
 ";
 
