@@ -1,6 +1,5 @@
 //! An instance in a mount namespace of its own, where file systems can be full or read-only.
 
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::instance::{Instance, Place};
@@ -28,7 +27,7 @@ pub(super) fn within(place: &Place, command: &Command, mounts: &str) -> Command 
     inner
 }
 
-fn assert_namespaces_are_allowed() {
+pub(super) fn assert_namespaces_are_allowed() {
     let output = run(Command::new("unshare").args(["--map-root-user", "--mount", "true"]));
     assert!(
         output.status.success(),
@@ -37,12 +36,6 @@ fn assert_namespaces_are_allowed() {
          a seccomp profile that lets unshare pass); unshare says: {}",
         errors_of(&output)
     );
-}
-
-/// A path as a running instance sees it.
-pub(super) fn seen_by(instance: &Instance, path: &Path) -> PathBuf {
-    let root = PathBuf::from(format!("/proc/{}/root", instance.id()));
-    root.join(path.strip_prefix("/").unwrap())
 }
 
 /// Changes the mounts of a running instance.

@@ -2,33 +2,41 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::depot::{Depot, append, await_suggestions};
 use super::instance::{Instance, PATIENCE, Place};
+use super::namespace::assert_namespaces_are_allowed;
 
-const SKIPPED: &str = "skipped: this user may not mount a tmpfs, so there is no disk to fill";
-
-/// A file system of 32 MiB, gone with the value. Only root may make one.
-struct SmallDisk(tempfile::TempDir);
+/// A file system of 32 MiB in the mount namespace of a process that holds it; gone with the value.
+struct SmallDisk {
+    holder: Child,
+    path: PathBuf,
+}
 
 impl SmallDisk {
-    fn new() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let arguments = ["-t", "tmpfs", "-o", "size=32m", "tmpfs"];
-        let mounted = Command::new("mount").args(arguments).arg(folder.path()).output();
-        let mounted = mounted.is_ok_and(|output| output.status.success());
-        mounted.then_some(Self(folder))
+    fn new() -> Self {
+        assert_namespaces_are_allowed();
+        let mut holder = Command::new("unshare");
+        holder.args(["--map-root-user", "--mount", "--propagation", "private", "sh", "-ec"]);
+        holder.arg("mount -t tmpfs -o size=32m none /mnt; echo ready; exec cat");
+        let mut holder = holder.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        BufReader::new(holder.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+        assert_eq!(said, "ready\n");
+        // Its owner reaches into the namespace by this path, and so do the processes under test.
+        let path = PathBuf::from(format!("/proc/{}/root/mnt", holder.id()));
+        Self { holder, path }
     }
 
     fn path(&self) -> &Path {
-        self.0.path()
+        &self.path
     }
 
     /// Takes all space that is left.
@@ -49,7 +57,8 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(self.path()).output());
+        drop(self.holder.kill());
+        drop(self.holder.wait());
     }
 }
 
@@ -176,7 +185,7 @@ fn survive_a_full_disk(disk: &SmallDisk, place: &Place, part: &str, sizes: Sizes
 
 #[test]
 fn a_full_disk_is_told_and_waited_for() {
-    let Some(disk) = SmallDisk::new() else { return eprintln!("{SKIPPED}") };
+    let disk = SmallDisk::new();
     let place = Place::with_state_dir(&disk.path().join("state"), "grace_period: 3s");
     survive_a_full_disk(
         &disk,
@@ -199,7 +208,7 @@ fn place_of_knowledge(disk: &SmallDisk) -> (tempfile::TempDir, Place) {
 
 #[test]
 fn knowledge_without_space_keeps_errors_in_the_bus() {
-    let Some(disk) = SmallDisk::new() else { return eprintln!("{SKIPPED}") };
+    let disk = SmallDisk::new();
     let (_elsewhere, place) = place_of_knowledge(&disk);
     let sizes = Sizes { of_a_kind: 1, line_bytes: 30_000, batch: 2 };
     survive_a_full_disk(&disk, &place, "knowledge: errors cannot be counted", sizes);
@@ -209,7 +218,7 @@ fn knowledge_without_space_keeps_errors_in_the_bus() {
 
 #[test]
 fn what_an_attempt_brings_is_held_until_there_is_space() {
-    let Some(disk) = SmallDisk::new() else { return eprintln!("{SKIPPED}") };
+    let disk = SmallDisk::new();
     let (_elsewhere, place) = place_of_knowledge(&disk);
     let depot = Depot::new();
     let mut instance = depot.mended_by(&place);

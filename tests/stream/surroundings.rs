@@ -1,14 +1,14 @@
-//! Disks that are full or read-only, too few file handles, a clock that jumps: it stays up and says so, and
+//! Folders that are read-only, too few file handles, a clock that jumps: it stays up and says so, and
 //! nothing is lost.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::instance::{Instance, Place};
-use super::namespace::{enter, seen_by, within};
+use super::namespace::{enter, within};
 
 /// Errors that were written, by title.
 type Written = BTreeMap<String, u64>;
@@ -60,33 +60,6 @@ fn survive(
     let status = instance.terminate();
     assert!(status.success(), "{status}");
     written
-}
-
-#[test]
-fn a_full_disk_loses_nothing_once_there_is_room() {
-    let place = Place::new();
-    let command = within(&place, &place.run_command(), "mount -t tmpfs -o size=96m none \"$state\"");
-    let instance = place.launch(command);
-    let ballast = |instance: &Instance| seen_by(instance, &place.state().join("ballast"));
-    survive(
-        &place,
-        instance,
-        |instance| fill(ballast(instance)),
-        |instance| std::fs::remove_file(ballast(instance)).unwrap(),
-    );
-}
-
-/// Writes until the disk is full.
-fn fill(path: PathBuf) {
-    let mut file = File::create(path).unwrap();
-    let zeros = vec![0; 4 << 10];
-    loop {
-        match file.write(&zeros) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::StorageFull => return,
-            Err(error) => panic!("{error}"),
-        }
-    }
 }
 
 #[test]
