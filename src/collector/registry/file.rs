@@ -47,6 +47,12 @@ impl KnownFile {
         }
     }
 
+    /// Takes back a checkpoint beyond all that was ever there: older programs counted the terminator of a last
+    /// line that had none. By such a checkpoint the file could not be found again.
+    pub(super) fn mend(&mut self) {
+        self.committed = self.committed.min(self.length);
+    }
+
     /// Whether there may be something of it that was not read and acknowledged.
     pub(in crate::collector) const fn is_wanted(&self) -> bool {
         !self.ended || self.committed < self.length

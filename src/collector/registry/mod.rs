@@ -72,7 +72,10 @@ impl Registry {
     /// When it is damaged, was written by a newer program, or cannot be read or written.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let state = match store::load(path)? {
-            Some(state) => state,
+            Some(mut state) => {
+                state.files.values_mut().for_each(KnownFile::mend);
+                state
+            }
             None => {
                 let producer = ProducerId::from_bytes(random_bytes());
                 let state = State { producer, settled_in: false, files: BTreeMap::new(), outbox: Vec::new() };

@@ -51,6 +51,27 @@ fn a_restart_goes_on_at_the_checkpoint_with_the_bytes_before_it() {
 }
 
 #[test]
+fn a_checkpoint_that_an_older_program_set_behind_the_end_is_taken_back() {
+    let mut rig = Rig::new(&["*.log"]);
+    let text = "one\nand a line without its end, for now";
+    rig.append("a.log", text);
+    rig.look();
+    rig.rename("a.log", "a.gone");
+    rig.settle_down();
+    let file = rig.order[0];
+    assert_eq!(rig.ends(), [RENAMED]);
+    let end = text.len() as u64;
+    rig.registry.commit(&[(file, end + 1)], &[]).unwrap();
+    rig.restart();
+    rig.rename("a.gone", "a.log");
+    rig.look();
+    assert_eq!(rig.texts(), [], "all of it was read");
+    rig.append("a.log", "\nthree\n");
+    rig.look();
+    assert_eq!((rig.texts(), &rig.order), (texts(&[("a.log", end, "\nthree\n")]), &vec![file]));
+}
+
+#[test]
 fn a_renamed_file_is_read_to_its_end_beside_the_new_one() {
     let mut rig = Rig::new(&["a.log"]);
     rig.append("a.log", "one\n");
