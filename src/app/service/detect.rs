@@ -104,14 +104,14 @@ pub(super) struct Detector {
 }
 
 impl Detector {
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(super) fn new(parts: Parts, in_flight: InFlight) -> Self {
         let Parts { registry, metrics, health, .. } = &parts;
         Self {
             outbox: Outbox::default(),
             checkpoints: Checkpoints::new(Arc::clone(registry), metrics.clone(), health.clone()),
             parts,
             files: HashMap::new(),
-            in_flight: InFlight::default(),
+            in_flight,
             tick_due: Instant::now(),
             lively: HashSet::new(),
             pause_due: Instant::now(),
@@ -394,8 +394,6 @@ impl Detector {
                 followed.prefix.settled(id.start);
             }
         }
-        let oldest = self.in_flight.oldest().as_secs_f64();
-        self.parts.metrics.source_oldest_unacknowledged_seconds.set(oldest);
     }
 
     /// Begins to write the checkpoints of these files, and takes out of the outbox what needs not be sent or

@@ -50,6 +50,7 @@ pub use state_dir::Error as StateDirError;
 
 use detect::Detector;
 use health::{Condition, Report};
+use in_flight::InFlight;
 use intake::Intake;
 use state_dir::StateDir;
 use upkeep::Upkeep;
@@ -137,7 +138,8 @@ impl Service {
             _ends: ended.clone().drop_guard(),
             ended,
         };
-        service.detect(config, events)?;
+        let in_flight = InFlight::default();
+        service.detect(config, events, in_flight.clone())?;
         service.count();
         if !config.collector.log_paths.is_empty() {
             service.follow(config, sources)?;
@@ -152,6 +154,7 @@ impl Service {
             health: service.health.clone(),
             metrics: service.metrics.clone(),
             counters: service.registry.counters(),
+            in_flight,
             cleanup_interval: config.knowledge.cleanup_interval.get(),
         };
         let stop = service.stop_working.clone();
@@ -159,8 +162,13 @@ impl Service {
         Ok(service)
     }
 
-    fn detect(&mut self, config: &Config, events: mpsc::Receiver<SourceEvent>) -> anyhow::Result<()> {
-        let detector = Detector::new(detect::Parts {
+    fn detect(
+        &mut self,
+        config: &Config,
+        events: mpsc::Receiver<SourceEvent>,
+        in_flight: InFlight,
+    ) -> anyhow::Result<()> {
+        let parts = detect::Parts {
             analyzer: Analyzer::new(&parts::analyzer(config))?,
             aggregator: Aggregator::new(parts::pace(config)),
             registry: Arc::clone(&self.registry),
@@ -169,7 +177,8 @@ impl Service {
             health: self.health.clone(),
             service: config.service_name.clone(),
             context_lines: parts::as_usize(config.analyzer.context_lines),
-        });
+        };
+        let detector = Detector::new(parts, in_flight);
         self.parts.spawn(async move { (Part::Detector, detector.run(events).await) });
         Ok(())
     }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::health::{Condition, Report};
+use super::in_flight::InFlight;
 use crate::bus::Bus;
 use crate::collector::{Counters, Loss, Rotation, Stats};
 use crate::knowledge::Knowledge;
@@ -23,6 +24,7 @@ pub(super) struct Upkeep {
     pub(super) health: Report,
     pub(super) metrics: Metrics,
     pub(super) counters: Arc<Counters>,
+    pub(super) in_flight: InFlight,
     pub(super) cleanup_interval: Duration,
 }
 
@@ -59,6 +61,7 @@ impl Upkeep {
         let metrics = &self.metrics;
         metrics.source_bytes_read.inc_by(now.read_bytes - before.read_bytes);
         metrics.backpressure_seconds.inc_by((now.held_back - before.held_back).as_secs_f64());
+        metrics.source_oldest_unacknowledged_seconds.set(self.in_flight.oldest().as_secs_f64());
         metrics.source_unread_bytes.set(gauge(now.unread_bytes));
         metrics.files_tracked.set(gauge(now.files_tracked));
         metrics.files_open.set(gauge(now.files_open));
@@ -87,4 +90,49 @@ impl Upkeep {
 
 fn gauge(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::parts;
+    use crate::bus::Embedded;
+    use crate::config::Config;
+    use crate::domain::{EventId, FileId, ProducerId};
+
+    fn upkeep(folder: &std::path::Path) -> Upkeep {
+        let config = Config::built_in().unwrap();
+        let metrics = Metrics::new().unwrap();
+        let bus = Embedded::open(&folder.join("bus"), &parts::bus(&config), &metrics).unwrap();
+        let knowledge =
+            Knowledge::open(&folder.join("knowledge"), &parts::knowledge(&config), &metrics).unwrap();
+        Upkeep {
+            bus: Bus::Embedded(bus),
+            knowledge,
+            health: Report::new(),
+            metrics,
+            counters: Arc::default(),
+            in_flight: InFlight::default(),
+            cleanup_interval: Duration::MAX,
+        }
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_measured_though_nobody_hears_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let upkeep = upkeep(folder.path());
+        let measured = || {
+            upkeep.measure(&Stats::default(), &Stats::default());
+            upkeep.metrics.source_oldest_unacknowledged_seconds.get()
+        };
+        let (producer, file) = (ProducerId::from_bytes([1; 16]), FileId::from_bytes([2; 16]));
+        assert_eq!(measured(), 0.0);
+        let [first, second] = [1, 2].map(|start| upkeep.in_flight.pending(EventId { producer, file, start }));
+        while measured() == 0.0 {}
+        first.durable();
+        assert!(measured() > 0.0);
+        second.durable();
+        assert_eq!(measured(), 0.0);
+        assert_eq!(upkeep.in_flight.take_durable().len(), 2);
+    }
 }
