@@ -26,7 +26,6 @@ use tokio::sync::mpsc;
 use super::checkpoints::Checkpoints;
 use super::context::lines_before;
 use super::followed::{Followed, settled_in};
-use super::health::{Condition, Report};
 use super::in_flight::InFlight;
 use super::outbox::Outbox;
 use super::wire;
@@ -60,7 +59,6 @@ pub(super) struct Parts {
     pub(super) registry: Arc<Registry>,
     pub(super) bus: Bus,
     pub(super) metrics: Metrics,
-    pub(super) health: Report,
     pub(super) service: String,
     pub(super) context_lines: usize,
 }
@@ -105,10 +103,9 @@ pub(super) struct Detector {
 
 impl Detector {
     pub(super) fn new(parts: Parts, in_flight: InFlight) -> Self {
-        let Parts { registry, metrics, health, .. } = &parts;
         Self {
             outbox: Outbox::default(),
-            checkpoints: Checkpoints::new(Arc::clone(registry), metrics.clone(), health.clone()),
+            checkpoints: Checkpoints::new(Arc::clone(&parts.registry)),
             parts,
             files: HashMap::new(),
             in_flight,
@@ -355,12 +352,10 @@ impl Detector {
 
     /// Writes to the registry until that succeeds: nothing may go on before.
     async fn write_down(&self, write: impl Fn() -> Result<(), registry::Error>) {
-        while let Err(error) = tokio::task::block_in_place(&write) {
-            self.parts.metrics.checkpoint_failures.inc();
-            self.parts.health.failing(Condition::CheckpointsUnwritable, &error);
+        while tokio::task::block_in_place(&write).is_err() {
+            // The registry remembers why, and whoever watches it tells.
             tokio::time::sleep(RETRY_INTERVAL).await;
         }
-        self.parts.health.fine(Condition::CheckpointsUnwritable);
     }
 
     /// Makes summaries durable in the outbox and publishes them. From then on they hold no checkpoint.

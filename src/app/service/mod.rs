@@ -153,7 +153,7 @@ impl Service {
             knowledge: service.knowledge.clone(),
             health: service.health.clone(),
             metrics: service.metrics.clone(),
-            counters: service.registry.counters(),
+            registry: Arc::clone(&service.registry),
             in_flight,
             cleanup_interval: config.knowledge.cleanup_interval.get(),
         };
@@ -174,7 +174,6 @@ impl Service {
             registry: Arc::clone(&self.registry),
             bus: self.bus.clone(),
             metrics: self.metrics.clone(),
-            health: self.health.clone(),
             service: config.service_name.clone(),
             context_lines: parts::as_usize(config.analyzer.context_lines),
         };
@@ -352,6 +351,13 @@ impl Service {
         match timeout_at(deadline, closing).await {
             Ok(closed) => closed?,
             Err(_) => tracing::warn!("the disk does not answer; nothing is waited for any more"),
+        }
+        if let Some(error) = self.registry.trouble() {
+            let cause: &(dyn std::error::Error + 'static) = &error;
+            tracing::warn!(
+                cause,
+                "the last checkpoints are not written; the next start reads again what came since"
+            );
         }
         settled.unwrap_or(Ok(()))
     }

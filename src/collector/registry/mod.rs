@@ -53,6 +53,8 @@ struct Memory {
     dirty: bool,
     /// Marks of what was read since the start, for checkpoints to come.
     trails: HashMap<FileId, Trail>,
+    /// Why the last write failed.
+    trouble: Option<Error>,
 }
 
 /// The registry of one state directory. Shared by the tailer and whoever commits.
@@ -85,7 +87,7 @@ impl Registry {
         };
         Ok(Self {
             path: path.to_owned(),
-            memory: Mutex::new(Memory { state, dirty: false, trails: HashMap::new() }),
+            memory: Mutex::new(Memory { state, dirty: false, trails: HashMap::new(), trouble: None }),
             writing: Mutex::new(()),
             counters: Arc::default(),
         })
@@ -101,6 +103,12 @@ impl Registry {
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.counters)
+    }
+
+    /// Why the last write failed; none where it succeeded.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Error> {
+        self.memory().trouble.clone()
     }
 
     /// How far a file is done; `None` for one that is not known.
@@ -236,7 +244,7 @@ impl Registry {
     /// Forgets files that ended before `then`, and the oldest of those that ended beyond a number.
     pub(super) fn forget_ended(&self, then: Timestamp) -> Vec<FileId> {
         let mut memory = self.memory();
-        let Memory { state, dirty, trails } = &mut *memory;
+        let Memory { state, dirty, trails, .. } = &mut *memory;
         let mut ended: Vec<_> = state
             .files
             .values()
@@ -276,11 +284,13 @@ impl Registry {
             Ok(()) => {
                 self.counters.checkpoint_writes.fetch_add(1, Relaxed);
                 change(&mut memory.state);
+                memory.trouble = None;
                 Ok(())
             }
             Err(error) => {
                 self.counters.checkpoint_failures.fetch_add(1, Relaxed);
                 memory.dirty = true;
+                memory.trouble = Some(error.clone());
                 Err(error)
             }
         }
