@@ -310,6 +310,7 @@ impl Detector {
         if self.outbox.covers(file, event.keys.site, event.span.start) {
             return Ok(());
         }
+        let is_new = self.parts.aggregator.is_new(event.keys.site, Instant::now());
         let now = Timestamp::now();
         let occurrence = Occurrences {
             id: EventId { producer: self.parts.registry.producer(), file, start: event.span.start },
@@ -324,16 +325,17 @@ impl Detector {
         };
         if ending != Ending::Certain || self.outbox.len() >= MAX_PROMISES {
             self.parts.aggregator.pass(&occurrence, Instant::now());
-            return self.go_alone(occurrence).await;
+            return self.go_alone(occurrence, is_new).await;
         }
         match self.parts.aggregator.observe(occurrence, Instant::now()) {
-            Some(alone) => self.go_alone(alone).await,
+            Some(alone) => self.go_alone(alone, is_new).await,
             None => Ok(()),
         }
     }
 
-    /// Publishes one occurrence. That it may go out alone is durable before it does.
-    async fn go_alone(&mut self, mut alone: Occurrences) -> anyhow::Result<()> {
+    /// Publishes one occurrence, with what led to it where it is new. That it may go out alone is durable
+    /// before it does.
+    async fn go_alone(&mut self, mut alone: Occurrences, is_new: bool) -> anyhow::Result<()> {
         let EventId { file, start, .. } = alone.id;
         if self.parts.registry.alone_until(file) <= start {
             let registry = Arc::clone(&self.parts.registry);
@@ -342,6 +344,8 @@ impl Detector {
         }
         if let Some(followed) = self.files.get_mut(&file) {
             followed.prefix.in_flight(start);
+        }
+        if is_new {
             alone.context = tokio::task::block_in_place(|| {
                 let log = self.parts.registry.origin(file).and_then(|origin| origin.open());
                 log.map(|log| lines_before(&log, start, self.parts.context_lines)).unwrap_or_default()
