@@ -75,8 +75,7 @@ enum Part {
 /// A running service.
 #[derive(Debug)]
 pub struct Service {
-    /// Ours for as long as the service lives.
-    _state: StateDir,
+    /// With it, the state directory is ours.
     registry: Arc<Registry>,
     bus: Bus,
     knowledge: Knowledge,
@@ -105,10 +104,11 @@ impl Service {
     /// When the state directory is taken, damaged, of a newer version or cannot be written; when there is a
     /// repository and no toolchain or sandbox to prove fixes with.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        let state = StateDir::take(config.state_dir.clone())?;
+        let state = StateDir::take(config.state_dir.clone()).await?;
         let metrics = Metrics::new()?;
-        let registry = Arc::new(Registry::open(&state.registry())?);
-        let bus = Bus::Embedded(Embedded::open(&state.bus(), &parts::bus(config), &metrics)?);
+        let bus_dir = state.bus();
+        let registry = Arc::new(state.into_registry()?);
+        let bus = Bus::Embedded(Embedded::open(&bus_dir, &parts::bus(config), &metrics)?);
         let knowledge = Knowledge::open(&parts::knowledge_dir(config), &parts::knowledge(config), &metrics)?;
         let health = Report::new();
         let workshop = match &config.repository.path {
@@ -122,7 +122,6 @@ impl Service {
         let (is_idle, idle) = watch::channel(0);
         let ended = CancellationToken::new();
         let mut service = Self {
-            _state: state,
             registry,
             bus,
             knowledge,

@@ -16,6 +16,7 @@ mod store;
 mod trail;
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -65,6 +66,8 @@ pub struct Registry {
     /// Held while a write is under way; `memory` is not.
     writing: Mutex<()>,
     counters: Arc<Counters>,
+    /// What makes this the only writer; let go with the last that could write.
+    _lock: Option<File>,
 }
 
 impl Registry {
@@ -90,7 +93,15 @@ impl Registry {
             memory: Mutex::new(Memory { state, dirty: false, trails: HashMap::new(), trouble: None }),
             writing: Mutex::new(()),
             counters: Arc::default(),
+            _lock: None,
         })
+    }
+
+    /// Keeps an open file, and so the lock on it, for as long as anyone can write here: who waits for a slow
+    /// disk may outlive all who wait for him.
+    #[must_use]
+    pub fn with_lock(self, lock: File) -> Self {
+        Self { _lock: Some(lock), ..self }
     }
 
     /// The identity of this state directory.
