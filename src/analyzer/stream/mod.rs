@@ -197,13 +197,17 @@ impl StreamAnalyzer {
         self.failures.pause(&self.shared, is_urgent, sink);
     }
 
-    /// Ends the source: the last line needs no terminator, and open failures are closed.
+    /// Ends the source: the last line needs no terminator, and open failures are closed. Then everything that
+    /// was seen is done, and not a byte more: the source may turn out to go on.
     pub fn finish(&mut self, sink: Sink<'_>) {
+        let end = self.offset + self.carry.len() as u64;
         if !self.carry.is_empty() {
             let line = std::mem::take(&mut self.carry);
             self.line_in_parts(line, b"", sink);
         }
         self.failures.end_all(&self.shared, sink);
+        (self.offset, self.passing) = (end, None);
+        self.last.clear();
     }
 
     /// Bytes of memory in use. At most [`Analyzer::stream_limit_bytes`](super::Analyzer::stream_limit_bytes);

@@ -309,6 +309,25 @@ fn a_line_without_its_end_is_no_event_yet() {
 }
 
 #[test]
+fn an_ended_source_is_done_up_to_its_last_byte_and_may_go_on_there() {
+    let analyzer = Analyzer::new(&Config { max_line_bytes: 300, ..Config::default() }).unwrap();
+    let long = format!("fine\nlevel=error msg=boom {}", "x".repeat(400));
+    for log in ["fine\nlevel=error msg=boom\n", "fine\nlevel=error msg=boom", &long] {
+        let mut events = 0;
+        let mut stream = analyzer.stream();
+        stream.push(log.as_bytes(), &mut |_| events += 1);
+        stream.finish(&mut |_| events += 1);
+        let end = log.len() as u64;
+        assert_eq!((events, stream.resume_offset(), stream.settled_offset()), (1, end, end), "{log}");
+        let mut stream = analyzer.stream_from(end, before(log.as_bytes(), end));
+        stream.push(b" level=error msg=boom\nfine\n", &mut |_| events += 1);
+        stream.finish(&mut |_| events += 1);
+        let is_new_line = log.ends_with('\n');
+        assert_eq!(events, 1 + usize::from(is_new_line), "{log}: the rest of a line is none");
+    }
+}
+
+#[test]
 fn one_quiet_stream_of_two_is_given_while_the_other_writes() {
     let analyzer = Analyzer::new(&Config::default()).unwrap();
     let mut stream = analyzer.stream();

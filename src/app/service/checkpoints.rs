@@ -6,10 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::health::{Condition, Report};
 use crate::collector::registry::{self, Checkpoint, Registry};
 use crate::domain::{EventId, FileId};
-use crate::telemetry::metrics::Metrics;
 
 /// How often checkpoints are written while something moves.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -17,8 +15,6 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// The checkpoints that have moved since they were last written. One write is under way at most.
 pub(super) struct Checkpoints {
     registry: Arc<Registry>,
-    metrics: Metrics,
-    health: Report,
     moved: HashSet<FileId>,
     due: Instant,
     writing: JoinSet<Result<(), registry::Error>>,
@@ -28,11 +24,9 @@ pub(super) struct Checkpoints {
 }
 
 impl Checkpoints {
-    pub(super) fn new(registry: Arc<Registry>, metrics: Metrics, health: Report) -> Self {
+    pub(super) fn new(registry: Arc<Registry>) -> Self {
         Self {
             registry,
-            metrics,
-            health,
             moved: HashSet::new(),
             due: Instant::now(),
             writing: JoinSet::new(),
@@ -76,17 +70,12 @@ impl Checkpoints {
     pub(super) async fn written(&mut self) -> Option<Vec<EventId>> {
         let ended = self.writing.join_next().await?;
         let (written, kept) = (std::mem::take(&mut self.written), std::mem::take(&mut self.kept));
-        let problem: Box<dyn std::error::Error> = match ended {
-            Ok(Ok(())) => {
-                self.metrics.checkpoint_writes.inc();
-                self.health.fine(Condition::CheckpointsUnwritable);
-                return Some(kept);
-            }
-            Ok(Err(error)) => error.into(),
-            Err(error) => error.into(),
-        };
-        self.metrics.checkpoint_failures.inc();
-        self.health.failing(Condition::CheckpointsUnwritable, &*problem);
+        match ended {
+            Ok(Ok(())) => return Some(kept),
+            // The registry remembers why, and whoever watches it tells.
+            Ok(Err(error)) => tracing::debug!(%error, "checkpoints are not written yet"),
+            Err(error) => tracing::error!(%error, "writing checkpoints has ended abnormally"),
+        }
         self.moved.extend(written);
         Some(Vec::new())
     }

@@ -1,6 +1,7 @@
 //! Lines of a log from before an error, which may tell how it came about.
 //!
-//! They are read from the file itself, once a kind of error, so a healthy log pays nothing for them.
+//! They are read from the file itself, where a kind of error is new, so neither a healthy log nor a storm of
+//! the same error pays for them.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -36,8 +37,14 @@ pub(super) fn lines_before(log: &File, offset: u64, count: usize) -> Vec<String>
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Write as _;
+    use std::time::Duration;
 
+    use super::super::{Service, wire};
     use super::*;
+    use crate::bus::{Consumer, Topic};
+    use crate::config::{Config, PathGlob};
+    use crate::domain::Occurrences;
 
     #[test]
     fn the_last_whole_lines_before_an_offset() {
@@ -57,5 +64,37 @@ mod tests {
         fs::write(&path, &line).unwrap();
         let cut: Vec<_> = lines_before(&log, line.len() as u64, 9).iter().map(String::len).collect();
         assert_eq!(cut, [MAX_LINE_BYTES, 4]);
+    }
+
+    /// The next that is told on the bus of what a service reads.
+    async fn next(consumer: &mut Consumer) -> Occurrences {
+        let mut batch = consumer.next_batch(1, 1 << 20).await.unwrap();
+        let delivery = batch.pop().unwrap();
+        consumer.commit(delivery.position()).await.unwrap();
+        wire::decode(&delivery.message).unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn only_the_first_of_a_kind_of_error_comes_with_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        let mut config = Config::built_in().unwrap();
+        config.state_dir = folder.path().join("state");
+        config.collector.log_paths = vec![PathGlob::named(path.to_str().unwrap()).unwrap()];
+        let service = Service::start(&config).await.unwrap();
+        let mut consumer = service.bus.consumer(Topic::Errors, "test", |_| None).await.unwrap();
+        let mut log = File::create(&path).unwrap();
+        for (context, expected) in [("order 7 begun", vec!["order 7 begun"]), ("order 8 begun", vec![])] {
+            // Silence ends each of them, so each goes out alone.
+            write!(log, "{context}\npanic: boom\n\ngoroutine 1 [running]:\nmain.main()\n\t/a.go:7 +0x1d\n")
+                .unwrap();
+            let told = next(&mut consumer).await;
+            assert_eq!(
+                (told.context, told.count.get()),
+                (expected.into_iter().map(str::to_owned).collect(), 1)
+            );
+        }
+        drop(consumer);
+        service.stop(Duration::from_secs(60)).await.unwrap();
     }
 }

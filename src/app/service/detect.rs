@@ -26,7 +26,6 @@ use tokio::sync::mpsc;
 use super::checkpoints::Checkpoints;
 use super::context::lines_before;
 use super::followed::{Followed, outlook_of};
-use super::health::{Condition, Report};
 use super::in_flight::InFlight;
 use super::outbox::Outbox;
 use super::wire;
@@ -60,7 +59,6 @@ pub(super) struct Parts {
     pub(super) registry: Arc<Registry>,
     pub(super) bus: Bus,
     pub(super) metrics: Metrics,
-    pub(super) health: Report,
     pub(super) service: String,
     pub(super) context_lines: usize,
 }
@@ -104,14 +102,13 @@ pub(super) struct Detector {
 }
 
 impl Detector {
-    pub(super) fn new(parts: Parts) -> Self {
-        let Parts { registry, metrics, health, .. } = &parts;
+    pub(super) fn new(parts: Parts, in_flight: InFlight) -> Self {
         Self {
             outbox: Outbox::default(),
-            checkpoints: Checkpoints::new(Arc::clone(registry), metrics.clone(), health.clone()),
+            checkpoints: Checkpoints::new(Arc::clone(&parts.registry)),
             parts,
             files: HashMap::new(),
-            in_flight: InFlight::default(),
+            in_flight,
             tick_due: Instant::now(),
             lively: HashSet::new(),
             pause_due: Instant::now(),
@@ -316,6 +313,7 @@ impl Detector {
         }
         let (language, severity) = (event.language.as_str(), event.severity.as_str());
         self.parts.metrics.events_detected.with_label_values(&[language, severity]).inc();
+        let is_new = self.parts.aggregator.is_new(event.keys.site, Instant::now());
         let now = Timestamp::now();
         let occurrence = Occurrences {
             id: EventId { producer: self.parts.registry.producer(), file, start },
@@ -330,16 +328,17 @@ impl Detector {
         };
         if ending != Ending::Certain || self.outbox.len() >= MAX_PROMISES {
             self.parts.aggregator.pass(&occurrence, Instant::now());
-            return self.go_alone(occurrence).await;
+            return self.go_alone(occurrence, is_new).await;
         }
         match self.parts.aggregator.observe(occurrence, Instant::now()) {
-            Some(alone) => self.go_alone(alone).await,
+            Some(alone) => self.go_alone(alone, is_new).await,
             None => Ok(()),
         }
     }
 
-    /// Publishes one occurrence. That it may go out alone is durable before it does.
-    async fn go_alone(&mut self, mut alone: Occurrences) -> anyhow::Result<()> {
+    /// Publishes one occurrence, with what led to it where it is new. That it may go out alone is durable
+    /// before it does.
+    async fn go_alone(&mut self, mut alone: Occurrences, is_new: bool) -> anyhow::Result<()> {
         let EventId { file, start, .. } = alone.id;
         if self.parts.registry.alone_until(file) <= start {
             let registry = Arc::clone(&self.parts.registry);
@@ -348,6 +347,8 @@ impl Detector {
         }
         if let Some(followed) = self.files.get_mut(&file) {
             followed.prefix.in_flight(start);
+        }
+        if is_new {
             alone.context = tokio::task::block_in_place(|| {
                 let log = self.parts.registry.origin(file).and_then(|origin| origin.open());
                 log.map(|log| lines_before(&log, start, self.parts.context_lines)).unwrap_or_default()
@@ -358,12 +359,10 @@ impl Detector {
 
     /// Writes to the registry until that succeeds: nothing may go on before.
     async fn write_down(&self, write: impl Fn() -> Result<(), registry::Error>) {
-        while let Err(error) = tokio::task::block_in_place(&write) {
-            self.parts.metrics.checkpoint_failures.inc();
-            self.parts.health.failing(Condition::CheckpointsUnwritable, &error);
+        while tokio::task::block_in_place(&write).is_err() {
+            // The registry remembers why, and whoever watches it tells.
             tokio::time::sleep(RETRY_INTERVAL).await;
         }
-        self.parts.health.fine(Condition::CheckpointsUnwritable);
     }
 
     /// Makes summaries durable in the outbox and publishes them. From then on they hold no checkpoint.
@@ -397,8 +396,6 @@ impl Detector {
                 followed.prefix.settled(id.start);
             }
         }
-        let oldest = self.in_flight.oldest().as_secs_f64();
-        self.parts.metrics.source_oldest_unacknowledged_seconds.set(oldest);
     }
 
     /// Begins to write the checkpoints of these files, and takes out of the outbox what needs not be sent or

@@ -50,6 +50,7 @@ pub use state_dir::Error as StateDirError;
 
 use detect::Detector;
 use health::{Condition, Report};
+use in_flight::InFlight;
 use intake::Intake;
 use state_dir::StateDir;
 use upkeep::Upkeep;
@@ -74,8 +75,7 @@ enum Part {
 /// A running service.
 #[derive(Debug)]
 pub struct Service {
-    /// Ours for as long as the service lives.
-    _state: StateDir,
+    /// With it, the state directory is ours.
     registry: Arc<Registry>,
     bus: Bus,
     knowledge: Knowledge,
@@ -104,10 +104,11 @@ impl Service {
     /// When the state directory is taken, damaged, of a newer version or cannot be written; when there is a
     /// repository and no toolchain or sandbox to prove fixes with.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        let state = StateDir::take(config.state_dir.clone())?;
+        let state = StateDir::take(config.state_dir.clone()).await?;
         let metrics = Metrics::new()?;
-        let registry = Arc::new(Registry::open(&state.registry())?);
-        let bus = Bus::Embedded(Embedded::open(&state.bus(), &parts::bus(config), &metrics)?);
+        let bus_dir = state.bus();
+        let registry = Arc::new(state.into_registry()?);
+        let bus = Bus::Embedded(Embedded::open(&bus_dir, &parts::bus(config), &metrics)?);
         let knowledge = Knowledge::open(&parts::knowledge_dir(config), &parts::knowledge(config), &metrics)?;
         let health = Report::new();
         let workshop = match &config.repository.path {
@@ -121,7 +122,6 @@ impl Service {
         let (is_idle, idle) = watch::channel(0);
         let ended = CancellationToken::new();
         let mut service = Self {
-            _state: state,
             registry,
             bus,
             knowledge,
@@ -137,7 +137,8 @@ impl Service {
             _ends: ended.clone().drop_guard(),
             ended,
         };
-        service.detect(config, events)?;
+        let in_flight = InFlight::default();
+        service.detect(config, events, in_flight.clone())?;
         service.count();
         if !config.collector.log_paths.is_empty() {
             service.follow(config, sources)?;
@@ -151,7 +152,8 @@ impl Service {
             knowledge: service.knowledge.clone(),
             health: service.health.clone(),
             metrics: service.metrics.clone(),
-            counters: service.registry.counters(),
+            registry: Arc::clone(&service.registry),
+            in_flight,
             cleanup_interval: config.knowledge.cleanup_interval.get(),
         };
         let stop = service.stop_working.clone();
@@ -159,17 +161,22 @@ impl Service {
         Ok(service)
     }
 
-    fn detect(&mut self, config: &Config, events: mpsc::Receiver<SourceEvent>) -> anyhow::Result<()> {
-        let detector = Detector::new(detect::Parts {
+    fn detect(
+        &mut self,
+        config: &Config,
+        events: mpsc::Receiver<SourceEvent>,
+        in_flight: InFlight,
+    ) -> anyhow::Result<()> {
+        let parts = detect::Parts {
             analyzer: Analyzer::new(&parts::analyzer(config))?,
             aggregator: Aggregator::new(parts::pace(config)),
             registry: Arc::clone(&self.registry),
             bus: self.bus.clone(),
             metrics: self.metrics.clone(),
-            health: self.health.clone(),
             service: config.service_name.clone(),
             context_lines: parts::as_usize(config.analyzer.context_lines),
-        });
+        };
+        let detector = Detector::new(parts, in_flight);
         self.parts.spawn(async move { (Part::Detector, detector.run(events).await) });
         Ok(())
     }
@@ -343,6 +350,13 @@ impl Service {
         match timeout_at(deadline, closing).await {
             Ok(closed) => closed?,
             Err(_) => tracing::warn!("the disk does not answer; nothing is waited for any more"),
+        }
+        if let Some(error) = self.registry.trouble() {
+            let cause: &(dyn std::error::Error + 'static) = &error;
+            tracing::warn!(
+                cause,
+                "the last checkpoints are not written; the next start reads again what came since"
+            );
         }
         settled.unwrap_or(Ok(()))
     }

@@ -4,11 +4,12 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::collector::registry;
+use crate::collector::registry::{self, Registry};
 
 /// Why a state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,20 +35,45 @@ pub enum Error {
     },
 }
 
-/// A state directory that is ours until this value is dropped.
+/// How long is waited for what a service of this process left behind when it ended.
+const LEFT_BEHIND: Duration = Duration::from_secs(5);
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A state directory that is ours until this value is dropped, or the registry that was opened with it.
 #[derive(Debug)]
 pub(super) struct StateDir {
     root: PathBuf,
-    /// Its lock is released with it, also when the process dies.
-    _lock: File,
+    /// The directory is given back with it, also when the process dies.
+    lock: File,
+}
+
+impl Error {
+    /// Whether this process has the directory itself.
+    fn is_our_own(&self) -> bool {
+        let own = std::process::id().to_string();
+        matches!(self, Self::Taken { process: Some(process), .. } if *process == own)
+    }
 }
 
 impl StateDir {
-    /// Takes the directory, and makes it where it is missing.
+    /// Takes the directory, and makes it where it is missing. A service of this process that has ended may have
+    /// left somebody behind who still writes.
     ///
     /// # Errors
-    /// When it cannot be written or another process has it.
-    pub(super) fn take(root: PathBuf) -> Result<Self, Error> {
+    /// When it cannot be written, or another has it.
+    pub(super) async fn take(root: PathBuf) -> Result<Self, Error> {
+        let deadline = Instant::now() + LEFT_BEHIND;
+        loop {
+            match Self::take_now(root.clone()) {
+                Err(error) if error.is_our_own() && Instant::now() < deadline => {
+                    tokio::time::sleep(RETRY_INTERVAL).await;
+                }
+                taken => return taken,
+            }
+        }
+    }
+
+    fn take_now(root: PathBuf) -> Result<Self, Error> {
         let unusable = |source| Error::Unusable { path: root.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(&root).map_err(unusable)?;
         let mut lock = OpenOptions::new()
@@ -75,12 +101,16 @@ impl StateDir {
             writeln!(lock, "{}", std::process::id())
         };
         mark(&mut lock).map_err(unusable)?;
-        Ok(Self { root, _lock: lock })
+        Ok(Self { root, lock })
     }
 
-    /// Which files are followed, how far each was read, and what waits to be published.
-    pub(super) fn registry(&self) -> PathBuf {
-        self.root.join(registry::FILE_NAME)
+    /// Opens the registry: which files are followed, how far each was read, and what waits to be published.
+    /// From then on whoever can write it has the directory.
+    ///
+    /// # Errors
+    /// When it is damaged, of a newer version, or cannot be read or written.
+    pub(super) fn into_registry(self) -> Result<Registry, registry::Error> {
+        Ok(Registry::open(&self.root.join(registry::FILE_NAME))?.with_lock(self.lock))
     }
 
     /// The embedded bus.
@@ -91,16 +121,33 @@ impl StateDir {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
-    #[test]
-    fn it_belongs_to_one_at_a_time() {
+    #[tokio::test]
+    async fn it_belongs_to_one_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("deep/state");
-        let first = StateDir::take(root.clone()).unwrap();
-        let refused = StateDir::take(root.clone()).unwrap_err().to_string();
+        let first = StateDir::take(root.clone()).await.unwrap();
+        let refused = StateDir::take_now(root.clone()).unwrap_err().to_string();
         assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
         drop(first);
-        StateDir::take(root).unwrap();
+        StateDir::take(root).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn it_is_given_back_by_the_last_who_can_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("state");
+        let registry = Arc::new(StateDir::take(root.clone()).await.unwrap().into_registry().unwrap());
+        let left_behind = Arc::clone(&registry);
+        drop(registry);
+        assert!(StateDir::take_now(root.clone()).is_err_and(|error| error.is_our_own()));
+        let (taken, ()) = tokio::join!(StateDir::take(root), async {
+            left_behind.add_to_outbox(&[]).unwrap();
+            drop(left_behind);
+        });
+        taken.unwrap();
     }
 }

@@ -17,6 +17,7 @@ mod store;
 mod trail;
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,6 +56,8 @@ struct Memory {
     dirty: bool,
     /// Marks of what was read since the start, for checkpoints to come.
     trails: HashMap<FileId, Trail>,
+    /// Why the last write failed.
+    trouble: Option<Error>,
 }
 
 /// The registry of one state directory. Shared by the tailer and whoever commits.
@@ -65,6 +68,8 @@ pub struct Registry {
     /// Held while a write is under way; `memory` is not.
     writing: Mutex<()>,
     counters: Arc<Counters>,
+    /// What makes this the only writer; let go with the last that could write.
+    _lock: Option<File>,
 }
 
 impl Registry {
@@ -84,10 +89,18 @@ impl Registry {
         };
         Ok(Self {
             path: path.to_owned(),
-            memory: Mutex::new(Memory { state, dirty: false, trails: HashMap::new() }),
+            memory: Mutex::new(Memory { state, dirty: false, trails: HashMap::new(), trouble: None }),
             writing: Mutex::new(()),
             counters: Arc::default(),
+            _lock: None,
         })
+    }
+
+    /// Keeps an open file, and so the lock on it, for as long as anyone can write here: who waits for a slow
+    /// disk may outlive all who wait for him.
+    #[must_use]
+    pub fn with_lock(self, lock: File) -> Self {
+        Self { _lock: Some(lock), ..self }
     }
 
     /// The identity of this state directory.
@@ -100,6 +113,12 @@ impl Registry {
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.counters)
+    }
+
+    /// Why the last write failed; none where it succeeded.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Error> {
+        self.memory().trouble.clone()
     }
 
     /// How far a file is done; `None` for one that is not known.
@@ -251,7 +270,7 @@ impl Registry {
     /// Forgets files that ended before `then`, and the oldest of those that ended beyond a number.
     pub(super) fn forget_ended(&self, then: Timestamp) -> Vec<FileId> {
         let mut memory = self.memory();
-        let Memory { state, dirty, trails } = &mut *memory;
+        let Memory { state, dirty, trails, .. } = &mut *memory;
         let mut ended: Vec<_> = state
             .files
             .values()
@@ -291,11 +310,13 @@ impl Registry {
             Ok(()) => {
                 self.counters.checkpoint_writes.fetch_add(1, Relaxed);
                 change(&mut memory.state);
+                memory.trouble = None;
                 Ok(())
             }
             Err(error) => {
                 self.counters.checkpoint_failures.fetch_add(1, Relaxed);
                 memory.dirty = true;
+                memory.trouble = Some(error.clone());
                 Err(error)
             }
         }

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ use super::State;
 const VERSION: u32 = 1;
 
 /// Why a registry cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// It is there, but cannot be read.
     #[error("{path}: the registry of read positions cannot be read; check its permissions")]
@@ -22,7 +23,7 @@ pub enum Error {
         path: PathBuf,
         /// What happened.
         #[source]
-        error: io::Error,
+        error: Arc<io::Error>,
     },
     /// It is not what was written.
     #[error(
@@ -34,7 +35,7 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong.
         #[source]
-        error: serde_json::Error,
+        error: Arc<serde_json::Error>,
     },
     /// A newer program wrote it.
     #[error(
@@ -57,7 +58,7 @@ pub enum Error {
         path: PathBuf,
         /// What happened.
         #[source]
-        error: io::Error,
+        error: Arc<io::Error>,
     },
 }
 
@@ -83,11 +84,11 @@ struct Outgoing<'a> {
 
 /// The state at this path; `None` if there is no file.
 pub(super) fn load(path: &Path) -> Result<Option<State>, Error> {
-    let corrupt = |error| Error::Corrupt { path: path.to_owned(), error };
+    let corrupt = |error| Error::Corrupt { path: path.to_owned(), error: Arc::new(error) };
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::Unreadable { path: path.to_owned(), error }),
+        Err(error) => return Err(Error::Unreadable { path: path.to_owned(), error: Arc::new(error) }),
     };
     let Version { version } = serde_json::from_slice(&bytes).map_err(corrupt)?;
     if version > VERSION {
@@ -101,7 +102,7 @@ pub(super) fn save(path: &Path, state: &State) -> Result<(), Error> {
     replace(path, |file| {
         serde_json::to_writer(file, &Outgoing { version: VERSION, state }).map_err(Into::into)
     })
-    .map_err(|error| Error::Unwritable { path: path.to_owned(), error })
+    .map_err(|error| Error::Unwritable { path: path.to_owned(), error: Arc::new(error) })
 }
 
 fn replace(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {

@@ -16,7 +16,7 @@ fn known(id: u8) -> KnownFile {
         done_until: 0,
         except: Vec::new(),
         alone_until: 0,
-        length: 4,
+        length: 9,
         path: "/logs/a.log".into(),
         real_path: std::ffi::OsString::from_vec(b"/logs/\xff.log".to_vec()).into(),
         last_seen: Timestamp::UNIX_EPOCH,
@@ -110,11 +110,11 @@ fn what_was_observed_rides_with_the_next_write() {
     let writes = || registry.counters().stats().checkpoint_writes;
     let before = writes();
     registry.commit(&[], &[]).unwrap();
-    registry.observe(known(1).id, |known| known.length = 4);
+    registry.observe(known(1).id, |known| known.length = 9);
     registry.commit(&[(known(1).id, 0.into())], &[]).unwrap();
     assert_eq!(writes(), before, "nothing had changed");
     registry.observe(known(1).id, |known| known.length = 77);
-    assert_eq!(Registry::open(&path).unwrap().files()[0].length, 4);
+    assert_eq!(Registry::open(&path).unwrap().files()[0].length, 9);
     registry.commit(&[], &[]).unwrap();
     assert_eq!(Registry::open(&path).unwrap().files()[0].length, 77);
 }
