@@ -48,6 +48,12 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
+    /// Whether there is no room for another message. Reaching the bound is enough, so that who publishes and
+    /// who deletes never wait for each other.
+    pub(super) const fn are_full(self, bytes: u64) -> bool {
+        bytes >= self.bytes
+    }
+
     /// A segment is a small part of the whole, so that deleting one makes some room and not all.
     const fn segment_bytes(self) -> u64 {
         let part = self.bytes / 64;
@@ -146,8 +152,8 @@ impl Ledger {
         }
     }
 
-    /// Deletes what every group is done with: what is older than the bounds say, and, as long as there
-    /// are more bytes than they allow, the oldest.
+    /// Deletes what every group is done with: what is older than the bounds say, and, as long as there is no
+    /// room for another message, the oldest.
     pub(super) fn trim(&mut self, now: u64, bounds: Bounds) -> Vec<Trimmed> {
         let mut bytes = self.bytes();
         let mut below = BTreeMap::new();
@@ -158,7 +164,7 @@ impl Ledger {
                 .filter_map(|(topic, log)| log.spare().map(|segment| (segment.newest, *topic)))
                 .min();
             let Some((newest, topic)) = oldest else { break };
-            if now.saturating_sub(newest) <= bounds.age && bytes <= bounds.bytes {
+            if now.saturating_sub(newest) <= bounds.age && !bounds.are_full(bytes) {
                 break;
             }
             let log = self.log_mut(topic);
@@ -233,7 +239,7 @@ mod tests {
                         now += number / 10;
                         ledger.trim(now, BOUNDS);
                         prop_assert!(
-                            ledger.bytes() <= BOUNDS.bytes || ledger.logs().all(|(_, log)| log.spare().is_none())
+                            !BOUNDS.are_full(ledger.bytes()) || ledger.logs().all(|(_, log)| log.spare().is_none())
                         );
                     }
                 }

@@ -62,7 +62,7 @@ type Work = (Vec<Publication>, VecDeque<Order>);
 /// Waits for something to do; none once the bus is closing and nothing can be written any more.
 fn next_work(shared: &Shared) -> Option<Work> {
     let ledger = shared.ledger();
-    let is_full = ledger.bytes() >= shared.bounds.bytes;
+    let is_full = shared.bounds.are_full(ledger.bytes());
     note_fullness(shared, is_full, &ledger);
     let idle = |inbox: &mut Inbox| {
         !inbox.closing && inbox.orders.is_empty() && (is_full || inbox.published.is_empty())
