@@ -100,6 +100,20 @@ enum Order {
     Commit { topic: Topic, group: String, at: Commit, done: oneshot::Sender<u64> },
 }
 
+impl Inbox {
+    /// Takes the commits and leaves the rest.
+    fn take_commits(&mut self) -> Vec<(Topic, String, Commit, oneshot::Sender<u64>)> {
+        let mut commits = Vec::new();
+        for order in std::mem::take(&mut self.orders) {
+            match order {
+                Order::Commit { topic, group, at, done } => commits.push((topic, group, at, done)),
+                other @ Order::DeadLetter(_) => self.orders.push_back(other),
+            }
+        }
+        commits
+    }
+}
+
 /// Where a group stands.
 enum Commit {
     /// It joins, and this is what it remembers.

@@ -93,6 +93,58 @@ async fn a_full_disk_delays_messages_and_loses_none() {
     assert!(settled.await.unwrap().iter().all(|(_, settlement)| *settlement == Settlement::Durable));
 }
 
+/// Publishes heavy messages, a few at a time, and takes and commits them.
+async fn pass_through(bus: &Bus, consumer: &mut Consumer, numbers: std::ops::Range<usize>) {
+    let working = async {
+        for few in numbers.step_by(10) {
+            let (sender, settled) = settlements();
+            for index in few..few + 10 {
+                bus.publish(&heavy(index), pending(index, &sender)).await.unwrap();
+            }
+            let deliveries = take(consumer, 10).await;
+            assert_eq!(
+                deliveries.iter().map(number).collect::<Vec<_>>(),
+                (few..few + 10).collect::<Vec<_>>()
+            );
+            consumer.commit(deliveries[9].position()).await.unwrap();
+            let durable = |(_, settlement): &Settled| *settlement == Settlement::Durable;
+            assert_eq!(settled.try_iter().filter(durable).count(), 10);
+        }
+    };
+    let ended = tokio::time::timeout(PATIENCE, working).await;
+    assert!(ended.is_ok(), "{:?}", status(bus));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_smaller_than_what_may_be_kept_holds_what_is_not_consumed_yet() {
+    let Some(disk) = SmallDisk::new("24m") else { return };
+    let path = disk.path().join("bus");
+    let bus = open(&path, &Config::default());
+    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    // Three times as much as the disk.
+    pass_through(&bus, &mut consumer, 0..2_000).await;
+    bus.close().await;
+    let bus = open(&path, &Config::default());
+    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    pass_through(&bus, &mut consumer, 2_000..2_010).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_consumed_makes_room_on_a_disk_that_others_have_filled() {
+    let Some(disk) = SmallDisk::new("64m") else { return };
+    let path = disk.path().join("bus");
+    let bus = open(&path, &Config::default());
+    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    pass_through(&bus, &mut consumer, 0..1_000).await;
+    assert_eq!((status(&bus).topics[0].head, status(&bus).retries), (0, 0), "there is space as yet");
+    disk.fill();
+    pass_through(&bus, &mut consumer, 1_000..3_000).await;
+    bus.close().await;
+    let bus = open(&path, &Config::default());
+    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    pass_through(&bus, &mut consumer, 3_000..3_010).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn closing_on_a_full_disk_refuses_what_was_not_written() {
     let Some(disk) = SmallDisk::new("24m") else { return };
