@@ -16,6 +16,10 @@
 //! See [`Config`] and `ledger`. At the limit of bytes the writer leaves what is published in the queue;
 //! commits and dead letters have a way of their own, since they are what makes room again.
 //!
+//! The disk may be smaller than that limit, or others may fill it. Where it has hardly more space than the
+//! database needs to work, and before a batch that did not fit is written again, half of what there is goes, as
+//! far as groups are done with it. What they are not done with stays, and publishing waits for space.
+//!
 //! A topic that no group has ever joined is bounded by its age and size alone, so the consumers of a
 //! topic join before anything is published to it.
 
