@@ -147,10 +147,11 @@ impl Knowledge {
         self.lock().begun.remove(&fingerprint);
     }
 
-    /// Takes back the attempts that are going on, as if they had never begun.
+    /// Takes back the attempts that are going on, as if they had never begun. One whose end reached the disk
+    /// although its write told of a failure is not among them.
     pub(super) fn take_back_attempts(&self, writing: &mut Writing) -> Result<(), Error> {
         let taken_back = |fingerprint| {
-            let head = self.head(fingerprint).ok()?;
+            let head = self.head(fingerprint).ok().filter(|head| head.status == GroupStatus::Working)?;
             let attempts = head.attempts.saturating_sub(1);
             Some((fingerprint, GroupHead { status: GroupStatus::New, attempts, ..head }))
         };

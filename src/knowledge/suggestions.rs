@@ -42,6 +42,11 @@ impl Knowledge {
     ) -> Result<SuggestionRecord, Error> {
         let mut writing = self.begin()?;
         if let Some(known) = self.view().suggestion(id)? {
+            // A write that told of a failure may have reached the disk: with it the attempt has ended. Another
+            // one may be going on by now.
+            if self.head(id.fingerprint)?.status != GroupStatus::Working {
+                writing.begun.remove(&id.fingerprint);
+            }
             return Ok(known);
         }
         let mut group = self.head_in_work(id)?;

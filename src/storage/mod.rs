@@ -36,6 +36,9 @@ const CREATING: &str = "CREATING";
 /// How long a batch may be held up before the database is opened anew.
 const LONGEST_STALL: Duration = Duration::from_secs(3);
 const STALL_PAUSE: Duration = Duration::from_millis(10);
+/// What a database may need at once to write its memtables out, to begin a new log and to compact: with less
+/// space than this it is at the mercy of whoever else writes to the disk.
+const WORKING_SPACE: u64 = 12 * MIB as u64;
 /// What a fresh file system has in its root.
 const LOST_AND_FOUND: &str = "lost+found";
 
@@ -267,6 +270,12 @@ impl Database {
     /// Whether it must be opened again before anything can be written.
     pub(crate) fn is_broken(&self) -> bool {
         self.slot().state != State::Sound
+    }
+
+    /// Whether the disk has hardly more space than the database needs to work.
+    pub(crate) fn is_short_of_space(&self) -> bool {
+        rustix::fs::statvfs(&self.folder)
+            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < WORKING_SPACE)
     }
 
     /// Closes it and opens it again. Where that fails it stays closed, and may be tried again.

@@ -1,4 +1,5 @@
-//! A disk that is full: what waits for it is told, nothing is lost, and an end is still an end.
+//! A disk that is full, a repository that is away: what waits for it is told, nothing is lost, and an end is
+//! still an end.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -132,8 +133,8 @@ impl Writer {
     }
 }
 
-/// Writes until something is among the reasons.
-fn await_reason(instance: &Instance, place: &Place, wanted: &str, writer: &mut Writer) {
+/// Does something again and again until this is among the reasons.
+fn await_reason(instance: &Instance, place: &Place, wanted: &str, mut act: impl FnMut()) {
     let begun = Instant::now();
     loop {
         let (_, reasons) = readiness(instance);
@@ -141,7 +142,7 @@ fn await_reason(instance: &Instance, place: &Place, wanted: &str, writer: &mut W
             return;
         }
         assert!(begun.elapsed() < PATIENCE, "only {reasons:?}; {}", place.errors());
-        writer.write();
+        act();
         std::thread::sleep(Duration::from_millis(100));
     }
 }
@@ -158,7 +159,7 @@ fn survive_a_full_disk(disk: &SmallDisk, place: &Place, part: &str, sizes: Sizes
 
     disk.fill();
     await_status(&instance, place, 503, || writer.write());
-    await_reason(&instance, place, part, &mut writer);
+    await_reason(&instance, place, part, || writer.write());
     for _ in 0..30 {
         writer.write();
         std::thread::sleep(Duration::from_millis(100));
@@ -228,7 +229,7 @@ fn what_an_attempt_brings_is_held_until_there_is_space() {
     writer.write();
     place.await_counts(&writer.counts);
     disk.fill();
-    await_reason(&instance, &place, "knowledge: what attempts bring", &mut writer);
+    await_reason(&instance, &place, "knowledge: what attempts bring", || writer.write());
     append(&place.log("app.log"), &depot.index());
     disk.clear();
     await_status(&instance, &place, 200, || ());
@@ -236,4 +237,28 @@ fn what_an_attempt_brings_is_held_until_there_is_space() {
     assert_eq!(suggestions, 1);
     assert!(instance.terminate().success(), "{}", place.errors());
     assert_eq!(await_suggestions(&place, "index out of range in basket.Last"), 1);
+}
+
+#[test]
+fn a_repository_that_is_away_is_waited_for_and_costs_no_attempt() {
+    let state = tempfile::tempdir().unwrap();
+    let place = Place::with_state_dir(&state.path().join("state"), "fixer: {max_attempts: 1}");
+    let depot = Depot::new();
+    let crashes = [depot.index(), depot.nil_map()];
+    let mut instance = depot.mended_by(&place);
+    instance.await_start();
+    let elsewhere = depot.repository().with_extension("away");
+    std::fs::rename(depot.repository(), &elsewhere).unwrap();
+    for crash in crashes {
+        append(&place.log("app.log"), &crash);
+    }
+    await_reason(&instance, &place, "repository: the repository cannot be read", || ());
+    std::fs::rename(&elsewhere, depot.repository()).unwrap();
+    await_status(&instance, &place, 200, || ());
+    for title in ["index out of range in basket.Last", "nil map write in store.(*Store).Tag"] {
+        assert_eq!(await_suggestions(&place, title), 1);
+    }
+    assert!(instance.terminate().success(), "{}", place.errors());
+    let errors = place.errors();
+    assert_eq!(errors.matches("the repository cannot be read").count(), 1, "{errors}");
 }

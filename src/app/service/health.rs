@@ -32,10 +32,12 @@ pub(super) enum Condition {
     AttemptsUnwritable,
     /// Checkpoints cannot be written.
     CheckpointsUnwritable,
+    /// The repository cannot be read.
+    RepositoryUnusable,
 }
 
 impl Condition {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Starting,
         Self::Stopping,
         Self::BusFull,
@@ -43,6 +45,7 @@ impl Condition {
         Self::CountsUnwritable,
         Self::AttemptsUnwritable,
         Self::CheckpointsUnwritable,
+        Self::RepositoryUnusable,
     ];
 
     /// The part of the service that it concerns.
@@ -52,6 +55,7 @@ impl Condition {
             Self::BusFull | Self::BusUnwritable => "bus",
             Self::CountsUnwritable | Self::AttemptsUnwritable => "knowledge",
             Self::CheckpointsUnwritable => "collector",
+            Self::RepositoryUnusable => "repository",
         }
     }
 
@@ -79,6 +83,10 @@ impl Condition {
                 "checkpoints cannot be written; a restart would read again what came since; they need space in \
                  state_dir, and are tried again"
             }
+            Self::RepositoryUnusable => {
+                "the repository cannot be read, and defects wait to be worked on; see whether its volume is \
+                 there; it is tried again"
+            }
         }
     }
 
@@ -92,6 +100,7 @@ impl Condition {
             Self::CountsUnwritable => "errors are counted again; nothing was lost",
             Self::AttemptsUnwritable => "what attempts bring can be written again; nothing was lost",
             Self::CheckpointsUnwritable => "checkpoints can be written again; nothing was lost",
+            Self::RepositoryUnusable => "the repository can be read again; what waited is worked on",
         }
     }
 }

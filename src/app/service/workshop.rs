@@ -1,6 +1,7 @@
 //! Knowledge → the fixer → knowledge: every new group is worked on, the worst and most frequent first.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,23 +126,17 @@ impl Workshop {
 
     /// One attempt at one group.
     async fn attempt(self: Arc<Self>, fingerprint: Fingerprint, bench: Option<Bench>) -> Done {
+        // Before the attempt begins: what keeps it waiting is no fault of the group.
+        let mut bench = self.await_bench(bench).await;
         let most = self.limits.attempts;
         let begun = self.ask(|| self.knowledge.begin_attempt(fingerprint, most, Timestamp::now())).await?;
         let Some(id) = begun else {
             tracing::warn!(%fingerprint, "given up: no attempt at this defect came to an end");
-            return Ok(bench);
+            return Ok(Some(bench));
         };
         let Some(record) = self.ask(|| self.knowledge.view().group(fingerprint)).await? else {
             self.end(id).await?;
-            return Ok(bench);
-        };
-        let mut bench = match task::block_in_place(|| self.bench(bench)) {
-            Ok(bench) => bench,
-            Err(error) => {
-                tracing::error!(%error, "the repository cannot be used");
-                self.end(id).await?;
-                return Ok(None);
-            }
+            return Ok(Some(bench));
         };
         if let Some(finding) = operational(&record.group, &bench.repository) {
             self.ask(|| self.knowledge.record_operational(finding.clone(), Timestamp::now())).await?;
@@ -153,28 +148,46 @@ impl Workshop {
         Ok(Some(bench))
     }
 
-    /// Knowledge's answer. While its disk is full or away it is asked again, ever more seldom: so the worker
-    /// keeps what it has and its place, and nothing else is begun that could not be written either.
+    /// Knowledge's answer. While its disk is full or away it is asked again: so the worker keeps what it has
+    /// and its place, and nothing else is begun that could not be written either.
     async fn ask<T>(
         &self,
         mut question: impl FnMut() -> Result<T, knowledge::Error>,
     ) -> Result<T, knowledge::Error> {
+        let answer = || match question() {
+            Err(error) if error.is_retryable() => Err(error),
+            answer => Ok(answer),
+        };
+        self.persist(Condition::AttemptsUnwritable, answer).await
+    }
+
+    /// Does something again, ever more seldom, until it succeeds. Meanwhile the condition is told.
+    async fn persist<T, E: Error + 'static>(
+        &self,
+        condition: Condition,
+        mut act: impl FnMut() -> Result<T, E>,
+    ) -> T {
         let mut pause = FIRST_PAUSE;
         loop {
-            match task::block_in_place(&mut question) {
-                Err(error) if error.is_retryable() => {
-                    self.health.failing(Condition::AttemptsUnwritable, &error);
+            match task::block_in_place(&mut act) {
+                Err(error) => {
+                    self.health.failing(condition, &error);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                answer => {
+                Ok(value) => {
                     if pause > FIRST_PAUSE {
-                        self.health.fine(Condition::AttemptsUnwritable);
+                        self.health.fine(condition);
                     }
-                    return answer;
+                    return value;
                 }
             }
         }
+    }
+
+    /// A workbench, once the repository can be read: its volume may not be mounted yet.
+    async fn await_bench(&self, mut bench: Option<Bench>) -> Bench {
+        self.persist(Condition::RepositoryUnusable, || self.bench(bench.take())).await
     }
 
     /// A workbench for the repository as it stands now.

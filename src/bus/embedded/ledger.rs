@@ -48,6 +48,12 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
+    /// Whether there is no room for another message. Reaching the bound is enough, so that who publishes and
+    /// who deletes never wait for each other.
+    pub(super) const fn are_full(self, bytes: u64) -> bool {
+        bytes >= self.bytes
+    }
+
     /// A segment is a small part of the whole, so that deleting one makes some room and not all.
     const fn segment_bytes(self) -> u64 {
         let part = self.bytes / 64;
@@ -146,19 +152,48 @@ impl Ledger {
         }
     }
 
-    /// Deletes what every group is done with: what is older than the bounds say, and, as long as there
-    /// are more bytes than they allow, the oldest.
+    /// Lets groups stand where they stand in another ledger, as far as there are messages here.
+    pub(super) fn follow(&mut self, other: &Self) {
+        for (topic, log) in other.logs() {
+            log.groups.iter().for_each(|(group, next)| self.commit(topic, group, *next));
+        }
+    }
+
+    /// Deletes what every group is done with: what is older than the bounds say, and, as long as there is no
+    /// room for another message, the oldest.
     pub(super) fn trim(&mut self, now: u64, bounds: Bounds) -> Vec<Trimmed> {
+        let is_due = |newest, bytes| now.saturating_sub(newest) > bounds.age || bounds.are_full(bytes);
+        self.trim_while(Log::spare, is_due)
+    }
+
+    /// Deletes what groups are done with, the oldest first, until half of all is left: the disk may be smaller
+    /// than the bounds. What no group reads is not deleted for that.
+    ///
+    /// The last segment of each topic stays. A batch that failed may have reached the disk and lengthened it,
+    /// and the same batch is yet to come.
+    pub(super) fn relieve(&mut self) -> Vec<Trimmed> {
+        let half = self.bytes() / 2;
+        let spare = |log: &Log| log.spare().filter(|_| log.segments.len() > 1 && !log.groups.is_empty());
+        self.trim_while(spare, |_, bytes| bytes > half)
+    }
+
+    /// Deletes spare segments, the oldest first, as long as one as old as the next is due while there are so
+    /// many bytes.
+    fn trim_while(
+        &mut self,
+        spare: impl Fn(&Log) -> Option<Segment>,
+        is_due: impl Fn(u64, u64) -> bool,
+    ) -> Vec<Trimmed> {
         let mut bytes = self.bytes();
         let mut below = BTreeMap::new();
         loop {
             let oldest = self
                 .logs
                 .iter()
-                .filter_map(|(topic, log)| log.spare().map(|segment| (segment.newest, *topic)))
+                .filter_map(|(topic, log)| spare(log).map(|segment| (segment.newest, *topic)))
                 .min();
             let Some((newest, topic)) = oldest else { break };
-            if now.saturating_sub(newest) <= bounds.age && bytes <= bounds.bytes {
+            if !is_due(newest, bytes) {
                 break;
             }
             let log = self.log_mut(topic);
@@ -213,6 +248,22 @@ mod tests {
         assert_eq!((ledger.bytes(), ledger.append(Topic::Fixes, 1, 1_082, BOUNDS)), (0, 2));
     }
 
+    #[test]
+    fn relief_takes_what_groups_are_done_with_and_no_last_segment() {
+        let mut ledger = Ledger::default();
+        for _ in 0..8 {
+            ledger.append(Topic::Errors, 100, 0, BOUNDS);
+            ledger.append(Topic::DeadLetters, 100, 0, BOUNDS);
+        }
+        assert_eq!(ledger.relieve(), [], "nobody has read it");
+        ledger.commit(Topic::Errors, "slow", 2);
+        ledger.commit(Topic::Errors, "quick", 8);
+        assert_eq!(ledger.relieve(), [Trimmed { topic: Topic::Errors, below: 2 }]);
+        ledger.commit(Topic::Errors, "slow", 8);
+        assert_eq!(ledger.relieve(), [Trimmed { topic: Topic::Errors, below: 7 }]);
+        assert_eq!((ledger.relieve(), ledger.bytes()), (Vec::new(), 900));
+    }
+
     proptest! {
         /// Segments are a gapless row up to the end; nothing that somebody still needs is ever deleted;
         /// what everybody is done with does not stay above the bounds.
@@ -233,7 +284,7 @@ mod tests {
                         now += number / 10;
                         ledger.trim(now, BOUNDS);
                         prop_assert!(
-                            ledger.bytes() <= BOUNDS.bytes || ledger.logs().all(|(_, log)| log.spare().is_none())
+                            !BOUNDS.are_full(ledger.bytes()) || ledger.logs().all(|(_, log)| log.spare().is_none())
                         );
                     }
                 }

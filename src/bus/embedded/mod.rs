@@ -16,6 +16,10 @@
 //! See [`Config`] and `ledger`. At the limit of bytes the writer leaves what is published in the queue;
 //! commits and dead letters have a way of their own, since they are what makes room again.
 //!
+//! The disk may be smaller than that limit, or others may fill it. Where it has hardly more space than the
+//! database needs to work, and before a batch that did not fit is written again, half of what there is goes, as
+//! far as groups are done with it. What they are not done with stays, and publishing waits for space.
+//!
 //! A topic that no group has ever joined is bounded by its age and size alone, so the consumers of a
 //! topic join before anything is published to it.
 
@@ -98,6 +102,20 @@ struct Publication {
 enum Order {
     DeadLetter(Publication),
     Commit { topic: Topic, group: String, at: Commit, done: oneshot::Sender<u64> },
+}
+
+impl Inbox {
+    /// Takes the commits and leaves the rest.
+    fn take_commits(&mut self) -> Vec<(Topic, String, Commit, oneshot::Sender<u64>)> {
+        let mut commits = Vec::new();
+        for order in std::mem::take(&mut self.orders) {
+            match order {
+                Order::Commit { topic, group, at, done } => commits.push((topic, group, at, done)),
+                other @ Order::DeadLetter(_) => self.orders.push_back(other),
+            }
+        }
+        commits
+    }
 }
 
 /// Where a group stands.

@@ -103,6 +103,19 @@ pub(super) fn reclaim(database: &Database, trimmed: &[Trimmed]) -> Result<(), Da
     })
 }
 
+/// Likewise for files that hold other messages too, which are written anew, and for what is in the log of the
+/// database.
+pub(super) fn compact(database: &Database, trimmed: &[Trimmed]) -> Result<(), DatabaseError> {
+    database.read(|access| {
+        let messages = access.family(MESSAGES)?;
+        for Trimmed { topic, below } in trimmed {
+            let range = (message_key(*topic, 0), message_key(*topic, *below));
+            access.db.compact_range_cf(messages, Some(range.0), Some(range.1));
+        }
+        Ok(())
+    })
+}
+
 /// Reads the ledger.
 pub(super) fn load(database: &Database) -> Result<Ledger, DatabaseError> {
     database.read(|access| {

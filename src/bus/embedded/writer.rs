@@ -23,6 +23,8 @@ const REMINDER_INTERVAL: Duration = Duration::from_secs(300);
 
 /// One batch: the changes to write, and whom to tell afterwards.
 struct Plan {
+    /// When it was made, in seconds since 1970.
+    made: u64,
     before: Arc<Ledger>,
     after: Ledger,
     trimmed: Vec<Trimmed>,
@@ -35,8 +37,8 @@ pub(super) fn run(shared: &Shared) {
     let _end = End(shared);
     let mut told = None;
     while let Some((published, orders)) = next_work(shared) {
-        let plan = plan(shared, published, orders);
-        if !carry_out(shared, &plan, &mut told) {
+        let mut plan = plan(shared, published, orders);
+        if !carry_out(shared, &mut plan, &mut told) {
             break;
         }
         plan.tell(shared);
@@ -62,7 +64,7 @@ type Work = (Vec<Publication>, VecDeque<Order>);
 /// Waits for something to do; none once the bus is closing and nothing can be written any more.
 fn next_work(shared: &Shared) -> Option<Work> {
     let ledger = shared.ledger();
-    let is_full = ledger.bytes() >= shared.bounds.bytes;
+    let is_full = shared.bounds.are_full(ledger.bytes());
     note_fullness(shared, is_full, &ledger);
     let idle = |inbox: &mut Inbox| {
         !inbox.closing && inbox.orders.is_empty() && (is_full || inbox.published.is_empty())
@@ -122,8 +124,18 @@ fn plan(shared: &Shared, published: Vec<Publication>, orders: VecDeque<Order>) -
         }
     }
     published.into_iter().for_each(|publication| append(&mut after, publication));
-    let trimmed = after.trim(now, shared.bounds);
-    Plan { before, after, trimmed, messages, commits }
+    let trimmed = trim(shared, &mut after, now);
+    Plan { made: now, before, after, trimmed, messages, commits }
+}
+
+/// Deletes what the bounds do not allow for, and more where the disk is smaller than they are: once it is full,
+/// the database cannot even be opened again to delete something.
+fn trim(shared: &Shared, ledger: &mut Ledger, now: u64) -> Vec<Trimmed> {
+    let mut trimmed = ledger.trim(now, shared.bounds);
+    if shared.database.is_short_of_space() {
+        trimmed.extend(ledger.relieve());
+    }
+    trimmed
 }
 
 /// Moves a group, and tells where it stands then.
@@ -154,7 +166,10 @@ fn stand(ledger: &mut Ledger, topic: Topic, group: &str, at: &Commit) -> u64 {
 
 /// Writes a batch, again and again until it succeeds; false where the bus is closed before. `told` is when a
 /// failure was last told.
-fn carry_out(shared: &Shared, plan: &Plan, told: &mut Option<Instant>) -> bool {
+///
+/// The disk may be smaller than the bounds. So what groups are done with makes room before the batch is written
+/// again.
+fn carry_out(shared: &Shared, plan: &mut Plan, told: &mut Option<Instant>) -> bool {
     let mut pause = FIRST_PAUSE;
     let mut failures = 0_u64;
     let mut is_told = false;
@@ -176,12 +191,44 @@ fn carry_out(shared: &Shared, plan: &Plan, told: &mut Option<Instant>) -> bool {
         }
         shared.pause(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
+        if let Err(error) = make_room(shared, plan) {
+            tracing::debug!(reason = %error, "no room can be made in the bus");
+        }
     }
     shared.is_retrying.store(false, Ordering::Relaxed);
     if is_told {
         tracing::warn!(failures, "the bus can be written again; nothing was lost");
     }
     true
+}
+
+/// Where the disk is full, deletes half of what there is, as far as groups are done with it, and lets them go on.
+fn make_room(shared: &Shared, plan: &mut Plan) -> Result<(), DatabaseError> {
+    if !shared.database.is_short_of_space() {
+        return Ok(());
+    }
+    // Opening the database again takes space too. So whole files go before, although the books still list what
+    // is in them: nobody reads it any more.
+    let mut durable = Ledger::clone(&plan.before);
+    store::reclaim(&shared.database, &durable.relieve()).ok();
+    let mut after = Ledger::clone(&plan.before);
+    after.follow(&plan.after);
+    for (topic, group, at, done) in shared.inbox().take_commits() {
+        plan.commits.push((stand(&mut after, topic, &group, &at), done));
+    }
+    plan.after.follow(&after);
+    let trimmed = after.relieve();
+    if trimmed.is_empty() && plan.commits.is_empty() {
+        return Ok(());
+    }
+    let before = Arc::clone(&plan.before);
+    let mut relief =
+        Plan { made: plan.made, before, after, trimmed, messages: Vec::new(), commits: Vec::new() };
+    try_write(shared, &relief)?;
+    relief.commits = std::mem::take(&mut plan.commits);
+    relief.tell(shared);
+    plan.rebase(shared);
+    Ok(())
 }
 
 fn try_write(shared: &Shared, plan: &Plan) -> Result<(), DatabaseError> {
@@ -198,6 +245,18 @@ fn try_write(shared: &Shared, plan: &Plan) -> Result<(), DatabaseError> {
 }
 
 impl Plan {
+    /// Goes out from the ledger as it is by now. No message was added meanwhile, so each keeps its offset.
+    fn rebase(&mut self, shared: &Shared) {
+        self.before = shared.ledger();
+        self.after = Ledger::clone(&self.before);
+        for (offset, publication) in &self.messages {
+            let bytes = publication.value.len() as u64;
+            let again = self.after.append(publication.topic, bytes, self.made, shared.bounds);
+            debug_assert_eq!(again, *offset, "a message was added meanwhile");
+        }
+        self.trimmed = trim(shared, &mut self.after, self.made);
+    }
+
     /// Tells everybody that the batch is durable.
     fn tell(self, shared: &Shared) {
         *shared.ledger.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(self.after);
@@ -212,11 +271,20 @@ impl Plan {
             done.send(next).ok();
         }
         shared.announce();
-        if !self.trimmed.is_empty()
-            && let Err(error) = store::reclaim(&shared.database, &self.trimmed)
-        {
-            // Compaction gives the space back later.
-            tracing::debug!(reason = %error, "deleted messages still take space");
+        if !self.trimmed.is_empty() {
+            reclaim(shared, &self.trimmed);
         }
+    }
+}
+
+/// Gives the disk back what was deleted.
+fn reclaim(shared: &Shared, trimmed: &[Trimmed]) {
+    let mut reclaimed = store::reclaim(&shared.database, trimmed);
+    if shared.database.is_short_of_space() {
+        reclaimed = reclaimed.and(store::compact(&shared.database, trimmed));
+    }
+    if let Err(error) = reclaimed {
+        // Compaction gives the space back later.
+        tracing::debug!(reason = %error, "deleted messages still take space");
     }
 }

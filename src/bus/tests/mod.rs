@@ -206,6 +206,22 @@ async fn a_full_bus_holds_publishing_back_drops_nothing_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bus_that_is_full_to_the_byte_goes_on_once_that_was_consumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let of_one = open(&folder.path().join("one"), &Config::default());
+    publish(&of_one, [0]).await;
+    let config = Config { retention_bytes: 4 * status(&of_one).stored_bytes, ..Config::default() };
+    let bus = open(&folder.path().join("bus"), &config);
+    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    publish(&bus, 0..4).await;
+    assert_eq!(status(&bus).stored_bytes, config.retention_bytes);
+    let last = take(&mut consumer, 4).await.pop().unwrap();
+    consumer.commit(last.position()).await.unwrap();
+    publish(&bus, [4]).await;
+    assert_eq!(number(&take(&mut consumer, 1).await[0]), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_consumed_is_deleted_by_age_and_stays_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bus");

@@ -247,6 +247,44 @@ fn an_attempt_counts_when_it_ends_and_not_when_it_is_broken_off() {
     assert_eq!((status(&knowledge, 1), due_at(&knowledge, 999)), (GroupStatus::Unresolved, vec![]));
 }
 
+/// What is left where the batch of a suggestion reached the disk and its write told of a failure: the attempt
+/// has ended, and whoever made it does not know.
+fn suggest_unknowingly(knowledge: &Knowledge, group: u8) -> SuggestionId {
+    let id = suggest(knowledge, group);
+    knowledge.lock().begun.insert(print(group));
+    id
+}
+
+#[test]
+fn a_suggestion_whose_write_told_of_a_failure_ends_its_attempt_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let knowledge = open(folder.path());
+    apply(&knowledge, 1, [1, 2].map(|group| seen(group, u64::from(group), 1)).to_vec());
+    // Killed at work: it is taken up again when nobody works on anything.
+    begin(&knowledge, 2);
+    drop(knowledge);
+    let knowledge = open(folder.path());
+    let id = suggest_unknowingly(&knowledge, 1);
+    assert_eq!(due_at(&knowledge, 9), []);
+    let again = knowledge.record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), at(1)).unwrap();
+    assert_eq!(again.sequence, 1);
+    assert_eq!(due_at(&knowledge, 9), [print(2)]);
+    knowledge.close();
+    assert_eq!(status(&open(folder.path()), 1), GroupStatus::Suggested);
+}
+
+#[test]
+fn only_what_is_being_worked_on_is_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let knowledge = open(folder.path());
+    apply(&knowledge, 1, [1, 2].map(|group| seen(group, u64::from(group), 1)).to_vec());
+    suggest_unknowingly(&knowledge, 1);
+    begin(&knowledge, 2);
+    knowledge.close();
+    let knowledge = open(folder.path());
+    assert_eq!((status(&knowledge, 1), status(&knowledge, 2)), (GroupStatus::Suggested, GroupStatus::New));
+}
+
 /// Kills whoever works on the group, so many times or until it is given up. Tells how often somebody did, and
 /// when the last.
 fn kill_at_work(folder: &Path, kills: u32, mut second: i64) -> (u32, i64) {
