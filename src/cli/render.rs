@@ -51,7 +51,7 @@ pub(super) fn body(out: &mut impl Write, suggestion: &Suggestion) -> io::Result<
     let reproduced = match &s.reproducer {
         Some(test) => {
             let reach = test.reach.as_str().replace('_', " ");
-            let not_written = "this test is not written: -v prints it, --format json has it";
+            let not_written = "this test is not written; --format json has it";
             format!("by {} in {} ({not_written}), through: {reach}; {}", test.test, test.file, s.search)
         }
         None if s.search.is_empty() => "no".to_owned(),

@@ -71,6 +71,11 @@ impl RunArgs {
 
     /// What the command line says wins over the configuration.
     fn overrule(&self, config: &mut Config) -> anyhow::Result<()> {
+        if self.paths.iter().any(|path| path == "-") {
+            bail!(
+                "`run` follows files; read standard input with `scan -`, or wrap the program with `exec -- PROGRAM`"
+            );
+        }
         if !self.paths.is_empty() {
             let glob =
                 |path: &String| PathGlob::named(path).with_context(|| format!("{path} names no files"));
@@ -122,8 +127,9 @@ impl RunArgs {
         // Whoever closed standard error does not want to hear it.
         writeln!(
             anstream::stderr(),
-            "following {}; {mended}; http://{}; Ctrl-C ends",
+            "following {}; {mended}; state in {}; http://{}; Ctrl-C ends",
             paths.join(" "),
+            std::path::absolute(&config.state_dir).as_deref().unwrap_or(&config.state_dir).display(),
             instance.address()
         )
         .ok();

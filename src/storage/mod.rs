@@ -196,7 +196,9 @@ impl Database {
 
     /// Opens the database of a folder for reading, while nobody writes to it.
     pub(crate) fn read_only(folder: &Path, schema: &'static Schema) -> Result<Self, DatabaseError> {
-        let missing = || DatabaseError::Missing { name: schema.name, folder: folder.into() };
+        // Most often it is looked for from another folder than it was made from.
+        let whole = || std::path::absolute(folder).unwrap_or_else(|_| folder.into());
+        let missing = || DatabaseError::Missing { name: schema.name, folder: whole() };
         match contents(folder).map_err(|error| io_error(schema, folder, &error))? {
             Contents::Nothing | Contents::Unfinished => return Err(missing()),
             Contents::Database => {}

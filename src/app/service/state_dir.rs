@@ -75,7 +75,12 @@ impl StateDir {
 
     fn take_now(root: PathBuf) -> Result<Self, Error> {
         let unusable = |source| Error::Unusable { path: root.clone(), source };
+        let is_new = !root.exists();
         DirBuilder::new().recursive(true).mode(0o700).create(&root).map_err(unusable)?;
+        if is_new {
+            // By default it lies in the working folder, which may be a repository.
+            std::fs::write(root.join(".gitignore"), "*\n").map_err(unusable)?;
+        }
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)

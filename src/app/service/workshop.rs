@@ -228,7 +228,12 @@ impl Workshop {
         tracing::info!(title = suggestion.title, verdict = suggestion.verdict.as_str(), "worked on a defect");
         let undecided = suggestion.verdict == VerdictKind::Inconclusive;
         if undecided && id.attempt < self.limits.attempts {
-            tracing::info!(title = suggestion.title, reason = suggestion.reason, "to be tried again");
+            let (title, reason) = (&suggestion.title, &suggestion.reason);
+            tracing::warn!(
+                title,
+                reason,
+                "an attempt was not decided; after fixer.retry_after it is made again"
+            );
             return self.end(id).await;
         }
         let write =

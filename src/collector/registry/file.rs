@@ -67,8 +67,14 @@ impl KnownFile {
     }
 
     /// Whether there may be something of it that was not read and acknowledged.
-    pub(in crate::collector) const fn is_wanted(&self) -> bool {
-        !self.ended || self.committed < self.length
+    pub(in crate::collector) fn is_wanted(&self) -> bool {
+        !self.ended || self.unread() > 0
+    }
+
+    /// How many bytes of it, as far as it was seen, may tell of something that is not done.
+    pub(in crate::collector) fn unread(&self) -> u64 {
+        let done = self.except.first().copied().unwrap_or(self.done_until);
+        self.length.saturating_sub(self.committed.max(done))
     }
 }
 

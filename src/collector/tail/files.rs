@@ -187,6 +187,9 @@ impl Files {
                 candidates.push((path, inode, meta.len()));
             }
         });
+        if self.followed.is_empty() && candidates.is_empty() && empty.is_empty() && odd.is_empty() {
+            self.tell_that_nothing_matches();
+        }
         odd.into_iter().for_each(|path| self.warn(&path, &Refused::NotRegular));
         // Between this look and the watch that follows from it something may come there.
         self.rescan = !empty.is_subset(&self.empty) || !folders.is_subset(&self.folders);
@@ -389,6 +392,16 @@ impl Files {
         }
         if self.warned.insert(path.to_owned()) {
             tracing::warn!("{} cannot be followed now: {problem}", path.display());
+        }
+    }
+
+    /// A mistyped path would look like a healthy service.
+    fn tell_that_nothing_matches(&mut self) {
+        let paths = self.config.paths.join(" ");
+        if self.warned.insert(PathBuf::from(&paths)) {
+            tracing::warn!(
+                "no log matches {paths} yet; one that appears is followed (compressed ones are read by `scan`)"
+            );
         }
     }
 

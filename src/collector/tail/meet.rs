@@ -121,7 +121,7 @@ impl Files {
         } else if let Some(hit) = self.sibling(known.id, &known.real_path, &content, None)? {
             self.resume(known.id, hit, Some(Rotation::CopyTruncated), now);
         } else {
-            let unread = known.length.saturating_sub(known.committed);
+            let unread = known.unread();
             if !known.ended || unread > 0 {
                 self.lost(known.id, Some(unread).filter(|unread| *unread > 0), Loss::GoneWhileDown);
             }
