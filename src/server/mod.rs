@@ -97,7 +97,9 @@ pub struct Handles {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address is taken or not ours.
-    #[error("server.listen: cannot listen on {address}; set another address, as 127.0.0.1:0 for any free port")]
+    #[error(
+        "server.listen: cannot listen on {address}; set another address, as 127.0.0.1:0 for any free port"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
