@@ -64,10 +64,10 @@ impl Instance {
     /// # Errors
     /// When a part failed while it ended.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        // Clients are told at once that it ends, and have as long for it as the service has.
-        self.stop_server.cancel();
         let deadline = Instant::now() + self.grace;
+        // Whoever asks meanwhile is told that it ends; what is remembered can be asked for until it is closed.
         let stopped = self.service.stop(self.grace).await;
+        self.stop_server.cancel();
         if timeout_at(deadline, self.server.shutdown()).await.is_err() {
             tracing::warn!("the server does not end; nothing is waited for any more");
         }

@@ -78,10 +78,12 @@ fn next_steps(group: &GroupRecord, suggestion: Option<&SuggestionRecord>) -> Vec
             ]
         }
         (_, Some(record)) => with_patch(record),
-        (GroupStatus::New, None) => {
-            vec!["Wait: no attempt was made yet. `hephaestus run` works on groups, worst first.".to_owned()]
-        }
-        (GroupStatus::Working, None) => vec!["Wait: an attempt is going on.".to_owned()],
+        (GroupStatus::New, None) => vec![not_worked_on(group)],
+        (GroupStatus::Working, None) => vec![
+            "Wait: an attempt was begun. `hephaestus run --repo DIR` is at it, or takes it up again when it is \
+             started."
+                .to_owned(),
+        ],
         (_, None) => {
             let place = suggestion.and_then(|record| record.suggestion.locations.first());
             let start = place
@@ -94,6 +96,18 @@ fn next_steps(group: &GroupRecord, suggestion: Option<&SuggestionRecord>) -> Vec
                     .to_owned(),
             ]
         }
+    }
+}
+
+/// What becomes of a group that no attempt has decided.
+fn not_worked_on(group: &GroupRecord) -> String {
+    match (group.attempts, group.attempted_at) {
+        (attempts @ 1.., Some(at)) => format!(
+            "{attempts} of its attempts could not be decided, the last at {at:.0}: the log of `hephaestus run` tells \
+             why. Another is made after fixer.retry_after, up to fixer.max_attempts."
+        ),
+        _ => "Wait: no attempt was made yet. `hephaestus run --repo DIR` works on groups, worst first."
+            .to_owned(),
     }
 }
 
@@ -124,7 +138,7 @@ fn with_patch(record: &SuggestionRecord) -> Vec<String> {
         }
         SuggestionStatus::Approved => steps.push(apply),
         SuggestionStatus::Rejected => {
-            steps.push("The patch was rejected: mend it by hand, or wait for another attempt.".to_owned());
+            steps.push("The patch was rejected: mend it by hand.".to_owned());
         }
     }
     steps

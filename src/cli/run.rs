@@ -105,7 +105,9 @@ impl RunArgs {
             error = instance.failed() => Err(error),
         };
         if let Ok(signal) = &ended {
-            tracing::info!(%signal, "ending");
+            let grace = config.grace_period.get();
+            let said = format!("ending ({signal}), within {grace:?}; a second signal ends at once");
+            writeln!(anstream::stderr(), "{said}").ok();
         }
         stop_printing.cancel();
         let printed = tokio::time::timeout(config.grace_period.get().min(LAST_WORDS), printing);
