@@ -17,13 +17,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::service::Service;
-use crate::collector::pipe::{self, Tap};
+use crate::collector::pipe::{self, QUIET_AFTER, Tap};
 use crate::config::{Config, ConfigError, PathGlob};
 use crate::domain::{GroupRecord, SuggestionRecord};
 use crate::knowledge::{GroupFilter, GroupOrder};
 
-/// How long nothing must have come before what came last is taken for complete.
-const QUIET_AFTER: Duration = Duration::from_secs(1);
 /// How long the outputs of a command that has ended are waited for: what it left behind may hold them open.
 const AFTERMATH: Duration = Duration::from_secs(1);
 

@@ -13,13 +13,11 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
 use super::service::{Service, Suggestions};
-use crate::collector::pipe::{self, Tap};
+use crate::collector::pipe::{self, QUIET_AFTER, Tap};
 use crate::config::Config;
 use crate::domain::GroupRecord;
 use crate::knowledge::{GroupFilter, GroupOrder};
 
-/// How long nothing must have been written before what was written last is taken for complete.
-const QUIET_AFTER: Duration = Duration::from_secs(1);
 /// How long what the program left behind may go on writing after it has ended.
 const AFTERMATH: Duration = Duration::from_secs(2);
 /// How many groups are told of at the end.

@@ -23,6 +23,9 @@ use crate::domain::FileId;
 /// Bytes passed on at once: what a pipe holds.
 const BUFFER_BYTES: usize = 64 << 10;
 
+/// How long nothing must have come before what came last is taken for complete.
+pub const QUIET_AFTER: Duration = Duration::from_secs(1);
+
 /// Where the bytes of one pipe are watched.
 #[derive(Debug)]
 pub struct Tap {

@@ -32,7 +32,7 @@ impl SmallDisk {
         BufReader::new(holder.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
         assert_eq!(said, "ready\n");
         // Its owner reaches into the namespace by this path, and so do the processes under test.
-        let path = PathBuf::from(format!("/proc/{}/root/mnt", holder.id()));
+        let path = Path::new("/proc").join(holder.id().to_string()).join("root").join("mnt");
         Self { holder, path }
     }
 

@@ -73,8 +73,7 @@ fn with_ballast(index: usize, bytes: usize) -> Message {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_delays_messages_and_loses_none() {
     let Some(disk) = SmallDisk::new("24m") else { return };
-    let bus = open(&disk.path().join("bus"), &Config::default());
-    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    let (bus, mut consumer) = joined(&disk.path().join("bus")).await;
     publish(&bus, 0..100).await;
     disk.fill();
     let (sender, settled) = settlements();
@@ -95,6 +94,13 @@ async fn a_full_disk_delays_messages_and_loses_none() {
         (before.len()..200).map(|_| settled.recv_timeout(PATIENCE).unwrap()).collect::<Vec<_>>()
     });
     assert!(settled.await.unwrap().iter().all(|(_, settlement)| *settlement == Settlement::Durable));
+}
+
+/// A bus, and a member of its one group of consumers.
+async fn joined(path: &Path) -> (Bus, Consumer) {
+    let bus = open(path, &Config::default());
+    let consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    (bus, consumer)
 }
 
 /// Publishes heavy messages, a few at a time, and takes and commits them.
@@ -123,13 +129,11 @@ async fn pass_through(bus: &Bus, consumer: &mut Consumer, numbers: std::ops::Ran
 async fn a_disk_smaller_than_what_may_be_kept_holds_what_is_not_consumed_yet() {
     let Some(disk) = SmallDisk::new("24m") else { return };
     let path = disk.path().join("bus");
-    let bus = open(&path, &Config::default());
-    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    let (bus, mut consumer) = joined(&path).await;
     // Three times as much as the disk.
     pass_through(&bus, &mut consumer, 0..2_000).await;
     bus.close().await;
-    let bus = open(&path, &Config::default());
-    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    let (bus, mut consumer) = joined(&path).await;
     pass_through(&bus, &mut consumer, 2_000..2_010).await;
 }
 
@@ -138,15 +142,13 @@ async fn a_disk_smaller_than_what_may_be_kept_holds_what_is_not_consumed_yet() {
 async fn what_was_consumed_makes_room_on_a_disk_that_others_have_filled() {
     let Some(disk) = SmallDisk::new("64m") else { return };
     let path = disk.path().join("bus");
-    let bus = open(&path, &Config::default());
-    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    let (bus, mut consumer) = joined(&path).await;
     pass_through(&bus, &mut consumer, 0..1_000).await;
     assert_eq!((status(&bus).topics[0].head, status(&bus).retries), (0, 0), "there is space as yet");
     disk.fill();
     pass_through(&bus, &mut consumer, 1_000..3_000).await;
     bus.close().await;
-    let bus = open(&path, &Config::default());
-    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    let (bus, mut consumer) = joined(&path).await;
     pass_through(&bus, &mut consumer, 3_000..3_010).await;
 }
 
@@ -154,8 +156,7 @@ async fn what_was_consumed_makes_room_on_a_disk_that_others_have_filled() {
 async fn a_batch_that_does_not_fit_waits_for_what_was_consumed_to_go() {
     let Some(disk) = SmallDisk::new("64m") else { return };
     let path = disk.path().join("bus");
-    let bus = open(&path, &Config::default());
-    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    let (bus, mut consumer) = joined(&path).await;
     pass_through(&bus, &mut consumer, 0..1_000).await;
     disk.fill();
     // More than the database has reserved for its log: what the batch itself deletes comes too late.
@@ -166,8 +167,7 @@ async fn a_batch_that_does_not_fit_waits_for_what_was_consumed_to_go() {
     let status = status(&bus);
     assert!(status.retries > 0 && status.topics[0].head > 0, "{status:?}");
     bus.close().await;
-    let bus = open(&path, &Config::default());
-    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    let (bus, mut consumer) = joined(&path).await;
     pass_through(&bus, &mut consumer, 1_010..1_020).await;
 }
 
@@ -191,8 +191,7 @@ async fn closing_on_a_full_disk_refuses_what_was_not_written() {
     let durable = settled.iter().filter(|(_, settlement)| *settlement == Settlement::Durable).count();
     assert!(durable < 140);
     disk.free();
-    let bus = open(&path, &Config::default());
-    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    let (_bus, mut consumer) = joined(&path).await;
     let numbers: Vec<_> = take(&mut consumer, 10 + durable).await.iter().map(number).collect();
     assert_eq!(numbers, (0..10 + durable).collect::<Vec<_>>());
 }
@@ -254,8 +253,7 @@ async fn a_damaged_database_is_refused_and_left_alone() {
         "a database without its root is not overwritten"
     );
     fs::write(path.join("CURRENT"), current).unwrap();
-    let bus = open(&path, &Config::default());
-    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    let (_bus, mut consumer) = joined(&path).await;
     assert_eq!(take(&mut consumer, 100).await.len(), 100);
 }
 

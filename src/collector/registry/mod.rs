@@ -121,13 +121,8 @@ impl Registry {
         self.memory().trouble.clone()
     }
 
-    /// How far a file is done; `None` for one that is not known.
-    #[must_use]
-    pub fn committed(&self, file: FileId) -> Option<u64> {
-        self.memory().state.files.get(&file).map(|known| known.committed)
-    }
-
-    /// How far a file is done, with what is done behind the place where reading goes on.
+    /// How far a file is done, with what is done behind the place where reading goes on; `None` for one that is
+    /// not known.
     #[must_use]
     pub fn checkpoint(&self, file: FileId) -> Option<Checkpoint> {
         self.memory().state.files.get(&file).map(|known| Checkpoint {

@@ -75,7 +75,7 @@ fn what_was_once_done_stays_so() {
     assert_eq!(commit(5, 15, &[0]), [0, 20], "it is read again by another process");
     assert_eq!(commit(5, 25, &[]), [0, 10, 20], "what was doubtful has come");
     assert_eq!(commit(30, 35, &[30]), [0, 10, 20]);
-    assert_eq!(registry.committed(file), Some(30));
+    assert_eq!(registry.checkpoint(file).map(|at| at.resume), Some(30));
 }
 
 #[test]
@@ -99,7 +99,8 @@ fn what_was_written_is_there_again() {
     let alone_until = promise(&registry, 9, 1).span.end;
     let committed = KnownFile { committed: 8, mark: Mark::of(b"three", 3), alone_until, ..known(1) };
     assert_eq!(again.files(), [committed, known(2)]);
-    assert_eq!((again.committed(known(1).id), again.committed(known(3).id)), (Some(8), None));
+    assert_eq!(again.checkpoint(known(1).id).map(|at| at.resume), Some(8));
+    assert_eq!(again.checkpoint(known(3).id), None);
 }
 
 #[test]
@@ -173,7 +174,7 @@ fn a_write_that_fails_changes_nothing_and_can_be_tried_again() {
     assert_eq!(registry.counters().stats().checkpoint_failures, 3);
     std::fs::remove_dir(&obstacle).unwrap();
     registry.commit(&[(known(1).id, 4.into())], &[]).unwrap();
-    assert_eq!(Registry::open(&path).unwrap().committed(known(1).id), Some(4));
+    assert_eq!(Registry::open(&path).unwrap().checkpoint(known(1).id).map(|at| at.resume), Some(4));
 }
 
 #[test]

@@ -142,7 +142,7 @@ impl Rig {
         match event {
             SourceEvent::Opened { file, path, offset, before } => {
                 assert_ne!(
-                    self.registry.committed(file),
+                    self.registry.checkpoint(file),
                     None,
                     "an identity is registered before it is told"
                 );
