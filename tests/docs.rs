@@ -1,6 +1,8 @@
 //! What the documents say is so.
 
 use clap::{CommandFactory as _, Parser as _};
+use hephaestus::app::wire;
+use hephaestus::bus::Topic;
 use hephaestus::cli::Cli;
 use hephaestus::domain::{Class, Nature, Severity};
 use hephaestus::generator::rules::Rule;
@@ -74,5 +76,25 @@ fn the_readme_names_every_command_and_every_room() {
             let row = format!("| [`{room}`](src/{room}) |");
             assert!(readme.contains(&row), "README.md lacks the room {room}");
         }
+    }
+}
+
+/// The schemas of what travels on the bus are the types' own. `HEPHAESTUS_BLESS=1` writes them anew.
+#[test]
+fn the_schemas_are_made_from_the_types() {
+    let folder = project().join("docs/schemas");
+    for topic in Topic::ALL {
+        let path = folder.join(format!("{topic}.json"));
+        let Some(schema) = wire::schema(topic) else {
+            assert!(!path.exists(), "{topic} has no schema");
+            continue;
+        };
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("HEPHAESTUS_BLESS").is_some() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(&path, &text).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(written, text, "{}: HEPHAESTUS_BLESS=1 writes it anew", path.display());
     }
 }

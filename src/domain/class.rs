@@ -1,5 +1,6 @@
 //! What kind of failure an event shows: a closed vocabulary.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Declares [`Class`] with each member's stable name, nature and one line of explanation, so that the
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! classes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $nature:ident;)+) => {
         /// What kind of failure an event shows. Names are stable: they are part of the output contract.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         pub enum Class {
             $($(#[doc = $doc])+ #[serde(rename = $name)] $variant,)+
         }

@@ -1,5 +1,6 @@
 //! Where a failure comes from and why.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Class, Location, RepoPath};
@@ -47,7 +48,7 @@ pub struct Diagnosis {
 }
 
 /// How a reproducer reached the crash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
     /// Unexported state was set by force: says little about the real program.
@@ -72,7 +73,7 @@ impl Reach {
 }
 
 /// A test that fails with the crash of the log, and passes once the defect is mended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reproducer {
     /// The test file to write, beside the package's own tests.
     pub file: RepoPath,

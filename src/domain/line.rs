@@ -1,9 +1,10 @@
 //! A framed line and its place in the source.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A range of bytes of one source: `start` inclusive, `end` exclusive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Span {
     /// Offset of the first byte.
     pub start: u64,

@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::hex::hex_id;
@@ -24,7 +25,8 @@ hex_id! {
 /// depend on timing, its start does not, so reading it again gives the same identity.
 ///
 /// Written as `PRODUCER-FILE-START`, hex and decimal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema)]
+#[schemars(with = "String", extend("pattern" = "^[0-9a-f]{32}-[0-9a-f]{32}-[0-9]+$"))]
 pub struct EventId {
     /// Who read it.
     pub producer: ProducerId,

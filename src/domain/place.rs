@@ -2,11 +2,12 @@
 
 use std::path::{Component, Path};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A path relative to the repository's root, with `/` as separator. It cannot point outside: it has
 /// no root, no `.` or `..`, no empty part, no control character and no part named `.git`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct RepoPath(String);
 
@@ -85,7 +86,7 @@ impl std::fmt::Display for RepoPath {
 }
 
 /// A statement of the repository.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Location {
     /// The file.
     pub file: RepoPath,

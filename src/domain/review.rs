@@ -1,6 +1,7 @@
 //! What is remembered of a group and of a suggestion, and how far a person has come with it.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ErrorGroup, FileChange, Fingerprint, OperationalFinding, Suggestion};
@@ -63,7 +64,7 @@ pub struct GroupRecord {
 }
 
 /// How far a suggestion has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SuggestionStatus {
     /// It waits for a person.
@@ -90,7 +91,7 @@ impl SuggestionStatus {
 }
 
 /// A person's word on a suggestion.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
     /// Who said it.
     pub by: String,
@@ -121,7 +122,8 @@ pub struct SuggestionRecord {
 }
 
 /// The identity of a suggestion: at most one is made for a group's attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema)]
+#[schemars(with = "String", extend("pattern" = "^[0-9a-f]{32}-[0-9]+$"))]
 pub struct SuggestionId {
     /// The group.
     pub fingerprint: Fingerprint,

@@ -1,11 +1,12 @@
 //! What a person is shown: one defect, its cause, its fix and the evidence.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Class, Evidence, Fingerprint, Location, Reproducer, VerdictKind};
 
 /// One code defect and the best fix found for it. Its JSON form is the contract of `hephaestus fix`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Suggestion {
     /// The group's identity.
     pub fingerprint: Fingerprint,

@@ -1,9 +1,10 @@
 //! A parsed stack trace.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The language whose runtime or logger wrote an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Language {
     /// Go.
@@ -45,7 +46,7 @@ impl Language {
 }
 
 /// How the failure ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TraceKind {
     /// A panic that ended the process.
@@ -61,7 +62,7 @@ pub enum TraceKind {
 }
 
 /// One call on the stack.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Frame {
     /// The function as printed, `%2e` and the like decoded, arguments removed: `shop/store.(*Store).Put`.
     pub function: String,
@@ -74,7 +75,7 @@ pub struct Frame {
 }
 
 /// A parsed stack trace. Frames run from the failing call outwards.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trace {
     /// How the failure ended.
     pub kind: TraceKind,

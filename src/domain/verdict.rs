@@ -1,9 +1,10 @@
 //! What the validator found, as a plain record. The verdict itself is minted in `validator`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The steps of the ladder of proof, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepName {
     /// The patch applies, inside the allowed paths.
@@ -29,7 +30,7 @@ pub enum StepName {
 }
 
 /// How one step ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepResult {
     /// It held.
@@ -43,7 +44,7 @@ pub enum StepResult {
 }
 
 /// One step and what it showed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// Which step.
     pub name: StepName,
@@ -58,7 +59,7 @@ pub struct Step {
 }
 
 /// What a verdict rests on.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// The steps, in order.
     pub steps: Vec<Step>,
@@ -67,7 +68,7 @@ pub struct Evidence {
 }
 
 /// The four verdicts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictKind {
     /// A step failed.

@@ -40,7 +40,8 @@ mod tests {
     use std::io::Write as _;
     use std::time::Duration;
 
-    use super::super::{Service, wire};
+    use super::super::Service;
+    use crate::app::wire;
     use super::*;
     use crate::bus::{Consumer, Topic};
     use crate::config::{Config, PathGlob};
@@ -71,7 +72,7 @@ mod tests {
         let mut batch = consumer.next_batch(1, 1 << 20).await.unwrap();
         let delivery = batch.pop().unwrap();
         consumer.commit(delivery.position()).await.unwrap();
-        wire::decode(&delivery.message).unwrap()
+        wire::error::decode(&delivery.message).unwrap()
     }
 
     #[tokio::test(flavor = "multi_thread")]

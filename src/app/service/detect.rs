@@ -28,8 +28,8 @@ use super::context::lines_before;
 use super::followed::{Followed, outlook_of};
 use super::in_flight::InFlight;
 use super::outbox::Outbox;
-use super::wire;
 use crate::analyzer::{Aggregator, Analyzer, Stats, StreamAnalyzer};
+use crate::app::wire;
 use crate::bus::Bus;
 use crate::collector::registry::{self, Registry};
 use crate::collector::tail::SourceEvent;
@@ -381,7 +381,7 @@ impl Detector {
     }
 
     async fn publish(&mut self, occurrences: &Occurrences) -> anyhow::Result<()> {
-        let message = wire::encode(occurrences)?;
+        let message = wire::error::encode(occurrences)?;
         let pending = self.in_flight.pending(occurrences.id);
         self.parts.bus.publish(&message, pending).await?;
         Ok(())

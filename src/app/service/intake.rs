@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use super::health::{Condition, Report};
-use super::wire;
+use crate::app::wire;
 use crate::bus::{self, Bus, Delivery, Topic};
 use crate::domain::Occurrences;
 use crate::knowledge::{self, Knowledge, Position};
@@ -77,7 +77,7 @@ impl Intake {
         let Some(last) = part.last() else { return Ok(()) };
         let mut occurrences = Vec::with_capacity(part.len());
         for delivery in part {
-            match wire::decode(&delivery.message) {
+            match wire::error::decode(&delivery.message) {
                 Ok(readable) => occurrences.push(readable),
                 Err(error) => {
                     tracing::error!(offset = delivery.offset, %error, "a message cannot be read; it is set aside");

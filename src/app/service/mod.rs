@@ -20,7 +20,6 @@ mod intake;
 mod outbox;
 mod state_dir;
 mod upkeep;
-mod wire;
 mod workshop;
 
 use std::path::PathBuf;

@@ -1,0 +1,54 @@
+//! What travels on the bus, as others read it: the bodies and headers of messages.
+//!
+//! A message is a CloudEvent 1.0 in binary mode: what it is stands in `ce_*` headers, what it says in a JSON
+//! body. The bus writes the headers that every message has (`ce_id`, `ce_time`, `ce_specversion`); what depends on
+//! the kind of message is written here. Bodies are flat and bear the names of OpenTelemetry's semantic conventions
+//! where these have one; what is our own stands below `hephaestus`.
+//!
+//! - <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md>
+//! - <https://opentelemetry.io/docs/specs/otel/logs/data-model/>
+//! - <https://opentelemetry.io/docs/specs/semconv/registry/attributes/>
+//!
+//! The schemas in `docs/schemas` are made from these types.
+
+pub mod error;
+pub mod fix;
+
+use schemars::{JsonSchema, Schema, schema_for};
+
+use crate::bus::Topic;
+
+/// The media type of a body.
+const CONTENT_TYPE: &str = "application/json";
+
+/// The headers of a message of this type, from this source.
+fn headers(kind: &str, source: String) -> Vec<(String, String)> {
+    let header = |name: &str, value: String| (name.to_owned(), value);
+    vec![
+        header("content-type", CONTENT_TYPE.to_owned()),
+        header("ce_type", kind.to_owned()),
+        header("ce_source", source),
+    ]
+}
+
+/// The key of what concerns one group of one service: all of it keeps its order.
+fn group_key(service: &str, fingerprint: crate::domain::Fingerprint) -> String {
+    format!("{service}/{fingerprint}")
+}
+
+/// The JSON Schema of a topic's bodies; none where they are not meant for others.
+#[must_use]
+pub fn schema(topic: Topic) -> Option<Schema> {
+    match topic {
+        Topic::Errors => Some(titled::<error::Body<'static>>(topic)),
+        Topic::Fixes => Some(titled::<fix::Body<'static>>(topic)),
+        Topic::FixStatus => Some(titled::<fix::Status<'static>>(topic)),
+        Topic::Knowledge | Topic::DeadLetters => None,
+    }
+}
+
+fn titled<T: JsonSchema>(topic: Topic) -> Schema {
+    let mut schema = schema_for!(T);
+    schema.insert("title".to_owned(), topic.name().into());
+    schema
+}
