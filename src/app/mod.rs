@@ -13,6 +13,7 @@ pub mod review;
 pub mod run;
 mod scan;
 pub mod service;
+pub mod topics;
 
 pub use parts::server;
 pub use scan::{Scan, ScanStats, Scanned, Step};

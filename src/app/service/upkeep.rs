@@ -79,8 +79,7 @@ impl Upkeep {
 
     /// Reports how the parts stand that tell of it themselves. Nobody else does of these.
     fn judge(&self) {
-        let Bus::Embedded(bus) = &self.bus;
-        let status = bus.status();
+        let status = self.bus.status();
         self.health.set(Condition::BusFull, status.is_full);
         self.health.set(Condition::BusUnwritable, status.is_retrying);
         // It is written when something moves: where nothing was tried, nothing has changed.
