@@ -34,11 +34,14 @@ fn main() {
     }
     let broker = Broker::start();
     let mut rates = [Vec::new(), Vec::new()];
-    println!("| round | what | events per CPU second | events per second | peak memory |\n|---|---|---|---|---|");
+    println!(
+        "| round | what | events per CPU second | events per second | peak memory |\n|---|---|---|---|---|"
+    );
     for round in 1..=ROUNDS {
         for (rates, what) in rates.iter_mut().zip(["bare", "ours"]) {
             let mut child = Command::new(std::env::current_exe().unwrap());
-            let output = child.env("HEPHAESTUS_BENCH", format!("{what} {}", broker.address)).output().unwrap();
+            let output =
+                child.env("HEPHAESTUS_BENCH", format!("{what} {}", broker.address)).output().unwrap();
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
             let figures: Vec<f64> = text.split_whitespace().map(|figure| figure.parse().unwrap()).collect();
@@ -80,7 +83,9 @@ fn message(number: usize) -> Message {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         format!("{:08x}", state >> 32)
     };
-    let stack: Vec<String> = (0..12).map(|line| format!("main.handle{}(0x{}) /src/{}.go:{line}", word(), word(), word())).collect();
+    let stack: Vec<String> = (0..12)
+        .map(|line| format!("main.handle{}(0x{}) /src/{}.go:{line}", word(), word(), word()))
+        .collect();
     Message {
         topic: Topic::Errors,
         id: format!("{:032x}", number),
@@ -99,7 +104,9 @@ async fn ours(config: KafkaConfig, messages: &[Message]) {
     let durable = Arc::new(AtomicUsize::new(0));
     for message in messages.iter().cycle().take(COUNT) {
         let durable = Arc::clone(&durable);
-        let pending = Pending::new(move |_| drop(durable.fetch_add(1, Ordering::Relaxed)));
+        let pending = Pending::new(move |_| {
+            durable.fetch_add(1, Ordering::Relaxed);
+        });
         bus.publish(message, pending).await.unwrap();
     }
     while durable.load(Ordering::Relaxed) < COUNT {
@@ -146,7 +153,12 @@ fn bare(config: &KafkaConfig, messages: &[Message]) {
     for message in messages.iter().cycle().take(COUNT) {
         let time = message.time.to_string();
         let mut headers = OwnedHeaders::new_with_capacity(6);
-        let fields = [("ce_specversion", "1.0"), ("ce_id", &message.id), ("ce_source", "/hephaestus"), ("ce_time", &time)];
+        let fields = [
+            ("ce_specversion", "1.0"),
+            ("ce_id", &message.id),
+            ("ce_source", "/hephaestus"),
+            ("ce_time", &time),
+        ];
         let others = message.headers.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         for (key, value) in fields.into_iter().chain(others) {
             headers = headers.insert(Header { key, value: Some(value) });

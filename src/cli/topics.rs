@@ -70,7 +70,8 @@ fn line(out: &mut impl Write, report: &TopicReport) -> std::io::Result<()> {
         TopicState::Missing => "missing",
     };
     let style = if report.problems.is_empty() { GOOD } else { BAD };
-    let state = if report.state == TopicState::Present && !report.problems.is_empty() { "wrong" } else { state };
+    let state =
+        if report.state == TopicState::Present && !report.problems.is_empty() { "wrong" } else { state };
     let kept = match report.retention_ms {
         Some(length) => format!("{}, kept for {} h", report.cleanup_policy, length / 3_600_000),
         None => report.cleanup_policy.clone(),

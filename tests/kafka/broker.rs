@@ -94,7 +94,10 @@ impl Broker {
         let log = File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
         let mut command = Command::new("setpriv");
         // However the tests end, it does.
-        command.args(["--pdeathsig", "KILL", "--"]).arg(project().join("tests/kafka/broker.sh")).arg(&self.folder);
+        command
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(project().join("tests/kafka/broker.sh"))
+            .arg(&self.folder);
         command.args(self.ports.map(|port| port.to_string()));
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         // It ends with the thread that started it, so that thread stays.
@@ -113,7 +116,11 @@ impl Broker {
         let begun = Instant::now();
         while !is_up() {
             let has_ended = process.as_ref().is_some_and(|process| process.ended.is_finished());
-            assert!(!has_ended && begun.elapsed() < START_PATIENCE, "the broker does not start:\n{}", self.log());
+            assert!(
+                !has_ended && begun.elapsed() < START_PATIENCE,
+                "the broker does not start:\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -150,7 +157,13 @@ impl Broker {
     }
 
     /// The same, for somebody with a password.
-    pub(crate) fn with_password(&self, config: KafkaConfig, mechanism: &str, name: &str, password: &str) -> KafkaConfig {
+    pub(crate) fn with_password(
+        &self,
+        config: KafkaConfig,
+        mechanism: &str,
+        name: &str,
+        password: &str,
+    ) -> KafkaConfig {
         let sasl = Sasl { mechanism: mechanism.into(), username: name.into(), password: password.into() };
         KafkaConfig { brokers: vec![format!("127.0.0.1:{}", self.ports[1])], sasl: Some(sasl), ..config }
     }
@@ -173,7 +186,13 @@ impl Broker {
         let jars = succeed(&mut Command::new(project().join(".ci/kafka")));
         let jars = format!("{}/*", String::from_utf8(jars.stdout).unwrap().trim());
         let mut command = Command::new("java");
-        command.args(["-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", &jars, "org.apache.kafka.tools.AclCommand"]);
+        command.args([
+            "-Xmx128m",
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+            &jars,
+            "org.apache.kafka.tools.AclCommand",
+        ]);
         command.args(["--bootstrap-server", &self.address(), "--add", "--resource-pattern-type", "prefixed"]);
         command.args(["--allow-principal", &format!("User:{user}"), "--operation", "All"]);
         command.args(["--topic", prefix, "--group", prefix, "--transactional-id", prefix]);

@@ -45,12 +45,15 @@ async fn brokers_that_are_not_there_are_told_and_closing_refuses_what_waits() {
 async fn a_wrong_password_is_told() {
     let used = broker::shared().await;
     let config = used.broker.config("password");
-    for (mechanism, name, right) in [("PLAIN", "alice", "alice-secret"), ("SCRAM-SHA-256", "bob", "bob-secret")] {
+    for (mechanism, name, right) in
+        [("PLAIN", "alice", "alice-secret"), ("SCRAM-SHA-256", "bob", "bob-secret")]
+    {
         let (bus, ..) = open(&used.broker.with_password(config.clone(), mechanism, name, "wrong"));
         let _settled = publish(&bus, [message(0)]).await;
         let told = trouble(&bus).await;
         assert!(told.contains("bus.kafka.sasl") && !told.contains("wrong"), "{told}");
-        let checked = topics::check(used.broker.with_password(config.clone(), mechanism, name, "wrong")).await;
+        let checked =
+            topics::check(used.broker.with_password(config.clone(), mechanism, name, "wrong")).await;
         let told = checked.unwrap_err().to_string();
         assert!(told.contains("bus.kafka.sasl"), "{told}");
         let checked = topics::check(used.broker.with_password(config.clone(), mechanism, name, right)).await;
@@ -140,8 +143,12 @@ async fn a_message_over_the_limit_goes_to_the_dead_letters_and_holds_nobody_up()
     assert_eq!(firsts(&read_back(&config, 98).await), expected);
     let mut letters = bus.consumer(Topic::DeadLetters, "person").await.unwrap();
     for letter in take(&mut letters, 2).await {
-        let header = |name: &str| letter.message.headers.iter().find(|(key, _)| key == name).unwrap().1.clone();
-        assert_eq!((header("dlq_topic"), header("dlq_reason")), (name.clone(), "message_too_large".to_owned()));
+        let header =
+            |name: &str| letter.message.headers.iter().find(|(key, _)| key == name).unwrap().1.clone();
+        assert_eq!(
+            (header("dlq_topic"), header("dlq_reason")),
+            (name.clone(), "message_too_large".to_owned())
+        );
         let whole = if letter.message.id == "id-40" { heavy(40, 60_000) } else { heavy(70, 2_000_000) };
         assert_eq!(header("dlq_bytes"), whole.body.len().to_string());
         assert!(whole.body.starts_with(&letter.message.body) && letter.message.body.len() >= 4 << 10);
@@ -239,7 +246,8 @@ async fn a_full_queue_holds_publishing_back_and_who_gives_up_is_refused() {
 fn what_would_break_a_promise_is_refused() {
     let refusal = |properties: &[(&str, &str)]| {
         let properties = properties.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        let config = KafkaConfig { brokers: vec!["127.0.0.1:1".into()], properties, ..KafkaConfig::default() };
+        let config =
+            KafkaConfig { brokers: vec!["127.0.0.1:1".into()], properties, ..KafkaConfig::default() };
         Kafka::open(config, &Metrics::new().unwrap()).unwrap_err().to_string()
     };
     for (name, value, part) in [

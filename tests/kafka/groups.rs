@@ -33,10 +33,13 @@ async fn partitions_are_handed_over_one_by_one_and_nothing_is_read_twice() {
     let (other_bus, ..) = open(&KafkaConfig { instance: "second".into(), ..config.clone() });
     let mut second = other_bus.consumer(Topic::Errors, &config.group).await.unwrap();
     let giving = async {
-        let Turn::Revoked(revocation) = next(&mut first).await else { panic!("nothing is taken from the first") };
+        let Turn::Revoked(revocation) = next(&mut first).await else {
+            panic!("nothing is taken from the first")
+        };
         assert!(!revocation.lost && !revocation.partitions.is_empty(), "{revocation:?}");
         assert!(revocation.partitions.len() < 3, "it keeps the rest: {revocation:?}");
-        let going: Vec<_> = got.iter().filter(|it| revocation.partitions.contains(&it.partition)).cloned().collect();
+        let going: Vec<_> =
+            got.iter().filter(|it| revocation.partitions.contains(&it.partition)).cloned().collect();
         first.commit(&positions(&going), &[]).await.unwrap();
         let partitions = revocation.partitions.clone();
         revocation.done();
@@ -76,7 +79,9 @@ async fn partitions_are_handed_over_one_by_one_and_nothing_is_read_twice() {
 async fn who_works_long_stays_a_member_and_holds_little_in_memory() {
     let used = broker::shared().await;
     let mut config = used.broker.prepared("works-long").await;
-    for (name, value) in [("session.timeout.ms", "6000"), ("max.poll.interval.ms", "6000"), ("heartbeat.interval.ms", "500")] {
+    for (name, value) in
+        [("session.timeout.ms", "6000"), ("max.poll.interval.ms", "6000"), ("heartbeat.interval.ms", "500")]
+    {
         config.properties.insert(name.into(), value.into());
     }
     let (bus, ..) = open(&config);

@@ -9,7 +9,7 @@ use super::*;
 /// Where a bus lives. It can be opened again.
 enum Home {
     Embedded(TempDir),
-    Kafka(Used<'static>, Box<KafkaConfig>),
+    Kafka { _used: Used<'static>, config: Box<KafkaConfig> },
 }
 
 impl Home {
@@ -20,7 +20,7 @@ impl Home {
     async fn kafka(test: &str) -> Self {
         let used = broker::shared().await;
         let config = used.broker.prepared(test).await;
-        Self::Kafka(used, Box::new(config))
+        Self::Kafka { _used: used, config: Box::new(config) }
     }
 
     fn open(&self) -> Bus {
@@ -29,7 +29,7 @@ impl Home {
                 let metrics = Metrics::new().unwrap();
                 Bus::Embedded(Embedded::open(folder.path(), &Config::default(), &metrics).unwrap())
             }
-            Self::Kafka(_, config) => open(config).0,
+            Self::Kafka { config, .. } => open(config).0,
         }
     }
 }
@@ -77,7 +77,9 @@ async fn messages_arrive_unchanged_and_in_the_order_of_their_key(home: Home) {
     // Offsets rise in every partition.
     let mut last = BTreeMap::new();
     for delivery in &got {
-        assert!(last.insert(delivery.partition, delivery.offset).is_none_or(|before| before < delivery.offset));
+        assert!(
+            last.insert(delivery.partition, delivery.offset).is_none_or(|before| before < delivery.offset)
+        );
     }
     let status = bus.status();
     assert!(!status.is_full && !status.is_retrying && status.trouble.is_none(), "{status:?}");

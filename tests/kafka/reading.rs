@@ -41,15 +41,18 @@ async fn a_whole_topic_is_read_up_to_a_barrier() {
     assert_eq!(last_of(&records, "key-9"), Some(&b"1"[..]));
 
     // Another goes on from where this one has come to, or from wherever it says.
-    let mut from: BTreeMap<i32, u64> = BTreeMap::new();
-    records.iter().for_each(|record| drop(from.insert(record.partition, record.offset)));
+    let from: BTreeMap<_, _> = records.iter().map(|record| (record.partition, record.offset)).collect();
     let mut again = kafka.reader(Topic::Knowledge, from.clone()).unwrap();
     let barrier = kafka.barrier(Topic::Knowledge, "two").await.unwrap();
     let last = up_to(&mut again, barrier).await;
     assert_eq!(last.iter().map(|record| (record.partition, record.offset)).collect::<BTreeMap<_, _>>(), from);
     assert_eq!(last.len(), 3);
     publish_durably(&bus, [note("late", "3")]).await;
-    assert_eq!(reader.next().await.unwrap().len() + reader.next().await.unwrap().len(), 4, "marks and the late one");
+    assert_eq!(
+        reader.next().await.unwrap().len() + reader.next().await.unwrap().len(),
+        4,
+        "marks and the late one"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,7 +166,12 @@ async fn raw_records(config: &KafkaConfig, topic: &str, count: usize) -> Vec<Raw
         let record = record.unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         records.push(Raw {
-            headers: record.headers().unwrap().iter().map(|it| (it.key.to_owned(), text(it.value.unwrap()))).collect(),
+            headers: record
+                .headers()
+                .unwrap()
+                .iter()
+                .map(|it| (it.key.to_owned(), text(it.value.unwrap())))
+                .collect(),
             key: text(record.key().unwrap()),
             timestamp: record.timestamp().to_millis().unwrap(),
         });

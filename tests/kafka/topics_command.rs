@@ -24,7 +24,9 @@ impl Place {
 
     fn topics(&self, arguments: &[&str]) -> Output {
         let file = self.folder.path().join("hephaestus.yaml");
-        tokio::task::block_in_place(|| run(hephaestus().arg("--config").arg(file).arg("topics").args(arguments)))
+        tokio::task::block_in_place(|| {
+            run(hephaestus().arg("--config").arg(file).arg("topics").args(arguments))
+        })
     }
 }
 
@@ -56,21 +58,32 @@ async fn topics_are_made_once_and_checked() {
         let name = format!("{}.{kind}", config.topic_prefix);
         topics.iter().find(|topic| topic["name"] == *name).unwrap()["cleanup_policy"].clone()
     };
-    assert_eq!([policy("errors.v1"), policy("knowledge.v1"), policy("fix-status.v1")], ["delete", "compact", "compact"]);
+    assert_eq!(
+        [policy("errors.v1"), policy("knowledge.v1"), policy("fix-status.v1")],
+        ["delete", "compact", "compact"]
+    );
 
     let again = place.topics(&["create"]);
     assert_eq!(again.status.code(), Some(0), "{}", errors_of(&again));
     let checked = place.topics(&["check"]);
-    assert_eq!((checked.status.code(), text(&checked).matches("ok ").count()), (Some(0), 5), "{}", text(&checked));
+    assert_eq!(
+        (checked.status.code(), text(&checked).matches("ok ").count()),
+        (Some(0), 5),
+        "{}",
+        text(&checked)
+    );
 
     // What was made otherwise is told with how to mend it.
-    let stricter = Place::new(&config, "    partitions: 4\n    replication_factor: 3\n    retention_period: 30d\n");
+    let stricter =
+        Place::new(&config, "    partitions: 4\n    replication_factor: 3\n    retention_period: 30d\n");
     let wrong = stricter.topics(&["check", "--format", "json"]);
     assert_eq!(wrong.status.code(), Some(1));
     let wrong: Value = serde_json::from_slice(&wrong.stdout).unwrap();
-    let errors = wrong["topics"].as_array().unwrap().iter().find(|topic| {
-        topic["name"].as_str().unwrap().ends_with("errors.v1")
-    });
+    let errors = wrong["topics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|topic| topic["name"].as_str().unwrap().ends_with("errors.v1"));
     let problems = errors.unwrap()["problems"].to_string();
     for part in ["720 hours", "--add-config retention.ms=2592000000", "2 partitions", "1 copies"] {
         assert!(problems.contains(part), "{problems}");

@@ -43,7 +43,9 @@ async fn what_a_predecessor_left_open_is_aborted_and_blocks_nobody() {
 
     let mut person = bus.consumer(Topic::Fixes, "person").await.unwrap();
     consumer.commit(&positions(&got), &[fix(1), fix(2)]).await.unwrap();
-    let seen = tokio::time::timeout(Duration::from_secs(10), take(&mut person, 2)).await.expect("it is not in the way");
+    let seen = tokio::time::timeout(Duration::from_secs(10), take(&mut person, 2))
+        .await
+        .expect("it is not in the way");
     assert_eq!(seen.iter().map(number).collect::<std::collections::BTreeSet<_>>(), [1, 2].into());
     // It cannot go on.
     assert!(dead.commit_transaction(PATIENCE).is_err());

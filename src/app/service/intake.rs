@@ -71,7 +71,10 @@ impl Intake {
                 };
                 match counted.await {
                     // What was not committed is recognised when it comes again.
-                    Err(Failure::Bus(bus::Error::Closed) | Failure::Commit(CommitError::Bus(bus::Error::Closed))) => {
+                    Err(
+                        Failure::Bus(bus::Error::Closed)
+                        | Failure::Commit(CommitError::Bus(bus::Error::Closed)),
+                    ) => {
                         return Ok(());
                     }
                     counted => counted?,

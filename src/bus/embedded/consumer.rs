@@ -43,7 +43,10 @@ impl EmbeddedConsumer {
                 Progress::Joined => {
                     self.progress = Progress::Assigned;
                     let partition = super::PARTITION;
-                    return Ok(Turn::Assigned(vec![Assignment { partition, committed: Some(self.committed) }]));
+                    return Ok(Turn::Assigned(vec![Assignment {
+                        partition,
+                        committed: Some(self.committed),
+                    }]));
                 }
                 Progress::Assigned => {}
                 Progress::Reading(next) => {

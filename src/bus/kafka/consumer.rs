@@ -28,7 +28,8 @@ impl KafkaConsumer {
     ) -> Result<Self, Error> {
         let desk = Arc::new(Desk::default());
         let name = settings.name(topic).to_owned();
-        let member = Member { desk: Arc::clone(&desk), watch: Arc::clone(&settings.watch), name: name.clone() };
+        let member =
+            Member { desk: Arc::clone(&desk), watch: Arc::clone(&settings.watch), name: name.clone() };
         let mut config = settings.consumer(group);
         config.set("statistics.interval.ms", "5000");
         let client: Client = config.create_with_context(member).map_err(|error| client::refused(&error))?;

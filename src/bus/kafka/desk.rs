@@ -243,7 +243,8 @@ impl Desk {
     /// Adds a message.
     pub(super) fn put(&self, delivery: Delivery) {
         let mut inner = self.inner();
-        let Some(partition) = inner.owned.get_mut(&delivery.partition).filter(|partition| partition.is_read())
+        let Some(partition) =
+            inner.owned.get_mut(&delivery.partition).filter(|partition| partition.is_read())
         else {
             return;
         };

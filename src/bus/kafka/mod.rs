@@ -154,7 +154,8 @@ impl Kafka {
             body: b"{}".to_vec(),
             time: Timestamp::now(),
         };
-        let marks = (0..self.partitions(topic).await?).map(|partition| publisher.place(&mark, Some(partition)));
+        let marks =
+            (0..self.partitions(topic).await?).map(|partition| publisher.place(&mark, Some(partition)));
         let places = futures_util::future::try_join_all(marks).await?;
         Ok(Barrier::new(places.into_iter().collect()))
     }

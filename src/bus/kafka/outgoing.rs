@@ -104,8 +104,8 @@ impl Outgoing {
         self.code == Some(RDKafkaErrorCode::MessageSizeTooLarge)
     }
 
-    /// Hands it to a client, or gives it back.
-    pub(super) fn send(self, client: &BaseProducer<Reports>) -> Result<(), Self> {
+    /// Hands it to a client. What that does not take comes back.
+    pub(super) fn send(self, client: &BaseProducer<Reports>) -> Option<Self> {
         let record = Record {
             topic: &self.topic,
             partition: self.ticket.partition,
@@ -115,7 +115,8 @@ impl Outgoing {
             headers: self.headers,
             delivery_opaque: Box::new(Mutex::new(self.ticket)),
         };
-        client.send(record).map_err(|(error, record)| Self::new(record, error.rdkafka_error_code()))
+        let (error, record) = client.send(record).err()?;
+        Some(Self::new(record, error.rdkafka_error_code()))
     }
 
     /// What is kept of it as a dead letter. One that is a dead letter already is lost.
@@ -139,9 +140,9 @@ impl Outgoing {
         let (size, topic) = (size.to_string(), std::mem::replace(&mut self.topic, letters.to_owned()));
         let notes = [("dlq_topic", topic.as_str()), ("dlq_reason", TOO_LARGE), ("dlq_bytes", &size)];
         let headers = self.headers.take().unwrap_or_default();
-        let headers = notes.into_iter().fold(headers, |headers, (key, value)| {
-            headers.insert(Header { key, value: Some(value) })
-        });
+        let headers = notes
+            .into_iter()
+            .fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
         self.ticket.partition = None;
         Some(Self { headers: Some(headers), code: None, ..self })
     }
@@ -215,7 +216,11 @@ impl ProducerContext for Reports {
                 let code = error.rdkafka_error_code();
                 let is_ours = matches!(
                     code,
-                    Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight | RDKafkaErrorCode::Fatal)
+                    Some(
+                        RDKafkaErrorCode::PurgeQueue
+                            | RDKafkaErrorCode::PurgeInflight
+                            | RDKafkaErrorCode::Fatal
+                    )
                 );
                 if !is_ours {
                     let doing = format!("{} cannot be written", message.topic());

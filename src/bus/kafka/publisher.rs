@@ -113,7 +113,8 @@ impl Publisher {
     pub(super) async fn place(&self, message: &Message, partition: Option<i32>) -> Result<(i32, u64), Error> {
         let (sender, receiver) = oneshot::channel();
         let outcome = Outcome::Place(sender);
-        self.shared.send(message, Ticket { number: 0, partition, outcome, since: Instant::now(), room: None })?;
+        self.shared
+            .send(message, Ticket { number: 0, partition, outcome, since: Instant::now(), room: None })?;
         receiver.await.map_err(|_| Error::Closed)
     }
 
@@ -266,36 +267,34 @@ impl Shared {
                 next
             };
             let Some(next) = next else { return };
-            let sent = if next.is_oversized() { self.send_alone(next, &client) } else { next.send(&client) };
-            if let Err(refused) = sent {
-                self.line().waiting.push_front(refused);
+            let back = if next.is_oversized() { self.send_alone(next, &client) } else { next.send(&client) };
+            if let Some(back) = back {
+                self.line().waiting.push_front(back);
                 return;
             }
             client.poll(Duration::ZERO);
         }
     }
 
-    /// Sends a message that may be too large with no other in its batch. What is too large even so is cut.
-    fn send_alone(&self, suspect: Outgoing, client: &Client) -> Result<(), Outgoing> {
+    /// Sends a message that may be too large with no other in its batch. What is too large even so is cut. What the
+    /// next client is to send comes back.
+    fn send_alone(&self, suspect: Outgoing, client: &Client) -> Option<Outgoing> {
         client.flush(DRAINING_PATIENCE).ok();
         if self.reports.has_failures() {
-            return Err(suspect);
+            return Some(suspect);
         }
         let refused = match suspect.send(client) {
-            Err(refused) => refused,
-            Ok(()) => {
+            Some(refused) => refused,
+            None => {
                 client.flush(DRAINING_PATIENCE).ok();
-                match self.reports.take_failures().pop() {
-                    Some(refused) => refused,
-                    None => return Ok(()),
-                }
+                self.reports.take_failures().pop()?
             }
         };
-        if !refused.is_oversized() {
-            return Err(refused);
+        if refused.is_oversized() {
+            refused.cut(self.settings.name(Topic::DeadLetters), &self.metrics)
+        } else {
+            Some(refused)
         }
-        // The client may have failed for good with it, so it is for the next one to send what is left.
-        refused.cut(self.settings.name(Topic::DeadLetters), &self.metrics).map_or(Ok(()), Err)
     }
 
     /// Waits for what is queued, and ends.

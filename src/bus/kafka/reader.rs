@@ -163,7 +163,12 @@ impl Reading {
             let read = self.fill(|record| {
                 let (partition, offset) = record::place(record);
                 let key = String::from_utf8_lossy(record.key().unwrap_or_default()).into_owned();
-                batch.push(KeyedRecord { partition, offset, key, body: record.payload().map(<[u8]>::to_vec) });
+                batch.push(KeyedRecord {
+                    partition,
+                    offset,
+                    key,
+                    body: record.payload().map(<[u8]>::to_vec),
+                });
                 true
             });
             if let Err(error) = read {
@@ -184,7 +189,8 @@ impl Reading {
         let count = partitions(self.client.client(), self.name())?;
         let mut list = TopicPartitionList::new();
         for partition in known..count {
-            let next = from.remove(&partition).map_or(Offset::Beginning, |next| Offset::Offset(next.cast_signed()));
+            let next =
+                from.remove(&partition).map_or(Offset::Beginning, |next| Offset::Offset(next.cast_signed()));
             list.add_partition_offset(self.name(), partition, next)?;
         }
         if known == 0 {
@@ -203,9 +209,8 @@ impl Reading {
     ) {
         let mut list = TopicPartitionList::new();
         let from = Offset::Offset(range.start.cast_signed());
-        let assigned = list
-            .add_partition_offset(self.name(), partition, from)
-            .and_then(|()| self.client.assign(&list));
+        let assigned =
+            list.add_partition_offset(self.name(), partition, from).and_then(|()| self.client.assign(&list));
         let doing = format!("{} cannot be read", self.name());
         if let Err(error) = assigned {
             sender.blocking_send(Err(Trouble::of_error(&error, &doing).into())).ok();

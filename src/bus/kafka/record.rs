@@ -19,9 +19,10 @@ pub(super) fn headers(message: &Message, source: &str) -> OwnedHeaders {
     let fields = [VERSION, (ID, &message.id), (SOURCE, source), (TIME, &time)];
     let others = message.headers.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     let headers = OwnedHeaders::new_with_capacity(FIELDS.len() + message.headers.len());
-    fields.into_iter().chain(others).fold(headers, |headers, (key, value)| {
-        headers.insert(Header { key, value: Some(value.as_bytes()) })
-    })
+    fields
+        .into_iter()
+        .chain(others)
+        .fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value.as_bytes()) }))
 }
 
 /// About what a record takes in a queue.
@@ -43,7 +44,8 @@ pub(super) fn delivery(record: &BorrowedMessage<'_>, topic: Topic) -> Delivery {
             other => headers.push((other.to_owned(), text(header.value))),
         }
     }
-    let written = || record.timestamp().to_millis().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    let written =
+        || record.timestamp().to_millis().and_then(|millis| Timestamp::from_millisecond(millis).ok());
     let (partition, offset) = place(record);
     Delivery {
         partition,

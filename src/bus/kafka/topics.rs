@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use serde::Serialize;
 
@@ -70,7 +72,8 @@ pub async fn create(config: KafkaConfig, dry_run: bool) -> Result<Vec<TopicRepor
     let wanted = &desk.settings.config.topics;
     let (partitions, factor) = (signed(wanted.partitions), signed(wanted.replication_factor));
     let retention = wanted.retention_period.as_millis().to_string();
-    let missing: Vec<_> = reports.iter_mut().filter(|(_, report)| report.state == TopicState::Missing).collect();
+    let missing: Vec<_> =
+        reports.iter_mut().filter(|(_, report)| report.state == TopicState::Missing).collect();
     for (topic, report) in missing {
         let new = NewTopic::new(&report.name, partitions, TopicReplication::Fixed(factor));
         let new = match topic.is_compacted() {
@@ -213,7 +216,9 @@ impl Desk {
         let wanted = &self.settings.config.topics;
         let alter = |setting: &str| {
             let name = &report.name;
-            format!("kafka-configs.sh --alter --entity-type topics --entity-name {name} --add-config {setting}")
+            format!(
+                "kafka-configs.sh --alter --entity-type topics --entity-name {name} --add-config {setting}"
+            )
         };
         let mut problems = Vec::new();
         let mut note = |is_wrong: bool, message: String, remedy: String| {

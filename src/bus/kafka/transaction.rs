@@ -124,9 +124,7 @@ impl Transactor {
         if is_unknown && self.is_committed(scope, mark)? {
             return Ok(());
         }
-        client.begin_transaction().map_err(|error| {
-            lost(&error, "a transaction cannot be begun")
-        })?;
+        client.begin_transaction().map_err(|error| lost(&error, "a transaction cannot be begun"))?;
         match self.fill(client, scope, mark) {
             Ok(()) => self.finish(client),
             Err(failure) => match client.abort_transaction(STEP_PATIENCE) {
@@ -135,7 +133,11 @@ impl Transactor {
                     let is_conclusive = matches!(failure, Failure::Fenced(_) | Failure::Refused(_));
                     self.client = None;
                     // Whatever is left open, the next client or the time limit aborts.
-                    if is_conclusive { Err(failure) } else { Err(lost(&error, "a transaction cannot be aborted")) }
+                    if is_conclusive {
+                        Err(failure)
+                    } else {
+                        Err(lost(&error, "a transaction cannot be aborted"))
+                    }
                 }
             },
         }

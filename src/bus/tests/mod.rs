@@ -39,7 +39,11 @@ async fn join(bus: &Bus, topic: Topic, group: &str, remembered: Option<u64>) -> 
     consumer
 }
 
-async fn next_batch(consumer: &mut Consumer, max_count: usize, max_bytes: usize) -> Result<Vec<Delivery>, Error> {
+async fn next_batch(
+    consumer: &mut Consumer,
+    max_count: usize,
+    max_bytes: usize,
+) -> Result<Vec<Delivery>, Error> {
     match consumer.next(max_count, max_bytes).await? {
         Turn::Messages(batch) => Ok(batch),
         turn => panic!("{turn:?}"),
