@@ -13,6 +13,7 @@ pub mod review;
 pub mod run;
 mod scan;
 pub mod service;
+pub mod topics;
 pub mod wire;
 
 pub use parts::server;

@@ -1,15 +1,18 @@
 //! The rooms, built from the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
 use crate::analyzer::Pace;
+use crate::bus::kafka::{KafkaConfig, Sasl, Tls, TopicSettings};
+use crate::bus::{Bus, Embedded, Kafka};
 use crate::collector::tail;
-use crate::config::{ByteSize, Config, SandboxTier, StartAt, StrategyType};
+use crate::config::{BusKind, ByteSize, Config, SandboxTier, StartAt, StrategyType};
 use crate::fixer::{self, Fixer};
 use crate::sandbox::go::GoToolchain;
 use crate::sandbox::{self, Sandbox};
+use crate::telemetry::metrics::Metrics;
 use crate::{analyzer, bus, knowledge, repository, server, validator};
 
 /// How errors are found in logs.
@@ -67,6 +70,52 @@ pub(super) fn bus(config: &Config) -> bus::Config {
         max_queue_bytes: config.bus.max_queue.bytes(),
         retention_bytes: config.bus.retention_bytes.bytes(),
         retention_period: config.bus.retention_period.get(),
+    }
+}
+
+/// How Kafka is reached. `instance` tells this instance from others of its group.
+pub(super) fn kafka(config: &Config, instance: String) -> KafkaConfig {
+    let section = &config.bus.kafka;
+    let (tls, sasl) = (&section.tls, &section.sasl);
+    let credentials = sasl.username.as_ref().zip(sasl.password.as_ref());
+    KafkaConfig {
+        brokers: section.brokers.clone(),
+        topic_prefix: section.topic_prefix.clone(),
+        group: section.group.clone(),
+        source: format!("/hephaestus/{}", config.service_name),
+        instance,
+        max_queue_bytes: config.bus.max_queue.bytes(),
+        linger: section.linger.get(),
+        batch_bytes: section.batch_bytes.bytes(),
+        topics: TopicSettings {
+            partitions: section.partitions,
+            replication_factor: section.replication_factor,
+            retention_period: section.retention_period.get(),
+        },
+        tls: tls.enabled.then(|| Tls {
+            ca_file: tls.ca_file.clone(),
+            certificate_file: tls.certificate_file.clone(),
+            key_file: tls.key_file.clone(),
+        }),
+        sasl: credentials.map(|(username, password)| Sasl {
+            mechanism: sasl.mechanism.as_str().to_owned(),
+            username: username.clone(),
+            password: password.expose().to_owned(),
+        }),
+        properties: section.properties.clone(),
+    }
+}
+
+/// The bus of this instance.
+pub(super) fn open_bus(
+    config: &Config,
+    folder: &Path,
+    instance: String,
+    metrics: &Metrics,
+) -> Result<Bus, bus::Error> {
+    match config.bus.kind {
+        BusKind::Embedded => Ok(Bus::Embedded(Embedded::open(folder, &bus(config), metrics)?)),
+        BusKind::Kafka => Ok(Bus::Kafka(Kafka::open(kafka(config, instance), metrics)?)),
     }
 }
 

@@ -12,7 +12,25 @@ pub enum Error {
     /// Its database cannot be used.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// The thread that writes could not be started.
-    #[error("the bus cannot start its writing thread: is the limit of processes or of memory reached?")]
+    /// A thread of it could not be started.
+    #[error("the bus cannot start a thread: is the limit of processes or of memory reached?")]
     Thread(#[source] std::io::Error),
+    /// What was configured cannot work.
+    #[error("{key}: {message}; {remedy}")]
+    Config {
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        message: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// Kafka does not do what it was asked for.
+    #[error("Kafka: {message}; {remedy}")]
+    Kafka {
+        /// What it does not.
+        message: String,
+        /// What to do.
+        remedy: String,
+    },
 }

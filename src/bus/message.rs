@@ -16,7 +16,7 @@ pub struct Message {
     pub key: String,
     /// What a reader may want to know before it reads the body.
     pub headers: Vec<(String, String)>,
-    /// What it says.
+    /// What it says. In a compacted topic nothing means that the key is gone.
     pub body: Vec<u8>,
     /// When what it says happened.
     pub time: Timestamp,
@@ -50,7 +50,8 @@ impl Delivery {
     }
 
     /// The message as a dead letter: unchanged, with its origin and the reason among its headers.
-    pub(super) fn into_dead_letter(self, reason: &str, now: Timestamp) -> Message {
+    #[must_use]
+    pub fn into_dead_letter(self, reason: &str, now: Timestamp) -> Message {
         let Self { partition, offset, mut message } = self;
         let mut note = |name: &str, value: String| message.headers.push((format!("dlq_{name}"), value));
         note("topic", message.topic.name().to_owned());

@@ -18,19 +18,26 @@
 //! - [`Bus::publish`] waits for room in a queue of limited bytes: that is the back-pressure.
 //! - What a consumer cannot read goes to [`Topic::DeadLetters`], with where it came from and why.
 //!
-//! Only the embedded engine is here: see [`Embedded`].
+//! Who reads, and where it begins: a [`Consumer`] is told in [turns](Turn) which partitions are its own and what
+//! they hold. It begins to read one where it says, since it may remember more than it has committed.
+//!
+//! The engines are [`Embedded`], in this process, and [`Kafka`].
 
 mod embedded;
 mod error;
+pub mod kafka;
 mod message;
 mod topic;
+mod turn;
 
 use jiff::Timestamp;
 
-pub use embedded::{Config, Embedded, EmbeddedConsumer, GroupStatus, Status, TopicStatus};
+pub use embedded::{Config, Embedded, EmbeddedConsumer, EmbeddedStatus, GroupStatus, TopicStatus};
 pub use error::Error;
+pub use kafka::{Kafka, KafkaConsumer};
 pub use message::{Delivery, Message, Position};
 pub use topic::Topic;
+pub use turn::{Assignment, CommitError, Revocation, Status, Turn};
 
 use crate::domain::Pending;
 pub use crate::storage::DatabaseError;
@@ -40,6 +47,8 @@ pub use crate::storage::DatabaseError;
 pub enum Bus {
     /// In this process, on a RocksDB of its own.
     Embedded(Embedded),
+    /// A Kafka cluster.
+    Kafka(Kafka),
 }
 
 impl Bus {
@@ -52,23 +61,18 @@ impl Bus {
     pub async fn publish(&self, message: &Message, pending: Pending) -> Result<(), Error> {
         match self {
             Self::Embedded(bus) => bus.publish(message, pending).await,
+            Self::Kafka(bus) => bus.publish(message, pending).await,
         }
     }
 
-    /// Joins a group of consumers of a topic. `remembered` tells the position a partition was read up to,
-    /// by the consumer's own record; where it tells none, the group goes on where it committed last, and
-    /// a new group starts with the oldest message.
+    /// Joins a group of consumers of a topic.
     ///
     /// # Errors
-    /// [`Error::Closed`].
-    pub async fn consumer(
-        &self,
-        topic: Topic,
-        group: &str,
-        remembered: impl Fn(i32) -> Option<u64> + Send + Sync + 'static,
-    ) -> Result<Consumer, Error> {
+    /// [`Error::Closed`], or a configuration that cannot work.
+    pub async fn consumer(&self, topic: Topic, group: &str) -> Result<Consumer, Error> {
         match self {
-            Self::Embedded(bus) => bus.consumer(topic, group, remembered(0)).await.map(Consumer::Embedded),
+            Self::Embedded(bus) => bus.consumer(topic, group).await.map(Consumer::Embedded),
+            Self::Kafka(bus) => bus.consumer(topic, group).map(Consumer::Kafka),
         }
     }
 
@@ -78,8 +82,19 @@ impl Bus {
     /// # Errors
     /// [`Error::Closed`].
     pub async fn dead_letter(&self, delivery: Delivery, reason: &str, now: Timestamp) -> Result<(), Error> {
+        let letter = delivery.into_dead_letter(reason, now);
         match self {
-            Self::Embedded(bus) => bus.dead_letter(&delivery.into_dead_letter(reason, now)).await,
+            Self::Embedded(bus) => bus.dead_letter(&letter).await,
+            Self::Kafka(bus) => bus.dead_letter(&letter).await,
+        }
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Embedded(bus) => bus.status().into(),
+            Self::Kafka(bus) => bus.status(),
         }
     }
 
@@ -88,37 +103,56 @@ impl Bus {
     pub async fn close(&self) {
         match self {
             Self::Embedded(bus) => bus.close().await,
+            Self::Kafka(bus) => bus.close().await,
         }
     }
 }
 
 /// A member of a group of consumers. It reads on from its own position; what it commits is for its
-/// successors, and lets the bus delete what nobody needs any more.
+/// successors, and lets the embedded bus delete what nobody needs any more.
 #[derive(Debug)]
 pub enum Consumer {
     /// Of the embedded engine.
     Embedded(EmbeddedConsumer),
+    /// Of Kafka.
+    Kafka(KafkaConsumer),
 }
 
 impl Consumer {
-    /// The next messages: waits for the first, and takes what is there up to a number and a number of
-    /// bytes, but at least one. Dropping the future loses nothing.
+    /// Waits for what comes next. Messages are as many as there are, up to a number and a number of bytes, but at
+    /// least one. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// [`Error::Closed`], or a damaged database.
-    pub async fn next_batch(&mut self, max_count: usize, max_bytes: usize) -> Result<Vec<Delivery>, Error> {
+    /// [`Error::Closed`], a damaged database, or a failure of the consumer that only a new one can mend.
+    pub async fn next(&mut self, max_count: usize, max_bytes: usize) -> Result<Turn, Error> {
         match self {
-            Self::Embedded(consumer) => consumer.next_batch(max_count, max_bytes).await,
+            Self::Embedded(consumer) => consumer.next(max_count, max_bytes).await,
+            Self::Kafka(consumer) => consumer.next(max_count, max_bytes).await,
         }
     }
 
-    /// Remembers how far the group has come, and returns once that is durable.
+    /// Begins to read a partition of its own at an offset, or reads on from there. An offset that the partition
+    /// does not hold, because it was deleted by now or never was, means the oldest message.
     ///
     /// # Errors
     /// [`Error::Closed`].
-    pub async fn commit(&self, position: Position) -> Result<(), Error> {
+    pub async fn start(&mut self, at: Position) -> Result<(), Error> {
         match self {
-            Self::Embedded(consumer) => consumer.commit(position).await,
+            Self::Embedded(consumer) => consumer.start(at).await,
+            Self::Kafka(consumer) => consumer.start(at),
+        }
+    }
+
+    /// Remembers how far the group has come, and returns once that is durable. `messages` are published with
+    /// it: on Kafka all of it happens or nothing, and only where the partitions are still this consumer's;
+    /// on the embedded bus the messages are durable before the positions are.
+    ///
+    /// # Errors
+    /// [`CommitError::Fenced`]: others own the partitions, nothing was written. Else that the bus is closed.
+    pub async fn commit(&self, positions: &[Position], messages: &[Message]) -> Result<(), CommitError> {
+        match self {
+            Self::Embedded(consumer) => consumer.commit(positions, messages).await,
+            Self::Kafka(consumer) => consumer.commit(positions, messages).await,
         }
     }
 }

@@ -31,6 +31,24 @@ impl Topic {
             Self::DeadLetters => "hephaestus.dlq.v1",
         }
     }
+
+    /// Its name without what all have in common.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Errors => "errors.v1",
+            Self::Fixes => "fixes.v1",
+            Self::FixStatus => "fix-status.v1",
+            Self::Knowledge => "knowledge.v1",
+            Self::DeadLetters => "dlq.v1",
+        }
+    }
+
+    /// Whether only the last message of each key is kept.
+    #[must_use]
+    pub const fn is_compacted(self) -> bool {
+        matches!(self, Self::FixStatus | Self::Knowledge)
+    }
 }
 
 impl std::fmt::Display for Topic {

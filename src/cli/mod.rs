@@ -19,6 +19,7 @@ mod run;
 mod scan;
 mod signals;
 mod suggestions;
+mod topics;
 mod version;
 
 use std::cmp::Ordering;
@@ -46,6 +47,7 @@ Examples:
   hephaestus groups list                   which errors were seen while it ran?
   hephaestus explain FINGERPRINT           what is this one, and what do I do?
   hephaestus suggestions approve ID        I want this patch
+  hephaestus topics check                  are the topics on Kafka as they should be?
   hephaestus config check                  is my configuration right?
   hephaestus config show --format json     what holds in the end, secrets left out
 
@@ -129,6 +131,8 @@ enum Command {
     Suggestions(suggestions::SuggestionsCommand),
     Explain(explain::ExplainArgs),
     #[command(subcommand)]
+    Topics(topics::TopicsCommand),
+    #[command(subcommand)]
     Config(config::ConfigCommand),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -172,6 +176,7 @@ impl Cli {
             Command::Groups(command) => command.run(&loaded?.config, &mut Output::new()),
             Command::Suggestions(command) => command.run(&loaded?.config, environment, &mut Output::new()),
             Command::Explain(args) => args.run(&loaded?.config, &mut Output::new()),
+            Command::Topics(command) => command.run(&loaded?.config, &mut Output::new()),
             Command::Completions(args) => args.run(&mut Output::new()),
             Command::Man(args) => args.run(&mut Output::new()),
             Command::Version(args) => args.run(&mut Output::new()),

@@ -32,9 +32,9 @@ pub use scalar::{PathGlob, Pattern};
 pub use secret::Secret;
 pub use sections::{
     AiModelSection, AnalyzerSection, BusKind, BusSection, CollectorSection, DeploymentSection, ErrorPattern,
-    FixMode, FixStrategy, FixerSection, GeneratorSection, KnowledgeSection, LogFormat, LogLevel,
-    ModelProvider, RepositorySection, SandboxSection, SandboxTier, ServerSection, StartAt, StrategyType,
-    TelemetrySection, ValidatorSection,
+    FixMode, FixStrategy, FixerSection, GeneratorSection, KafkaSasl, KafkaSection, KafkaTls,
+    KnowledgeSection, LogFormat, LogLevel, ModelProvider, RepositorySection, SandboxSection, SandboxTier,
+    SaslMechanism, ServerSection, StartAt, StrategyType, TelemetrySection, ValidatorSection,
 };
 
 use read::{FromNode, Reader, section};
@@ -174,6 +174,45 @@ impl Config {
             "empty: no fix could ever be found",
             "list at least `{type: rule, priority: 1}`, or remove the key",
         );
+        self.check_kafka(&mut rule);
+    }
+
+    /// Rules between the keys of `bus.kafka`.
+    fn check_kafka(&self, rule: &mut impl FnMut(bool, &[&str], &str, &str)) {
+        let kafka = &self.bus.kafka;
+        rule(
+            self.bus.kind != BusKind::Kafka || !kafka.brokers.is_empty(),
+            &["bus.kafka.brokers", "bus.kind"],
+            "kafka is chosen, but no broker is named",
+            "list at least one `host:port`, or set kind: embedded",
+        );
+        let (tls, sasl) = (&kafka.tls, &kafka.sasl);
+        rule(
+            tls.certificate_file.is_some() == tls.key_file.is_some(),
+            &["bus.kafka.tls.certificate_file", "bus.kafka.tls.key_file"],
+            "a certificate and its key belong together, and one is missing",
+            "name both, or neither",
+        );
+        rule(
+            tls.enabled || (tls.ca_file.is_none() && tls.certificate_file.is_none()),
+            &["bus.kafka.tls.enabled", "bus.kafka.tls.ca_file", "bus.kafka.tls.certificate_file"],
+            "files are named for encryption, which is not enabled",
+            "set bus.kafka.tls.enabled: true, or remove the files",
+        );
+        rule(
+            (sasl.mechanism == SaslMechanism::None) == (sasl.username.is_none() && sasl.password.is_none())
+                && sasl.username.is_some() == sasl.password.is_some(),
+            &["bus.kafka.sasl.mechanism", "bus.kafka.sasl.username", "bus.kafka.sasl.password"],
+            "mechanism, username and password belong together, and something is missing",
+            "set all three, or remove them",
+        );
+        for (name, value) in &kafka.properties {
+            let refused = crate::bus::kafka::check_property(name, value);
+            let key = format!("bus.kafka.properties.{name}");
+            let keys = [key.as_str()];
+            let remedy = "remove it, or see CONFIGURATION.md of librdkafka for names and values";
+            rule(refused.is_ok(), &keys, refused.as_ref().err().map_or("", String::as_str), remedy);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! A section is declared with [`section!`]: its fields are its keys, so that structure, known keys and
 //! reading cannot drift apart. A range behind a type is part of the check.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
@@ -211,6 +212,27 @@ impl<T: FromNode> FromNode for Vec<T> {
             .iter()
             .enumerate()
             .map(|(index, item)| T::from_node(item, &format!("{key}[{index}]"), reader))
+            .collect();
+        read.into_iter().collect()
+    }
+}
+
+impl<T: FromNode> FromNode for BTreeMap<String, T> {
+    fn from_node(node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        let entries = match &node.value {
+            Value::Map(entries) => entries.as_slice(),
+            Value::Null => &[],
+            Value::Scalar(_) | Value::List(_) => {
+                reader.note(&node.place, key, "expected a section", "write `name: value`, one a line");
+                return None;
+            }
+        };
+        let read: Vec<Option<(String, T)>> = entries
+            .iter()
+            .map(|entry| {
+                let value = T::from_node(&entry.value, &join(key, &entry.key), reader)?;
+                Some((entry.key.clone(), value))
+            })
             .collect();
         read.into_iter().collect()
     }

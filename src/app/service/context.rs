@@ -43,7 +43,7 @@ mod tests {
     use super::super::Service;
     use crate::app::wire;
     use super::*;
-    use crate::bus::{Consumer, Topic};
+    use crate::bus::{Consumer, Position, Topic, Turn};
     use crate::config::{Config, PathGlob};
     use crate::domain::Occurrences;
 
@@ -69,9 +69,9 @@ mod tests {
 
     /// The next that is told on the bus of what a service reads.
     async fn next(consumer: &mut Consumer) -> Occurrences {
-        let mut batch = consumer.next_batch(1, 1 << 20).await.unwrap();
+        let Turn::Messages(mut batch) = consumer.next(1, 1 << 20).await.unwrap() else { panic!() };
         let delivery = batch.pop().unwrap();
-        consumer.commit(delivery.position()).await.unwrap();
+        consumer.commit(&[delivery.position()], &[]).await.unwrap();
         wire::error::decode(&delivery.message).unwrap()
     }
 
@@ -83,7 +83,9 @@ mod tests {
         config.state_dir = folder.path().join("state");
         config.collector.log_paths = vec![PathGlob::named(path.to_str().unwrap()).unwrap()];
         let service = Service::start(&config).await.unwrap();
-        let mut consumer = service.bus.consumer(Topic::Errors, "test", |_| None).await.unwrap();
+        let mut consumer = service.bus.consumer(Topic::Errors, "test").await.unwrap();
+        assert!(matches!(consumer.next(1, 1).await, Ok(Turn::Assigned(_))));
+        consumer.start(Position { partition: 0, next: 0 }).await.unwrap();
         let mut log = File::create(&path).unwrap();
         for (context, expected) in [("order 7 begun", vec!["order 7 begun"]), ("order 8 begun", vec![])] {
             // Silence ends each of them, so each goes out alone.

@@ -26,6 +26,8 @@ pub(super) enum Condition {
     BusFull,
     /// The bus cannot be written.
     BusUnwritable,
+    /// Kafka cannot be used.
+    BrokersUnusable,
     /// Counts cannot be written.
     CountsUnwritable,
     /// The beginnings and ends of attempts cannot be written.
@@ -37,11 +39,12 @@ pub(super) enum Condition {
 }
 
 impl Condition {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Starting,
         Self::Stopping,
         Self::BusFull,
         Self::BusUnwritable,
+        Self::BrokersUnusable,
         Self::CountsUnwritable,
         Self::AttemptsUnwritable,
         Self::CheckpointsUnwritable,
@@ -52,7 +55,7 @@ impl Condition {
     const fn part(self) -> &'static str {
         match self {
             Self::Starting | Self::Stopping => "service",
-            Self::BusFull | Self::BusUnwritable => "bus",
+            Self::BusFull | Self::BusUnwritable | Self::BrokersUnusable => "bus",
             Self::CountsUnwritable | Self::AttemptsUnwritable => "knowledge",
             Self::CheckpointsUnwritable => "collector",
             Self::RepositoryUnusable => "repository",
@@ -70,6 +73,10 @@ impl Condition {
             }
             Self::BusUnwritable => {
                 "the bus cannot be written, and reading waits; it needs space in state_dir, and is tried again"
+            }
+            Self::BrokersUnusable => {
+                "Kafka cannot be used, and once the queue is full reading waits; the log tells why and what to do; \
+                 it is tried again"
             }
             Self::CountsUnwritable => {
                 "errors cannot be counted, and wait in the bus; knowledge needs space on its disk, and is tried \
@@ -97,6 +104,7 @@ impl Condition {
             Self::Stopping => "stopped",
             Self::BusFull => "the bus has room again",
             Self::BusUnwritable => "the bus can be written again; nothing was lost",
+            Self::BrokersUnusable => "Kafka can be used again; nothing was lost",
             Self::CountsUnwritable => "errors are counted again; nothing was lost",
             Self::AttemptsUnwritable => "what attempts bring can be written again; nothing was lost",
             Self::CheckpointsUnwritable => "checkpoints can be written again; nothing was lost",

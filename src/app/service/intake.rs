@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::health::{Condition, Report};
 use crate::app::wire;
-use crate::bus::{self, Bus, Delivery, Topic};
+use crate::bus::{self, Assignment, Bus, CommitError, Consumer, Delivery, Topic, Turn};
 use crate::domain::Occurrences;
 use crate::knowledge::{self, Knowledge, Position};
 
@@ -24,6 +24,8 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 enum Failure {
     #[error("the bus cannot be written")]
     Bus(#[from] bus::Error),
+    #[error("positions cannot be committed")]
+    Commit(#[from] CommitError),
     #[error("knowledge cannot be used")]
     Knowledge(#[from] knowledge::Error),
 }
@@ -42,18 +44,22 @@ impl Intake {
     /// # Errors
     /// When the bus or knowledge is damaged.
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let view = self.knowledge.clone();
-        // Knowledge wrote its position together with the counts, so that is what holds.
-        let remembered =
-            move |partition| view.view().position(Topic::Errors.name(), partition).ok().flatten();
-        let mut consumer = match self.bus.consumer(Topic::Errors, GROUP, remembered).await {
+        let mut consumer = match self.bus.consumer(Topic::Errors, GROUP).await {
             Err(bus::Error::Closed) => return Ok(()),
             joined => joined.context("the bus cannot be read")?,
         };
         self.health.set(Condition::Starting, false);
         loop {
-            let batch = match consumer.next_batch(BATCH_MESSAGES, BATCH_BYTES).await {
-                Ok(batch) => batch,
+            let batch = match consumer.next(BATCH_MESSAGES, BATCH_BYTES).await {
+                Ok(Turn::Messages(batch)) => batch,
+                Ok(Turn::Assigned(assignments)) => match self.start(&mut consumer, assignments).await {
+                    Err(Failure::Bus(bus::Error::Closed)) => return Ok(()),
+                    started => {
+                        started?;
+                        continue;
+                    }
+                },
+                Ok(Turn::Revoked(_)) => continue,
                 Err(bus::Error::Closed) => return Ok(()),
                 Err(error) => return Err(error).context("the bus cannot be read"),
             };
@@ -61,15 +67,30 @@ impl Intake {
                 let Some(last) = part.last() else { continue };
                 let counted = async {
                     self.count(part).await?;
-                    Ok(consumer.commit(last.position()).await?)
+                    Ok(consumer.commit(&[last.position()], &[]).await?)
                 };
                 match counted.await {
                     // What was not committed is recognised when it comes again.
-                    Err(Failure::Bus(bus::Error::Closed)) => return Ok(()),
+                    Err(
+                        Failure::Bus(bus::Error::Closed)
+                        | Failure::Commit(CommitError::Bus(bus::Error::Closed)),
+                    ) => {
+                        return Ok(());
+                    }
                     counted => counted?,
                 }
             }
         }
+    }
+
+    /// Begins to read. Knowledge wrote its position together with the counts, so that is what holds.
+    async fn start(&self, consumer: &mut Consumer, assignments: Vec<Assignment>) -> Result<(), Failure> {
+        for Assignment { partition, committed } in assignments {
+            let remembered = self.knowledge.view().position(Topic::Errors.name(), partition).ok().flatten();
+            let next = remembered.or(committed).unwrap_or_default();
+            consumer.start(bus::Position { partition, next }).await?;
+        }
+        Ok(())
     }
 
     /// Counts messages of one partition. What cannot be read is set aside first, so that it is never lost.

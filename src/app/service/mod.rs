@@ -34,7 +34,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::parts;
 use crate::analyzer::{Aggregator, Analyzer};
-use crate::bus::{Bus, Embedded};
+use crate::bus::Bus;
 use crate::collector::pipe::Tap;
 use crate::collector::registry::Registry;
 use crate::collector::tail::{SourceEvent, Tailer};
@@ -107,7 +107,7 @@ impl Service {
         let metrics = Metrics::new()?;
         let bus_dir = state.bus();
         let registry = Arc::new(state.into_registry()?);
-        let bus = Bus::Embedded(Embedded::open(&bus_dir, &parts::bus(config), &metrics)?);
+        let bus = parts::open_bus(config, &bus_dir, registry.producer().to_string(), &metrics)?;
         let knowledge = Knowledge::open(&parts::knowledge_dir(config), &parts::knowledge(config), &metrics)?;
         let health = Report::new();
         let workshop = match &config.repository.path {
@@ -302,22 +302,13 @@ impl Service {
             }
         }
         first?;
-        while self.lag() > 0 {
+        while self.bus.status().lag > 0 {
             tokio::select! {
                 error = self.failed() => return Err(error),
                 () = tokio::time::sleep(SETTLE_INTERVAL) => {}
             }
         }
         Ok(())
-    }
-
-    /// Messages that have not been counted yet.
-    fn lag(&self) -> u64 {
-        match &self.bus {
-            Bus::Embedded(bus) => {
-                bus.status().topics.iter().flat_map(|topic| &topic.groups).map(|group| group.lag).sum()
-            }
-        }
     }
 
     /// Ends, within `grace`. What was read is made durable and counted; what does not get done by then is done

@@ -79,10 +79,11 @@ impl Upkeep {
 
     /// Reports how the parts stand that tell of it themselves. Nobody else does of these.
     fn judge(&self) {
-        let Bus::Embedded(bus) = &self.bus;
-        let status = bus.status();
+        let status = self.bus.status();
         self.health.set(Condition::BusFull, status.is_full);
-        self.health.set(Condition::BusUnwritable, status.is_retrying);
+        let is_local = matches!(self.bus, Bus::Embedded(_));
+        self.health.set(Condition::BusUnwritable, is_local && status.is_retrying);
+        self.health.set(Condition::BrokersUnusable, status.trouble.is_some());
         // It is written when something moves: where nothing was tried, nothing has changed.
         match self.registry.trouble() {
             Some(error) => self.health.failing(Condition::CheckpointsUnwritable, &error),

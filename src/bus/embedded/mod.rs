@@ -41,8 +41,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 pub use config::Config;
 pub use consumer::EmbeddedConsumer;
 
-use super::{Error, Message, Topic};
-use crate::domain::Pending;
+use super::{Error, Message, Status, Topic};
+use crate::domain::{Pending, Settlement};
 use crate::storage::Database;
 use crate::telemetry::metrics::Metrics;
 use ledger::{Bounds, Ledger};
@@ -100,7 +100,7 @@ struct Publication {
 
 /// What is done at once, whether or not there is room for messages.
 enum Order {
-    DeadLetter(Publication),
+    Write(Publication),
     Commit { topic: Topic, group: String, at: Commit, done: oneshot::Sender<u64> },
 }
 
@@ -111,7 +111,7 @@ impl Inbox {
         for order in std::mem::take(&mut self.orders) {
             match order {
                 Order::Commit { topic, group, at, done } => commits.push((topic, group, at, done)),
-                other @ Order::DeadLetter(_) => self.orders.push_back(other),
+                other @ Order::Write(_) => self.orders.push_back(other),
             }
         }
         commits
@@ -176,33 +176,14 @@ impl Embedded {
     }
 
     pub(super) async fn dead_letter(&self, message: &Message) -> Result<(), Error> {
-        let (sender, receiver) = oneshot::channel();
-        let pending = Pending::new(move |settlement| {
-            // Where nobody waits for it any more, nobody needs to know.
-            sender.send(settlement).ok();
-        });
-        let value = message.encode();
-        let publication =
-            Publication { topic: message.topic, value, pending, since: Instant::now(), _room: None };
-        self.inner.shared.hand_over(|inbox| inbox.orders.push_back(Order::DeadLetter(publication)))?;
-        match receiver.await {
-            Ok(crate::domain::Settlement::Durable) => {
-                self.inner.shared.metrics.bus_dead_letters.with_label_values(&["unreadable"]).inc();
-                Ok(())
-            }
-            Ok(crate::domain::Settlement::Refused) | Err(_) => Err(Error::Closed),
-        }
+        self.inner.shared.write(message).await
     }
 
-    pub(super) async fn consumer(
-        &self,
-        topic: Topic,
-        group: &str,
-        remembered: Option<u64>,
-    ) -> Result<EmbeddedConsumer, Error> {
+    pub(super) async fn consumer(&self, topic: Topic, group: &str) -> Result<EmbeddedConsumer, Error> {
         let shared = &self.inner.shared;
-        let next = shared.commit(topic, group, Commit::Join(remembered)).await?;
-        Ok(EmbeddedConsumer::new(Arc::clone(shared), topic, group.to_owned(), next))
+        // From now on nothing is deleted that the group needs.
+        let committed = shared.commit(topic, group, Commit::Join(None)).await?;
+        Ok(EmbeddedConsumer::new(Arc::clone(shared), topic, group.to_owned(), committed))
     }
 
     pub(super) async fn close(&self) {
@@ -213,7 +194,7 @@ impl Embedded {
 
     /// How it stands.
     #[must_use]
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> EmbeddedStatus {
         let shared = &self.inner.shared;
         let ledger = shared.ledger();
         let topics = ledger.logs().map(|(topic, log)| TopicStatus {
@@ -226,7 +207,7 @@ impl Embedded {
                 .map(|(name, next)| GroupStatus { name: name.clone(), lag: log.end - next })
                 .collect(),
         });
-        Status {
+        EmbeddedStatus {
             queued_bytes: shared.queued_bytes(),
             stored_bytes: ledger.bytes(),
             retries: shared.metrics.bus_retried.get(),
@@ -237,9 +218,9 @@ impl Embedded {
     }
 }
 
-/// How the bus stands.
+/// How the embedded bus stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
+pub struct EmbeddedStatus {
     /// The bytes that wait to be written.
     pub queued_bytes: u64,
     /// The bytes of the messages on disk.
@@ -252,6 +233,19 @@ pub struct Status {
     pub is_retrying: bool,
     /// Every topic that was ever used.
     pub topics: Vec<TopicStatus>,
+}
+
+impl From<EmbeddedStatus> for Status {
+    fn from(status: EmbeddedStatus) -> Self {
+        Self {
+            queued_bytes: status.queued_bytes,
+            retries: status.retries,
+            lag: status.topics.iter().flat_map(|topic| &topic.groups).map(|group| group.lag).sum(),
+            is_full: status.is_full,
+            is_retrying: status.is_retrying,
+            trouble: None,
+        }
+    }
 }
 
 /// How a topic stands.
@@ -287,6 +281,28 @@ impl Shared {
         drop(inbox);
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// Writes a message, whether or not there is room for it, and returns once it is durable.
+    async fn write(&self, message: &Message) -> Result<(), Error> {
+        let (sender, receiver) = oneshot::channel();
+        let pending = Pending::new(move |settlement| {
+            // Where nobody waits for it any more, nobody needs to know.
+            sender.send(settlement).ok();
+        });
+        let value = message.encode();
+        let publication =
+            Publication { topic: message.topic, value, pending, since: Instant::now(), _room: None };
+        self.hand_over(|inbox| inbox.orders.push_back(Order::Write(publication)))?;
+        match receiver.await {
+            Ok(Settlement::Durable) => {
+                if message.topic == Topic::DeadLetters {
+                    self.metrics.bus_dead_letters.with_label_values(&["unreadable"]).inc();
+                }
+                Ok(())
+            }
+            Ok(Settlement::Refused) | Err(_) => Err(Error::Closed),
+        }
     }
 
     /// Changes where a group stands and tells where that is, once it is durable.

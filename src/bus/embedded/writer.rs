@@ -117,7 +117,7 @@ fn plan(shared: &Shared, published: Vec<Publication>, orders: VecDeque<Order>) -
     };
     for order in orders {
         match order {
-            Order::DeadLetter(publication) => append(&mut after, publication),
+            Order::Write(publication) => append(&mut after, publication),
             Order::Commit { topic, group, at, done } => {
                 commits.push((stand(&mut after, topic, &group, &at), done));
             }

@@ -99,7 +99,7 @@ async fn a_full_disk_delays_messages_and_loses_none() {
 /// A bus, and a member of its one group of consumers.
 async fn joined(path: &Path) -> (Bus, Consumer) {
     let bus = open(path, &Config::default());
-    let consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    let consumer = join(&bus, Topic::Errors, GROUP, None).await;
     (bus, consumer)
 }
 
@@ -116,7 +116,7 @@ async fn pass_through(bus: &Bus, consumer: &mut Consumer, numbers: std::ops::Ran
                 deliveries.iter().map(number).collect::<Vec<_>>(),
                 (few..few + 10).collect::<Vec<_>>()
             );
-            consumer.commit(deliveries[9].position()).await.unwrap();
+            consumer.commit(&[deliveries[9].position()], &[]).await.unwrap();
             let durable = |(_, settlement): &Settled| *settlement == Settlement::Durable;
             assert_eq!(settled.try_iter().filter(durable).count(), 10);
         }
@@ -163,7 +163,7 @@ async fn a_batch_that_does_not_fit_waits_for_what_was_consumed_to_go() {
     bus.publish(&with_ballast(1_000, 6_000_000), Pending::new(|_| {})).await.unwrap();
     let last = take(&mut consumer, 1).await.pop().unwrap();
     assert_eq!(last.message, with_ballast(1_000, 6_000_000));
-    consumer.commit(last.position()).await.unwrap();
+    consumer.commit(&[last.position()], &[]).await.unwrap();
     let status = status(&bus);
     assert!(status.retries > 0 && status.topics[0].head > 0, "{status:?}");
     bus.close().await;

@@ -28,7 +28,7 @@ async fn run(steps: Vec<Step>, retention_period: Duration) {
     let mut path = folder.path().join("0");
     let config = Config { retention_period, ..Config::default() };
     let mut bus = open(&path, &config);
-    let mut consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+    let mut consumer = join(&bus, Topic::Errors, GROUP, None).await;
     let (mut published, mut read, mut committed) = (0, 0, 0);
     for (index, step) in steps.into_iter().enumerate() {
         match step {
@@ -37,7 +37,7 @@ async fn run(steps: Vec<Step>, retention_period: Duration) {
                 published += count;
             }
             Step::Read(count) if read < published => {
-                let batch = consumer.next_batch(count, usize::MAX).await.unwrap();
+                let batch = next_batch(&mut consumer, count, usize::MAX).await.unwrap();
                 let expected: Vec<_> = (read..published.min(read + count)).collect();
                 assert_eq!(batch.iter().map(number).collect::<Vec<_>>(), expected);
                 assert!(batch.iter().all(|delivery| delivery.offset == number(delivery) as u64));
@@ -45,7 +45,7 @@ async fn run(steps: Vec<Step>, retention_period: Duration) {
             }
             Step::Read(_) => {}
             Step::Commit => {
-                consumer.commit(Position { partition: 0, next: read as u64 }).await.unwrap();
+                consumer.commit(&[Position { partition: 0, next: read as u64 }], &[]).await.unwrap();
                 committed = read;
             }
             Step::Reopen | Step::Crash => {
@@ -56,7 +56,7 @@ async fn run(steps: Vec<Step>, retention_period: Duration) {
                 }
                 bus.close().await;
                 bus = open(&path, &config);
-                consumer = bus.consumer(Topic::Errors, GROUP, |_| None).await.unwrap();
+                consumer = join(&bus, Topic::Errors, GROUP, None).await;
                 read = committed;
             }
         }

@@ -14,7 +14,7 @@ mod telemetry;
 mod validator;
 
 pub use analyzer::{AnalyzerSection, ErrorPattern};
-pub use bus::{BusKind, BusSection};
+pub use bus::{BusKind, BusSection, KafkaSasl, KafkaSection, KafkaTls, SaslMechanism};
 pub use collector::{CollectorSection, StartAt};
 pub use deployment::DeploymentSection;
 pub use fixer::FixerSection;

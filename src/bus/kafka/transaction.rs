@@ -1,0 +1,340 @@
+//! Messages and positions that become visible together, or not at all.
+//!
+//! A transaction fails in one of three ways. It was refused because the group has moved on: the consumer is fenced,
+//! and nothing was written. It can be aborted: then nothing was written either, and it is tried again for as long
+//! as the partitions are ours. Or it is not known how it ended, because the brokers went away while it was being
+//! committed: then a new client of the same id first has the brokers finish whatever its predecessor left, and the
+//! committed offsets, which bear the mark of the transaction that committed them, tell whether it was this one. So
+//! nothing is ever published twice.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+
+use super::client::{self, Settings};
+use super::membership::{self, Client};
+use super::record;
+use super::trouble::{self, Trouble, Watch};
+use crate::bus::{CommitError, Error, Message, Position, Topic};
+use crate::telemetry::metrics::Metrics;
+
+/// How long one step may take before it is asked again whether it is still worth it.
+const STEP_PATIENCE: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Carries out transactions, one after the other.
+pub(super) struct Transactor {
+    settings: Arc<Settings>,
+    topic: Topic,
+    id: String,
+    metrics: Metrics,
+    client: Option<BaseProducer<Fate>>,
+    /// How many there were: with when this began, what marks one.
+    count: u64,
+    begun: i64,
+}
+
+/// What is to be committed, and who may.
+pub(super) struct Scope<'a> {
+    pub(super) client: &'a Client,
+    pub(super) positions: &'a [Position],
+    pub(super) messages: &'a [Message],
+}
+
+/// How an attempt ended that did not succeed.
+enum Failure {
+    /// The group has moved on. Nothing was written.
+    Fenced(String),
+    /// It cannot succeed, however often it is tried.
+    Refused(Error),
+    /// Nothing was written.
+    Aborted(Trouble),
+    /// It is not known. The client is of no use any more.
+    Unknown(Trouble),
+    /// Nor here, since another client has taken our id.
+    Outdone(Trouble),
+}
+
+impl Transactor {
+    pub(super) fn new(settings: Arc<Settings>, topic: Topic, group: &str, metrics: Metrics) -> Self {
+        let id = format!("{group}-{}", settings.config.instance);
+        let begun = jiff::Timestamp::now().as_microsecond();
+        Self { settings, topic, id, metrics, client: None, count: 0, begun }
+    }
+
+    /// Commits, and tries again for as long as the partitions are the consumer's.
+    pub(super) fn commit(&mut self, scope: &Scope<'_>) -> Result<(), CommitError> {
+        let desk = &scope.client.context().desk;
+        self.count += 1;
+        let mark = format!("{}/{}/{}", self.id, self.begun, self.count);
+        let (mut pause, mut is_unknown, mut outdone) = (FIRST_PAUSE, false, 0);
+        loop {
+            if desk.is_closed() {
+                return Err(Error::Closed.into());
+            }
+            if !desk.owns(scope.positions) {
+                return Err(CommitError::Fenced("they were given to another".to_owned()));
+            }
+            let tried = self.attempt(scope, &mark, is_unknown);
+            let trouble = match tried {
+                Ok(()) => {
+                    self.settings.watch.settle();
+                    desk.committed(scope.positions);
+                    return Ok(());
+                }
+                Err(Failure::Fenced(reason)) => return Err(CommitError::Fenced(reason)),
+                Err(Failure::Refused(error)) => return Err(error.into()),
+                Err(Failure::Aborted(trouble)) => trouble,
+                Err(Failure::Unknown(trouble)) => {
+                    (self.client, is_unknown) = (None, true);
+                    trouble
+                }
+                // The brokers do so by themselves with a transaction that takes too long. Twice is another.
+                Err(Failure::Outdone(trouble)) => {
+                    (self.client, is_unknown) = (None, true);
+                    outdone += 1;
+                    if outdone > 2 {
+                        let reason = "another instance works with a copy of this state directory";
+                        return Err(CommitError::Fenced(format!("{reason}: {}", trouble.message)));
+                    }
+                    trouble
+                }
+            };
+            tracing::info!(reason = trouble.message, "a transaction is repeated");
+            self.settings.watch.raise(trouble);
+            self.metrics.bus_retried.inc();
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn attempt(&mut self, scope: &Scope<'_>, mark: &str, is_unknown: bool) -> Result<(), Failure> {
+        self.connect()?;
+        let Some(client) = &self.client else {
+            return Err(Failure::Unknown(unknown("no client")));
+        };
+        // The brokers have finished what the last client left. So this is certain.
+        if is_unknown && self.is_committed(scope, mark)? {
+            return Ok(());
+        }
+        client.begin_transaction().map_err(|error| lost(&error, "a transaction cannot be begun"))?;
+        match self.fill(client, scope, mark) {
+            Ok(()) => self.finish(client),
+            Err(failure) => match client.abort_transaction(STEP_PATIENCE) {
+                Ok(()) => Err(failure),
+                Err(error) => {
+                    let is_conclusive = matches!(failure, Failure::Fenced(_) | Failure::Refused(_));
+                    self.client = None;
+                    // Whatever is left open, the next client or the time limit aborts.
+                    if is_conclusive {
+                        Err(failure)
+                    } else {
+                        Err(lost(&error, "a transaction cannot be aborted"))
+                    }
+                }
+            },
+        }
+    }
+
+    /// A client that has fenced its predecessors and had the brokers finish what they left.
+    fn connect(&mut self) -> Result<(), Failure> {
+        if self.client.is_some() {
+            return Ok(());
+        }
+        let fate = Fate { watch: Arc::clone(&self.settings.watch), refused: Arc::default() };
+        let created = self.settings.transactor(&self.id).create_with_context(fate);
+        let client: BaseProducer<Fate> =
+            created.map_err(|error| Failure::Refused(client::refused(&error)))?;
+        client
+            .init_transactions(STEP_PATIENCE * 3)
+            .map_err(|error| lost(&error, "transactions cannot be begun"))?;
+        self.client = Some(client);
+        Ok(())
+    }
+
+    /// Puts messages and positions into the transaction.
+    fn fill(&self, client: &BaseProducer<Fate>, scope: &Scope<'_>, mark: &str) -> Result<(), Failure> {
+        let fate = client.context();
+        fate.take();
+        for message in scope.messages {
+            self.send(client, message)?;
+        }
+        if !scope.positions.is_empty() {
+            self.send_positions(client, scope, mark)?;
+        }
+        if client.flush(STEP_PATIENCE).is_err() {
+            return Err(Failure::Aborted(unknown("messages of a transaction take long")));
+        }
+        match fate.take() {
+            None => Ok(()),
+            Some(error) => Err(failure_of(&error, "a message of a transaction cannot be written")),
+        }
+    }
+
+    fn send(&self, client: &BaseProducer<Fate>, message: &Message) -> Result<(), Failure> {
+        let mut record = BaseRecord::<[u8], [u8]> {
+            topic: self.settings.name(message.topic),
+            partition: None,
+            payload: (!message.body.is_empty()).then_some(&message.body),
+            key: Some(message.key.as_bytes()),
+            timestamp: Some(message.time.as_millisecond()),
+            headers: Some(record::headers(message, &self.settings.config.source)),
+            delivery_opaque: (),
+        };
+        loop {
+            match client.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                    record = back;
+                    client.poll(Duration::from_millis(20));
+                }
+                Err((error, _)) => {
+                    let what = format!("a message of {} bytes cannot be sent", message.body.len());
+                    return Err(failure_of(&error, &what));
+                }
+            }
+        }
+    }
+
+    fn send_positions(
+        &self,
+        client: &BaseProducer<Fate>,
+        scope: &Scope<'_>,
+        mark: &str,
+    ) -> Result<(), Failure> {
+        let what = "positions cannot be committed";
+        let list = self.list(scope, Some(mark)).map_err(|error| failure_of(&error, what))?;
+        let Some(group) = scope.client.group_metadata() else {
+            return Err(Failure::Aborted(unknown("the consumer is in no group")));
+        };
+        let begun = Instant::now();
+        loop {
+            match client.send_offsets_to_transaction(&list, &group, STEP_PATIENCE) {
+                Ok(()) => return Ok(()),
+                Err(error) if is_retriable(&error) && begun.elapsed() < STEP_PATIENCE * 2 => {}
+                Err(error) => return Err(failure_of(&error, what)),
+            }
+        }
+    }
+
+    fn list(&self, scope: &Scope<'_>, mark: Option<&str>) -> KafkaResult<TopicPartitionList> {
+        let name = self.settings.name(self.topic);
+        let mut list = TopicPartitionList::with_capacity(scope.positions.len());
+        for position in scope.positions {
+            let mut element = list.add_partition(name, position.partition);
+            element.set_offset(Offset::Offset(position.next.cast_signed()))?;
+            if let Some(mark) = mark {
+                element.set_metadata(mark);
+            }
+        }
+        Ok(list)
+    }
+
+    /// Commits. As long as the answer is only late, it is asked for again.
+    fn finish(&self, client: &BaseProducer<Fate>) -> Result<(), Failure> {
+        let begun = Instant::now();
+        loop {
+            match client.commit_transaction(STEP_PATIENCE) {
+                Ok(()) => return Ok(()),
+                Err(error) if is_retriable(&error) && begun.elapsed() < STEP_PATIENCE * 4 => {}
+                Err(error) => {
+                    let what = "a transaction cannot be committed";
+                    let may_abort = matches!(&error, KafkaError::Transaction(it) if it.txn_requires_abort());
+                    if may_abort && client.abort_transaction(STEP_PATIENCE).is_ok() {
+                        return Err(Failure::Aborted(Trouble::of_error(&error, what)));
+                    }
+                    return Err(lost(&error, what));
+                }
+            }
+        }
+    }
+
+    /// Whether the transaction of this mark was committed.
+    fn is_committed(&self, scope: &Scope<'_>, mark: &str) -> Result<bool, Failure> {
+        let asked = |error| Failure::Unknown(Trouble::of_error(&error, "committed offsets cannot be read"));
+        let partitions: Vec<i32> = scope.positions.iter().map(|position| position.partition).collect();
+        let list = membership::list(self.settings.name(self.topic), &partitions);
+        let committed = scope.client.committed_offsets(list, STEP_PATIENCE).map_err(asked)?;
+        let elements = committed.elements();
+        for element in &elements {
+            element.error().map_err(asked)?;
+        }
+        Ok(elements.first().is_some_and(|element| element.metadata() == mark))
+    }
+}
+
+fn unknown(message: &str) -> Trouble {
+    Trouble { kind: trouble::Kind::Other, message: message.to_owned() }
+}
+
+fn is_retriable(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::Transaction(error) if error.is_retriable())
+        || error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut)
+}
+
+/// What an error means after which the client is of no use.
+fn lost(error: &KafkaError, what: &str) -> Failure {
+    use RDKafkaErrorCode as Code;
+    let trouble = Trouble::of_error(error, what);
+    match error.rdkafka_error_code() {
+        Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch) => Failure::Outdone(trouble),
+        _ => Failure::Unknown(trouble),
+    }
+}
+
+/// What an error means before the transaction was to be committed.
+fn failure_of(error: &KafkaError, what: &str) -> Failure {
+    use RDKafkaErrorCode as Code;
+    let trouble = Trouble::of_error(error, what);
+    let is_fatal = matches!(error, KafkaError::Transaction(error) if error.is_fatal());
+    match error.rdkafka_error_code() {
+        Some(Code::IllegalGeneration | Code::UnknownMemberId | Code::FencedInstanceId) => {
+            Failure::Fenced(trouble.message)
+        }
+        Some(Code::MessageSizeTooLarge | Code::InvalidTopic) => Failure::Refused(trouble.into()),
+        _ if is_fatal => lost(error, what),
+        _ => Failure::Aborted(trouble),
+    }
+}
+
+/// What is told of the messages of a transaction.
+#[derive(Clone)]
+struct Fate {
+    watch: Arc<Watch>,
+    refused: Arc<Mutex<Option<KafkaError>>>,
+}
+
+impl Fate {
+    /// The first that was refused.
+    fn take(&self) -> Option<KafkaError> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ClientContext for Fate {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        trouble::note(&self.watch, level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        trouble::hear(&self.watch, &error, reason);
+    }
+}
+
+impl ProducerContext for Fate {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            refused.get_or_insert_with(|| error.clone());
+        }
+    }
+}

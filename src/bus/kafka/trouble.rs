@@ -1,0 +1,227 @@
+//! What goes wrong with Kafka: told once a kind, with what to do about it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::bus::Error;
+
+/// The least time between two lines about the same.
+const REMINDER_INTERVAL: Duration = Duration::from_secs(300);
+/// As many kinds of librdkafka's log lines are told apart.
+const MAX_FACILITIES: usize = 64;
+
+/// What keeps us from working.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub(super) kind: Kind,
+    pub(super) message: String,
+}
+
+/// What there is to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Unreachable,
+    Other,
+    Replicas,
+    TooLarge,
+    Topic,
+    Permission,
+    Encryption,
+    Credentials,
+}
+
+impl Kind {
+    fn of(code: RDKafkaErrorCode) -> Option<Self> {
+        use RDKafkaErrorCode as Code;
+        Some(match code {
+            Code::NoError | Code::PartitionEOF | Code::AutoOffsetReset | Code::Noop => return None,
+            Code::BrokerTransportFailure
+            | Code::AllBrokersDown
+            | Code::Resolve
+            | Code::OperationTimedOut
+            | Code::RequestTimedOut
+            | Code::NetworkException
+            | Code::MessageTimedOut
+            | Code::BrokerNotAvailable
+            | Code::LeaderNotAvailable
+            | Code::CoordinatorNotAvailable
+            | Code::CoordinatorLoadInProgress
+            | Code::NotCoordinator => Self::Unreachable,
+            Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism => {
+                Self::Credentials
+            }
+            Code::SSL => Self::Encryption,
+            Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => Self::Topic,
+            Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed => Self::Permission,
+            Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend | Code::ISRInsufficient => {
+                Self::Replicas
+            }
+            Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize => {
+                Self::TooLarge
+            }
+            _ => Self::Other,
+        })
+    }
+
+    pub(super) const fn remedy(self) -> &'static str {
+        match self {
+            Self::Unreachable => {
+                "check that the brokers run and that bus.kafka.brokers names them; it is tried again"
+            }
+            Self::Credentials => "check bus.kafka.sasl: mechanism, username and password",
+            Self::Encryption => "check bus.kafka.tls: whether the brokers expect it, and its files",
+            Self::Topic => "run `hephaestus topics create`, or have its topics made for you",
+            Self::Permission => {
+                "allow this user what `hephaestus topics check` lists: to read and write its topics, to read its \
+                 group, and to write its transactional ids"
+            }
+            Self::Replicas => "check that enough brokers run for the topic's min.insync.replicas",
+            Self::TooLarge => "raise the topic's max.message.bytes, or lower analyzer.max_event_bytes",
+            Self::Other => "see the brokers' log; it is tried again",
+        }
+    }
+}
+
+impl Trouble {
+    /// What a code means; none where it means nothing bad.
+    pub(super) fn of(code: RDKafkaErrorCode, detail: &str) -> Option<Self> {
+        let kind = Kind::of(code)?;
+        let message = if detail.is_empty() { code.to_string() } else { detail.to_owned() };
+        Some(Self { kind, message })
+    }
+
+    /// What an error means.
+    pub(super) fn of_error(error: &KafkaError, doing: &str) -> Self {
+        let detail = match error {
+            KafkaError::Transaction(inner) => inner.string(),
+            other => other.to_string(),
+        };
+        let kind = error.rdkafka_error_code().and_then(Kind::of).unwrap_or(Kind::Other);
+        Self { kind, message: format!("{doing}: {detail}") }
+    }
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}; {}", self.message, self.kind.remedy())
+    }
+}
+
+impl From<Trouble> for Error {
+    fn from(trouble: Trouble) -> Self {
+        Self::Kafka { message: trouble.message, remedy: trouble.kind.remedy().to_owned() }
+    }
+}
+
+/// Where every client of a bus tells how it fares.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// Whether there is anything to settle: asked with every message.
+    is_troubled: AtomicBool,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    now: Option<Trouble>,
+    told: BTreeMap<Kind, Instant>,
+    /// Whether something was told that has not been called off.
+    is_told: bool,
+    facilities: BTreeMap<String, Instant>,
+}
+
+impl Watch {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something does not work. What says more about why is kept.
+    pub(super) fn raise(&self, trouble: Trouble) {
+        let mut seen = self.seen();
+        if seen.now.as_ref().is_some_and(|now| now.kind > trouble.kind) {
+            return;
+        }
+        let due = |told: &Instant| told.elapsed() >= REMINDER_INTERVAL;
+        if seen.told.get(&trouble.kind).is_none_or(due) {
+            seen.told.insert(trouble.kind, Instant::now());
+            seen.is_told = true;
+            tracing::error!(
+                reason = trouble.message,
+                remedy = trouble.kind.remedy(),
+                "Kafka cannot be used as configured; what is published waits, and it is tried again"
+            );
+        }
+        seen.now = Some(trouble);
+        self.is_troubled.store(true, Ordering::Relaxed);
+    }
+
+    /// Something works again.
+    pub(super) fn settle(&self) {
+        if !self.is_troubled.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let mut seen = self.seen();
+        if seen.now.take().is_some() && std::mem::take(&mut seen.is_told) {
+            seen.told.clear();
+            tracing::warn!("Kafka can be used again; nothing was lost");
+        }
+    }
+
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.seen().now.clone()
+    }
+
+    /// Whether a line of librdkafka's log is the first of its kind for a while.
+    fn is_news(&self, facility: &str) -> bool {
+        let mut seen = self.seen();
+        let is_old = |told: &Instant| told.elapsed() < REMINDER_INTERVAL;
+        let known = seen.facilities.get(facility).is_some_and(is_old);
+        if !known && (seen.facilities.len() < MAX_FACILITIES || seen.facilities.contains_key(facility)) {
+            seen.facilities.insert(facility.to_owned(), Instant::now());
+        }
+        !known
+    }
+}
+
+/// Passes on what librdkafka reports of itself.
+pub(super) fn hear(watch: &Watch, error: &KafkaError, reason: &str) {
+    if let Some(trouble) = error.rdkafka_error_code().and_then(|code| Trouble::of(code, reason)) {
+        watch.raise(trouble);
+    }
+}
+
+/// Passes on a line of librdkafka's log: once a kind, and what its errors are told of anyway only to who debugs.
+pub(super) fn note(watch: &Watch, level: RDKafkaLogLevel, facility: &str, line: &str) {
+    let told_otherwise = ["FAIL", "ERROR", "CONFWARN", "CLOSE"].contains(&facility);
+    let is_loud = level as i32 <= RDKafkaLogLevel::Warning as i32;
+    if is_loud && !told_otherwise && watch.is_news(facility) {
+        tracing::warn!(facility, "librdkafka: {line}");
+    } else {
+        tracing::debug!(facility, "librdkafka: {line}");
+    }
+}
+
+/// A client that has nothing to tell but how it fares.
+#[derive(Debug, Clone)]
+pub(super) struct Quiet(pub(super) std::sync::Arc<Watch>);
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        note(&self.0, level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        hear(&self.0, &error, reason);
+    }
+}
+
+impl rdkafka::consumer::ConsumerContext for Quiet {}
