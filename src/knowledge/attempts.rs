@@ -85,7 +85,7 @@ impl Knowledge {
         }
         let next = Cell::new(None::<Timestamp>);
         let is_due = |fingerprint: &Fingerprint, head: &GroupHead| {
-            if busy.contains(fingerprint) || writing.begun.contains(fingerprint) {
+            if busy.contains(fingerprint) || writing.begun.contains(fingerprint) || !index.owns(head) {
                 return false;
             }
             let Some(ready_at) = head.ready_at(pause, now) else { return false };
@@ -147,15 +147,20 @@ impl Knowledge {
         self.lock().begun.remove(&fingerprint);
     }
 
-    /// Takes back the attempts that are going on, as if they had never begun. One whose end reached the disk
-    /// although its write told of a failure is not among them.
-    pub(super) fn take_back_attempts(&self, writing: &mut Writing) -> Result<(), Error> {
+    /// Takes back those of the attempts that are going on, as if they had never begun. One whose end reached the
+    /// disk although its write told of a failure is not among them.
+    pub(super) fn take_back_attempts(
+        &self,
+        writing: &mut Writing,
+        those: impl Fn(&GroupHead) -> bool,
+    ) -> Result<(), Error> {
         let taken_back = |fingerprint| {
             let head = self.head(fingerprint).ok().filter(|head| head.status == GroupStatus::Working)?;
             let attempts = head.attempts.saturating_sub(1);
             Some((fingerprint, GroupHead { status: GroupStatus::New, attempts, ..head }))
         };
-        let heads: Vec<_> = writing.begun.drain().filter_map(taken_back).collect();
+        let is_meant = |print: &Fingerprint| self.view().index().groups.get(print).is_none_or(&those);
+        let heads: Vec<_> = writing.begun.extract_if(is_meant).filter_map(taken_back).collect();
         self.write(
             |access, batch| {
                 heads.iter().try_for_each(|(print, head)| schema::put_group(access, batch, *print, head))
@@ -209,8 +214,11 @@ impl Knowledge {
         Ok(())
     }
 
+    /// The head of a group that is ours.
     pub(super) fn head(&self, fingerprint: Fingerprint) -> Result<GroupHead, Error> {
-        self.view().index().groups.get(&fingerprint).cloned().ok_or(Error::UnknownGroup(fingerprint))
+        let index = self.view().index();
+        let head = index.groups.get(&fingerprint).ok_or(Error::UnknownGroup(fingerprint))?;
+        if index.owns(head) { Ok(head.clone()) } else { Err(Error::Elsewhere(fingerprint)) }
     }
 
     /// The head of a group at which this attempt is going on.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::index::{GroupHead, Index};
 use super::{Error, Knowledge, Writing, schema};
-use crate::domain::{Fingerprint, GroupStatus};
+use crate::domain::{Fingerprint, GroupStatus, SuggestionId};
 
 /// How many groups are removed in one batch. A group goes together with its suggestions.
 const BATCH: usize = 512;
@@ -44,7 +44,10 @@ impl Knowledge {
         };
         let mut victims: Vec<Fingerprint> = {
             let index = self.view().index();
-            let idle = index.groups.iter().filter(|(fingerprint, _)| !writing.begun.contains(*fingerprint));
+            let is_idle = |(fingerprint, head): &(&Fingerprint, &GroupHead)| {
+                index.owns(head) && !writing.begun.contains(*fingerprint)
+            };
+            let idle = index.groups.iter().filter(is_idle);
             idle.filter(|(_, head)| is_expired(head)).map(|(fingerprint, _)| *fingerprint).collect()
         };
         victims.sort_unstable();
@@ -73,7 +76,8 @@ impl Knowledge {
         }
     }
 
-    /// The oldest groups beyond a number, of those that may go.
+    /// The oldest groups beyond a number, of those that may go: as far as they are ours. The others are somebody
+    /// else's surplus.
     fn surplus(&self, writing: &Writing, allowed: usize) -> Vec<Fingerprint> {
         let index = self.view().index();
         let surplus = index.groups.len().saturating_sub(allowed);
@@ -85,33 +89,38 @@ impl Knowledge {
             .groups
             .iter()
             .filter(|(fingerprint, head)| may_go(fingerprint, head))
-            .map(|(fingerprint, head)| (head.applied_at, head.last_seen, *fingerprint))
+            .map(|(fingerprint, head)| (head.applied_at, head.last_seen, *fingerprint, index.owns(head)))
             .collect();
         oldest.sort_unstable();
-        oldest.into_iter().take(surplus).map(|(.., fingerprint)| fingerprint).collect()
+        oldest.truncate(surplus);
+        oldest
+            .into_iter()
+            .filter(|(.., is_ours)| *is_ours)
+            .map(|(_, _, fingerprint, _)| fingerprint)
+            .collect()
     }
 
     fn remove(&self, victims: &[Fingerprint]) -> Result<Removed, Error> {
         let mut removed = Removed::default();
         for victims in victims.chunks(BATCH) {
-            let sequences: Vec<u64> = {
+            let suggestions: Vec<(u64, SuggestionId)> = {
                 let index = self.view().index();
                 victims.iter().flat_map(|fingerprint| index.suggestions_for(*fingerprint)).collect()
             };
             self.write(
                 |access, batch| {
                     victims.iter().try_for_each(|it| schema::delete_group(access, batch, *it))?;
-                    sequences.iter().try_for_each(|it| schema::delete_suggestion(access, batch, *it))
+                    suggestions.iter().try_for_each(|it| schema::delete_suggestion(access, batch, *it))
                 },
                 |index: &mut Index| {
-                    sequences.iter().for_each(|sequence| index.remove_suggestion(*sequence));
+                    suggestions.iter().for_each(|(sequence, _)| index.remove_suggestion(*sequence));
                     for fingerprint in victims {
                         index.groups.remove(fingerprint);
                     }
                 },
             )?;
             removed.groups += victims.len();
-            removed.suggestions += sequences.len();
+            removed.suggestions += suggestions.len();
         }
         Ok(removed)
     }

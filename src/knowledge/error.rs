@@ -1,7 +1,10 @@
 //! Why something cannot be remembered or recalled.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 
+use super::record::RecordKey;
 use crate::domain::{Fingerprint, SuggestionId, SuggestionStatus};
 use crate::storage::DatabaseError;
 
@@ -24,6 +27,47 @@ pub enum Error {
     /// The group needs no attempt now.
     #[error("group {0} is being worked on already, or needs no work")]
     NothingToDo(Fingerprint),
+    /// Another fixer works on this group.
+    #[error(
+        "group {0} is worked on by another fixer: ask the one whose groups it is among, or any once it has it"
+    )]
+    Elsewhere(Fingerprint),
+    /// Another fixer counts what this partition brings.
+    #[error("partition {0} of the log of errors is not ours now: what it brings is counted by another fixer")]
+    NotOurs(i32),
+    /// Others have not been told of what happened here to groups of this partition.
+    #[error("changes to groups of partition {0} were not published: rebuild before it is taken over again")]
+    Unpublished(i32),
+    /// The knowledge is shared over a changelog.
+    #[error("knowledge in {0} is shared with other fixers over Kafka: run it so, or use another state_dir")]
+    Shared(PathBuf),
+    /// The knowledge was gathered by a fixer that was alone.
+    #[error(
+        "knowledge in {0} was gathered with the embedded bus and cannot be shared with other fixers: use \
+         another state_dir"
+    )]
+    Alone(PathBuf),
+    /// A record of the changelog was written by a newer program.
+    #[error(
+        "record {key} of the changelog has version {found}, and this program knows up to {known}: run the \
+         newer program"
+    )]
+    NewerRecord {
+        /// What it is about.
+        key: RecordKey,
+        /// The version found.
+        found: u32,
+        /// The version known.
+        known: u32,
+    },
+    /// A record of the changelog cannot be read.
+    #[error("record {key} of the changelog makes no sense ({reason}): was it written by something else?")]
+    SenselessRecord {
+        /// What it is about.
+        key: RecordKey,
+        /// What was found.
+        reason: String,
+    },
     /// There is no patch that could be approved.
     #[error("suggestion {0} has no patch: it can be rejected, not approved")]
     NoPatch(SuggestionId),

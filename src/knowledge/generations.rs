@@ -55,9 +55,10 @@ impl Generations {
         key(self.current, id)
     }
 
-    /// Every key under which an id may have been counted, the newest first.
-    pub(super) fn keys(self, id: &EventId) -> impl Iterator<Item = [u8; 44]> {
-        (self.oldest()..=self.current).rev().map(move |generation| key(generation, id))
+    /// Every generation in which an id may have been counted, as it was when it was the current one: the newest
+    /// first.
+    pub(super) fn kept(self) -> impl Iterator<Item = Self> {
+        (self.oldest()..=self.current).rev().map(move |current| Self { current, ..self })
     }
 
     /// What is forgotten: all keys in between.
@@ -101,7 +102,7 @@ mod tests {
             for step in steps {
                 generations = generations.after(Some(at(now)), at(now + step), RETENTION);
                 now += step;
-                let kept = generations.keys(&id()).any(|key| key == born);
+                let kept = generations.kept().any(|kept| kept.key(&id()) == born);
                 prop_assert!(kept || now >= 700, "forgotten after {now} ms");
                 prop_assert!(!kept || now < 8 * 190, "still kept after {now} ms");
                 prop_assert_eq!(kept, born[..4] >= generations.forgotten().1[..]);
@@ -118,7 +119,7 @@ mod tests {
                 generations = generations.after(Some(at(now)), at(next), RETENTION);
                 now = next;
             }
-            prop_assert!(generations.keys(&id()).any(|key| key == born));
+            prop_assert!(generations.kept().any(|kept| kept.key(&id()) == born));
         }
     }
 

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::generations::Generations;
+use super::owned::Owned;
+use super::record::{Mark, RecordKey};
 use crate::domain::{
     Decision, ErrorGroup, Fingerprint, GroupRecord, GroupStatus, Occurrences, Severity, SuggestionId,
     SuggestionRecord, SuggestionStatus,
@@ -23,11 +25,19 @@ pub(super) struct Index {
     /// The highest sequence that was ever given.
     pub(super) last_sequence: u64,
     pub(super) generations: Generations,
+    pub(super) owned: Owned,
+    /// What others have to be told.
+    pub(super) unpublished: BTreeMap<RecordKey, Mark>,
+    /// The highest revision that was ever given to a mark here.
+    pub(super) last_revision: u64,
 }
 
 /// The part of a group that changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct GroupHead {
+    /// The partition of the log of errors that brought it last: whoever owns that works on it.
+    #[serde(default)]
+    pub(super) home: i32,
     pub(super) severity: Severity,
     pub(super) count: u64,
     pub(super) first_seen: Timestamp,
@@ -107,8 +117,9 @@ pub struct Revision {
 
 impl GroupHead {
     /// The head of the group that these occurrences begin.
-    pub(super) fn of(first: &Occurrences, now: Timestamp) -> Self {
+    pub(super) fn of(first: &Occurrences, home: i32, now: Timestamp) -> Self {
         Self {
+            home,
             severity: first.event.severity,
             count: first.count.get(),
             first_seen: first.first_seen,
@@ -186,6 +197,19 @@ impl Index {
         }
     }
 
+    /// Whether a group is ours to work on.
+    pub(super) fn owns(&self, head: &GroupHead) -> bool {
+        self.owned.contains(head.home)
+    }
+
+    /// Remembers marks that are on disk.
+    pub(super) fn mark(&mut self, marks: BTreeMap<RecordKey, Mark>) {
+        for (key, mark) in marks {
+            self.last_revision = self.last_revision.max(mark.revision);
+            self.unpublished.insert(key, mark);
+        }
+    }
+
     pub(super) fn add_suggestion(&mut self, sequence: u64, head: SuggestionHead) {
         self.last_sequence = self.last_sequence.max(sequence);
         self.sequences.insert(head.id, sequence);
@@ -199,10 +223,13 @@ impl Index {
     }
 
     /// The suggestions for a group.
-    pub(super) fn suggestions_for(&self, fingerprint: Fingerprint) -> impl Iterator<Item = u64> {
+    pub(super) fn suggestions_for(
+        &self,
+        fingerprint: Fingerprint,
+    ) -> impl Iterator<Item = (u64, SuggestionId)> {
         let attempts = self.groups.get(&fingerprint).map_or(0, |head| head.attempts);
-        (1..=attempts)
-            .filter_map(move |attempt| self.sequences.get(&SuggestionId { fingerprint, attempt }).copied())
+        let ids = (1..=attempts).map(move |attempt| SuggestionId { fingerprint, attempt });
+        ids.filter_map(|id| Some((*self.sequences.get(&id)?, id)))
     }
 }
 

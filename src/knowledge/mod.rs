@@ -18,6 +18,11 @@
 //! *body*, which is written once and read when somebody asks. So a storm rewrites a few hundred bytes, and
 //! lists are made without reading a disk. A group costs about 300 bytes of memory.
 //!
+//! # Alone or with others
+//!
+//! [`Knowledge::open`] is for a fixer that is alone. Several fixers share their knowledge through a changelog:
+//! see [`Shared`].
+//!
 //! # Who may do what
 //!
 //! [`View`] reads: from a running instance, or from the folder while none runs. [`Knowledge`] also
@@ -32,28 +37,41 @@
 
 mod apply;
 mod attempts;
+mod changes;
 mod cleanup;
 mod config;
 mod error;
 mod generations;
 mod index;
 mod lookup;
+mod owned;
+mod place;
+mod publication;
+mod record;
+mod restore;
 mod schema;
+mod shared;
 mod suggestions;
 mod view;
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-pub use apply::{Applied, Change, Position};
+pub use apply::{Applied, Arrival, Change};
 pub use attempts::{AttemptEnd, Due};
 pub use cleanup::Removed;
 pub use config::Config;
 pub use error::Error;
 pub use index::{GroupFilter, GroupOrder, Revision};
+pub use owned::Position;
+pub use publication::{Publication, Record};
+pub use record::{ParseRecordKeyError, RecordKey};
+pub use restore::Incoming;
+pub use shared::Shared;
 pub use suggestions::Choice;
 pub use view::View;
 
@@ -61,6 +79,7 @@ use crate::domain::Fingerprint;
 pub use crate::storage::DatabaseError;
 use crate::storage::{Access, Database};
 use crate::telemetry::metrics::Metrics;
+use changes::Changes;
 use index::Index;
 
 /// What is remembered, and the one way to change it. Clones are the same memory.
@@ -74,6 +93,8 @@ struct Inner {
     view: View,
     config: Config,
     metrics: Metrics,
+    /// Whether others are told of changes.
+    is_shared: bool,
     writing: Mutex<Writing>,
 }
 
@@ -93,9 +114,16 @@ impl Knowledge {
     /// The database is in use, damaged, of a newer version, or cannot be written.
     pub fn open(folder: &Path, config: &Config, metrics: &Metrics) -> Result<Self, Error> {
         let database = Database::open(folder, &schema::SCHEMA)?;
+        if schema::is_shared(&database)? {
+            return Err(Error::Shared(folder.into()));
+        }
+        Self::new(database, config, metrics, false)
+    }
+
+    fn new(database: Database, config: &Config, metrics: &Metrics, is_shared: bool) -> Result<Self, Error> {
         let view = View::new(database)?;
-        let inner = Inner { view, config: *config, metrics: metrics.clone(), writing: Mutex::default() };
-        let knowledge = Self { inner: Arc::new(inner) };
+        let (config, metrics, writing) = (*config, metrics.clone(), Mutex::default());
+        let knowledge = Self { inner: Arc::new(Inner { view, config, metrics, is_shared, writing }) };
         knowledge.gauge();
         Ok(knowledge)
     }
@@ -110,7 +138,7 @@ impl Knowledge {
     /// cannot be written, they count as if the process had died.
     pub fn close(&self) {
         let mut writing = self.lock();
-        if let Err(error) = self.take_back_attempts(&mut writing) {
+        if let Err(error) = self.take_back_attempts(&mut writing, |_| true) {
             tracing::debug!(reason = %error, "attempts could not be taken back");
         }
         self.database().close();
@@ -133,21 +161,57 @@ impl Knowledge {
         let writing = self.lock();
         if self.database().is_broken() {
             self.database().reopen()?;
-            let index = schema::load(self.database())?;
-            self.view().change(|current| *current = index);
+            let mut index = schema::load(self.database())?;
+            if self.inner.is_shared {
+                index.mark(schema::marks(self.database())?);
+            }
+            self.view().change(|current| {
+                index.owned = std::mem::take(&mut current.owned);
+                index.last_revision = index.last_revision.max(current.last_revision);
+                *current = index;
+            });
             // Whether it can be written again, the next write will show.
             tracing::debug!("knowledge is opened anew after a failed write");
         }
         Ok(writing)
     }
 
-    /// Writes a batch, and then shows it to readers.
+    /// Writes a batch, with marks for what others have to be told, and then shows it to readers.
     fn write(
         &self,
-        fill: impl Fn(&Access<'_>, &mut rocksdb::WriteBatch) -> Result<(), DatabaseError>,
+        fill: impl Fn(&Access<'_>, &mut Changes<'_>) -> Result<(), DatabaseError>,
         show: impl FnOnce(&mut Index),
     ) -> Result<(), Error> {
-        self.database().write(fill)?;
+        if !self.inner.is_shared {
+            self.database().write(|access, batch| fill(access, &mut Changes::new(batch)))?;
+            self.view().change(show);
+            self.gauge();
+            return Ok(());
+        }
+        let written = Cell::default();
+        self.database().write(|access, batch| {
+            let mut changes = Changes::new(batch);
+            fill(access, &mut changes)?;
+            let marks = changes.marks(&self.view().index());
+            schema::put_marks(access, &mut changes, &marks)?;
+            written.set(marks);
+            Ok(())
+        })?;
+        self.view().change(|index| {
+            show(index);
+            index.mark(written.into_inner());
+        });
+        self.gauge();
+        Ok(())
+    }
+
+    /// Writes what others know already, or what concerns nobody else. A power cut may undo it.
+    fn write_unmarked(
+        &self,
+        fill: impl Fn(&Access<'_>, &mut Changes<'_>) -> Result<(), DatabaseError>,
+        show: impl FnOnce(&mut Index),
+    ) -> Result<(), Error> {
+        self.database().write_unsynced(|access, batch| fill(access, &mut Changes::new(batch)))?;
         self.view().change(show);
         self.gauge();
         Ok(())

@@ -1,18 +1,26 @@
 //! Knowledge on disk: keys, values, and reading all heads.
 
-use rocksdb::{IteratorMode, WriteBatch};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use rocksdb::IteratorMode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::changes::Changes;
 use super::generations::Generations;
 use super::index::{GroupBody, GroupHead, Index, SuggestionBody, SuggestionHead};
-use crate::domain::Fingerprint;
+use super::owned::Position;
+use super::place::{Place, Seen, Unreadable};
+use super::record::{Mark, RecordKey};
+use crate::domain::{EventId, Fingerprint, SuggestionId};
 use crate::storage::{Access, Database, DatabaseError, Schema};
 
 pub(super) const SCHEMA: Schema = Schema {
     name: "knowledge",
     version: 1,
     families: &[GROUPS, GROUP_BODIES, SUGGESTIONS, SUGGESTION_BODIES, SEEN],
+    later_families: &[UNPUBLISHED, HALVES],
     loss: "the groups, their counts, and the suggestions",
 };
 
@@ -22,12 +30,19 @@ const GROUP_BODIES: &str = "group-bodies";
 /// By sequence.
 const SUGGESTIONS: &str = "suggestions";
 const SUGGESTION_BODIES: &str = "suggestion-bodies";
-/// By generation and event id; without values.
-pub(super) const SEEN: &str = "seen";
+/// By generation and event id: where it was seen. An earlier version left the values empty.
+const SEEN: &str = "seen";
+/// By the key of a record: that it is to be published.
+const UNPUBLISHED: &str = "unpublished";
+/// By the key of a record: the one half of a suggestion whose other half has not come yet.
+const HALVES: &str = "halves";
 
 const GENERATIONS_KEY: &[u8] = b"generations";
 const SEQUENCE_KEY: &[u8] = b"sequence";
 const POSITION_PREFIX: &str = "position/";
+const KNOWN_PREFIX: &str = "known/";
+/// There where the knowledge is shared with others.
+const SHARED_KEY: &[u8] = b"shared";
 
 /// The version of a value: its first byte. JSON follows. Version 1 is read as well: it did not know when an
 /// attempt began, nor how many were broken off.
@@ -53,78 +68,107 @@ fn decode<T: DeserializeOwned>(database: &Database, what: &str, bytes: &[u8]) ->
 
 pub(super) fn put_group(
     access: &Access<'_>,
-    batch: &mut WriteBatch,
+    batch: &mut Changes<'_>,
     fingerprint: Fingerprint,
     head: &GroupHead,
 ) -> Result<(), DatabaseError> {
-    batch.put_cf(access.family(GROUPS)?, fingerprint.as_bytes(), encode(head));
+    batch.touch(RecordKey::Group(fingerprint));
+    batch.settle(fingerprint, head.home);
+    batch.raw.put_cf(access.family(GROUPS)?, fingerprint.as_bytes(), encode(head));
     Ok(())
 }
 
 pub(super) fn put_group_body(
     access: &Access<'_>,
-    batch: &mut WriteBatch,
+    batch: &mut Changes<'_>,
     fingerprint: Fingerprint,
     body: &GroupBody,
 ) -> Result<(), DatabaseError> {
-    batch.put_cf(access.family(GROUP_BODIES)?, fingerprint.as_bytes(), encode(body));
+    batch.touch(RecordKey::GroupBody(fingerprint));
+    batch.raw.put_cf(access.family(GROUP_BODIES)?, fingerprint.as_bytes(), encode(body));
     Ok(())
 }
 
 pub(super) fn delete_group(
     access: &Access<'_>,
-    batch: &mut WriteBatch,
+    batch: &mut Changes<'_>,
     fingerprint: Fingerprint,
 ) -> Result<(), DatabaseError> {
-    batch.delete_cf(access.family(GROUPS)?, fingerprint.as_bytes());
-    batch.delete_cf(access.family(GROUP_BODIES)?, fingerprint.as_bytes());
+    delete_group_head(access, batch, fingerprint)?;
+    delete_group_body(access, batch, fingerprint)
+}
+
+pub(super) fn delete_group_head(
+    access: &Access<'_>,
+    batch: &mut Changes<'_>,
+    fingerprint: Fingerprint,
+) -> Result<(), DatabaseError> {
+    batch.touch(RecordKey::Group(fingerprint));
+    batch.raw.delete_cf(access.family(GROUPS)?, fingerprint.as_bytes());
+    Ok(())
+}
+
+pub(super) fn delete_group_body(
+    access: &Access<'_>,
+    batch: &mut Changes<'_>,
+    fingerprint: Fingerprint,
+) -> Result<(), DatabaseError> {
+    batch.touch(RecordKey::GroupBody(fingerprint));
+    batch.raw.delete_cf(access.family(GROUP_BODIES)?, fingerprint.as_bytes());
     Ok(())
 }
 
 pub(super) fn put_suggestion(
     access: &Access<'_>,
-    batch: &mut WriteBatch,
+    batch: &mut Changes<'_>,
     sequence: u64,
     head: &SuggestionHead,
 ) -> Result<(), DatabaseError> {
-    batch.put_cf(access.family(SUGGESTIONS)?, sequence.to_be_bytes(), encode(head));
+    batch.touch(RecordKey::Suggestion(head.id));
+    batch.raw.put_cf(access.family(SUGGESTIONS)?, sequence.to_be_bytes(), encode(head));
     Ok(())
 }
 
-/// Writes a new suggestion, and that its sequence is given away.
 pub(super) fn put_suggestion_body(
     access: &Access<'_>,
-    batch: &mut WriteBatch,
-    sequence: u64,
+    batch: &mut Changes<'_>,
+    (sequence, id): (u64, SuggestionId),
     body: &SuggestionBody,
 ) -> Result<(), DatabaseError> {
-    batch.put_cf(access.family(SUGGESTION_BODIES)?, sequence.to_be_bytes(), encode(body));
-    batch.put(SEQUENCE_KEY, encode(&sequence));
+    batch.touch(RecordKey::SuggestionBody(id));
+    batch.raw.put_cf(access.family(SUGGESTION_BODIES)?, sequence.to_be_bytes(), encode(body));
     Ok(())
+}
+
+/// Writes which sequence was the last to be given away.
+pub(super) fn put_last_sequence(batch: &mut Changes<'_>, sequence: u64) {
+    batch.raw.put(SEQUENCE_KEY, encode(&sequence));
 }
 
 pub(super) fn delete_suggestion(
     access: &Access<'_>,
-    batch: &mut WriteBatch,
-    sequence: u64,
+    batch: &mut Changes<'_>,
+    (sequence, id): (u64, SuggestionId),
 ) -> Result<(), DatabaseError> {
-    batch.delete_cf(access.family(SUGGESTIONS)?, sequence.to_be_bytes());
-    batch.delete_cf(access.family(SUGGESTION_BODIES)?, sequence.to_be_bytes());
+    batch.touch(RecordKey::Suggestion(id));
+    batch.touch(RecordKey::SuggestionBody(id));
+    batch.raw.delete_cf(access.family(SUGGESTIONS)?, sequence.to_be_bytes());
+    batch.raw.delete_cf(access.family(SUGGESTION_BODIES)?, sequence.to_be_bytes());
     Ok(())
 }
 
 /// Writes the generations, and deletes those that are forgotten.
 pub(super) fn put_generations(
     access: &Access<'_>,
-    batch: &mut WriteBatch,
+    batch: &mut Changes<'_>,
     (before, after): (Generations, Generations),
 ) -> Result<(), DatabaseError> {
     if before != after {
-        batch.put(GENERATIONS_KEY, encode(&after));
+        batch.raw.put(GENERATIONS_KEY, encode(&after));
     }
     if before.forgotten() != after.forgotten() {
         let (from, to) = after.forgotten();
-        batch.delete_range_cf(access.family(SEEN)?, from, to);
+        batch.raw.delete_range_cf(access.family(SEEN)?, from, to);
     }
     Ok(())
 }
@@ -133,8 +177,8 @@ fn position_key(topic: &str, partition: i32) -> String {
     format!("{POSITION_PREFIX}{topic}/{partition}")
 }
 
-pub(super) fn put_position(batch: &mut WriteBatch, topic: &str, partition: i32, next: u64) {
-    batch.put(position_key(topic, partition), encode(&next));
+pub(super) fn put_position(batch: &mut Changes<'_>, position: &Position) {
+    batch.raw.put(position_key(&position.topic, position.partition), encode(&position.next));
 }
 
 pub(super) fn position(
@@ -174,15 +218,138 @@ pub(super) fn suggestion_body(
     body(database, SUGGESTION_BODIES, &sequence.to_be_bytes())
 }
 
-/// Whether one of these keys is among the events that were counted.
-pub(super) fn is_seen(
+/// What is known of each of these ids. They are in order and each is there once.
+pub(super) fn seen(
+    database: &Database,
+    generations: Generations,
+    ids: &[EventId],
+) -> Result<Vec<Option<Seen>>, DatabaseError> {
+    let mut found: Vec<Option<Seen>> = vec![None; ids.len()];
+    database.read(|access| {
+        let family = access.family(SEEN)?;
+        for generation in generations.kept() {
+            let open: Vec<usize> = (0..ids.len()).filter(|at| found[*at].is_none()).collect();
+            let keys: Vec<_> = open.iter().map(|at| generation.key(&ids[*at])).collect();
+            let values = access.db.batched_multi_get_cf(family, &keys, true);
+            for (at, value) in open.into_iter().zip(values) {
+                let Some(value) = value.map_err(|error| access.failed(error))? else { continue };
+                found[at] = Some(Seen::decode(&value).map_err(|error| match error {
+                    Unreadable::Newer(version) => database.newer(version),
+                    Unreadable::Damaged => database.damaged("a place of its seen events makes no sense"),
+                })?);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+pub(super) fn put_seen(
     access: &Access<'_>,
-    mut keys: impl Iterator<Item = [u8; 44]>,
-) -> Result<bool, DatabaseError> {
-    let seen = access.family(SEEN)?;
-    keys.try_fold(false, |found, key| {
-        Ok(found || access.db.get_pinned_cf(seen, key).map_err(|error| access.failed(error))?.is_some())
-    })
+    batch: &mut Changes<'_>,
+    generations: Generations,
+    (id, place): (&EventId, Place),
+) -> Result<(), DatabaseError> {
+    batch.raw.put_cf(access.family(SEEN)?, generations.key(id), place.encode());
+    Ok(())
+}
+
+fn known_key(topic: &str, partition: i32) -> String {
+    format!("{KNOWN_PREFIX}{topic}/{partition}")
+}
+
+pub(super) fn put_known(batch: &mut Changes<'_>, topic: &str, partition: i32, known: &Range<u64>) {
+    batch.raw.put(known_key(topic, partition), encode(known));
+}
+
+/// The offsets whose ids are known.
+pub(super) fn known(
+    database: &Database,
+    topic: &str,
+    partition: i32,
+) -> Result<Option<Range<u64>>, DatabaseError> {
+    meta(database, known_key(topic, partition).as_bytes())
+}
+
+pub(super) fn put_marks(
+    access: &Access<'_>,
+    batch: &mut Changes<'_>,
+    marks: &BTreeMap<RecordKey, Mark>,
+) -> Result<(), DatabaseError> {
+    let family = access.family(UNPUBLISHED)?;
+    marks.iter().for_each(|(key, mark)| batch.raw.put_cf(family, key.to_string(), encode(mark)));
+    Ok(())
+}
+
+pub(super) fn delete_marks<'k>(
+    access: &Access<'_>,
+    batch: &mut Changes<'_>,
+    keys: impl IntoIterator<Item = &'k RecordKey>,
+) -> Result<(), DatabaseError> {
+    let family = access.family(UNPUBLISHED)?;
+    keys.into_iter().for_each(|key| batch.raw.delete_cf(family, key.to_string()));
+    Ok(())
+}
+
+/// Reads all marks.
+pub(super) fn marks(database: &Database) -> Result<BTreeMap<RecordKey, Mark>, DatabaseError> {
+    let mut marks = BTreeMap::new();
+    let damaged = || database.damaged(format!("a key of its {UNPUBLISHED}"));
+    database.read(|access| {
+        for entry in access.db.iterator_cf(access.family(UNPUBLISHED)?, IteratorMode::Start) {
+            let (key, value) = entry.map_err(|error| access.failed(error))?;
+            let key = std::str::from_utf8(&key).ok().and_then(|key| key.parse().ok()).ok_or_else(damaged)?;
+            marks.insert(key, decode(database, UNPUBLISHED, &value)?);
+        }
+        Ok(())
+    })?;
+    Ok(marks)
+}
+
+pub(super) fn put_half<T: Serialize>(
+    access: &Access<'_>,
+    batch: &mut Changes<'_>,
+    key: RecordKey,
+    half: &T,
+) -> Result<(), DatabaseError> {
+    batch.raw.put_cf(access.family(HALVES)?, key.to_string(), encode(half));
+    Ok(())
+}
+
+pub(super) fn delete_half(
+    access: &Access<'_>,
+    batch: &mut Changes<'_>,
+    key: RecordKey,
+) -> Result<(), DatabaseError> {
+    batch.raw.delete_cf(access.family(HALVES)?, key.to_string());
+    Ok(())
+}
+
+pub(super) fn half<T: DeserializeOwned>(
+    database: &Database,
+    key: RecordKey,
+) -> Result<Option<T>, DatabaseError> {
+    body(database, HALVES, key.to_string().as_bytes())
+}
+
+/// Forgets all groups and suggestions, and all positions; not which events were seen.
+pub(super) fn forget(access: &Access<'_>, batch: &mut Changes<'_>) -> Result<(), DatabaseError> {
+    // Beyond every key: none is so long.
+    const END: [u8; 128] = [u8::MAX; 128];
+    for family in [GROUPS, GROUP_BODIES, SUGGESTIONS, SUGGESTION_BODIES, UNPUBLISHED, HALVES] {
+        batch.raw.delete_range_cf(access.family(family)?, &[][..], &END[..]);
+    }
+    let end = POSITION_PREFIX.replace('/', "0");
+    batch.raw.delete_range(POSITION_PREFIX.as_bytes(), end.as_bytes());
+    Ok(())
+}
+
+pub(super) fn is_shared(database: &Database) -> Result<bool, DatabaseError> {
+    Ok(meta(database, SHARED_KEY)?.unwrap_or(false))
+}
+
+pub(super) fn put_shared(batch: &mut Changes<'_>) {
+    batch.raw.put(SHARED_KEY, encode(&true));
 }
 
 /// Reads all heads.

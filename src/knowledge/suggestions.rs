@@ -60,7 +60,8 @@ impl Knowledge {
         self.write(
             |access, batch| {
                 schema::put_suggestion(access, batch, sequence, &head)?;
-                schema::put_suggestion_body(access, batch, sequence, &body)?;
+                schema::put_suggestion_body(access, batch, (sequence, id), &body)?;
+                schema::put_last_sequence(batch, sequence);
                 schema::put_group(access, batch, id.fingerprint, &group)
             },
             |index| {

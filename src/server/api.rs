@@ -126,7 +126,9 @@ impl Shared {
 fn refusal(error: &Error) -> Problem {
     match error {
         Error::UnknownGroup(_) | Error::UnknownSuggestion(_) => Problem::not_found(error.to_string()),
-        Error::NoPatch(_) | Error::Decided { .. } => Problem::new(StatusCode::CONFLICT, error.to_string()),
+        Error::NoPatch(_) | Error::Decided { .. } | Error::Elsewhere(_) => {
+            Problem::new(StatusCode::CONFLICT, error.to_string())
+        }
         error => Problem::internal(error),
     }
 }

@@ -16,10 +16,10 @@
 
 #[cfg(test)]
 pub(crate) mod crash;
+mod error;
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -28,6 +28,9 @@ use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, ErrorKind,
     InfoLogger, LogLevel, Options, WriteBatch, WriteOptions,
 };
+
+pub use error::DatabaseError;
+use error::{classify, damaged, io_error, lock_holder, newer};
 
 const MIB: usize = 1 << 20;
 const VERSION_KEY: &[u8] = b"version";
@@ -51,86 +54,17 @@ pub(crate) struct Schema {
     pub(crate) version: u8,
     /// Its column families beside the default one.
     pub(crate) families: &'static [&'static str],
+    /// Further ones that a database of this version may lack, since it is older: they are made when it is
+    /// opened for writing.
+    pub(crate) later_families: &'static [&'static str],
     /// What is lost with it, as the end of a sentence.
     pub(crate) loss: &'static str,
 }
 
-/// Why a database cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DatabaseError {
-    /// Another process has it, or another part of this one.
-    #[error(
-        "a Hephaestus is running on this state directory{}: {name} in {folder} is in use; stop it first, or \
-         use another state_dir",
-        process.map(|id| format!(" (process {id})")).unwrap_or_default()
-    )]
-    InUse {
-        /// Which database.
-        name: &'static str,
-        /// Where.
-        folder: PathBuf,
-        /// Who has it, where the system tells.
-        process: Option<u32>,
-    },
-    /// A newer program wrote it.
-    #[error(
-        "{name} in {folder} has format {found}, and this program knows up to {known}: run the newer \
-         program, or move the folder away to start anew without {loss}"
-    )]
-    Newer {
-        /// Which database.
-        name: &'static str,
-        /// Where.
-        folder: PathBuf,
-        /// The version found.
-        found: u8,
-        /// The version known.
-        known: u8,
-        /// What would be lost.
-        loss: &'static str,
-    },
-    /// It is damaged.
-    #[error(
-        "{name} in {folder} is damaged ({reason}): put back a copy of the folder, or move it away to start \
-         anew without {loss}"
-    )]
-    Damaged {
-        /// Which database.
-        name: &'static str,
-        /// Where.
-        folder: PathBuf,
-        /// What was found.
-        reason: String,
-        /// What would be lost.
-        loss: &'static str,
-    },
-    /// Something else is in the folder.
-    #[error("{folder} holds something else than {name}: name another folder, or move away what is in it")]
-    Foreign {
-        /// Which database.
-        name: &'static str,
-        /// Where.
-        folder: PathBuf,
-    },
-    /// There is none.
-    #[error("there is no {name} in {folder}: nothing has run on this state directory yet")]
-    Missing {
-        /// Which database.
-        name: &'static str,
-        /// Where.
-        folder: PathBuf,
-    },
-    /// The file system refused.
-    #[error("{name} in {folder} cannot be used: the folder must be writable, with space left ({reason})")]
-    Io {
-        /// Which database.
-        name: &'static str,
-        /// Where.
-        folder: PathBuf,
-        /// What the system said.
-        reason: String,
-    },
+impl Schema {
+    fn all_families(&self) -> impl Iterator<Item = &'static str> {
+        self.families.iter().chain(self.later_families).copied()
+    }
 }
 
 /// An open database.
@@ -237,9 +171,26 @@ impl Database {
         &self,
         fill: impl Fn(&Access<'_>, &mut WriteBatch) -> Result<(), DatabaseError>,
     ) -> Result<(), DatabaseError> {
+        self.write_patiently(fill, true)
+    }
+
+    /// Writes a batch that may be lost in a power cut, and not before: together with what was written after
+    /// it without being synced either. A later [`write`](Self::write) syncs it, too.
+    pub(crate) fn write_unsynced(
+        &self,
+        fill: impl Fn(&Access<'_>, &mut WriteBatch) -> Result<(), DatabaseError>,
+    ) -> Result<(), DatabaseError> {
+        self.write_patiently(fill, false)
+    }
+
+    fn write_patiently(
+        &self,
+        fill: impl Fn(&Access<'_>, &mut WriteBatch) -> Result<(), DatabaseError>,
+        synced: bool,
+    ) -> Result<(), DatabaseError> {
         let started = Instant::now();
         loop {
-            match self.try_write(&fill)? {
+            match self.try_write(&fill, synced)? {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Incomplete && started.elapsed() < LONGEST_STALL => {
                     std::thread::sleep(STALL_PAUSE);
@@ -255,6 +206,7 @@ impl Database {
     fn try_write(
         &self,
         fill: &impl Fn(&Access<'_>, &mut WriteBatch) -> Result<(), DatabaseError>,
+        synced: bool,
     ) -> Result<Result<(), rocksdb::Error>, DatabaseError> {
         let slot = self.slot();
         let db = slot.db.as_ref().filter(|_| slot.state == State::Sound).ok_or_else(|| self.closed())?;
@@ -264,7 +216,7 @@ impl Database {
             return Ok(Ok(()));
         }
         let mut options = WriteOptions::default();
-        options.set_sync(true);
+        options.set_sync(synced);
         options.set_no_slowdown(true);
         Ok(db.write_opt(batch, &options))
     }
@@ -369,7 +321,7 @@ fn create(folder: &Path, schema: &'static Schema) -> Result<(), DatabaseError> {
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     let families =
-        schema.families.iter().map(|name| ColumnFamilyDescriptor::new(*name, family_options(&cache)));
+        schema.all_families().map(|name| ColumnFamilyDescriptor::new(name, family_options(&cache)));
     let db = DB::open_cf_descriptors(&options, folder, families).map_err(refused)?;
     let mut synced = WriteOptions::default();
     synced.set_sync(true);
@@ -388,8 +340,14 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 fn attach(folder: &Path, schema: &'static Schema, mode: Mode) -> Result<DB, DatabaseError> {
     let refused = |error| classify(schema, folder, error);
     let cache = Cache::new_lru_cache(4 * MIB);
-    let options = options(&cache);
-    let names = DB::list_cf(&options, folder).map_err(refused)?;
+    let mut options = options(&cache);
+    let mut names = DB::list_cf(&options, folder).map_err(refused)?;
+    if mode == Mode::Write {
+        let lacking = |later: &&&str| !names.iter().any(|name| name == **later);
+        let lacking: Vec<_> = schema.later_families.iter().filter(lacking).map(|&name| name.into()).collect();
+        names.extend(lacking);
+        options.create_missing_column_families(true);
+    }
     let families = names.iter().map(|name| ColumnFamilyDescriptor::new(name, family_options(&cache)));
     let db = match mode {
         Mode::Write => DB::open_cf_descriptors(&options, folder, families),
@@ -442,53 +400,4 @@ fn family_options(cache: &Cache) -> Options {
     options.set_target_file_size_base(4 * MIB as u64);
     options.set_max_bytes_for_level_base(16 * MIB as u64);
     options
-}
-
-/// What an error of RocksDB means to a person. Its kinds are the first words of its text.
-fn classify(schema: &'static Schema, folder: &Path, error: rocksdb::Error) -> DatabaseError {
-    let kind = error.kind();
-    let reason = error.into_string();
-    let lock = reason.contains("While lock file") || reason.contains("lock hold by current process");
-    let missing_file = reason.contains("No such file or directory");
-    match kind {
-        ErrorKind::IOError if lock => {
-            let process = lock_holder(folder);
-            DatabaseError::InUse { name: schema.name, folder: folder.into(), process }
-        }
-        ErrorKind::Incomplete | ErrorKind::Aborted | ErrorKind::TimedOut | ErrorKind::Busy => {
-            DatabaseError::Io { name: schema.name, folder: folder.into(), reason }
-        }
-        ErrorKind::IOError if !missing_file => {
-            DatabaseError::Io { name: schema.name, folder: folder.into(), reason }
-        }
-        _ => damaged(schema, folder, reason),
-    }
-}
-
-fn damaged(schema: &'static Schema, folder: &Path, reason: String) -> DatabaseError {
-    DatabaseError::Damaged { name: schema.name, folder: folder.into(), reason, loss: schema.loss }
-}
-
-fn newer(schema: &'static Schema, folder: &Path, found: u8) -> DatabaseError {
-    let (known, loss) = (schema.version, schema.loss);
-    DatabaseError::Newer { name: schema.name, folder: folder.into(), found, known, loss }
-}
-
-fn io_error(schema: &'static Schema, folder: &Path, error: &io::Error) -> DatabaseError {
-    DatabaseError::Io { name: schema.name, folder: folder.into(), reason: error.to_string() }
-}
-
-/// Which process holds the lock of a database. The kernel's list is read, since opening and closing the
-/// lock file would drop this process's own lock.
-fn lock_holder(folder: &Path) -> Option<u32> {
-    let lock = fs::metadata(folder.join("LOCK")).ok()?;
-    let (major, minor) = (rustix::fs::major(lock.dev()), rustix::fs::minor(lock.dev()));
-    let file = format!("{major:02x}:{minor:02x}:{}", lock.ino());
-    let locks = fs::read_to_string("/proc/locks").ok()?;
-    // `1: POSIX  ADVISORY  WRITE 4711 fe:00:123456 0 EOF`
-    locks.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let holds = fields.get(3) == Some(&"WRITE") && fields.get(5) == Some(&file.as_str());
-        fields.get(4).filter(|_| holds)?.parse().ok()
-    })
 }

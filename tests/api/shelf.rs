@@ -9,7 +9,7 @@ use hephaestus::domain::{
     ErrorEvent, EventId, Evidence, FileId, Fingerprint, GroupRecord, Occurrences, OperationalFinding,
     ProducerId, Span, Suggestion, SuggestionRecord, VerdictKind,
 };
-use hephaestus::knowledge::{Config, Knowledge, Position};
+use hephaestus::knowledge::{Arrival, Config, Knowledge, Position};
 use hephaestus::telemetry::metrics::Metrics;
 use jiff::{Timestamp, ToSpan as _};
 
@@ -60,7 +60,8 @@ impl Shelf {
             context: Vec::new(),
         };
         let position = Position { topic: "errors".into(), partition: 0, next: start + 1 };
-        self.knowledge.apply(&position, vec![occurrences], noon()).unwrap();
+        let arrival = Arrival { offset: start, occurrences };
+        self.knowledge.apply(&position, vec![arrival], noon()).unwrap();
         self.group(fingerprint)
     }
 

@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use super::health::{Condition, Report};
 use crate::app::wire;
 use crate::bus::{self, Assignment, Bus, CommitError, Consumer, Delivery, Topic, Turn};
-use crate::domain::Occurrences;
-use crate::knowledge::{self, Knowledge, Position};
+use crate::knowledge::{self, Arrival, Knowledge, Position};
 
 /// The name under which positions are committed.
 const GROUP: &str = "hephaestus-fixer";
@@ -96,10 +95,10 @@ impl Intake {
     /// Counts messages of one partition. What cannot be read is set aside first, so that it is never lost.
     async fn count(&self, part: &[Delivery]) -> Result<(), Failure> {
         let Some(last) = part.last() else { return Ok(()) };
-        let mut occurrences = Vec::with_capacity(part.len());
+        let mut arrivals = Vec::with_capacity(part.len());
         for delivery in part {
             match wire::error::decode(&delivery.message) {
-                Ok(readable) => occurrences.push(readable),
+                Ok(occurrences) => arrivals.push(Arrival { offset: delivery.offset, occurrences }),
                 Err(error) => {
                     tracing::error!(offset = delivery.offset, %error, "a message cannot be read; it is set aside");
                     let reason = error.to_string();
@@ -113,13 +112,13 @@ impl Intake {
             partition: position.partition,
             next: position.next,
         };
-        self.apply(&position, occurrences).await
+        self.apply(&position, arrivals).await
     }
 
     /// Counts, and tries again for as long as the disk is full or away: meanwhile the bus keeps everything.
-    async fn apply(&self, position: &Position, occurrences: Vec<Occurrences>) -> Result<(), Failure> {
+    async fn apply(&self, position: &Position, arrivals: Vec<Arrival>) -> Result<(), Failure> {
         loop {
-            let batch = occurrences.clone();
+            let batch = arrivals.clone();
             let applied =
                 tokio::task::block_in_place(|| self.knowledge.apply(position, batch, Timestamp::now()));
             match applied {

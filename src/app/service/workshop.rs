@@ -277,7 +277,7 @@ mod tests {
     use super::*;
     use crate::analyzer::{self, Analyzer};
     use crate::domain::{EventId, FileId, Occurrences, ProducerId};
-    use crate::knowledge::Position;
+    use crate::knowledge::{Arrival, Position};
 
     /// What is known of one crash, and its group.
     fn one_group(folder: &std::path::Path) -> (Knowledge, Fingerprint) {
@@ -302,7 +302,8 @@ mod tests {
             context: Vec::new(),
         };
         let position = Position { topic: "errors".into(), partition: 0, next: 1 };
-        knowledge.apply(&position, vec![occurrences], Timestamp::UNIX_EPOCH).unwrap();
+        let arrival = Arrival { offset: 0, occurrences };
+        knowledge.apply(&position, vec![arrival], Timestamp::UNIX_EPOCH).unwrap();
         (knowledge, fingerprint)
     }
 

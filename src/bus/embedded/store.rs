@@ -14,6 +14,7 @@ pub(super) const SCHEMA: Schema = Schema {
     name: "the bus",
     version: 1,
     families: &[MESSAGES],
+    later_families: &[],
     loss: "the events that were not worked on yet",
 };
 

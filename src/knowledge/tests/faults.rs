@@ -25,7 +25,10 @@ fn one_process_writes_and_others_read_when_it_is_gone() {
     }
     apply(&knowledge, 2, vec![seen(1, 20, 3)]);
     knowledge.close();
-    assert!(knowledge.apply(&position(3), vec![seen(1, 30, 1)], at(0)).is_err(), "closed is closed");
+    assert!(
+        knowledge.apply(&position(3), arriving(vec![seen(1, 30, 1)]), at(0)).is_err(),
+        "closed is closed"
+    );
     let view = View::open(folder.path()).unwrap();
     assert!(view.group(print(1)).unwrap().unwrap().group.count == 6);
     assert!(View::open(folder.path()).is_ok(), "any number may read");
@@ -82,6 +85,34 @@ fn what_an_earlier_version_wrote_is_read() {
     let knowledge = open(folder.path());
     assert_eq!((status(&knowledge, 1), due(&knowledge)), (GroupStatus::Working, vec![print(1)]));
     assert_eq!(begin(&knowledge, 1).attempt, 1);
+}
+
+#[test]
+fn a_database_from_before_knowledge_was_shared_gets_what_it_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    apply(&open(folder.path()), 1, vec![seen(1, 10, 3)]);
+    let options = rocksdb::Options::default();
+    let names = rocksdb::DB::list_cf(&options, folder.path()).unwrap();
+    let mut db = rocksdb::DB::open_cf(&options, folder.path(), &names).unwrap();
+    for later in ["unpublished", "halves"] {
+        db.drop_cf(later).unwrap();
+    }
+    let ids = db.cf_handle("seen").unwrap();
+    let keys: Vec<_> = db.iterator_cf(ids, rocksdb::IteratorMode::Start).map(|it| it.unwrap().0).collect();
+    assert_eq!(keys.len(), 1);
+    keys.iter().for_each(|key| db.put_cf(ids, key, []).unwrap());
+    let groups = db.cf_handle("groups").unwrap();
+    let now = db.get_cf(groups, print(1).as_bytes()).unwrap().unwrap();
+    let mut head: serde_json::Value = serde_json::from_slice(&now[1..]).unwrap();
+    assert!(head.as_object_mut().unwrap().remove("home").is_some());
+    db.put_cf(groups, print(1).as_bytes(), [&b"\x02"[..], head.to_string().as_bytes()].concat()).unwrap();
+    drop(db);
+    assert_eq!(View::open(folder.path()).unwrap().group(print(1)).unwrap().unwrap().group.count, 3);
+    for _ in 0..2 {
+        let knowledge = open(folder.path());
+        let again = apply(&knowledge, 2, vec![seen(1, 10, 3)]);
+        assert_eq!((again.duplicates, due(&knowledge)), (1, vec![print(1)]));
+    }
 }
 
 #[test]
@@ -161,7 +192,7 @@ fn a_full_disk_changes_nothing_and_the_same_batch_succeeds_later() {
     };
     let mut start = 3;
     let error = loop {
-        match knowledge.apply(&position(start), heavy(start), at(0)) {
+        match knowledge.apply(&position(start), arriving(heavy(start)), at(0)) {
             Ok(_) => start += 1,
             Err(error) => break error,
         }
@@ -172,7 +203,7 @@ fn a_full_disk_changes_nothing_and_the_same_batch_succeeds_later() {
     assert_eq!(before.len() as u64, start - 2, "what was applied can be read, what was refused is not there");
     fs::remove_file(ballast).unwrap();
     for _ in 0..2 {
-        knowledge.apply(&position(start), heavy(start), at(0)).unwrap();
+        knowledge.apply(&position(start), arriving(heavy(start)), at(0)).unwrap();
     }
     assert_eq!(knowledge.view().group_counts()[&GroupStatus::New] as u64, start - 1);
     let last = Fingerprint::from_bytes([start.to_be_bytes()[7]; 16]);

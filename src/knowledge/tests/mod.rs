@@ -1,12 +1,15 @@
 //! The real database on a real disk.
 
 mod faults;
+mod fleet;
 mod model;
+mod shared;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::num::NonZeroU64;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -80,8 +83,15 @@ fn position(next: u64) -> Position {
     Position { topic: "hephaestus.errors.v1".into(), partition: 0, next }
 }
 
+/// Each in a message that was not there before, beyond every position of the tests.
+fn arriving(batch: Vec<Occurrences>) -> Vec<Arrival> {
+    static NEXT: AtomicU64 = AtomicU64::new(1 << 40);
+    let arrival = |occurrences| Arrival { offset: NEXT.fetch_add(1, Ordering::Relaxed), occurrences };
+    batch.into_iter().map(arrival).collect()
+}
+
 fn apply(knowledge: &Knowledge, next: u64, batch: Vec<Occurrences>) -> Applied {
-    knowledge.apply(&position(next), batch, at(0)).unwrap()
+    knowledge.apply(&position(next), arriving(batch), at(0)).unwrap()
 }
 
 fn suggestion(id: SuggestionId, patch: Option<&str>) -> Suggestion {
@@ -171,12 +181,12 @@ fn an_id_is_recognised_after_a_long_standstill_and_forgotten_after_a_long_run() 
     let knowledge = open(folder.path());
     let month = i64::try_from(30 * DAY).unwrap();
     knowledge.cleanup(at(month)).unwrap();
-    let late = knowledge.apply(&position(1), vec![seen(1, 10, 1)], at(month)).unwrap();
+    let late = knowledge.apply(&position(1), arriving(vec![seen(1, 10, 1)]), at(month)).unwrap();
     assert_eq!(late.duplicates, 1, "nobody ran meanwhile");
     for hour in 0..24 * 9 {
         knowledge.cleanup(at(month + hour * 3_600)).unwrap();
     }
-    let applied = knowledge.apply(&position(1), vec![seen(1, 10, 1)], at(2 * month)).unwrap();
+    let applied = knowledge.apply(&position(1), arriving(vec![seen(1, 10, 1)]), at(2 * month)).unwrap();
     assert_eq!(applied.duplicates, 0);
 }
 
@@ -437,7 +447,7 @@ fn old_groups_go_with_their_suggestions_and_begin_anew() {
     let knowledge = Knowledge::open(folder.path(), &config, &Metrics::new().unwrap()).unwrap();
     for group in 1..=5 {
         let now = at(i64::from(group));
-        knowledge.apply(&position(1), vec![seen(group, u64::from(group), 1)], now).unwrap();
+        knowledge.apply(&position(1), arriving(vec![seen(group, u64::from(group), 1)]), now).unwrap();
     }
     let open = suggest(&knowledge, 1);
     assert_eq!(knowledge.cleanup(at(-1_000_000)).unwrap().groups, 3, "whatever the clock says");

@@ -1,7 +1,5 @@
 //! Knowledge against plain maps, over random batches with repetitions, work, decisions and crashes.
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -179,7 +177,7 @@ fn run(steps: Vec<Step>) {
             Step::Apply(starts) => {
                 let batch = starts.iter().copied().map(occurrences).collect();
                 let before: u64 = model.groups.values().map(|group| group.count).sum();
-                let applied = run.knowledge.apply(&position(index as u64), batch, at(0)).unwrap();
+                let applied = run.knowledge.apply(&position(index as u64), arriving(batch), at(0)).unwrap();
                 model.apply(&starts);
                 let after: u64 = model.groups.values().map(|group| group.count).sum();
                 assert_eq!(applied.changes.iter().map(|change| change.added).sum::<u64>(), after - before);
