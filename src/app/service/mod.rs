@@ -13,6 +13,7 @@
 mod checkpoints;
 mod context;
 mod detect;
+mod fleet;
 mod followed;
 mod health;
 mod in_flight;
@@ -34,20 +35,21 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::parts;
 use crate::analyzer::{Aggregator, Analyzer};
-use crate::bus::Bus;
+use crate::bus::{Bus, Kafka};
 use crate::collector::pipe::Tap;
 use crate::collector::registry::Registry;
 use crate::collector::tail::{SourceEvent, Tailer};
 use crate::collector::{Budget, Counters};
 use crate::config::Config;
 use crate::domain::SuggestionRecord;
-use crate::knowledge::{self, Knowledge, View};
+use crate::knowledge::{self, Knowledge, Shared, View};
 use crate::server::NotReady;
 use crate::telemetry::metrics::Metrics;
 
 pub use state_dir::Error as StateDirError;
 
 use detect::Detector;
+use fleet::Fleet;
 use health::{Condition, Report};
 use in_flight::InFlight;
 use intake::Intake;
@@ -108,8 +110,9 @@ impl Service {
         let bus_dir = state.bus();
         let registry = Arc::new(state.into_registry()?);
         let bus = parts::open_bus(config, &bus_dir, registry.producer().to_string(), &metrics)?;
-        let knowledge = Knowledge::open(&parts::knowledge_dir(config), &parts::knowledge(config), &metrics)?;
         let health = Report::new();
+        let memory = Memory::open(config, &bus, &metrics)?;
+        let knowledge = memory.knowledge().clone();
         let workshop = match &config.repository.path {
             Some(repository) => {
                 Some(workshop(config, repository.clone(), &knowledge, &metrics, health.clone())?)
@@ -138,7 +141,7 @@ impl Service {
         };
         let in_flight = InFlight::default();
         service.detect(config, events, in_flight.clone())?;
-        service.count();
+        service.count(config, memory);
         if !config.collector.log_paths.is_empty() {
             service.follow(config, sources)?;
         }
@@ -180,10 +183,20 @@ impl Service {
         Ok(())
     }
 
-    fn count(&mut self) {
-        let (bus, knowledge) = (self.bus.clone(), self.knowledge.clone());
-        let intake = Intake { bus, knowledge, health: self.health.clone() };
-        self.parts.spawn(async move { (Part::Intake, intake.run().await) });
+    fn count(&mut self, config: &Config, memory: Memory) {
+        let health = self.health.clone();
+        match memory {
+            Memory::Alone(knowledge) => {
+                let intake = Intake { bus: self.bus.clone(), knowledge, health };
+                self.parts.spawn(async move { (Part::Intake, intake.run().await) });
+            }
+            Memory::Shared(kafka, shared) => {
+                let (group, instance) = (config.bus.kafka.group.clone(), self.registry.producer().to_string());
+                let fleet = Fleet { kafka, shared, group, instance, health };
+                let stop = self.stop_working.clone();
+                self.parts.spawn(async move { (Part::Intake, fleet.run(stop).await) });
+            }
+        }
     }
 
     fn follow(&mut self, config: &Config, sources: mpsc::Sender<SourceEvent>) -> anyhow::Result<()> {
@@ -302,7 +315,8 @@ impl Service {
             }
         }
         first?;
-        while self.bus.status().lag > 0 {
+        // On Kafka others may count it.
+        while matches!(self.bus, Bus::Embedded(_)) && self.bus.status().lag > 0 {
             tokio::select! {
                 error = self.failed() => return Err(error),
                 () = tokio::time::sleep(SETTLE_INTERVAL) => {}
@@ -356,6 +370,29 @@ impl Drop for Service {
     /// The tailer has a thread of its own, which nothing else would end.
     fn drop(&mut self) {
         self.stop_reading.cancel();
+    }
+}
+
+/// What is remembered: by one that is alone, or by one among others.
+enum Memory {
+    Alone(Knowledge),
+    Shared(Kafka, Shared),
+}
+
+impl Memory {
+    fn open(config: &Config, bus: &Bus, metrics: &Metrics) -> Result<Self, knowledge::Error> {
+        let (folder, settings) = (parts::knowledge_dir(config), parts::knowledge(config));
+        Ok(match bus {
+            Bus::Embedded(_) => Self::Alone(Knowledge::open(&folder, &settings, metrics)?),
+            Bus::Kafka(kafka) => Self::Shared(kafka.clone(), Shared::open(&folder, &settings, metrics)?),
+        })
+    }
+
+    const fn knowledge(&self) -> &Knowledge {
+        match self {
+            Self::Alone(knowledge) => knowledge,
+            Self::Shared(_, shared) => shared.knowledge(),
+        }
     }
 }
 

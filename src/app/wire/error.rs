@@ -176,7 +176,7 @@ pub fn encode(occurrences: &Occurrences) -> serde_json::Result<Message> {
         topic: Topic::Errors,
         id: occurrences.id.to_string(),
         key: group_key(&occurrences.service, occurrences.fingerprint()),
-        headers: headers(EVENT_TYPE, format!("/producers/{}", occurrences.id.producer)),
+        headers: headers(EVENT_TYPE),
         body: serde_json::to_vec(&Body::of(occurrences))?,
         time: occurrences.first_seen,
     })

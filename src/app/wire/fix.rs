@@ -51,7 +51,7 @@ pub struct Status<'a> {
 ///
 /// # Errors
 /// Never, for suggestions that were made here.
-pub fn encode(record: &SuggestionRecord, service: &str, source: &str) -> serde_json::Result<Message> {
+pub fn encode(record: &SuggestionRecord, service: &str) -> serde_json::Result<Message> {
     let body = Body {
         id: record.id,
         service: service.into(),
@@ -62,7 +62,7 @@ pub fn encode(record: &SuggestionRecord, service: &str, source: &str) -> serde_j
         topic: Topic::Fixes,
         id: record.id.to_string(),
         key: group_key(service, record.id.fingerprint),
-        headers: headers(FIX_TYPE, source.to_owned()),
+        headers: headers(FIX_TYPE),
         body: serde_json::to_vec(&body)?,
         time: record.created_at,
     })
@@ -72,7 +72,7 @@ pub fn encode(record: &SuggestionRecord, service: &str, source: &str) -> serde_j
 ///
 /// # Errors
 /// Never, for suggestions that were made here.
-pub fn encode_status(record: &SuggestionRecord, service: &str, source: &str) -> serde_json::Result<Message> {
+pub fn encode_status(record: &SuggestionRecord, service: &str) -> serde_json::Result<Message> {
     let body = Status {
         id: record.id,
         fingerprint: record.id.fingerprint,
@@ -85,7 +85,7 @@ pub fn encode_status(record: &SuggestionRecord, service: &str, source: &str) -> 
         topic: Topic::FixStatus,
         id: format!("{}-{}", record.id, record.status.as_str()),
         key: record.id.to_string(),
-        headers: headers(STATUS_TYPE, source.to_owned()),
+        headers: headers(STATUS_TYPE),
         body: serde_json::to_vec(&body)?,
         time,
     })

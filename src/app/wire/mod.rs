@@ -1,8 +1,8 @@
 //! What travels on the bus, as others read it: the bodies and headers of messages.
 //!
 //! A message is a CloudEvent 1.0 in binary mode: what it is stands in `ce_*` headers, what it says in a JSON
-//! body. The bus writes the headers that every message has (`ce_id`, `ce_time`, `ce_specversion`); what depends on
-//! the kind of message is written here. Bodies are flat and bear the names of OpenTelemetry's semantic conventions
+//! body. The bus writes the headers that every message has (`ce_id`, `ce_source`, `ce_time`, `ce_specversion`); what
+//! depends on the kind of message is written here. Bodies are flat and bear the names of OpenTelemetry's semantic conventions
 //! where these have one; what is our own stands below `hephaestus`.
 //!
 //! - <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md>
@@ -13,6 +13,7 @@
 
 pub mod error;
 pub mod fix;
+pub mod knowledge;
 
 use schemars::{JsonSchema, Schema, schema_for};
 
@@ -21,14 +22,9 @@ use crate::bus::Topic;
 /// The media type of a body.
 const CONTENT_TYPE: &str = "application/json";
 
-/// The headers of a message of this type, from this source.
-fn headers(kind: &str, source: String) -> Vec<(String, String)> {
-    let header = |name: &str, value: String| (name.to_owned(), value);
-    vec![
-        header("content-type", CONTENT_TYPE.to_owned()),
-        header("ce_type", kind.to_owned()),
-        header("ce_source", source),
-    ]
+/// The headers of a message of this type.
+fn headers(kind: &str) -> Vec<(String, String)> {
+    [("content-type", CONTENT_TYPE), ("ce_type", kind)].map(|(name, value)| (name.into(), value.into())).into()
 }
 
 /// The key of what concerns one group of one service: all of it keeps its order.

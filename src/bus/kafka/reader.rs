@@ -37,6 +37,8 @@ pub struct KeyedRecord {
     pub key: String,
     /// What there is to say; none where the key is gone.
     pub body: Option<Vec<u8>>,
+    /// Its headers, but for those of every message.
+    pub headers: Vec<(String, String)>,
 }
 
 /// Reads all partitions of a topic, and goes on for as long as it is kept. Of transactions it sees those that were
@@ -168,6 +170,7 @@ impl Reading {
                     offset,
                     key,
                     body: record.payload().map(<[u8]>::to_vec),
+                    headers: record::extra_headers(record),
                 });
                 true
             });

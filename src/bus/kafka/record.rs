@@ -25,6 +25,20 @@ pub(super) fn headers(message: &Message, source: &str) -> OwnedHeaders {
         .fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value.as_bytes()) }))
 }
 
+/// The headers of a record that no field of a message stands for.
+pub(super) fn extra_headers(record: &BorrowedMessage<'_>) -> Vec<(String, String)> {
+    let headers = record.headers().into_iter().flat_map(|headers| headers.iter());
+    headers
+        .filter(|header| !FIELDS.contains(&header.key))
+        .map(|header| (header.key.to_owned(), text(header.value)))
+        .collect()
+}
+
+/// What is no text is replaced: whoever reads it will see whether it makes sense.
+fn text(bytes: Option<&[u8]>) -> String {
+    String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
+}
+
 /// About what a record takes in a queue.
 pub(super) fn size(message: &Message) -> usize {
     let headers: usize = message.headers.iter().map(|(key, value)| key.len() + value.len()).sum();
@@ -34,14 +48,12 @@ pub(super) fn size(message: &Message) -> usize {
 /// What a record carries. One that is not ours gets an identity from where it stands; what of it is no text is
 /// replaced, and whoever reads the body will see whether it makes sense.
 pub(super) fn delivery(record: &BorrowedMessage<'_>, topic: Topic) -> Delivery {
-    let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
-    let (mut id, mut time, mut headers) = (None, None, Vec::new());
+    let (mut id, mut time) = (None, None);
     for header in record.headers().into_iter().flat_map(|headers| headers.iter()) {
         match header.key {
             ID => id = Some(text(header.value)),
             TIME => time = text(header.value).parse::<Timestamp>().ok(),
-            other if FIELDS.contains(&other) => {}
-            other => headers.push((other.to_owned(), text(header.value))),
+            _ => {}
         }
     }
     let written =
@@ -54,7 +66,7 @@ pub(super) fn delivery(record: &BorrowedMessage<'_>, topic: Topic) -> Delivery {
             topic,
             id: id.unwrap_or_else(|| format!("{}/{partition}/{offset}", topic.name())),
             key: text(record.key()),
-            headers,
+            headers: extra_headers(record),
             body: record.payload().unwrap_or_default().to_vec(),
             time: time.or_else(written).unwrap_or_default(),
         },
