@@ -174,7 +174,8 @@ impl Reading {
                 });
                 true
             });
-            if let Err(error) = read {
+            // The end of a partition is where a reader waits for more.
+            if let Err(error) = read.or_else(not_the_end) {
                 let doing = format!("{} cannot be read", self.name());
                 self.settings.watch.raise(Trouble::of_error(&error, &doing));
             }
@@ -262,6 +263,10 @@ impl Reading {
         }
         Ok(())
     }
+}
+
+fn not_the_end(error: KafkaError) -> KafkaResult<()> {
+    if matches!(error, KafkaError::PartitionEOF(_)) { Ok(()) } else { Err(error) }
 }
 
 /// How many partitions a topic has.
