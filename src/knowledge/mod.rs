@@ -84,6 +84,8 @@ struct Writing {
     begun: HashSet<Fingerprint>,
     /// When something was last applied or cleaned up by this process.
     last_now: Option<Timestamp>,
+    /// Whether what is in memory may differ from what is on disk.
+    is_stale: bool,
 }
 
 impl Knowledge {
@@ -130,11 +132,16 @@ impl Knowledge {
 
     /// Becomes the one who writes. After a failed write the database is opened and read again first.
     fn begin(&self) -> Result<MutexGuard<'_, Writing>, Error> {
-        let writing = self.lock();
+        let mut writing = self.lock();
         if self.database().is_broken() {
+            // Until it was read again: reading may fail when opening did not.
+            writing.is_stale = true;
             self.database().reopen()?;
+        }
+        if writing.is_stale {
             let index = schema::load(self.database())?;
             self.view().change(|current| *current = index);
+            writing.is_stale = false;
             // Whether it can be written again, the next write will show.
             tracing::debug!("knowledge is opened anew after a failed write");
         }

@@ -1,5 +1,7 @@
 //! Groups and suggestions as JSON, and the two decisions.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -117,7 +119,14 @@ impl Shared {
         question: impl FnOnce(&Knowledge) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Problem> {
         let knowledge = self.knowledge.clone();
-        let answer = tokio::task::spawn_blocking(move || question(&knowledge)).await;
+        let turn = Arc::clone(&self.questions).acquire_owned().await;
+        let turn = turn.map_err(|error| Problem::internal(&error))?;
+        let asking = move || {
+            let answer = question(&knowledge);
+            drop(turn);
+            answer
+        };
+        let answer = tokio::task::spawn_blocking(asking).await;
         answer.map_err(|error| Problem::internal(&error))?.map_err(|error| refusal(&error))
     }
 }
@@ -127,6 +136,7 @@ fn refusal(error: &Error) -> Problem {
     match error {
         Error::UnknownGroup(_) | Error::UnknownSuggestion(_) => Problem::not_found(error.to_string()),
         Error::NoPatch(_) | Error::Decided { .. } => Problem::new(StatusCode::CONFLICT, error.to_string()),
+        error if error.is_retryable() => Problem::unavailable(error),
         error => Problem::internal(error),
     }
 }

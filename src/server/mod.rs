@@ -64,6 +64,9 @@ use crate::telemetry::metrics::Metrics;
 /// The most that a request's body may have.
 const BODY_BYTES: usize = 64 << 10;
 
+/// How many questions knowledge is asked at once. One whose client gives up goes on until it is answered.
+const MOST_QUESTIONS: usize = 8;
+
 /// How long a stream may be silent before a comment shows that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -130,6 +133,8 @@ struct Shared {
     metrics: Metrics,
     token: Option<Token>,
     streams: Arc<Semaphore>,
+    /// Questions that may be asked of knowledge at once.
+    questions: Arc<Semaphore>,
     heartbeat: Duration,
     stop: CancellationToken,
 }
@@ -171,6 +176,7 @@ impl Server {
             readiness: handles.readiness,
             metrics: handles.metrics,
             token: config.token,
+            questions: Arc::new(Semaphore::new(MOST_QUESTIONS)),
             streams: Arc::new(Semaphore::new((config.max_connections / 2).max(1))),
             heartbeat: HEARTBEAT.min(config.request_timeout),
             stop: stop.clone(),
