@@ -11,7 +11,7 @@ use crate::domain::{
     Decision, ErrorGroup, Fingerprint, GroupRecord, GroupStatus, Occurrences, Severity, SuggestionId,
     SuggestionRecord, SuggestionStatus,
 };
-use crate::domain::{ErrorEvent, FileChange, OperationalFinding, Suggestion};
+use crate::domain::{ErrorEvent, FileChange, OperationalFinding, Stamp, Suggestion};
 
 /// Everything that is kept in memory.
 #[derive(Debug, Default)]
@@ -45,6 +45,9 @@ pub(super) struct GroupHead {
     /// When the last attempt began.
     #[serde(default)]
     pub(super) begun_at: Option<Timestamp>,
+    /// The code at which the last attempt was made, where it was not decided.
+    #[serde(default)]
+    pub(super) undecided_at: Option<Stamp>,
     /// When an occurrence was last applied, by our own clock: what a log says of its time may be anything.
     pub(super) applied_at: Timestamp,
 }
@@ -57,6 +60,9 @@ pub(super) struct GroupBody {
     /// Lines from before that event.
     pub(super) context: Vec<String>,
     pub(super) remedy: Option<OperationalFinding>,
+    /// Why an attempt was not decided: the last that was not.
+    #[serde(default)]
+    pub(super) undecided: Option<String>,
 }
 
 /// The part of a suggestion that changes.
@@ -119,6 +125,7 @@ impl GroupHead {
             attempted_at: None,
             broken_off: 0,
             begun_at: None,
+            undecided_at: None,
             applied_at: now,
         }
     }
@@ -145,12 +152,14 @@ impl GroupHead {
             last_seen: Some(self.last_seen),
             first: body.first,
         };
+        let is_to_be_worked_on = matches!(self.status, GroupStatus::New | GroupStatus::Working);
         GroupRecord {
             group,
             service: body.service,
             status: self.status,
             attempts: self.attempts,
             attempted_at: self.attempted_at,
+            undecided: body.undecided.filter(|_| is_to_be_worked_on),
             remedy: body.remedy,
             context: body.context,
         }
