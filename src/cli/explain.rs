@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap::Args;
 use serde_json::json;
 
+use super::attempts::Attempts;
 use super::render::{self, BOLD, field};
 use super::{Exit, Format, groups, suggestions};
 use crate::app::review::Review;
@@ -35,9 +36,10 @@ impl ExplainArgs {
             let review = Review::open(config).await?;
             let group = review.group(&self.fingerprint).await?;
             let suggestion = review.latest(&group).await?;
-            let next = next_steps(&group, suggestion.as_ref());
+            let attempts = Attempts::of(config, &review).await?;
+            let next = next_steps(&group, suggestion.as_ref(), attempts);
             match self.format {
-                Format::Text => write(out, &group, suggestion.as_ref(), &next)?,
+                Format::Text => write(out, (&group, attempts), suggestion.as_ref(), &next)?,
                 Format::Json => {
                     render::json(out, &json!({"group": group, "suggestion": suggestion, "next": next}))?;
                 }
@@ -49,11 +51,11 @@ impl ExplainArgs {
 
 fn write(
     out: &mut impl Write,
-    group: &GroupRecord,
+    (group, attempts): (&GroupRecord, Attempts),
     suggestion: Option<&SuggestionRecord>,
     next: &[String],
 ) -> io::Result<()> {
-    groups::write_group(out, group)?;
+    groups::write_group(out, group, attempts)?;
     if let Some(remedy) = &group.remedy {
         render::operational(out, remedy)?;
     }
@@ -67,7 +69,15 @@ fn write(
 }
 
 /// What a person can do about a group, first things first.
-fn next_steps(group: &GroupRecord, suggestion: Option<&SuggestionRecord>) -> Vec<String> {
+fn next_steps(
+    group: &GroupRecord,
+    suggestion: Option<&SuggestionRecord>,
+    attempts: Attempts,
+) -> Vec<String> {
+    if let Some(next) = attempts.next(group) {
+        let undecided = group.undecided.as_ref();
+        return undecided.map(|reason| undecided_step(reason)).into_iter().chain([next]).collect();
+    }
     let has_patch = suggestion.filter(|record| record.suggestion.patch.is_some());
     match (group.status, has_patch) {
         (GroupStatus::Operational, _) => {
@@ -78,12 +88,6 @@ fn next_steps(group: &GroupRecord, suggestion: Option<&SuggestionRecord>) -> Vec
             ]
         }
         (_, Some(record)) => with_patch(record),
-        (GroupStatus::New, None) => vec![not_worked_on(group)],
-        (GroupStatus::Working, None) => vec![
-            "Wait: an attempt was begun. `hephaestus run --repo DIR` is at it, or takes it up again when it is \
-             started."
-                .to_owned(),
-        ],
         (_, None) => {
             let place = suggestion.and_then(|record| record.suggestion.locations.first());
             let start = place
@@ -99,16 +103,9 @@ fn next_steps(group: &GroupRecord, suggestion: Option<&SuggestionRecord>) -> Vec
     }
 }
 
-/// What becomes of a group that no attempt has decided.
-fn not_worked_on(group: &GroupRecord) -> String {
-    match (group.attempts, group.attempted_at) {
-        (attempts @ 1.., Some(at)) => format!(
-            "{attempts} of its attempts could not be decided, the last at {at:.0}: the log of `hephaestus run` tells \
-             why. Another is made after fixer.retry_after, up to fixer.max_attempts."
-        ),
-        _ => "Wait: no attempt was made yet. `hephaestus run --repo DIR` works on groups, worst first."
-            .to_owned(),
-    }
+/// What may bring an attempt to a decision.
+fn undecided_step(reason: &str) -> String {
+    format!("Mend what kept the last attempt from being decided, where that can be done: {reason}")
 }
 
 fn with_patch(record: &SuggestionRecord) -> Vec<String> {

@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error. What a command answers becomes an
 //! exit code in one place, `exit`.
 
+mod attempts;
 mod completions;
 mod config;
 mod doctor;

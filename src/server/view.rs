@@ -270,6 +270,15 @@ pub struct SuggestionList {
     pub suggestions: Vec<SuggestionSummary>,
 }
 
+/// What runs here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceSummary {
+    /// Its version.
+    pub version: String,
+    /// The repository in which it mends defects; none where it mends nothing.
+    pub repository: Option<String>,
+}
+
 /// The word for a choice in a URL.
 pub(super) const fn verb(choice: Choice) -> &'static str {
     match choice {

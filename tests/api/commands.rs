@@ -3,9 +3,13 @@
 use std::path::Path;
 use std::process::Output;
 
+use hephaestus::domain::GroupRecord;
+use hephaestus::telemetry::metrics::Metrics;
+use jiff::ToSpan as _;
 use serde_json::{Value, json};
 
 use super::instance::Instance;
+use super::shelf::Shelf;
 use crate::harness::{errors_of, hephaestus, run};
 
 fn command(instance: &Instance, arguments: &[&str]) -> Output {
@@ -186,6 +190,79 @@ fn a_group_is_explained_with_what_to_do_next() {
     instance.shelf.find_operational(&other, "Free some space.");
     let told = text(&instance, &["explain", &other.group.fingerprint.to_string()]);
     assert!(told.contains("The disk is full.") && told.ends_with("Free some space.\n"), "{told}");
+}
+
+#[test]
+fn an_attempt_that_was_not_decided_is_told_with_its_reason_and_the_next() {
+    let reason = "the package store does not build: undefined: tags";
+    for instance in [Instance::start(), Instance::without_repository()] {
+        let group = instance.shelf.add_group("Put", 3);
+        let fingerprint = group.group.fingerprint.to_string();
+        let ended = instance.shelf.leave_undecided(&group, reason);
+        let next = format!("{:.0}", ended + 1.hour());
+        let waits = match json_of_instance(&instance)["repository"].is_string() {
+            true => format!("Attempt 2 of 3 comes {next} (fixer.retry_after), or as soon as the code changes."),
+            false => "Attempt 2 of 3 waits for an instance with --repo: the one that runs has no".to_owned(),
+        };
+        for arguments in [&["explain", &fingerprint[..]][..], &["groups", "show", &fingerprint]] {
+            let told = flowing(&text(&instance, arguments));
+            for part in ["attempt 1 of 3 was not decided", reason, &waits, &next] {
+                assert!(told.contains(part), "{arguments:?}: {part}: {told}");
+            }
+        }
+        let told = json_of(&instance, &["explain", &fingerprint]);
+        assert_eq!((&told["group"]["undecided"], &told["group"]["attempts"]), (&json!(reason), &json!(1)));
+        assert!(told["next"][0].as_str().is_some_and(|step| step.contains(reason)), "{told}");
+    }
+}
+
+fn json_of_instance(instance: &Instance) -> Value {
+    instance.get("/api/v1/instance").json()
+}
+
+/// Text without the breaks of its lines.
+fn flowing(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_nobody_works_on_is_not_said_to_be_worked_on() {
+    let state_dir = tempfile::tempdir().unwrap();
+    let shelf = Shelf::open(&state_dir.path().join("knowledge"), &Metrics::new().unwrap());
+    let [begun, new] = ["Put", "Del"].map(|function| shelf.add_group(function, 3));
+    shelf.begin(&begun);
+    // As if the process had died.
+    drop(shelf);
+    let asked = |arguments: &[&str]| {
+        let output = run(hephaestus().env("HEPHAESTUS_STATE_DIR", state_dir.path()).args(arguments));
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let listed = asked(&["groups", "list"]);
+    assert!(listed.contains("broken off  nil_map_write") && !listed.contains("working"), "{listed}");
+    let waiting = "2 groups\n2 of them wait for `hephaestus run --repo DIR`, since no instance runs\n";
+    assert!(listed.ends_with(waiting), "{listed}");
+    let list: Value = serde_json::from_str(&asked(&["groups", "list", "--format", "json"])).unwrap();
+    for group in list["groups"].as_array().unwrap() {
+        let keys: Vec<_> = group.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut expected =
+            ["fingerprint", "class", "severity", "title", "count", "first_seen", "last_seen", "status"];
+        expected.sort_unstable();
+        assert_eq!(keys, expected);
+    }
+    let explained = |group: &GroupRecord| flowing(&asked(&["explain", &group.group.fingerprint.to_string()]));
+    let told = explained(&begun);
+    assert!(told.contains("broken off, attempt 1 of 3"), "{told}");
+    assert!(told.contains("It was being worked on when the last instance ended"), "{told}");
+    let told = explained(&new);
+    assert!(told.contains("It waits for an instance with --repo: no attempt was made yet, and none"), "{told}");
+
+    let instance = Instance::without_repository();
+    let group = instance.shelf.add_group("Put", 3);
+    let told = flowing(&text(&instance, &["explain", &group.group.fingerprint.to_string()]));
+    assert!(told.contains("the one that runs has no repository"), "{told}");
+    let listed = text(&instance, &["groups", "list"]);
+    assert!(listed.ends_with("DIR`, since the instance that runs has no repository\n"), "{listed}");
 }
 
 #[test]

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hephaestus::analyzer::{self, Analyzer};
 use hephaestus::domain::{
     ErrorEvent, EventId, Evidence, FileId, Fingerprint, GroupRecord, Occurrences, OperationalFinding,
-    ProducerId, Span, Suggestion, SuggestionRecord, VerdictKind,
+    ProducerId, Span, Suggestion, SuggestionId, SuggestionRecord, VerdictKind,
 };
-use hephaestus::knowledge::{Config, Knowledge, Position};
+use hephaestus::knowledge::{AttemptEnd, Config, Knowledge, Position};
 use hephaestus::telemetry::metrics::Metrics;
 use jiff::{Timestamp, ToSpan as _};
 
@@ -81,6 +81,20 @@ impl Shelf {
         let number = self.applied.load(Ordering::SeqCst);
         let group = self.add_group_as(&format!("{:032x}", number + 1), "Put");
         self.suggest(&group, patch_bytes)
+    }
+
+    /// An attempt at a group, the first of three, that ends now and was not decided.
+    pub(super) fn leave_undecided(&self, group: &GroupRecord, reason: &str) -> Timestamp {
+        let id = self.begin(group);
+        let (reason, ended) = (reason.to_owned(), Timestamp::now());
+        self.knowledge.end_attempt(id, AttemptEnd::Undecided { reason, code: None }, ended).unwrap();
+        ended
+    }
+
+    /// Begins the first of three attempts at a group.
+    pub(super) fn begin(&self, group: &GroupRecord) -> SuggestionId {
+        let begun = self.knowledge.begin_attempt(group.group.fingerprint, 3, noon()).unwrap();
+        begun.expect("the first attempt")
     }
 
     /// Finds that a group is a failure of the surroundings.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::depot::{Depot, append, await_suggestions, list};
 use super::instance::{Chance, PATIENCE, Place};
+use crate::harness::run;
 
 /// Waits until somebody works on a group; false once nothing is left to work on.
 fn await_work(place: &Place) -> bool {
@@ -66,6 +67,43 @@ fn kills_during_attempts_cost_no_suggestion_and_double_none() {
 #[ignore = "long: many kills, after each of which a group rests for longer"]
 fn twenty_kills_during_attempts_cost_no_suggestion() {
     survive_kills(20, 0x0FED_CBA9_8765_4321);
+}
+
+/// What is remembered of the only group.
+fn only_group(place: &Place) -> Value {
+    let groups = list(place, "groups");
+    let fingerprint = groups.first().map_or("none yet", |group| group["fingerprint"].as_str().unwrap());
+    let shown = run(place.command().args(["groups", "show", fingerprint, "--format", "json"]));
+    serde_json::from_slice(&shown.stdout).unwrap_or_default()
+}
+
+#[test]
+fn what_was_not_decided_is_told_and_tried_again_once_the_code_has_changed() {
+    let (place, depot) = (Place::new(), Depot::new());
+    append(&place.log("app.log"), &depot.index());
+    let broken = depot.repository().join("basket/half.go");
+    std::fs::write(&broken, "package basket\n\nfunc half() int {\n").unwrap();
+    let mut instance = depot.mended_by(&place);
+    instance.await_start();
+    let begun = Instant::now();
+    while only_group(&place)["undecided"].is_null() {
+        instance.assert_runs();
+        assert!(begun.elapsed() < 3 * PATIENCE, "{}; {}", only_group(&place), place.errors());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let group = only_group(&place);
+    assert_eq!((&group["status"], &group["attempts"]), (&"new".into(), &1.into()), "{group}");
+    assert!(group["undecided"].as_str().unwrap().contains("build"), "{group}");
+    // What is no code changes nothing.
+    std::fs::write(depot.repository().join("app.log"), "all is well").unwrap();
+    std::thread::sleep(Duration::from_secs(12));
+    assert_eq!(only_group(&place)["attempts"], 1);
+
+    std::fs::remove_file(&broken).unwrap();
+    await_suggestions(&place, "basket.Last");
+    assert!(instance.terminate().success());
+    assert_eq!(list(&place, "suggestions")[0]["verdict"], "proven");
+    assert_eq!((&only_group(&place)["undecided"], &only_group(&place)["attempts"]), (&Value::Null, &2.into()));
 }
 
 /// A pipe in which there is no room.
