@@ -122,7 +122,7 @@ pub struct SuggestionRecord {
     pub status: SuggestionStatus,
     /// Who decided, once somebody has.
     pub decision: Option<Decision>,
-    /// The suggestion.
+    /// The suggestion, with the count that its group has by now.
     #[serde(flatten)]
     pub suggestion: Suggestion,
     /// The change itself, where there is one.

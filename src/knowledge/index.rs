@@ -160,22 +160,26 @@ impl GroupHead {
             attempts: self.attempts,
             attempted_at: self.attempted_at,
             undecided: body.undecided.filter(|_| is_to_be_worked_on),
-            remedy: body.remedy,
+            remedy: body.remedy.map(|finding| OperationalFinding { count: self.count, ..finding }),
             context: body.context,
         }
     }
 }
 
 impl SuggestionHead {
-    pub(super) fn record(self, sequence: u64, body: SuggestionBody) -> SuggestionRecord {
+    /// The suggestion as it is told. It counts what its group has counted by now; what it knew itself remains
+    /// where the group is forgotten.
+    pub(super) fn record(self, sequence: u64, body: SuggestionBody, count: Option<u64>) -> SuggestionRecord {
+        let SuggestionBody { mut suggestion, changes } = body;
+        suggestion.count = count.unwrap_or(suggestion.count);
         SuggestionRecord {
             id: self.id,
             sequence,
             created_at: self.created_at,
             status: self.status,
             decision: self.decision,
-            suggestion: body.suggestion,
-            changes: body.changes,
+            suggestion,
+            changes,
         }
     }
 }

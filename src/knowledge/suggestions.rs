@@ -69,7 +69,7 @@ impl Knowledge {
             },
         )?;
         writing.begun.remove(&id.fingerprint);
-        Ok(head.record(sequence, body))
+        Ok(head.record(sequence, body, Some(group.count)))
     }
 
     /// Decides on a suggestion, and so on its group. Saying the same again changes nothing, not even who

@@ -238,7 +238,7 @@ pub struct SuggestionSummary {
     pub class: Class,
     /// One short line.
     pub title: String,
-    /// How many occurrences there were when it was made.
+    /// Exact number of occurrences by now.
     pub count: u64,
     /// The verdict on the fix.
     pub verdict: VerdictKind,

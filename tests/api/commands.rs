@@ -108,6 +108,33 @@ fn suggestions_are_listed_shown_and_decided() {
 }
 
 #[test]
+fn a_suggestion_counts_what_has_occurred_since() {
+    let instance = Instance::start();
+    let group = instance.shelf.add_group("Put", 1);
+    let id = instance.shelf.suggest(&group, 0).id.to_string();
+    let other = instance.shelf.add_group("Del", 1);
+    instance.shelf.find_operational(&other, "Free some space.");
+    let fingerprint = other.group.fingerprint.to_string();
+    for function in ["Put", "Del"] {
+        instance.shelf.grow(function, 41);
+    }
+    for arguments in
+        [&["suggestions", "list"][..], &["suggestions", "show", &id], &["explain", &id[..32]], &[
+            "explain",
+            &fingerprint,
+        ]]
+    {
+        let told = text(&instance, arguments);
+        assert!(told.contains("seen 42 times") && !told.contains("seen once"), "{arguments:?}: {told}");
+    }
+    assert_eq!(json_of(&instance, &["suggestions", "show", &id])["count"], 42);
+    assert_eq!(json_of(&instance, &["suggestions", "list"])["suggestions"][0]["count"], 42);
+    assert_eq!(json_of(&instance, &["groups", "show", &fingerprint])["remedy"]["count"], 42);
+    let decided = json_of(&instance, &["suggestions", "approve", &id]);
+    assert_eq!(decided["count"], 42);
+}
+
+#[test]
 fn what_is_unknown_or_ambiguous_is_told() {
     let instance = Instance::start();
     let twins = ["Put", "Del"].map(|function| {

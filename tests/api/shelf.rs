@@ -64,6 +64,11 @@ impl Shelf {
         self.group(fingerprint)
     }
 
+    /// The same again, so many times.
+    pub(super) fn grow(&self, function: &str, count: u64) {
+        self.add(crash(function), count);
+    }
+
     pub(super) fn group(&self, fingerprint: Fingerprint) -> GroupRecord {
         self.knowledge.view().group(fingerprint).unwrap().unwrap()
     }
