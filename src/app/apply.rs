@@ -1,7 +1,7 @@
 //! Proven fixes written into the repository, and what a person must know to take them back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
