@@ -1,6 +1,6 @@
 //! The rooms, built from the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -79,6 +79,13 @@ pub(super) fn knowledge(config: &Config) -> knowledge::Config {
     }
 }
 
+/// Removes the scratch copies that killed processes left.
+pub(super) fn sweep_scratch() {
+    for folder in repository::sweep_scratch() {
+        tracing::info!(folder = %folder.display(), "removed the scratch copy that a killed process left");
+    }
+}
+
 /// What of a repository may be read.
 pub(super) fn repository(config: &Config) -> repository::Config {
     repository::Config {
@@ -152,6 +159,11 @@ fn default_go_cache() -> anyhow::Result<PathBuf> {
         "neither XDG_CACHE_HOME nor HOME is set: set repository.go_cache to a folder for the build cache",
     )?;
     Ok(cache.join("hephaestus").join("go-build"))
+}
+
+/// A path that means the same wherever it is read.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Sizes of buffers are far below what memory can address.

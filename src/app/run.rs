@@ -33,6 +33,7 @@ impl Instance {
             knowledge: service.knowledge().clone(),
             readiness: service.readiness(),
             metrics: service.metrics().clone(),
+            repository: config.repository.path.as_deref().map(parts::absolute),
         };
         let server = Server::bind(parts::server(config), handles).await?;
         let address = server.address().context("the server has no address")?;

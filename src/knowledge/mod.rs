@@ -49,7 +49,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 pub use apply::{Applied, Change, Position};
-pub use attempts::{AttemptEnd, Due};
+pub use attempts::{AttemptEnd, Due, Rest};
 pub use cleanup::Removed;
 pub use config::Config;
 pub use error::Error;

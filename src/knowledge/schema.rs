@@ -29,9 +29,9 @@ const GENERATIONS_KEY: &[u8] = b"generations";
 const SEQUENCE_KEY: &[u8] = b"sequence";
 const POSITION_PREFIX: &str = "position/";
 
-/// The version of a value: its first byte. JSON follows. Version 1 is read as well: it did not know when an
-/// attempt began, nor how many were broken off.
-const VALUE_VERSION: u8 = 2;
+/// The version of a value: its first byte. JSON follows. Earlier ones are read as well: version 1 did not know
+/// when an attempt began, nor how many were broken off, and version 2 not why one was not decided.
+const VALUE_VERSION: u8 = 3;
 const OLDEST_VERSION: u8 = 1;
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {

@@ -29,7 +29,7 @@ pub use crash::{KnownCrash, Likeness};
 pub use merge::merged;
 pub use patch::unified_diff;
 pub use scratch::sweep_scratch;
-pub use stamp::Stamp;
+pub use stamp::{code_stamp, stamp};
 pub use workspace::Workspace;
 
 /// How much of a repository is read.

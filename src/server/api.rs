@@ -10,10 +10,18 @@ use jiff::Timestamp;
 
 use super::access::Peer;
 use super::problem::Problem;
-use super::view::{GroupList, GroupQuery, SuggestionList, SuggestionQuery, Word, verb};
+use super::view::{GroupList, GroupQuery, InstanceSummary, SuggestionList, SuggestionQuery, Word, verb};
 use super::{Shared, catalog};
 use crate::domain::{Fingerprint, GroupRecord, SuggestionId, SuggestionRecord};
 use crate::knowledge::{Choice, Error, Knowledge};
+
+/// `GET /api/v1/instance`
+pub(super) async fn instance(State(shared): State<Shared>) -> Json<InstanceSummary> {
+    Json(InstanceSummary {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        repository: shared.repository.map(|path| path.display().to_string()),
+    })
+}
 
 /// `GET /api/v1/groups`
 pub(super) async fn groups(

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `GET /livez`, `GET /readyz` | whether it lives, whether it is ready and why not |
 //! | `GET /metrics` | every metric in Prometheus' text format |
+//! | `GET /api/v1/instance` | what runs here |
 //! | `GET /api/v1/groups?status=&class=&severity=&prefix=&limit=` | groups, worst and most frequent first |
 //! | `GET /api/v1/groups/{fingerprint}` | one group in full |
 //! | `GET /api/v1/suggestions?status=&class=&verdict=&prefix=&limit=` | suggestions, latest first |
@@ -50,8 +51,8 @@ pub use client::{Client, ClientError};
 pub use health::NotReady;
 pub use socket::SOCKET_NAME;
 pub use view::{
-    GroupList, GroupQuery, GroupSummary, IdPrefix, Limit, MOST_RECORDS, SuggestionList, SuggestionQuery,
-    SuggestionSummary, Word,
+    GroupList, GroupQuery, GroupSummary, IdPrefix, InstanceSummary, Limit, MOST_RECORDS, SuggestionList,
+    SuggestionQuery, SuggestionSummary, Word,
 };
 
 use connection::Listener;
@@ -94,6 +95,8 @@ pub struct Handles {
     pub readiness: watch::Receiver<Vec<NotReady>>,
     /// The metrics to show.
     pub metrics: Metrics,
+    /// The repository in which defects are mended, where one is.
+    pub repository: Option<PathBuf>,
 }
 
 /// Why the server could not start.
@@ -131,6 +134,7 @@ struct Shared {
     knowledge: Knowledge,
     readiness: watch::Receiver<Vec<NotReady>>,
     metrics: Metrics,
+    repository: Option<PathBuf>,
     token: Option<Token>,
     streams: Arc<Semaphore>,
     /// Questions that may be asked of knowledge at once.
@@ -175,6 +179,7 @@ impl Server {
             knowledge: handles.knowledge,
             readiness: handles.readiness,
             metrics: handles.metrics,
+            repository: handles.repository,
             token: config.token,
             questions: Arc::new(Semaphore::new(MOST_QUESTIONS)),
             streams: Arc::new(Semaphore::new((config.max_connections / 2).max(1))),
@@ -201,6 +206,7 @@ fn router(shared: Shared, request_timeout: Duration) -> Router {
         .route("/suggestions/{id}/reject", post(api::reject))
         .route_layer(middleware::from_fn_with_state(shared.clone(), access::may_decide));
     let api = Router::new()
+        .route("/instance", get(api::instance))
         .route("/groups", get(api::groups))
         .route("/groups/{fingerprint}", get(api::group))
         .route("/suggestions", get(api::suggestions))

@@ -8,6 +8,7 @@ mod instance;
 mod namespace;
 mod shortage;
 mod surroundings;
+mod told;
 mod trace;
 mod workshop;
 mod wrapped;
