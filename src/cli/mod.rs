@@ -14,6 +14,7 @@ mod fix;
 mod groups;
 mod man;
 mod output;
+mod passing;
 mod progress;
 mod render;
 mod run;
