@@ -127,6 +127,9 @@ pub struct SuggestionRecord {
     pub suggestion: Suggestion,
     /// The change itself, where there is one.
     pub changes: Vec<FileChange>,
+    /// The repository that it is for, where that is known.
+    #[serde(default)]
+    pub repository: Option<String>,
 }
 
 /// The identity of a suggestion: at most one is made for a group's attempt.

@@ -81,6 +81,9 @@ pub(super) struct SuggestionHead {
 pub(super) struct SuggestionBody {
     pub(super) suggestion: Suggestion,
     pub(super) changes: Vec<FileChange>,
+    /// The folder of the repository that it is for.
+    #[serde(default)]
+    pub(super) repository: Option<String>,
 }
 
 /// Which groups to list.
@@ -170,7 +173,7 @@ impl SuggestionHead {
     /// The suggestion as it is told. It counts what its group has counted by now; what it knew itself remains
     /// where the group is forgotten.
     pub(super) fn record(self, sequence: u64, body: SuggestionBody, count: Option<u64>) -> SuggestionRecord {
-        let SuggestionBody { mut suggestion, changes } = body;
+        let SuggestionBody { mut suggestion, changes, repository } = body;
         suggestion.count = count.unwrap_or(suggestion.count);
         SuggestionRecord {
             id: self.id,
@@ -180,6 +183,7 @@ impl SuggestionHead {
             decision: self.decision,
             suggestion,
             changes,
+            repository,
         }
     }
 }

@@ -204,7 +204,7 @@ fn a_group_is_explained_with_what_to_do_next() {
     instance.shelf.suggest(&group, 0);
     let told = text(&instance, &["explain", &fingerprint]);
     for part in
-        ["The map is written before it was made.", "every step holds", "suggestions approve", "git apply"]
+        ["The map is written before it was made.", "every step holds", "suggestions approve", "git -C '/src/the shop' apply"]
     {
         assert!(told.contains(part), "{part}: {told}");
     }

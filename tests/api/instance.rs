@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::shelf::Shelf;
+use super::shelf::{REPOSITORY, Shelf};
 
 /// How long a test waits for what must happen.
 pub(super) const SOON: Duration = Duration::from_secs(20);
@@ -23,8 +23,6 @@ pub(super) const SOON: Duration = Duration::from_secs(20);
 pub(super) const PATIENCE: Duration = Duration::from_millis(700);
 pub(super) const TOKEN: &str = "s3cret";
 pub(super) const MAX_CONNECTIONS: usize = 8;
-/// Where the servers of the tests say that defects are mended.
-pub(super) const REPOSITORY: &str = "/src/shop";
 
 pub(super) struct Instance {
     pub(super) address: SocketAddr,

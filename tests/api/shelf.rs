@@ -19,6 +19,9 @@ pub(super) struct Shelf {
     applied: AtomicU64,
 }
 
+/// The repository that suggestions are for. It is not there.
+pub(super) const REPOSITORY: &str = "/src/the shop";
+
 /// When the first occurrence of every group was, and when every suggestion was made.
 pub(super) fn noon() -> Timestamp {
     "2026-05-01T12:00:00Z".parse().unwrap()
@@ -78,7 +81,8 @@ impl Shelf {
         let id = self.knowledge.begin_attempt(group.group.fingerprint, 1, noon()).unwrap();
         let id = id.expect("the first attempt");
         let suggestion = suggestion(group, patch_bytes);
-        self.knowledge.record_suggestion(id, suggestion, Vec::new(), noon()).unwrap()
+        let repository = Some(REPOSITORY.to_owned());
+        self.knowledge.record_suggestion(id, suggestion, Vec::new(), repository, noon()).unwrap()
     }
 
     /// Remembers the next of many groups, each with its suggestion.

@@ -1,14 +1,14 @@
 //! Suggestions of a running service: each once, however often the process is killed, and whoever reads them.
 
 use std::collections::BTreeSet;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::depot::{Depot, append, await_suggestions, list};
 use super::instance::{Chance, PATIENCE, Place};
-use crate::harness::run;
+use crate::harness::{run, succeed};
 
 /// Waits until somebody works on a group; false once nothing is left to work on.
 fn await_work(place: &Place) -> bool {
@@ -104,6 +104,42 @@ fn what_was_not_decided_is_told_and_tried_again_once_the_code_has_changed() {
     assert!(instance.terminate().success());
     assert_eq!(list(&place, "suggestions")[0]["verdict"], "proven");
     assert_eq!((&only_group(&place)["undecided"], &only_group(&place)["attempts"]), (&Value::Null, &2.into()));
+}
+
+/// The command that `explain` names to apply a patch, run by a shell.
+fn apply_as_explained(place: &Place, fingerprint: &str) {
+    let output = succeed(place.command().args(["explain", fingerprint, "--format", "json"]));
+    let explained: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut steps = explained["next"].as_array().unwrap().iter().map(|step| step.as_str().unwrap());
+    let command = steps.find_map(|step| step.strip_prefix("Apply it: hephaestus ")).unwrap();
+    let (ask, apply) = command.split_once(" | jq -r .patch | ").unwrap();
+    let patch = succeed(place.command().args(ask.split(' ')));
+    let patch: Value = serde_json::from_slice(&patch.stdout).unwrap();
+    let file = place.log("the.patch");
+    std::fs::write(&file, patch["patch"].as_str().unwrap()).unwrap();
+    succeed(Command::new("sh").args(["-c", &format!("{apply} < {}", file.display())]).current_dir("/"));
+}
+
+#[test]
+fn the_patch_applies_by_the_command_that_is_told_wherever_the_repository_lies() {
+    let (place, depot) = (Place::new(), Depot::in_folder("it's a depot"));
+    append(&place.log("app.log"), &depot.index());
+    let mut instance = depot.mended_by(&place);
+    instance.await_start();
+    await_suggestions(&place, "basket.Last");
+    assert!(instance.terminate().success());
+    let group = only_group(&place);
+    let fingerprint = group["fingerprint"].as_str().unwrap();
+    let source = depot.repository().join("basket/basket.go");
+    let before = std::fs::read_to_string(&source).unwrap();
+    // The root of a work tree, and then a folder in one.
+    for work_tree in [depot.repository(), depot.repository().parent().unwrap().to_owned()] {
+        succeed(Command::new("git").args(["init", "-q"]).current_dir(&work_tree));
+        apply_as_explained(&place, fingerprint);
+        assert_ne!(std::fs::read_to_string(&source).unwrap(), before, "{}", work_tree.display());
+        std::fs::write(&source, &before).unwrap();
+        std::fs::remove_dir_all(work_tree.join(".git")).unwrap();
+    }
 }
 
 /// A pipe in which there is no room.

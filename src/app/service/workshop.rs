@@ -267,8 +267,12 @@ impl Workshop {
             );
             return self.end(id, AttemptEnd::Undecided { reason: suggestion.reason, code }).await;
         }
-        let write =
-            || self.knowledge.record_suggestion(id, suggestion.clone(), changes.clone(), Timestamp::now());
+        // A path that is no text could not be told in JSON.
+        let repository = self.repository.to_str().map(str::to_owned);
+        let write = || {
+            let (suggestion, changes) = (suggestion.clone(), changes.clone());
+            self.knowledge.record_suggestion(id, suggestion, changes, repository.clone(), Timestamp::now())
+        };
         self.ask(write).await.map(drop)
     }
 
