@@ -261,7 +261,11 @@ pub(super) const fn verdict_style(kind: VerdictKind) -> Style {
 }
 
 pub(super) fn times(count: u64) -> String {
-    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        count => format!("{count} times"),
+    }
 }
 
 /// When something was first and last seen, to stand behind other text.
