@@ -79,6 +79,13 @@ pub(super) fn knowledge(config: &Config) -> knowledge::Config {
     }
 }
 
+/// Removes the scratch copies that killed processes left.
+pub(super) fn sweep_scratch() {
+    for folder in repository::sweep_scratch() {
+        tracing::info!(folder = %folder.display(), "removed the scratch copy that a killed process left");
+    }
+}
+
 /// What of a repository may be read.
 pub(super) fn repository(config: &Config) -> repository::Config {
     repository::Config {

@@ -69,6 +69,37 @@ fn twenty_kills_during_attempts_cost_no_suggestion() {
     survive_kills(20, 0x0FED_CBA9_8765_4321);
 }
 
+#[test]
+fn what_a_killed_process_left_in_the_temporary_folder_is_swept_at_the_next_start() {
+    let (place, depot) = (Place::new(), Depot::new());
+    let temporary = tempfile::tempdir().unwrap();
+    let started = || {
+        let mut command = place.run_command();
+        command.arg("--repo").arg(depot.repository()).env("TMPDIR", temporary.path());
+        let mut instance = place.launch(command);
+        instance.await_start();
+        instance
+    };
+    let left = || -> BTreeSet<_> {
+        let entries = std::fs::read_dir(temporary.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        entries.filter(|name| name.to_str().unwrap().starts_with("hephaestus-scratch-")).collect()
+    };
+    append(&place.log("app.log"), &depot.index());
+    let mut instance = started();
+    let begun = Instant::now();
+    while left().is_empty() {
+        instance.assert_runs();
+        assert!(begun.elapsed() < PATIENCE, "no scratch copy is made: {}", place.errors());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    instance.kill();
+    let scratch = left();
+    assert!(!scratch.is_empty(), "it was killed at work");
+    let instance = started();
+    assert!(left().is_disjoint(&scratch), "{scratch:?} is still there");
+    assert!(instance.terminate().success());
+}
+
 /// What is remembered of the only group.
 fn only_group(place: &Place) -> Value {
     let groups = list(place, "groups");

@@ -378,6 +378,7 @@ fn workshop(
     health: Report,
 ) -> anyhow::Result<Workshop> {
     let reading = parts::repository(config);
+    parts::sweep_scratch();
     // A wrong path is told now, not with the first defect.
     crate::repository::Repository::open_within(&repository, reading)?;
     let limits = Limits {
