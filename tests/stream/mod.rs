@@ -7,6 +7,7 @@ mod instance;
 mod namespace;
 mod shortage;
 mod surroundings;
+mod told;
 mod trace;
 mod workshop;
 mod wrapped;
