@@ -2,6 +2,7 @@
 
 use super::depot::append;
 use super::instance::Place;
+use crate::harness::{errors_of, run};
 
 const ERROR: &[u8] = b"{\"level\":\"error\",\"msg\":\"order not saved\"}\n";
 
@@ -21,4 +22,29 @@ fn a_log_that_was_read_to_its_end_and_deleted_while_nobody_ran_is_no_loss() {
     let said = instance.said();
     assert!(!said.contains("gone_while_down") && !said.contains("WARN"), "{said}");
     assert!(instance.terminate().success());
+}
+
+#[test]
+fn a_folder_among_the_paths_is_told_with_a_remedy_that_works() {
+    let place = Place::new();
+    let folder = place.log("service");
+    std::fs::create_dir(&folder).unwrap();
+    append(&folder.join("out.txt"), ERROR);
+    for named in [folder.display().to_string(), format!("{}/", folder.display())] {
+        let mut command = place.command();
+        command.args(["run", &named]);
+        let mut instance = place.launch(command);
+        let remedy = format!("it is a directory; name the log files in it, for example {}/*", folder.display());
+        instance.await_said(&remedy);
+        assert!(instance.terminate().success());
+        let mut command = place.command();
+        command.args(["run", remedy.rsplit_once(' ').unwrap().1]);
+        let mut instance = place.launch(command);
+        instance.await_served(&[("order not saved".to_owned(), 1)].into());
+        assert!(instance.terminate().success());
+
+        let output = run(place.command().args(["scan", &named]));
+        assert!(errors_of(&output).contains(&format!("for example {}/*", folder.display())), "{output:?}");
+        assert!(!errors_of(&output).contains("//"), "{output:?}");
+    }
 }

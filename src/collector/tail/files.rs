@@ -174,7 +174,7 @@ impl Files {
         let Walked { folders, is_whole } = self.discovery.walk(|Found { path, meta }| {
             let inode = Inode::of(&meta);
             if !meta.is_file() {
-                odd.push(path);
+                odd.push((Refused::of(&path, &meta), path));
             } else if let Some(file) = self.by_inode.get(&inode) {
                 let is_its_own = self.followed.get(file).is_some_and(|followed| followed.path == path);
                 if is_its_own || !present.contains_key(file) {
@@ -190,7 +190,7 @@ impl Files {
         if self.followed.is_empty() && candidates.is_empty() && empty.is_empty() && odd.is_empty() {
             self.tell_that_nothing_matches();
         }
-        odd.into_iter().for_each(|path| self.warn(&path, &Refused::NotRegular));
+        odd.into_iter().for_each(|(refused, path)| self.warn(&path, &refused));
         // Between this look and the watch that follows from it something may come there.
         self.rescan = !empty.is_subset(&self.empty) || !folders.is_subset(&self.folders);
         (self.empty, self.folders) = (empty, folders);
