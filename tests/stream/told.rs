@@ -1,5 +1,7 @@
 //! What `run` says of the paths it was given.
 
+use std::time::Duration;
+
 use super::depot::append;
 use super::instance::Place;
 use crate::harness::{errors_of, run};
@@ -47,4 +49,22 @@ fn a_folder_among_the_paths_is_told_with_a_remedy_that_works() {
         assert!(errors_of(&output).contains(&format!("for example {}/*", folder.display())), "{output:?}");
         assert!(!errors_of(&output).contains("//"), "{output:?}");
     }
+}
+
+#[test]
+fn compressed_logs_are_told_of_once_with_what_reads_them() {
+    let place = Place::new();
+    append(&place.log("app.log"), ERROR);
+    for name in ["app.log.1.gz", "app.log.2.gz"] {
+        append(&place.log(name), b"\x1f\x8b\x08");
+    }
+    let mut instance = place.start();
+    instance.await_said("compressed files are not followed: 2 of them");
+    append(&place.log("app.log.3.gz"), b"\x1f\x8b\x08");
+    append(&place.log("app.log"), ERROR);
+    instance.await_served(&[("order not saved".to_owned(), 2)].into());
+    std::thread::sleep(Duration::from_secs(1));
+    let said = instance.said();
+    assert!(said.matches("compressed").count() == 2 && said.contains("`hephaestus scan` reads"), "{said}");
+    assert!(instance.terminate().success());
 }

@@ -52,6 +52,8 @@ pub(super) struct Files {
     pub(super) news: VecDeque<SourceEvent>,
     pub(super) rescan: bool,
     warned: HashSet<PathBuf>,
+    /// Whether it has looked for files before.
+    has_looked: bool,
 }
 
 /// A file that looks like a copy of a followed one.
@@ -162,6 +164,7 @@ impl Files {
             news: VecDeque::new(),
             rescan: false,
             warned: HashSet::new(),
+            has_looked: false,
         }
     }
 
@@ -171,6 +174,7 @@ impl Files {
         let mut candidates = Vec::new();
         let mut present: HashMap<FileId, Found> = HashMap::new();
         let (mut odd, mut seen, mut empty) = (Vec::new(), HashSet::new(), HashSet::new());
+        let mut compressed = Vec::new();
         let Walked { folders, is_whole } = self.discovery.walk(|Found { path, meta }| {
             let inode = Inode::of(&meta);
             if !meta.is_file() {
@@ -181,6 +185,7 @@ impl Files {
                     present.insert(*file, Found { path, meta });
                 }
             } else if is_compressed(&path) {
+                compressed.push(path);
             } else if meta.len() == 0 {
                 empty.insert(path);
             } else if seen.insert(inode) {
@@ -190,6 +195,7 @@ impl Files {
         if self.followed.is_empty() && candidates.is_empty() && empty.is_empty() && odd.is_empty() {
             self.tell_that_nothing_matches();
         }
+        self.tell_of_compressed(&compressed);
         odd.into_iter().for_each(|(refused, path)| self.warn(&path, &refused));
         // Between this look and the watch that follows from it something may come there.
         self.rescan = !empty.is_subset(&self.empty) || !folders.is_subset(&self.folders);
@@ -399,8 +405,21 @@ impl Files {
     fn tell_that_nothing_matches(&mut self) {
         let paths = self.config.paths.join(" ");
         if self.warned.insert(PathBuf::from(&paths)) {
+            tracing::warn!("no log matches {paths} yet; one that appears is followed");
+        }
+    }
+
+    /// Tells of compressed files once, at the first look: one that comes later is a log that was followed.
+    fn tell_of_compressed(&mut self, compressed: &[PathBuf]) {
+        if std::mem::replace(&mut self.has_looked, true) {
+            return;
+        }
+        if let Some(first) = compressed.first() {
             tracing::warn!(
-                "no log matches {paths} yet; one that appears is followed (compressed ones are read by `scan`)"
+                "compressed files are not followed: {} of them, as {}; `hephaestus scan` reads what gzip has \
+                 compressed, and collector.exclude leaves them out without a word",
+                compressed.len(),
+                first.display()
             );
         }
     }
