@@ -178,7 +178,7 @@ impl Files {
         let Walked { folders, is_whole } = self.discovery.walk(|Found { path, meta }| {
             let inode = Inode::of(&meta);
             if !meta.is_file() {
-                odd.push((Refused::of(&path, &meta), path));
+                odd.push((path, meta));
             } else if let Some(file) = self.by_inode.get(&inode) {
                 let is_its_own = self.followed.get(file).is_some_and(|followed| followed.path == path);
                 if is_its_own || !present.contains_key(file) {
@@ -196,7 +196,12 @@ impl Files {
             self.tell_that_nothing_matches();
         }
         self.tell_of_compressed(&compressed);
-        odd.into_iter().for_each(|(refused, path)| self.warn(&path, &refused));
+        for (path, meta) in odd {
+            // What to say of a folder takes a look into it.
+            if !self.warned.contains(&path) {
+                self.warn(&path, &Refused::of(&path, &meta));
+            }
+        }
         // Between this look and the watch that follows from it something may come there.
         self.rescan = !empty.is_subset(&self.empty) || !folders.is_subset(&self.folders);
         (self.empty, self.folders) = (empty, folders);
