@@ -5,22 +5,28 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use clap::Args;
 use rustix::process::{Pid, Signal as Number, kill_process};
 
 use super::signals::{Signal, Signals};
+use super::render::{Detail, counted};
 use super::{Exit, render, scan};
-use crate::app::exec::Watched;
+use crate::app::exec::{Watched, WorkLeft};
 use crate::app::service::Suggestions;
 use crate::config::Config;
+
+/// How often it is looked how much is left to be worked on.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Run a program, and find what mends its errors
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 The program runs as it would without hephaestus: its input is its own, what it writes passes through byte
 for byte and never waits for us, signals reach it, and its exit code is ours. Its errors are told on
-standard error when it has ended; with --repo each code defect is worked on as `hephaestus fix` does.
+standard error when it has ended; with --repo each code defect is worked on as `hephaestus fix` does, and
+how many are left is told meanwhile (not with -q).
 
 Exit code: the program's own (128 + N when signal N ended it), or 2 when it could not be started.
 
@@ -41,18 +47,18 @@ pub(super) struct ExecArgs {
 }
 
 impl ExecArgs {
-    pub(super) fn run(self, mut config: Config) -> anyhow::Result<Exit> {
+    pub(super) fn run(self, mut config: Config, detail: Detail) -> anyhow::Result<Exit> {
         if let Some(repo) = &self.repo {
             config.repository.path = Some(repo.clone());
         }
         let runtime = super::service_runtime()?;
-        let ended = runtime.block_on(self.watch(&config));
+        let ended = runtime.block_on(self.watch(&config, detail));
         // Nothing that is still running is worth waiting for.
         runtime.shutdown_background();
         ended
     }
 
-    async fn watch(&self, config: &Config) -> anyhow::Result<Exit> {
+    async fn watch(&self, config: &Config, detail: Detail) -> anyhow::Result<Exit> {
         // From here on, before anything is opened or started.
         let mut signals = Signals::listen()?;
         let mut program = Watched::start(config, &self.program).await?;
@@ -65,9 +71,11 @@ impl ExecArgs {
                 told_one = tell_next(&mut suggestions, told), if self.follow => told = told_one?,
             }
         };
+        let left = program.work_left();
         let broken_off = tokio::select! {
             finished = program.finish() => { finished?; false }
             _ = signals.next() => true,
+            () = tell_left(&left), if detail != Detail::Little => false,
         };
         if broken_off {
             complain("broken off; what was not worked on yet is left out");
@@ -105,6 +113,20 @@ async fn tell_next(suggestions: &mut Suggestions, told: usize) -> anyhow::Result
     let Some(record) = suggestions.next().await? else { std::future::pending().await };
     render::suggestion(&mut anstream::stderr().lock(), told + 1, &record.suggestion)?;
     Ok(told + 1)
+}
+
+/// Tells again and again how much is left to be worked on, and never ends.
+async fn tell_left(left: &WorkLeft) {
+    let mut told = 0;
+    loop {
+        tokio::time::sleep(LOOK_INTERVAL).await;
+        let count = left.count();
+        if count > 0 && count != told {
+            let are = if count == 1 { "is" } else { "are" };
+            complain(&format!("{} {are} being worked on; Ctrl-C ends", counted(count as u64, "defect")));
+        }
+        told = count;
+    }
 }
 
 /// What went wrong, where nothing was worked on.

@@ -167,7 +167,7 @@ impl Cli {
             Command::Scan(command) => command.run(&loaded?.config, detail),
             Command::Config(command) => command.run(loaded, environment),
             Command::Fix(args) => args.run(&loaded?.config, detail),
-            Command::Exec(args) => args.run(loaded?.config),
+            Command::Exec(args) => args.run(loaded?.config, detail),
             Command::Run(args) => args.run(loaded?.config),
             Command::Doctor(args) => args.run(&loaded?.config, &mut Output::new()),
             Command::Groups(command) => command.run(&loaded?.config, &mut Output::new()),

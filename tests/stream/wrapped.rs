@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use super::depot::Depot;
 use crate::harness::{errors_of, hephaestus, run, succeed};
 
 const CRASH: &str = "panic: assignment to entry in nil map\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:7 +0x1d\nexit status 2\n";
@@ -26,6 +27,23 @@ fn output_and_exit_code_pass_and_the_error_is_told() {
     let errors = errors_of(&output);
     assert!(errors.starts_with(CRASH), "{errors}");
     assert!(errors[CRASH.len()..].contains("nil map write in main.main"), "{errors}");
+}
+
+#[test]
+fn how_much_is_left_to_be_worked_on_is_told_unless_it_is_to_be_quiet() {
+    let depot = Depot::new();
+    let log = depot.repository().join("crash.log");
+    std::fs::write(&log, depot.index()).unwrap();
+    for (quiet, told) in [(&[][..], 1), (&["-q"], 0)] {
+        let mut command = hephaestus();
+        command.args(quiet).arg("exec").arg("--repo").arg(depot.repository());
+        let output = run(command.args(["--", "cat"]).arg(&log));
+        assert_eq!(output.status.code(), Some(0));
+        let errors = errors_of(&output);
+        let line = "hephaestus: 1 defect is being worked on; Ctrl-C ends\n";
+        assert_eq!(errors.matches(line).count(), told, "{errors}");
+        assert!(errors.contains("verdict      proven"), "{errors}");
+    }
 }
 
 #[test]
