@@ -32,7 +32,8 @@ pub(super) enum GroupsCommand {
     #[command(after_help = "Examples:\n  \
         hephaestus groups show 4f1c0a      the beginning of a fingerprint is enough\n  \
         hephaestus groups show 4f1c0a --format json | jq -r .first.sample\n\n\
-        `hephaestus explain` tells the same in words, with what to do next.")]
+        `hephaestus explain` tells the same in words, with what to do next.\n\n\
+        JSON: docs/vocabulary.md tells every field.")]
     Show {
         /// The fingerprint, or how it alone begins
         fingerprint: String,

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hephaestus::analyzer::{self, Analyzer};
 use hephaestus::domain::{
-    ErrorEvent, EventId, Evidence, FileId, Fingerprint, GroupRecord, Occurrences, OperationalFinding,
-    ProducerId, Span, Suggestion, SuggestionId, SuggestionRecord, VerdictKind,
+    ErrorEvent, EventId, Evidence, FileChange, FileId, Fingerprint, GroupRecord, Location, Occurrences,
+    OperationalFinding, ProducerId, Reach, RepoPath, Reproducer, Span, Step, StepName, StepResult, Suggestion,
+    SuggestionId, SuggestionRecord, VerdictKind,
 };
 use hephaestus::knowledge::{AttemptEnd, Config, Knowledge, Position};
 use hephaestus::telemetry::metrics::Metrics;
@@ -85,6 +86,32 @@ impl Shelf {
         self.knowledge.record_suggestion(id, suggestion, Vec::new(), repository, noon()).unwrap()
     }
 
+    /// Works a group out to a suggestion in which nothing is left out.
+    pub(super) fn suggest_in_full(&self, group: &GroupRecord) -> SuggestionRecord {
+        let path: RepoPath = RepoPath::new("store/store.go").unwrap();
+        let step = Step {
+            name: StepName::Build,
+            result: StepResult::Passed,
+            runs: 1,
+            detail: "the whole module builds".into(),
+            seconds: 0.5,
+        };
+        let suggestion = Suggestion {
+            locations: vec![Location { file: path.clone(), line: 7, function: group.group.first.title.clone() }],
+            reproducer: Some(Reproducer {
+                file: RepoPath::new("store/put_test.go").unwrap(),
+                test: "TestPut".into(),
+                source: "package store\n".into(),
+                reach: Reach::EntryPoint,
+            }),
+            evidence: Evidence { steps: vec![step], sandbox: "landlock".into() },
+            ..suggestion(group, 0)
+        };
+        let change = FileChange { path, before: "old\n".into(), after: "new\n".into() };
+        let (id, repository) = (self.begin(group), Some(REPOSITORY.to_owned()));
+        self.knowledge.record_suggestion(id, suggestion, vec![change], repository, noon()).unwrap()
+    }
+
     /// Remembers the next of many groups, each with its suggestion.
     pub(super) fn suggest_next(&self, patch_bytes: usize) -> SuggestionRecord {
         let number = self.applied.load(Ordering::SeqCst);
@@ -115,7 +142,11 @@ impl Shelf {
             count: group.group.count,
             diagnosis: "The disk is full.".into(),
             remedy: remedy.into(),
-            locations: Vec::new(),
+            locations: vec![Location {
+                file: RepoPath::new("store/store.go").unwrap(),
+                line: 7,
+                function: "Put".into(),
+            }],
         };
         self.knowledge.record_operational(finding, noon()).unwrap();
     }
