@@ -71,7 +71,9 @@ impl Attempts {
 
     fn first(&self) -> String {
         match self.workforce {
-            Workforce::AtWork => "Wait: no attempt was made yet; groups are worked on worst first.".to_owned(),
+            Workforce::AtWork => {
+                "Wait: no attempt was made yet; groups are worked on worst first.".to_owned()
+            }
             Workforce::WithoutRepository => {
                 "It waits for an instance with --repo: no attempt was made yet, and the one that runs has no \
                  repository."

@@ -10,8 +10,8 @@ use std::time::Duration;
 use clap::Args;
 use rustix::process::{Pid, Signal as Number, kill_process};
 
-use super::signals::{Signal, Signals};
 use super::render::{Detail, counted};
+use super::signals::{Signal, Signals};
 use super::{Exit, render, scan};
 use crate::app::exec::{Watched, WorkLeft};
 use crate::app::service::Suggestions;

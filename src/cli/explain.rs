@@ -71,11 +71,7 @@ fn write(
 }
 
 /// What a person can do about a group, first things first.
-fn next_steps(
-    group: &GroupRecord,
-    suggestion: Option<&SuggestionRecord>,
-    attempts: Attempts,
-) -> Vec<String> {
+fn next_steps(group: &GroupRecord, suggestion: Option<&SuggestionRecord>, attempts: Attempts) -> Vec<String> {
     if let Some(next) = attempts.next(group) {
         let undecided = group.undecided.as_ref();
         return undecided.map(|reason| undecided_step(reason)).into_iter().chain([next]).collect();

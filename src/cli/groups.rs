@@ -96,12 +96,7 @@ impl GroupsCommand {
     }
 }
 
-fn write_list(
-    out: &mut impl Write,
-    list: &GroupList,
-    limit: Limit,
-    attempts: Attempts,
-) -> io::Result<()> {
+fn write_list(out: &mut impl Write, list: &GroupList, limit: Limit, attempts: Attempts) -> io::Result<()> {
     for group in &list.groups {
         write_summary(out, group, attempts)?;
     }
@@ -141,11 +136,7 @@ fn write_summary(out: &mut impl Write, group: &GroupSummary, attempts: Attempts)
 }
 
 /// What the log told: shared with `explain`.
-pub(super) fn write_group(
-    out: &mut impl Write,
-    record: &GroupRecord,
-    attempts: Attempts,
-) -> io::Result<()> {
+pub(super) fn write_group(out: &mut impl Write, record: &GroupRecord, attempts: Attempts) -> io::Result<()> {
     let (group, event) = (&record.group, &record.group.first);
     let style = style_of(group.severity);
     writeln!(out, "{BOLD}{}{BOLD:#}", plain(&event.title))?;

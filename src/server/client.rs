@@ -15,8 +15,8 @@ use tokio::net::UnixStream;
 use super::problem::Problem;
 use super::socket::{Reachable, SOCKET_NAME};
 use super::view::{
-    GroupList, GroupQuery, GroupSummary, InstanceSummary, SuggestionList, SuggestionQuery,
-    SuggestionSummary, Word, verb,
+    GroupList, GroupQuery, GroupSummary, InstanceSummary, SuggestionList, SuggestionQuery, SuggestionSummary,
+    Word, verb,
 };
 use crate::domain::{Fingerprint, GroupRecord, SuggestionId, SuggestionRecord};
 use crate::knowledge::Choice;

@@ -118,12 +118,12 @@ fn a_suggestion_counts_what_has_occurred_since() {
     for function in ["Put", "Del"] {
         instance.shelf.grow(function, 41);
     }
-    for arguments in
-        [&["suggestions", "list"][..], &["suggestions", "show", &id], &["explain", &id[..32]], &[
-            "explain",
-            &fingerprint,
-        ]]
-    {
+    for arguments in [
+        &["suggestions", "list"][..],
+        &["suggestions", "show", &id],
+        &["explain", &id[..32]],
+        &["explain", &fingerprint],
+    ] {
         let told = text(&instance, arguments);
         assert!(told.contains("seen 42 times") && !told.contains("seen once"), "{arguments:?}: {told}");
     }
@@ -203,9 +203,12 @@ fn a_group_is_explained_with_what_to_do_next() {
     assert!(told.contains("no attempt was made yet"), "{told}");
     instance.shelf.suggest(&group, 0);
     let told = text(&instance, &["explain", &fingerprint]);
-    for part in
-        ["The map is written before it was made.", "every step holds", "suggestions approve", "git -C '/src/the shop' apply"]
-    {
+    for part in [
+        "The map is written before it was made.",
+        "every step holds",
+        "suggestions approve",
+        "git -C '/src/the shop' apply",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
     let told = json_of(&instance, &["explain", &fingerprint]);
@@ -228,7 +231,9 @@ fn an_attempt_that_was_not_decided_is_told_with_its_reason_and_the_next() {
         let ended = instance.shelf.leave_undecided(&group, reason);
         let next = format!("{:.0}", ended + 1.hour());
         let waits = match json_of_instance(&instance)["repository"].is_string() {
-            true => format!("Attempt 2 of 3 comes {next} (fixer.retry_after), or as soon as the code changes."),
+            true => {
+                format!("Attempt 2 of 3 comes {next} (fixer.retry_after), or as soon as the code changes.")
+            }
             false => "Attempt 2 of 3 waits for an instance with --repo: the one that runs has no".to_owned(),
         };
         for arguments in [&["explain", &fingerprint[..]][..], &["groups", "show", &fingerprint]] {
@@ -282,7 +287,10 @@ fn what_nobody_works_on_is_not_said_to_be_worked_on() {
     assert!(told.contains("broken off, attempt 1 of 3"), "{told}");
     assert!(told.contains("It was being worked on when the last instance ended"), "{told}");
     let told = explained(&new);
-    assert!(told.contains("It waits for an instance with --repo: no attempt was made yet, and none"), "{told}");
+    assert!(
+        told.contains("It waits for an instance with --repo: no attempt was made yet, and none"),
+        "{told}"
+    );
 
     let instance = Instance::without_repository();
     let group = instance.shelf.add_group("Put", 3);

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hephaestus::analyzer::{self, Analyzer};
 use hephaestus::domain::{
     ErrorEvent, EventId, Evidence, FileChange, FileId, Fingerprint, GroupRecord, Location, Occurrences,
-    OperationalFinding, ProducerId, Reach, RepoPath, Reproducer, Span, Step, StepName, StepResult, Suggestion,
-    SuggestionId, SuggestionRecord, VerdictKind,
+    OperationalFinding, ProducerId, Reach, RepoPath, Reproducer, Span, Step, StepName, StepResult,
+    Suggestion, SuggestionId, SuggestionRecord, VerdictKind,
 };
 use hephaestus::knowledge::{AttemptEnd, Config, Knowledge, Position};
 use hephaestus::telemetry::metrics::Metrics;
@@ -97,7 +97,11 @@ impl Shelf {
             seconds: 0.5,
         };
         let suggestion = Suggestion {
-            locations: vec![Location { file: path.clone(), line: 7, function: group.group.first.title.clone() }],
+            locations: vec![Location {
+                file: path.clone(),
+                line: 7,
+                function: group.group.first.title.clone(),
+            }],
             reproducer: Some(Reproducer {
                 file: RepoPath::new("store/put_test.go").unwrap(),
                 test: "TestPut".into(),

@@ -36,7 +36,8 @@ fn a_folder_among_the_paths_is_told_with_a_remedy_that_works() {
         let mut command = place.command();
         command.args(["run", &named]);
         let mut instance = place.launch(command);
-        let remedy = format!("it is a directory; name the log files in it, for example {}/*", folder.display());
+        let remedy =
+            format!("it is a directory; name the log files in it, for example {}/*", folder.display());
         instance.await_said(&remedy);
         assert!(instance.terminate().success());
         let mut command = place.command();

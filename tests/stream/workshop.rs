@@ -134,7 +134,10 @@ fn what_was_not_decided_is_told_and_tried_again_once_the_code_has_changed() {
     await_suggestions(&place, "basket.Last");
     assert!(instance.terminate().success());
     assert_eq!(list(&place, "suggestions")[0]["verdict"], "proven");
-    assert_eq!((&only_group(&place)["undecided"], &only_group(&place)["attempts"]), (&Value::Null, &2.into()));
+    assert_eq!(
+        (&only_group(&place)["undecided"], &only_group(&place)["attempts"]),
+        (&Value::Null, &2.into())
+    );
 }
 
 /// The command that `explain` names to apply a patch, run by a shell.

@@ -140,10 +140,7 @@ impl Workshop {
             if known.next.is_none() || code.looked_at.is_some_and(|at| at.elapsed() < CODE_INTERVAL) {
                 return known;
             }
-            *code = Code {
-                stamp: repository::code_stamp(&self.repository),
-                looked_at: Some(Instant::now()),
-            };
+            *code = Code { stamp: repository::code_stamp(&self.repository), looked_at: Some(Instant::now()) };
             due(code.stamp)
         })
     }

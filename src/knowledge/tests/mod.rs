@@ -296,7 +296,8 @@ fn a_suggestion_whose_write_told_of_a_failure_ends_its_attempt_all_the_same() {
     let knowledge = open(folder.path());
     let id = suggest_unknowingly(&knowledge, 1);
     assert_eq!(due_at(&knowledge, 9), []);
-    let again = knowledge.record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), None, at(1)).unwrap();
+    let again =
+        knowledge.record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), None, at(1)).unwrap();
     assert_eq!(again.sequence, 1);
     assert_eq!(due_at(&knowledge, 9), [print(2)]);
     knowledge.close();
@@ -380,8 +381,9 @@ fn an_attempt_gives_one_suggestion_and_sequences_have_no_gaps() {
     let news = knowledge.view().subscribe();
     let first = suggest(&knowledge, 1);
     assert!(news.has_changed().unwrap() && news.borrow().last_sequence == 1);
-    let again =
-        knowledge.record_suggestion(first, suggestion(first, Some("other")), Vec::new(), None, at(5)).unwrap();
+    let again = knowledge
+        .record_suggestion(first, suggestion(first, Some("other")), Vec::new(), None, at(5))
+        .unwrap();
     assert_eq!((again.sequence, again.suggestion.patch.as_deref()), (1, Some("diff")));
     let second = suggest(&knowledge, 2);
     drop(knowledge);
