@@ -39,6 +39,8 @@ fn a_folder_among_the_paths_is_told_with_a_remedy_that_works() {
         let remedy =
             format!("it is a directory; name the log files in it, for example {}/*", folder.display());
         instance.await_said(&remedy);
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(!instance.said().contains("inotify"), "a remedy of something else: {}", instance.said());
         assert!(instance.terminate().success());
         let mut command = place.command();
         command.args(["run", remedy.rsplit_once(' ').unwrap().1]);

@@ -292,7 +292,9 @@ impl Files {
     pub(super) fn watched_paths(&self) -> Vec<&Path> {
         let empty = self.empty.iter().take(self.config.max_files);
         let paths = self.by_path.keys().chain(empty).map(PathBuf::as_path);
-        paths.chain(self.discovery.literal_paths()).collect()
+        // Nothing is added to a folder that is named as a log.
+        let literal = self.discovery.literal_paths().filter(|path| !path.is_dir());
+        paths.chain(literal).collect()
     }
 
     /// Folders in which new files may come to lie.
