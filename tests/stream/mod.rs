@@ -3,6 +3,7 @@
 mod counts;
 mod depot;
 mod durable;
+mod ending;
 mod instance;
 mod namespace;
 mod shortage;

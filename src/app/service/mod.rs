@@ -176,7 +176,7 @@ impl Service {
             service: config.service_name.clone(),
             context_lines: parts::as_usize(config.analyzer.context_lines),
         };
-        let detector = Detector::new(parts, in_flight);
+        let detector = Detector::new(parts, in_flight, self.stop_working.clone());
         self.parts.spawn(async move { (Part::Detector, detector.run(events).await) });
         Ok(())
     }
@@ -321,8 +321,9 @@ impl Service {
         }
     }
 
-    /// Ends, within `grace`. What was read is made durable and counted; what does not get done by then is done
-    /// by the next process. Attempts that are going on are broken off.
+    /// Ends, within `grace`. What was found is made durable and counted, and what pipes brought is looked at before;
+    /// what was read of files and not looked at yet is read again by the next process, and so is what does not get
+    /// done by then. Attempts that are going on are broken off.
     ///
     /// # Errors
     /// When a part failed while it ended.
