@@ -12,12 +12,18 @@ const ERROR: &[u8] = b"{\"level\":\"error\",\"msg\":\"order not saved\"}\n";
 fn a_log_that_was_read_to_its_end_and_deleted_while_nobody_ran_is_no_loss() {
     let place = Place::new();
     append(&place.log("read.log"), ERROR);
+    append(
+        &place.log("other.log"),
+        b"{\"level\":\"info\",\"msg\":\"it begins otherwise, so it is no copy\"}\n",
+    );
     append(&place.log("other.log"), ERROR);
     let mut instance = place.start();
+    instance.await_start();
     instance.await_served(&[("order not saved".to_owned(), 2)].into());
     assert!(instance.terminate().success());
     std::fs::remove_file(place.log("read.log")).unwrap();
     let mut instance = place.start();
+    instance.await_start();
     instance.await_served(&[("order not saved".to_owned(), 2)].into());
     append(&place.log("other.log"), ERROR);
     instance.await_served(&[("order not saved".to_owned(), 3)].into());
@@ -45,6 +51,7 @@ fn a_folder_among_the_paths_is_told_with_a_remedy_that_works() {
         let mut command = place.command();
         command.args(["run", remedy.rsplit_once(' ').unwrap().1]);
         let mut instance = place.launch(command);
+        instance.await_start();
         instance.await_served(&[("order not saved".to_owned(), 1)].into());
         assert!(instance.terminate().success());
 
@@ -62,6 +69,7 @@ fn compressed_logs_are_told_of_once_with_what_reads_them() {
         append(&place.log(name), b"\x1f\x8b\x08");
     }
     let mut instance = place.start();
+    instance.await_start();
     instance.await_said("compressed files are not followed: 2 of them");
     append(&place.log("app.log.3.gz"), b"\x1f\x8b\x08");
     append(&place.log("app.log"), ERROR);
