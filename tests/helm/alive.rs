@@ -11,8 +11,19 @@ use super::metrics::{metrics_in, metrics_of_the_chart};
 use crate::harness::{project, succeed};
 
 /// A failure of the surroundings: it is counted, and no fix is worked out.
-const LOG: &str =
+const REFUSED: &str =
     "2026-01-05T10:00:00Z ERROR cannot save order: dial tcp 10.0.0.7:5432: connect: connection refused\n";
+
+/// A crash of the shop, in a log that is not followed.
+const CRASH: &str = "panic: assignment to entry in nil map
+
+goroutine 21 [running]:
+example.com/shop/internal/stock.(*Ledger).Hold(0xc00011c000, {0xc000126010, 0x5}, 0x2)
+\t/src/internal/stock/ledger.go:50 +0x9c
+example.com/shop/internal/api.(*Server).handleHold(0xc000102000, {0x7a8f58, 0xc000150000}, 0xc000148000)
+\t/src/internal/api/catalog.go:58 +0x185
+exit status 2
+";
 
 /// What is asked of the pod from inside, as `kubectl exec` would.
 const QUESTIONS: &str = r#"
