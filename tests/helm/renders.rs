@@ -82,7 +82,7 @@ fn text_of(output: &Output) -> String {
 fn invalid_manifests_are_found() {
     let valid =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "b"}});
-    assert_eq!(mistakes(&[valid.clone()], "1.25"), "");
+    assert_eq!(mistakes(std::slice::from_ref(&valid), "1.25"), "");
     let unknown_field =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "daat": {"a": "b"}});
     let unknown_kind = json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "a"}});
