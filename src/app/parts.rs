@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::analyzer::Pace;
 use crate::collector::tail;
-use crate::config::{ByteSize, Config, SandboxTier, StartAt, StrategyType};
+use crate::config::{ByteSize, Config, Interval, SandboxTier, StartAt, StrategyType};
 use crate::fixer::{self, Fixer};
 use crate::sandbox::go::GoToolchain;
 use crate::sandbox::{self, Sandbox};
@@ -106,7 +106,7 @@ pub(super) fn fixer(config: &Config) -> anyhow::Result<Fixer> {
     };
     let validator = validator::Config {
         reproducer_runs: config.validator.reproducer_runs,
-        step_timeout: config.validator.step_timeout.get(),
+        step_timeout: config.validator.step_timeout.map_or(settings.timeout, Interval::get),
         max_dependents: as_usize(config.validator.max_dependents),
         max_patch_lines: as_usize(config.validator.max_patch_lines),
     };
