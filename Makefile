@@ -17,7 +17,7 @@ export PATH := $(HEPHAESTUS_CACHE)/bin:$(PATH):$(HOME)/.cargo/bin
 # Should it be missing, cargo must not set out to compile it: an assignment on its own ends the line.
 CARGO = dir="$$(.ci/rocksdb)" && ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$$dir" cargo
 
-.PHONY: help setup build install fmt lint test test-long bench demo kafka clean
+.PHONY: help setup build install fmt lint test test-long helm-test bench demo kafka clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test: lint ## lints, then unit, integration and documentation tests
 
 test-long: setup ## the tests that take too long for every run
 	$(CARGO) test --locked --lib --test it -- --ignored
+
+helm-test: setup ## the tests of the Helm chart and the images, which `test` runs too
+	$(CARGO) test --locked --test it helm::
 
 bench: setup ## measure: framing, gate, parsing, fingerprint, stream, kafka
 	$(CARGO) bench --locked

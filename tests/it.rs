@@ -10,6 +10,7 @@ mod corpus;
 mod docs;
 mod fixer;
 mod harness;
+mod helm;
 mod kafka;
 mod library;
 mod makefile;

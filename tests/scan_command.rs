@@ -281,3 +281,17 @@ fn a_reader_who_leaves_early_does_not_change_the_answer() {
     assert_eq!(exit(&["--format", "json", "--fail-on", "critical", "-"]), Some(1));
     assert_eq!(exit(&["--events", "-"]), Some(0));
 }
+
+/// A person reads the beginning of a long message; a program gets all of it.
+#[test]
+fn a_long_message_fills_no_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("long.log");
+    std::fs::write(&path, format!("ERROR {}\n", "é".repeat(100_000))).unwrap();
+    let path = path.to_str().unwrap();
+    let (people, program) = (scan(&[path]), scan(&["--format", "json", path]));
+    assert!(people.stdout.len() < 8_000, "{} bytes for one message", people.stdout.len());
+    assert!(text(&people.stdout).contains("… (200000 bytes)"), "{}", text(&people.stdout));
+    let answer: Value = serde_json::from_slice(&program.stdout).unwrap();
+    assert_eq!(answer["groups"][0]["message"].as_str().unwrap().len(), 200_000);
+}

@@ -186,9 +186,19 @@ func plain(text string) string {
 	}, text)
 }
 
+func times(count uint64) string {
+	switch count {
+	case 1:
+		return "once"
+	case 2:
+		return "twice"
+	}
+	return fmt.Sprintf("%d times", count)
+}
+
 func show(suggestion Suggestion) {
 	fmt.Printf("%s  %s\n", suggestion.ID, plain(suggestion.Title))
-	fmt.Printf("  %s, %s, seen %d times, %s\n", suggestion.Verdict, suggestion.Class, suggestion.Count, suggestion.Status)
+	fmt.Printf("  %s, %s, seen %s, %s\n", suggestion.Verdict, suggestion.Class, times(suggestion.Count), suggestion.Status)
 	fmt.Printf("  %s\n", plain(suggestion.Diagnosis))
 	for _, line := range strings.Split(strings.TrimSuffix(plain(suggestion.Patch), "\n"), "\n") {
 		if line != "" {

@@ -94,10 +94,15 @@ pub(crate) fn judge(parsed: Parsed<'_>, asked: Option<Severity>) -> Option<Judge
     };
     let severity = told.max(asked)?;
     let message = message(&parsed);
-    let panic = told.is_some_and(|severity| severity >= Severity::Medium) && reports_panic(&parsed, &message);
+    // What a client asked for is no word of the program: it tells neither a panic nor a cause.
+    let access = parsed.form == Form::Access;
+    let grave = told.is_some_and(|severity| severity >= Severity::Medium);
+    let panic = grave && !access && reports_panic(&parsed, &message);
     let (class, message) = if panic {
         let value = panic_value(&parsed);
         (go::classify(&value), value)
+    } else if access {
+        (Class::FailedRequest, message)
     } else {
         (operational::classify(&message).unwrap_or(Class::LoggedError), message)
     };
@@ -369,6 +374,17 @@ mod tests {
                 (class, message, Severity::Medium),
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn an_access_line_tells_neither_a_cause_nor_a_panic() {
+        for path in
+            ["/v1/orders/9", "/logs/connection%20refused", "/why?panic: runtime error: index out of range"]
+        {
+            let line = format!("[GIN] 2024/05/01 - 10:00:01 | 500 | 1.2ms | 10.0.0.7 | GET \"{path}\"");
+            let judged = judged(&line).unwrap();
+            assert_eq!((judged.class, judged.severity), (Class::FailedRequest, Severity::Medium), "{line}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Proven fixes written into the repository, and what a person must know to take them back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -156,11 +156,21 @@ fn over(
     (changes.collect(), shared)
 }
 
+/// The top of the git work tree in which a folder lies.
+fn work_tree_of(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|folder| folder.join(".git").exists())
+}
+
+/// The path of a folder from the top of the git work tree in which it lies; none where it lies in none.
+#[must_use]
+pub fn place_in_work_tree(folder: &Path) -> Option<PathBuf> {
+    let folder = folder.canonicalize().ok()?;
+    Some(folder.strip_prefix(work_tree_of(&folder)?).ok()?.to_owned())
+}
+
 /// Asks git about files. It runs isolated, since a repository's settings may name programs to run.
 async fn look_at(config: &Config, root: &Path, files: &BTreeSet<&RepoPath>) -> WorkTree {
-    let Some(top) = root.ancestors().find(|folder| folder.join(".git").exists()) else {
-        return WorkTree::NotGit;
-    };
+    let Some(top) = work_tree_of(root) else { return WorkTree::NotGit };
     let unknown = |reason: String| WorkTree::Unknown { reason };
     if !top.join(".git").is_dir() {
         return unknown(format!("{} keeps its git repository elsewhere", top.display()));

@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 use super::service::{Service, Suggestions};
 use crate::collector::pipe::{self, QUIET_AFTER, Tap};
 use crate::config::Config;
-use crate::domain::GroupRecord;
-use crate::knowledge::{GroupFilter, GroupOrder};
+use crate::domain::{GroupRecord, GroupStatus};
+use crate::knowledge::{GroupFilter, GroupOrder, View};
 
 /// How long what the program left behind may go on writing after it has ended.
 const AFTERMATH: Duration = Duration::from_secs(2);
@@ -31,6 +31,8 @@ pub struct Watched {
     /// Both of its outputs on their way.
     outputs: JoinSet<()>,
     grace: Duration,
+    /// Whether defects are worked on.
+    mends: bool,
     /// Removed with this value.
     _state: tempfile::TempDir,
 }
@@ -57,7 +59,8 @@ impl Watched {
         if let (Some(output), Some(tap)) = (child.stderr.take(), service.tap("stderr")) {
             outputs.spawn(pass(output, tokio::io::stderr(), tap));
         }
-        Ok(Self { service, child, outputs, grace: config.grace_period.get(), _state: state })
+        let (grace, mends) = (config.grace_period.get(), config.repository.path.is_some());
+        Ok(Self { service, child, outputs, grace, mends, _state: state })
     }
 
     /// The program's process id, while it runs.
@@ -99,6 +102,13 @@ impl Watched {
         self.service.finish().await
     }
 
+    /// How many defects are being worked on, or will be.
+    #[must_use]
+    pub fn work_left(&self) -> WorkLeft {
+        let view = self.mends.then(|| self.service.view().clone());
+        WorkLeft { view }
+    }
+
     /// What went wrong in the program, the worst first.
     ///
     /// # Errors
@@ -113,6 +123,23 @@ impl Watched {
     /// When a part of the service failed while it ended.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.service.stop(self.grace).await
+    }
+}
+
+/// How much is still to be worked on.
+#[derive(Debug, Clone)]
+pub struct WorkLeft {
+    /// None where nothing is mended.
+    view: Option<View>,
+}
+
+impl WorkLeft {
+    /// The number of defects.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let Some(view) = &self.view else { return 0 };
+        let counts = view.group_counts();
+        [GroupStatus::New, GroupStatus::Working].iter().filter_map(|status| counts.get(status)).sum()
     }
 }
 

@@ -17,7 +17,7 @@ use super::parts;
 use crate::config::Config;
 use crate::domain::{ErrorGroup, OperationalFinding, Suggestion};
 use crate::fixer::{Finding, Fixer, Workbench, operational};
-use crate::repository::{Repository, sweep_scratch};
+use crate::repository::Repository;
 
 /// Preparations that take no longer are not worth a word.
 const QUIETLY: Duration = Duration::from_secs(2);
@@ -108,9 +108,7 @@ pub async fn fix(
     stop: CancellationToken,
 ) -> anyhow::Result<Report> {
     let repository = Arc::new(Repository::open_within(&request.repo, parts::repository(config))?);
-    for folder in sweep_scratch() {
-        tracing::info!(folder = %folder.display(), "removed the scratch copy that a killed process left");
-    }
+    parts::sweep_scratch();
     demand_scratch()?;
     let found = gather(config, request.logs, &stop).await?;
     let mut report = Report::default();

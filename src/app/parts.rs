@@ -8,7 +8,7 @@ use crate::analyzer::Pace;
 use crate::bus::kafka::{KafkaConfig, Sasl, Tls, TopicSettings};
 use crate::bus::{Bus, Embedded, Kafka};
 use crate::collector::tail;
-use crate::config::{BusKind, ByteSize, Config, SandboxTier, StartAt, StrategyType};
+use crate::config::{BusKind, ByteSize, Config, Interval, SandboxTier, StartAt, StrategyType};
 use crate::fixer::{self, Fixer};
 use crate::sandbox::go::GoToolchain;
 use crate::sandbox::{self, Sandbox};
@@ -128,6 +128,13 @@ pub(super) fn knowledge(config: &Config) -> knowledge::Config {
     }
 }
 
+/// Removes the scratch copies that killed processes left.
+pub(super) fn sweep_scratch() {
+    for folder in repository::sweep_scratch() {
+        tracing::info!(folder = %folder.display(), "removed the scratch copy that a killed process left");
+    }
+}
+
 /// What of a repository may be read.
 pub(super) fn repository(config: &Config) -> repository::Config {
     repository::Config {
@@ -148,7 +155,7 @@ pub(super) fn fixer(config: &Config) -> anyhow::Result<Fixer> {
     };
     let validator = validator::Config {
         reproducer_runs: config.validator.reproducer_runs,
-        step_timeout: config.validator.step_timeout.get(),
+        step_timeout: config.validator.step_timeout.map_or(settings.timeout, Interval::get),
         max_dependents: as_usize(config.validator.max_dependents),
         max_patch_lines: as_usize(config.validator.max_patch_lines),
     };
@@ -201,6 +208,11 @@ fn default_go_cache() -> anyhow::Result<PathBuf> {
         "neither XDG_CACHE_HOME nor HOME is set: set repository.go_cache to a folder for the build cache",
     )?;
     Ok(cache.join("hephaestus").join("go-build"))
+}
+
+/// A path that means the same wherever it is read.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Sizes of buffers are far below what memory can address.

@@ -31,6 +31,17 @@ enum Source {
     Here(View),
 }
 
+/// Whether anybody works on groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workforce {
+    /// The instance that runs does.
+    AtWork,
+    /// The instance that runs has no repository.
+    WithoutRepository,
+    /// No instance runs.
+    Nobody,
+}
+
 /// Why a group or suggestion could not be told.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
@@ -77,6 +88,17 @@ impl Review {
             None => Source::Here(View::open(&parts::knowledge_dir(config))?),
         };
         Ok(Self { source })
+    }
+
+    /// Whether anybody works on groups.
+    ///
+    /// # Errors
+    /// When the running instance does not answer.
+    pub async fn workforce(&self) -> Result<Workforce, ReviewError> {
+        let Source::Running(client) = &self.source else { return Ok(Workforce::Nobody) };
+        // One of an earlier version does not tell; that it works is what is usual.
+        let mends = client.instance().await?.is_none_or(|instance| instance.repository.is_some());
+        Ok(if mends { Workforce::AtWork } else { Workforce::WithoutRepository })
     }
 
     /// The groups that a query selects, worst and most frequent first.

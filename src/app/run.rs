@@ -33,6 +33,7 @@ impl Instance {
             knowledge: service.knowledge().clone(),
             readiness: service.readiness(),
             metrics: service.metrics().clone(),
+            repository: config.repository.path.as_deref().map(parts::absolute),
         };
         let server = Server::bind(parts::server(config), handles).await?;
         let address = server.address().context("the server has no address")?;
@@ -68,7 +69,9 @@ impl Instance {
         // Whoever asks meanwhile is told that it ends; what is remembered can be asked for until it is closed.
         let stopped = self.service.stop(self.grace).await;
         self.stop_server.cancel();
-        if timeout_at(deadline, self.server.shutdown()).await.is_err() {
+        // What is asked and not answered yet still is.
+        let served = async { while self.server.join_next().await.is_some() {} };
+        if timeout_at(deadline, served).await.is_err() {
             tracing::warn!("the server does not end; nothing is waited for any more");
         }
         stopped

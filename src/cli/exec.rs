@@ -1,26 +1,32 @@
 //! `hephaestus exec`: a program, watched while it runs.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use clap::Args;
-use rustix::process::{Pid, Signal as Number, kill_process};
 
-use super::signals::{Signal, Signals};
+use super::passing::PassingSignals;
+use super::render::{Detail, counted};
 use super::{Exit, render, scan};
-use crate::app::exec::Watched;
+use crate::app::exec::{Watched, WorkLeft};
 use crate::app::service::Suggestions;
 use crate::config::Config;
+
+/// How often it is looked how much is left to be worked on.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Run a program, and find what mends its errors
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 The program runs as it would without hephaestus: its input is its own, what it writes passes through byte
-for byte and never waits for us, signals reach it, and its exit code is ours. Its errors are told on
-standard error when it has ended; with --repo each code defect is worked on as `hephaestus fix` does.
+for byte and never waits for us, signals reach it (HUP, INT, QUIT, TERM, USR1, USR2, WINCH), and its exit
+code is ours, whatever befalls what we do beside. Its errors are told on
+standard error when it has ended; with --repo each code defect is worked on as `hephaestus fix` does, and
+how many are left is told meanwhile (not with -q).
 
 Exit code: the program's own (128 + N when signal N ended it), or 2 when it could not be started.
 
@@ -41,70 +47,98 @@ pub(super) struct ExecArgs {
 }
 
 impl ExecArgs {
-    pub(super) fn run(self, mut config: Config) -> anyhow::Result<Exit> {
+    pub(super) fn run(self, mut config: Config, detail: Detail) -> anyhow::Result<Exit> {
         if let Some(repo) = &self.repo {
             config.repository.path = Some(repo.clone());
         }
         let runtime = super::service_runtime()?;
-        let ended = runtime.block_on(self.watch(&config));
+        let ended = runtime.block_on(self.watch(&config, detail));
         // Nothing that is still running is worth waiting for.
         runtime.shutdown_background();
         ended
     }
 
-    async fn watch(&self, config: &Config) -> anyhow::Result<Exit> {
+    async fn watch(&self, config: &Config, detail: Detail) -> anyhow::Result<Exit> {
         // From here on, before anything is opened or started.
-        let mut signals = Signals::listen()?;
+        let mut signals = PassingSignals::listen()?;
         let mut program = Watched::start(config, &self.program).await?;
-        let mut suggestions = program.suggestions();
-        let mut told = 0;
+        let mut telling = Telling { suggestions: program.suggestions(), told: 0 };
+        let mut tells = self.follow;
         let status = loop {
             tokio::select! {
                 status = program.ended() => break status?,
-                signal = signals.next() => forward(signal, program.id()),
-                told_one = tell_next(&mut suggestions, told), if self.follow => told = told_one?,
+                signal = signals.next() => signal.pass_on(program.id()),
+                told = telling.next(), if tells => tells = told.map_err(|error| unfinished(&error)).is_ok(),
             }
         };
+        // How the program ended is what counts: that nobody reads what we say, or that we fail, is no end of its own.
+        self.tell(program, telling, &mut signals, detail).await.unwrap_or_else(|error| unfinished(&error));
+        Ok(Exit::Program(code_of(status)))
+    }
+
+    /// What is told once the program has ended.
+    async fn tell(
+        &self,
+        mut program: Watched,
+        mut telling: Telling,
+        signals: &mut PassingSignals,
+        detail: Detail,
+    ) -> anyhow::Result<()> {
+        let left = program.work_left();
         let broken_off = tokio::select! {
             finished = program.finish() => { finished?; false }
-            _ = signals.next() => true,
+            () = signals.asked_to_end() => true,
+            () = tell_left(&left), if detail != Detail::Little => false,
         };
         if broken_off {
             complain("broken off; what was not worked on yet is left out");
         }
-        while !program.exhausted(&suggestions) {
-            told = tell_next(&mut suggestions, told).await?;
+        while !program.exhausted(&telling.suggestions) {
+            telling.next().await?;
         }
-        if told == 0 {
+        if telling.told == 0 {
             tell_groups(&program)?;
         }
-        program.stop().await?;
-        Ok(Exit::Program(code_of(status)))
+        tokio::select! {
+            stopped = program.stop() => stopped,
+            () = signals.asked_to_end() => Ok(()),
+        }
     }
 }
 
-/// Hands a signal on. What a terminal sends, it sends to the program as well.
-fn forward(signal: Signal, program: Option<u32>) {
-    if signal == Signal::Interrupt && std::io::stdin().is_terminal() {
-        return;
-    }
-    let number = match signal {
-        Signal::HangUp => Number::HUP,
-        Signal::Interrupt => Number::INT,
-        Signal::Terminate => Number::TERM,
-    };
-    let pid = program.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    // A program that has just ended needs no signal.
-    if let Some(Err(error)) = pid.map(|pid| kill_process(pid, number)) {
-        tracing::debug!(%error, "the program did not get the signal");
+/// Suggestions, told on standard error.
+struct Telling {
+    suggestions: Suggestions,
+    told: usize,
+}
+
+impl Telling {
+    /// Waits for the next and tells it.
+    async fn next(&mut self) -> anyhow::Result<()> {
+        let Some(record) = self.suggestions.next().await? else { std::future::pending().await };
+        render::suggestion(&mut anstream::stderr().lock(), self.told + 1, &record.suggestion)?;
+        self.told += 1;
+        Ok(())
     }
 }
 
-/// Waits for the next suggestion and tells it; gives how many have been told.
-async fn tell_next(suggestions: &mut Suggestions, told: usize) -> anyhow::Result<usize> {
-    let Some(record) = suggestions.next().await? else { std::future::pending().await };
-    render::suggestion(&mut anstream::stderr().lock(), told + 1, &record.suggestion)?;
-    Ok(told + 1)
+/// Says that no more is told, where anybody still listens.
+fn unfinished(error: &anyhow::Error) {
+    complain(&format!("what went wrong in the program cannot be told in full: {error:#}"));
+}
+
+/// Tells again and again how much is left to be worked on, and never ends.
+async fn tell_left(left: &WorkLeft) {
+    let mut told = 0;
+    loop {
+        tokio::time::sleep(LOOK_INTERVAL).await;
+        let count = left.count();
+        if count > 0 && count != told {
+            let are = if count == 1 { "is" } else { "are" };
+            complain(&format!("{} {are} being worked on; Ctrl-C ends", counted(count as u64, "defect")));
+        }
+        told = count;
+    }
 }
 
 /// What went wrong, where nothing was worked on.

@@ -1,12 +1,15 @@
 //! `hephaestus explain`: one group told in words, from the log to what to do next.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use clap::Args;
 use serde_json::json;
 
-use super::render::{self, BOLD, field};
+use super::attempts::Attempts;
+use super::render::{self, BOLD, field, quoted};
 use super::{Exit, Format, groups, suggestions};
+use crate::app::apply::place_in_work_tree;
 use crate::app::review::Review;
 use crate::config::Config;
 use crate::domain::{GroupRecord, GroupStatus, SuggestionRecord, SuggestionStatus, VerdictKind};
@@ -35,9 +38,10 @@ impl ExplainArgs {
             let review = Review::open(config).await?;
             let group = review.group(&self.fingerprint).await?;
             let suggestion = review.latest(&group).await?;
-            let next = next_steps(&group, suggestion.as_ref());
+            let attempts = Attempts::of(config, &review).await?;
+            let next = next_steps(&group, suggestion.as_ref(), attempts);
             match self.format {
-                Format::Text => write(out, &group, suggestion.as_ref(), &next)?,
+                Format::Text => write(out, (&group, attempts), suggestion.as_ref(), &next)?,
                 Format::Json => {
                     render::json(out, &json!({"group": group, "suggestion": suggestion, "next": next}))?;
                 }
@@ -49,11 +53,11 @@ impl ExplainArgs {
 
 fn write(
     out: &mut impl Write,
-    group: &GroupRecord,
+    (group, attempts): (&GroupRecord, Attempts),
     suggestion: Option<&SuggestionRecord>,
     next: &[String],
 ) -> io::Result<()> {
-    groups::write_group(out, group)?;
+    groups::write_group(out, group, attempts)?;
     if let Some(remedy) = &group.remedy {
         render::operational(out, remedy)?;
     }
@@ -67,7 +71,11 @@ fn write(
 }
 
 /// What a person can do about a group, first things first.
-fn next_steps(group: &GroupRecord, suggestion: Option<&SuggestionRecord>) -> Vec<String> {
+fn next_steps(group: &GroupRecord, suggestion: Option<&SuggestionRecord>, attempts: Attempts) -> Vec<String> {
+    if let Some(next) = attempts.next(group) {
+        let undecided = group.undecided.as_ref();
+        return undecided.map(|reason| undecided_step(reason)).into_iter().chain([next]).collect();
+    }
     let has_patch = suggestion.filter(|record| record.suggestion.patch.is_some());
     match (group.status, has_patch) {
         (GroupStatus::Operational, _) => {
@@ -78,12 +86,6 @@ fn next_steps(group: &GroupRecord, suggestion: Option<&SuggestionRecord>) -> Vec
             ]
         }
         (_, Some(record)) => with_patch(record),
-        (GroupStatus::New, None) => vec![not_worked_on(group)],
-        (GroupStatus::Working, None) => vec![
-            "Wait: an attempt was begun. `hephaestus run --repo DIR` is at it, or takes it up again when it is \
-             started."
-                .to_owned(),
-        ],
         (_, None) => {
             let place = suggestion.and_then(|record| record.suggestion.locations.first());
             let start = place
@@ -99,22 +101,25 @@ fn next_steps(group: &GroupRecord, suggestion: Option<&SuggestionRecord>) -> Vec
     }
 }
 
-/// What becomes of a group that no attempt has decided.
-fn not_worked_on(group: &GroupRecord) -> String {
-    match (group.attempts, group.attempted_at) {
-        (attempts @ 1.., Some(at)) => format!(
-            "{attempts} of its attempts could not be decided, the last at {at:.0}: the log of `hephaestus run` tells \
-             why. Another is made after fixer.retry_after, up to fixer.max_attempts."
-        ),
-        _ => "Wait: no attempt was made yet. `hephaestus run --repo DIR` works on groups, worst first."
-            .to_owned(),
-    }
+/// What may bring an attempt to a decision.
+fn undecided_step(reason: &str) -> String {
+    format!("Mend what kept the last attempt from being decided, where that can be done: {reason}")
+}
+
+/// What applies a patch to the repository that it is for.
+fn git_apply(repository: Option<&str>) -> String {
+    let Some(folder) = repository else { return "git apply, at the root of its repository".to_owned() };
+    // Git takes the paths of a patch from the top of the work tree, and passes over what is not below the folder.
+    let place = place_in_work_tree(Path::new(folder));
+    let directory = place.as_deref().and_then(Path::to_str).filter(|place| !place.is_empty());
+    let directory = directory.map(|place| format!(" --directory={}", quoted(place))).unwrap_or_default();
+    format!("git -C {} apply{directory}", quoted(folder))
 }
 
 fn with_patch(record: &SuggestionRecord) -> Vec<String> {
     let id = record.id;
-    let apply =
-        format!("Apply it: hephaestus suggestions show {id} --format json | jq -r .patch | git apply");
+    let git = git_apply(record.repository.as_deref());
+    let apply = format!("Apply it: hephaestus suggestions show {id} --format json | jq -r .patch | {git}");
     let mut steps = Vec::new();
     match record.status {
         SuggestionStatus::Open => {

@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
 
+use super::attempts::Attempts;
 use super::render::{self, BOLD, DIM, field, plain};
 use super::scan::style_of;
 use super::{Exit, Format, limit, one_of};
-use crate::app::review::{GroupList, GroupQuery, GroupSummary, Limit, Review};
+use crate::app::review::{GroupList, GroupQuery, GroupSummary, Limit, Review, Workforce};
 use crate::config::Config;
 use crate::domain::{Class, GroupRecord, GroupStatus, Severity};
 
@@ -31,7 +32,8 @@ pub(super) enum GroupsCommand {
     #[command(after_help = "Examples:\n  \
         hephaestus groups show 4f1c0a      the beginning of a fingerprint is enough\n  \
         hephaestus groups show 4f1c0a --format json | jq -r .first.sample\n\n\
-        `hephaestus explain` tells the same in words, with what to do next.")]
+        `hephaestus explain` tells the same in words, with what to do next.\n\n\
+        JSON: docs/vocabulary.md tells every field.")]
     Show {
         /// The fingerprint, or how it alone begins
         fingerprint: String,
@@ -70,14 +72,21 @@ impl GroupsCommand {
                     let query = GroupQuery { status, class, severity, prefix: None, limit };
                     let list = review.groups(&query).await?;
                     match format {
-                        Format::Text => write_list(out, &list, limit)?,
+                        Format::Text => write_list(out, &list, limit, Attempts::of(config, &review).await?)?,
                         Format::Json => render::json(out, &list)?,
                     }
                 }
                 Self::Show { fingerprint, format } => {
                     let group = review.group(&fingerprint).await?;
                     match format {
-                        Format::Text => write_group(out, &group)?,
+                        Format::Text => {
+                            let attempts = Attempts::of(config, &review).await?;
+                            write_group(out, &group, attempts)?;
+                            if let Some(next) = attempts.next(&group) {
+                                field(out, "next", &next)?;
+                                writeln!(out)?;
+                            }
+                        }
                         Format::Json => render::json(out, &group)?,
                     }
                 }
@@ -87,29 +96,47 @@ impl GroupsCommand {
     }
 }
 
-fn write_list(out: &mut impl Write, list: &GroupList, limit: Limit) -> io::Result<()> {
+fn write_list(out: &mut impl Write, list: &GroupList, limit: Limit, attempts: Attempts) -> io::Result<()> {
     for group in &list.groups {
-        write_summary(out, group)?;
+        write_summary(out, group, attempts)?;
     }
     match list.groups.len() {
         0 => writeln!(out, "No groups"),
         count if count == limit.get() => writeln!(out, "The first {count} groups; --limit shows more"),
         1 => writeln!(out, "1 group"),
         count => writeln!(out, "{count} groups"),
-    }
+    }?;
+    write_waiting(out, list, attempts.workforce())
 }
 
-fn write_summary(out: &mut impl Write, group: &GroupSummary) -> io::Result<()> {
+/// Says how many groups nobody works on.
+fn write_waiting(out: &mut impl Write, list: &GroupList, workforce: Workforce) -> io::Result<()> {
+    let is_waiting = |group: &&GroupSummary| matches!(group.status, GroupStatus::New | GroupStatus::Working);
+    let waiting = list.groups.iter().filter(is_waiting).count();
+    let why = match workforce {
+        Workforce::Nobody => "no instance runs",
+        Workforce::WithoutRepository => "the instance that runs has no repository",
+        Workforce::AtWork => return Ok(()),
+    };
+    let waiting = match waiting {
+        0 => return Ok(()),
+        1 => "1 of them waits".to_owned(),
+        count => format!("{count} of them wait"),
+    };
+    writeln!(out, "{waiting} for `hephaestus run --repo DIR`, since {why}")
+}
+
+fn write_summary(out: &mut impl Write, group: &GroupSummary, attempts: Attempts) -> io::Result<()> {
     let style = style_of(group.severity);
     let (severity, title) = (group.severity, plain(&group.title));
     writeln!(out, "{style}{severity:<8}{style:#} {:>7}×  {BOLD}{title}{BOLD:#}", group.count)?;
     let seen = render::seen(group.first_seen, group.last_seen);
-    let (status, class, fingerprint) = (group.status.as_str(), group.class, group.fingerprint);
+    let (status, class, fingerprint) = (attempts.status(group.status), group.class, group.fingerprint);
     writeln!(out, "                   {status}  {DIM}{class}  {fingerprint}{seen}{DIM:#}\n")
 }
 
 /// What the log told: shared with `explain`.
-pub(super) fn write_group(out: &mut impl Write, record: &GroupRecord) -> io::Result<()> {
+pub(super) fn write_group(out: &mut impl Write, record: &GroupRecord, attempts: Attempts) -> io::Result<()> {
     let (group, event) = (&record.group, &record.group.first);
     let style = style_of(group.severity);
     writeln!(out, "{BOLD}{}{BOLD:#}", plain(&event.title))?;
@@ -119,7 +146,10 @@ pub(super) fn write_group(out: &mut impl Write, record: &GroupRecord) -> io::Res
     writeln!(out, "{style}{}{style:#}", group.severity)?;
     let seen = render::seen(group.first_seen, group.last_seen);
     field(out, "seen", &format!("{} in {}{seen}", render::times(group.count), record.service))?;
-    field(out, "status", &status(record))?;
+    field(out, "status", &attempts.made(record))?;
+    if let Some(reason) = &record.undecided {
+        field(out, "undecided", reason)?;
+    }
     field(out, "message", &event.message)?;
     for (index, frame) in event.trace.iter().flat_map(|trace| &trace.frames).filter(|f| f.in_app).enumerate()
     {
@@ -130,16 +160,6 @@ pub(super) fn write_group(out: &mut impl Write, record: &GroupRecord) -> io::Res
     write_lines(out, "before it", record.context.iter().map(String::as_str))?;
     write_lines(out, "sample", event.sample.lines())?;
     writeln!(out)
-}
-
-fn status(record: &GroupRecord) -> String {
-    let attempts = match record.attempts {
-        0 => "no attempt yet".to_owned(),
-        1 => "1 attempt".to_owned(),
-        count => format!("{count} attempts"),
-    };
-    let last = record.attempted_at.map(|at| format!(", the last ended {at:.0}")).unwrap_or_default();
-    format!("{}, {attempts}{last}", record.status.as_str())
 }
 
 fn write_lines<'l>(

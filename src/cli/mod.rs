@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error. What a command answers becomes an
 //! exit code in one place, `exit`.
 
+mod attempts;
 mod completions;
 mod config;
 mod doctor;
@@ -13,6 +14,7 @@ mod fix;
 mod groups;
 mod man;
 mod output;
+mod passing;
 mod progress;
 mod render;
 mod run;
@@ -170,7 +172,7 @@ impl Cli {
             Command::Scan(command) => command.run(&loaded?.config, detail),
             Command::Config(command) => command.run(loaded, environment),
             Command::Fix(args) => args.run(&loaded?.config, detail),
-            Command::Exec(args) => args.run(loaded?.config),
+            Command::Exec(args) => args.run(loaded?.config, detail),
             Command::Run(args) => args.run(loaded?.config),
             Command::Doctor(args) => args.run(&loaded?.config, &mut Output::new()),
             Command::Groups(command) => command.run(&loaded?.config, &mut Output::new()),

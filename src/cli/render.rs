@@ -148,8 +148,7 @@ pub(super) fn way_back(
         Some(WorkTree::NotGit | WorkTree::Unknown { .. }) | None => false,
     };
     if by_git {
-        let quoted = |file: &RepoPath| format!("'{}'", file.as_str().replace('\'', r"'\''"));
-        let files: Vec<_> = files.iter().map(quoted).collect();
+        let files: Vec<_> = files.iter().map(|file| quoted(file.as_str())).collect();
         return writeln!(out, "to undo, in the repository: git restore {}", files.join(" "));
     }
     if let Some(WorkTree::Unknown { reason }) = work_tree {
@@ -163,6 +162,11 @@ pub(super) fn way_back(
         out,
         "to undo a fix, give its patch as printed above (or `patch` of --format json) to `git apply -R`"
     )
+}
+
+/// A word as a shell reads it.
+pub(super) fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 fn listed(files: &[RepoPath]) -> String {
@@ -257,7 +261,11 @@ pub(super) const fn verdict_style(kind: VerdictKind) -> Style {
 }
 
 pub(super) fn times(count: u64) -> String {
-    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        count => format!("{count} times"),
+    }
 }
 
 /// When something was first and last seen, to stand behind other text.

@@ -22,6 +22,8 @@ use crate::telemetry;
 const LARGE_BYTES: u64 = 64 << 20;
 /// Frames and lines of text shown of one group.
 const SHOWN_FRAMES: usize = 4;
+/// Characters shown of a message.
+const SHOWN_CHARS: usize = 600;
 
 /// Find the errors in existing logs and group them
 ///
@@ -280,7 +282,7 @@ pub(super) fn write_group(out: &mut impl Write, group: &ErrorGroup) -> std::io::
     let bold = Style::new().bold();
     let (severity, title) = (group.severity, visible(&group.first.title));
     writeln!(out, "{style}{severity:<8}{style:#} {:>7}×  {bold}{title}{bold:#}", group.count)?;
-    let message = visible(group.first.message.lines().next().unwrap_or_default());
+    let message = beginning(&visible(group.first.message.lines().next().unwrap_or_default()));
     if message != title {
         writeln!(out, "                   {message}")?;
     }
@@ -291,6 +293,14 @@ pub(super) fn write_group(out: &mut impl Write, group: &ErrorGroup) -> std::io::
     }
     let seen = super::render::seen(group.first_seen, group.last_seen);
     writeln!(out, "                   {dim}{}  {}{seen}{dim:#}\n", group.first.class, group.fingerprint)
+}
+
+/// A text as far as a person reads it on a terminal; the JSON forms have all of it.
+fn beginning(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+        None => text.to_owned(),
+    }
 }
 
 /// Text of a log without control characters: a hostile line must not steer the terminal.

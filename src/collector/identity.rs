@@ -1,6 +1,6 @@
 //! How a file is recognised: by its inode, and by hashes of some of its bytes.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{DirEntry, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -10,6 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The head of a file that is remembered: bytes at its beginning.
 pub(super) const HEAD_BYTES: usize = 1024;
+
+/// Entries of a folder that are looked at to name the logs in it.
+const MOST_LOOKED_AT: usize = 1_000;
 
 /// Bytes before an offset that are remembered.
 pub(super) const MARK_BYTES: usize = 256;
@@ -97,10 +100,21 @@ impl Mark {
 /// Why a path is not read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refused {
+    #[error("it is a directory; name the log files in it, for example {0}")]
+    Folder(String),
     #[error("it is not a regular file; name log files only")]
     NotRegular,
     #[error("{0}")]
     Io(#[from] io::Error),
+}
+
+/// How the logs in a folder may be named: a glob that leads to something, where there is anything.
+pub(super) fn files_in(folder: &Path) -> String {
+    let is_log = |entry: io::Result<DirEntry>| {
+        entry.is_ok_and(|entry| Path::new(&entry.file_name()).extension().is_some_and(|it| it == "log"))
+    };
+    let has_logs = std::fs::read_dir(folder).is_ok_and(|entries| entries.take(MOST_LOOKED_AT).any(is_log));
+    folder.join(if has_logs { "*.log" } else { "*" }).display().to_string()
 }
 
 /// Whether an error says that a path leads to nothing.
@@ -114,6 +128,11 @@ pub(super) fn is_exhaustion(error: &io::Error) -> bool {
 }
 
 impl Refused {
+    /// Why this, which is no regular file, is not read.
+    pub(super) fn of(path: &Path, meta: &Metadata) -> Self {
+        if meta.is_dir() { Self::Folder(files_in(path)) } else { Self::NotRegular }
+    }
+
     /// Whether the path leads to nothing.
     pub(super) fn is_absence(&self) -> bool {
         matches!(self, Self::Io(error) if is_absence(error))
@@ -128,12 +147,13 @@ impl Refused {
 /// Opens a regular file for reading. Never blocks, whatever the path leads to.
 pub(super) fn open_regular(path: &Path) -> Result<(File, Metadata), Refused> {
     // Opening a device may act on it, so it is asked first what this is.
-    if !path.metadata()?.is_file() {
-        return Err(Refused::NotRegular);
+    let meta = path.metadata()?;
+    if !meta.is_file() {
+        return Err(Refused::of(path, &meta));
     }
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
     let meta = file.metadata()?;
-    if meta.is_file() { Ok((file, meta)) } else { Err(Refused::NotRegular) }
+    if meta.is_file() { Ok((file, meta)) } else { Err(Refused::of(path, &meta)) }
 }
 
 /// Reads up to `most` bytes at an offset; fewer where the file ends.
@@ -190,7 +210,11 @@ mod tests {
         let pipe = folder.path().join("pipe.log");
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
         for path in [pipe.as_path(), folder.path(), Path::new("/dev/null")] {
-            assert!(matches!(open_regular(path), Err(Refused::NotRegular)), "{}", path.display());
+            assert!(open_regular(path).is_err(), "{}", path.display());
         }
+        let told = || open_regular(folder.path()).unwrap_err().to_string();
+        assert!(told().ends_with(&format!("for example {}/*.log", folder.path().display())), "{}", told());
+        std::fs::rename(pipe, folder.path().join("pipe.txt")).unwrap();
+        assert!(told().ends_with(&format!("for example {}/*", folder.path().display())), "{}", told());
     }
 }

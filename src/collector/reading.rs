@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::GzDecoder;
 
 use super::contents::{is_gzip, may_become_gzip};
+use super::identity::files_in;
 
 /// Bytes asked for at once.
 const CHUNK_BYTES: usize = 512 << 10;
@@ -74,10 +75,12 @@ pub enum Error {
         source_name: Source,
     },
     /// It is a directory.
-    #[error("{source_name}: is a directory; name the log files in it, for example {source_name}/*.log")]
+    #[error("{source_name}: is a directory; name the log files in it, for example {files}")]
     Directory {
         /// The source.
         source_name: Source,
+        /// How the logs in it may be named.
+        files: String,
     },
     /// Anything else.
     #[error("{source_name}: cannot be read after {read_bytes} bytes")]
@@ -104,10 +107,12 @@ impl Error {
 
     fn new(source: &Source, read_bytes: u64, error: io::Error) -> Self {
         let source_name = source.clone();
-        match error.kind() {
-            io::ErrorKind::NotFound => Self::Missing { source_name },
-            io::ErrorKind::PermissionDenied => Self::Denied { source_name },
-            io::ErrorKind::IsADirectory => Self::Directory { source_name },
+        match (error.kind(), source) {
+            (io::ErrorKind::NotFound, _) => Self::Missing { source_name },
+            (io::ErrorKind::PermissionDenied, _) => Self::Denied { source_name },
+            (io::ErrorKind::IsADirectory, Source::File(folder)) => {
+                Self::Directory { source_name, files: files_in(folder) }
+            }
             _ => Self::Io { source_name, read_bytes, error },
         }
     }

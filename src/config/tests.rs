@@ -87,6 +87,7 @@ fn a_file_is_merged_over_the_defaults() {
     assert_eq!(config.generator.timeout.get().as_secs(), 5_400);
     assert_eq!(config.generator.strategies(), [StrategyType::Rule]);
     assert_eq!(config.generator.ai_model, defaults.generator.ai_model);
+    assert_eq!(config.validator.step_timeout, None, "it follows generator.timeout");
     assert_eq!(config.sandbox, defaults.sandbox);
 }
 

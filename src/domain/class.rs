@@ -44,7 +44,8 @@ macro_rules! classes {
 pub enum Nature {
     /// A defect of the program: a patch can mend it.
     Code,
-    /// A failure of the surroundings: it gets a diagnosis and a remedy, never a patch.
+    /// A failure of the surroundings, or one that names no place in the code: it gets a diagnosis and a
+    /// remedy, never a patch.
     Operational,
 }
 
@@ -93,6 +94,8 @@ classes! {
     RuntimeFatal = "runtime_fatal", Code;
     /// An error that was logged without a trace.
     LoggedError = "logged_error", Code;
+    /// A request that failed, as an access log tells it: without the cause.
+    FailedRequest = "failed_request", Operational;
     /// A peer refused the connection.
     ConnectionRefused = "connection_refused", Operational;
     /// A peer closed the connection in the middle of an exchange.

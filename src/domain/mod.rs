@@ -34,7 +34,7 @@ pub use pending::{Pending, Settlement};
 pub use place::{Location, RepoPath, RepoPathError};
 pub use record::{Record, Severity};
 pub use review::{
-    Decision, GroupRecord, GroupStatus, ParseSuggestionIdError, SuggestionId, SuggestionRecord,
+    Decision, GroupRecord, GroupStatus, ParseSuggestionIdError, Stamp, SuggestionId, SuggestionRecord,
     SuggestionStatus,
 };
 pub use suggestion::{OperationalFinding, Suggestion};

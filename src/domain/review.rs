@@ -4,7 +4,13 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::hex::hex_id;
 use super::{ErrorGroup, FileChange, Fingerprint, OperationalFinding, Suggestion};
+
+hex_id! {
+    /// What the files of a repository looked like: the same as long as none of them has changed.
+    Stamp, "stamp"
+}
 
 /// How far a group has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,6 +63,9 @@ pub struct GroupRecord {
     pub attempts: u32,
     /// When the last attempt ended.
     pub attempted_at: Option<Timestamp>,
+    /// Why the last attempt was not decided, while another is to be made.
+    #[serde(default)]
+    pub undecided: Option<String>,
     /// Lines of the log from before its occurrences, hints to how they came about.
     pub context: Vec<String>,
     /// What to do about it, where it is no code defect.
@@ -114,11 +123,14 @@ pub struct SuggestionRecord {
     pub status: SuggestionStatus,
     /// Who decided, once somebody has.
     pub decision: Option<Decision>,
-    /// The suggestion.
+    /// The suggestion, with the count that its group has by now.
     #[serde(flatten)]
     pub suggestion: Suggestion,
     /// The change itself, where there is one.
     pub changes: Vec<FileChange>,
+    /// The repository that it is for, where that is known.
+    #[serde(default)]
+    pub repository: Option<String>,
 }
 
 /// The identity of a suggestion: at most one is made for a group's attempt.

@@ -20,6 +20,9 @@ use crate::validator::{self, Validator};
 use attempt::Attempt;
 pub use workbench::Workbench;
 
+/// How long the build cache may take to fill, which belongs to no attempt.
+const WARM_UP_TIMEOUT: Duration = Duration::from_secs(300);
+
 /// How a group is worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -67,20 +70,23 @@ pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 pub struct Fixer {
     config: Config,
     validator: validator::Config,
-    /// For what belongs to no attempt.
-    unhurried: validator::Config,
     go: GoToolchain,
     sandbox: Sandbox,
 }
 
 impl Fixer {
-    /// A fixer that runs this toolchain in this sandbox. No single step may take a whole attempt's
-    /// time: else what hangs leaves none for the rest.
+    /// A fixer that runs this toolchain in this sandbox. No single step, and no search for a reproducer,
+    /// may take a whole attempt's time: else what hangs leaves none for the rest.
     #[must_use]
-    pub fn new(config: Config, unhurried: validator::Config, go: GoToolchain, sandbox: Sandbox) -> Self {
-        let step_timeout = longest_step(&config, unhurried.step_timeout);
-        let validator = validator::Config { step_timeout, ..unhurried.clone() };
-        Self { config, validator, unhurried, go, sandbox }
+    pub fn new(
+        mut config: Config,
+        mut validator: validator::Config,
+        go: GoToolchain,
+        sandbox: Sandbox,
+    ) -> Self {
+        validator.step_timeout = longest_step(config.timeout, validator.step_timeout);
+        config.reproduce_timeout = longest_reproduction(config.timeout, config.reproduce_timeout);
+        Self { config, validator, go, sandbox }
     }
 
     /// Builds what every test needs of the standard library, so that a cold build cache costs no attempt
@@ -90,7 +96,8 @@ impl Fixer {
     /// When the sandbox fails or the disk is full.
     pub async fn warm_up(&self, bench: &mut Workbench) -> Result<(), validator::Error> {
         let (workspace, _) = bench.set_up()?;
-        Validator::new(&self.unhurried, &self.go, &self.sandbox).warm_up(workspace).await
+        let unhurried = validator::Config { step_timeout: WARM_UP_TIMEOUT, ..self.validator.clone() };
+        Validator::new(&unhurried, &self.go, &self.sandbox).warm_up(workspace).await
     }
 
     /// Works out a fix for one code defect, against the repository as it stands, which is not touched.
@@ -122,8 +129,12 @@ impl Fixer {
     }
 }
 
-fn longest_step(config: &Config, wanted: Duration) -> Duration {
-    wanted.min(config.timeout * 3 / 4)
+fn longest_step(attempt: Duration, wanted: Duration) -> Duration {
+    wanted.min(attempt * 3 / 4)
+}
+
+fn longest_reproduction(attempt: Duration, wanted: Duration) -> Duration {
+    wanted.min(attempt / 2)
 }
 
 #[cfg(test)]
@@ -131,15 +142,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_step_takes_a_whole_attempt() {
-        let config = Config {
-            timeout: Duration::from_secs(120),
-            reproduce_timeout: Duration::from_secs(40),
-            max_fix_attempts: 8,
-            rules: true,
-            seed: 1,
-        };
-        let longest = |wanted| longest_step(&config, Duration::from_secs(wanted)).as_secs();
-        assert_eq!((longest(300), longest(20)), (90, 20));
+    fn no_part_takes_a_whole_attempt() {
+        let seconds = Duration::from_secs;
+        for (attempt, wanted, step, reproduction) in
+            [(120, 120, 90, 60), (120, 20, 20, 20), (30, 40, 22, 15), (600, 40, 40, 40)]
+        {
+            assert_eq!(longest_step(seconds(attempt), seconds(wanted)).as_secs(), step);
+            assert_eq!(longest_reproduction(seconds(attempt), seconds(wanted)).as_secs(), reproduction);
+        }
     }
 }

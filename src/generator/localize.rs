@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use crate::domain::{ErrorEvent, Location, RepoPath};
+use crate::domain::{Class, ErrorEvent, Location, RepoPath};
 use crate::repository::Repository;
 use crate::repository::go::File;
 
@@ -26,6 +26,8 @@ pub fn localize(event: &ErrorEvent, repository: &Repository) -> Vec<Location> {
     };
     match event.trace.as_ref().map(on_stack) {
         Some(found) if !found.is_empty() => found,
+        // Its text is the client's, put together by the framework.
+        _ if event.class == Class::FailedRequest => Vec::new(),
         _ => by_text(event, repository),
     }
 }

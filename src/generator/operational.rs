@@ -6,6 +6,9 @@ use crate::domain::Class;
 #[must_use]
 pub const fn remedy(class: Class) -> &'static str {
     match class {
+        Class::FailedRequest => {
+            "An access log does not tell why: look for a panic or an error of that time; if there is none, let the handler of this route log the error that it answers with."
+        }
         Class::ConnectionRefused => {
             "Nothing listens at that address: check that the service it names is running and ready, and that host and port are configured right; retry with backoff if it may start later."
         }

@@ -167,7 +167,7 @@ impl Knowledge {
                 None => {
                     let head = GroupHead::of(&occurrences, home, now);
                     let Occurrences { service, event: first, context, .. } = occurrences;
-                    let body = Some(GroupBody { service, first, context, remedy: None });
+                    let body = Some(GroupBody { service, first, context, remedy: None, undecided: None });
                     grown.insert(fingerprint, Growing { head, body, is_new: true, added: count });
                 }
             }

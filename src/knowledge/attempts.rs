@@ -4,7 +4,8 @@
 //! from one that ended: its group is still [`GroupStatus::Working`]. Ended and broken-off attempts are counted
 //! apart.
 //!
-//! - An attempt that ended undecided is repeated after a pause, as often as the caller allows.
+//! - An attempt that ended undecided is repeated after a pause, as often as the caller allows; at once, where
+//!   the code is no longer what it was tried at.
 //! - One that was broken off is taken up again under the same number, after a rest that doubles each time, and
 //!   with a bound of its own: whoever kills processes at random costs a group nothing but time, and a group
 //!   that always kills the process is given up. What may have killed a process is worked on alone and after
@@ -21,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::index::{GroupBody, GroupHead, GroupOrder};
 use super::{Error, Knowledge, Writing, schema};
-use crate::domain::{Fingerprint, GroupStatus, OperationalFinding, SuggestionId};
+use crate::domain::{Fingerprint, GroupStatus, OperationalFinding, Stamp, SuggestionId};
 
 /// How often attempts at a group may be broken off, without one of them ending, before it is given up.
 const MOST_BROKEN_OFF: u32 = 10;
@@ -29,8 +30,15 @@ const MOST_BROKEN_OFF: u32 = 10;
 const FIRST_REST: Duration = Duration::from_secs(1);
 
 /// How an attempt ended without a suggestion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptEnd {
+    /// It was not decided: another attempt is to be made after a while, or once the code has changed.
+    Undecided {
+        /// Why, in one sentence.
+        reason: String,
+        /// The code at which it was made, where that could be read.
+        code: Option<Stamp>,
+    },
     /// Another attempt is to be made, after a while.
     Retry,
     /// There are to be no more.
@@ -46,11 +54,23 @@ pub struct Due {
     pub next: Option<Timestamp>,
 }
 
+/// How long groups rest after an attempt that is to be repeated.
+#[derive(Debug, Clone, Copy)]
+pub struct Rest {
+    /// For so long,
+    pub pause: Duration,
+    /// or until the code is no longer what the attempt was made at. None where it is not known.
+    pub code: Option<Stamp>,
+}
+
 impl GroupHead {
     /// When it may be worked on, where no attempt at it is going on; never, where it needs no work.
-    fn ready_at(&self, pause: Duration, now: Timestamp) -> Option<Timestamp> {
+    fn ready_at(&self, rest: Rest, now: Timestamp) -> Option<Timestamp> {
         let (since, rest) = match self.status {
-            GroupStatus::New => (self.attempted_at, pause),
+            GroupStatus::New if self.undecided_at.zip(rest.code).is_some_and(|(then, now)| then != now) => {
+                return Some(now);
+            }
+            GroupStatus::New => (self.attempted_at, rest.pause),
             GroupStatus::Working => (self.begun_at, FIRST_REST * (1 << self.broken_off.min(MOST_BROKEN_OFF))),
             _ => return None,
         };
@@ -63,14 +83,13 @@ impl GroupHead {
 
 impl Knowledge {
     /// The groups to work on, the worst and most frequent first: those that are new, those whose last
-    /// attempt is to be repeated and ended at least `pause` ago, and those whose attempt was broken off and
-    /// that have rested for it. None of `busy`, which others are working on.
+    /// attempt is to be repeated, and those whose attempt was broken off, once they have rested. None of `busy`, which others are working on.
     #[must_use]
     pub fn next_to_work_on(
         &self,
         limit: usize,
         busy: &HashSet<Fingerprint>,
-        pause: Duration,
+        rest: Rest,
         now: Timestamp,
     ) -> Due {
         let writing = self.lock();
@@ -88,7 +107,7 @@ impl Knowledge {
             if busy.contains(fingerprint) || writing.begun.contains(fingerprint) || !index.owns(head) {
                 return false;
             }
-            let Some(ready_at) = head.ready_at(pause, now) else { return false };
+            let Some(ready_at) = head.ready_at(rest, now) else { return false };
             if ready_at > now {
                 next.set(Some(next.get().map_or(ready_at, |next| next.min(ready_at))));
             }
@@ -176,13 +195,21 @@ impl Knowledge {
     pub fn end_attempt(&self, id: SuggestionId, end: AttemptEnd, now: Timestamp) -> Result<(), Error> {
         let mut writing = self.begin()?;
         let mut head = self.head_in_work(id)?;
-        head.status = match end {
-            AttemptEnd::Retry => GroupStatus::New,
-            AttemptEnd::GiveUp => GroupStatus::Unresolved,
-        };
         head.attempted_at = Some(now);
         head.broken_off = 0;
-        self.put_head(id.fingerprint, &head)?;
+        head.status = GroupStatus::New;
+        match end {
+            AttemptEnd::Undecided { reason, code } => {
+                head.undecided_at = code;
+                let body = self.body(id.fingerprint)?;
+                self.put(id.fingerprint, &head, &GroupBody { undecided: Some(reason), ..body })?;
+            }
+            AttemptEnd::Retry => self.put_head(id.fingerprint, &head)?,
+            AttemptEnd::GiveUp => {
+                head.status = GroupStatus::Unresolved;
+                self.put_head(id.fingerprint, &head)?;
+            }
+        }
         writing.begun.remove(&id.fingerprint);
         Ok(())
     }
@@ -196,20 +223,10 @@ impl Knowledge {
         let mut writing = self.begin()?;
         let fingerprint = finding.fingerprint;
         let mut head = self.head(fingerprint)?;
-        let body = schema::group_body(self.database(), fingerprint)?;
-        let body = body.ok_or(Error::UnknownGroup(fingerprint))?;
-        let body = GroupBody { remedy: Some(finding), ..body };
+        let body = GroupBody { remedy: Some(finding), ..self.body(fingerprint)? };
         head.status = GroupStatus::Operational;
         head.attempted_at = Some(now);
-        self.write(
-            |access, batch| {
-                schema::put_group(access, batch, fingerprint, &head)?;
-                schema::put_group_body(access, batch, fingerprint, &body)
-            },
-            |index| {
-                index.groups.insert(fingerprint, head.clone());
-            },
-        )?;
+        self.put(fingerprint, &head, &body)?;
         writing.begun.remove(&fingerprint);
         Ok(())
     }
@@ -219,6 +236,10 @@ impl Knowledge {
         let index = self.view().index();
         let head = index.groups.get(&fingerprint).ok_or(Error::UnknownGroup(fingerprint))?;
         if index.owns(head) { Ok(head.clone()) } else { Err(Error::Elsewhere(fingerprint)) }
+    }
+
+    fn body(&self, fingerprint: Fingerprint) -> Result<GroupBody, Error> {
+        schema::group_body(self.database(), fingerprint)?.ok_or(Error::UnknownGroup(fingerprint))
     }
 
     /// The head of a group at which this attempt is going on.
@@ -231,6 +252,18 @@ impl Knowledge {
     fn put_head(&self, fingerprint: Fingerprint, head: &GroupHead) -> Result<(), Error> {
         self.write(
             |access, batch| schema::put_group(access, batch, fingerprint, head),
+            |index| {
+                index.groups.insert(fingerprint, head.clone());
+            },
+        )
+    }
+
+    fn put(&self, fingerprint: Fingerprint, head: &GroupHead, body: &GroupBody) -> Result<(), Error> {
+        self.write(
+            |access, batch| {
+                schema::put_group(access, batch, fingerprint, head)?;
+                schema::put_group_body(access, batch, fingerprint, body)
+            },
             |index| {
                 index.groups.insert(fingerprint, head.clone());
             },

@@ -13,7 +13,7 @@ use crate::domain::{
     Decision, ErrorGroup, Fingerprint, GroupRecord, GroupStatus, Occurrences, Severity, SuggestionId,
     SuggestionRecord, SuggestionStatus,
 };
-use crate::domain::{ErrorEvent, FileChange, OperationalFinding, Suggestion};
+use crate::domain::{ErrorEvent, FileChange, OperationalFinding, Stamp, Suggestion};
 
 /// Everything that is kept in memory.
 #[derive(Debug, Default)]
@@ -55,6 +55,9 @@ pub(super) struct GroupHead {
     /// When the last attempt began.
     #[serde(default)]
     pub(super) begun_at: Option<Timestamp>,
+    /// The code at which the last attempt was made, where it was not decided.
+    #[serde(default)]
+    pub(super) undecided_at: Option<Stamp>,
     /// When an occurrence was last applied, by our own clock: what a log says of its time may be anything.
     pub(super) applied_at: Timestamp,
 }
@@ -67,6 +70,9 @@ pub(super) struct GroupBody {
     /// Lines from before that event.
     pub(super) context: Vec<String>,
     pub(super) remedy: Option<OperationalFinding>,
+    /// Why an attempt was not decided: the last that was not.
+    #[serde(default)]
+    pub(super) undecided: Option<String>,
 }
 
 /// The part of a suggestion that changes.
@@ -85,6 +91,9 @@ pub(super) struct SuggestionHead {
 pub(super) struct SuggestionBody {
     pub(super) suggestion: Suggestion,
     pub(super) changes: Vec<FileChange>,
+    /// The folder of the repository that it is for.
+    #[serde(default)]
+    pub(super) repository: Option<String>,
 }
 
 /// Which groups to list.
@@ -130,6 +139,7 @@ impl GroupHead {
             attempted_at: None,
             broken_off: 0,
             begun_at: None,
+            undecided_at: None,
             applied_at: now,
         }
     }
@@ -156,28 +166,35 @@ impl GroupHead {
             last_seen: Some(self.last_seen),
             first: body.first,
         };
+        let is_to_be_worked_on = matches!(self.status, GroupStatus::New | GroupStatus::Working);
         GroupRecord {
             group,
             service: body.service,
             status: self.status,
             attempts: self.attempts,
             attempted_at: self.attempted_at,
-            remedy: body.remedy,
+            undecided: body.undecided.filter(|_| is_to_be_worked_on),
+            remedy: body.remedy.map(|finding| OperationalFinding { count: self.count, ..finding }),
             context: body.context,
         }
     }
 }
 
 impl SuggestionHead {
-    pub(super) fn record(self, sequence: u64, body: SuggestionBody) -> SuggestionRecord {
+    /// The suggestion as it is told. It counts what its group has counted by now; what it knew itself remains
+    /// where the group is forgotten.
+    pub(super) fn record(self, sequence: u64, body: SuggestionBody, count: Option<u64>) -> SuggestionRecord {
+        let SuggestionBody { mut suggestion, changes, repository } = body;
+        suggestion.count = count.unwrap_or(suggestion.count);
         SuggestionRecord {
             id: self.id,
             sequence,
             created_at: self.created_at,
             status: self.status,
             decision: self.decision,
-            suggestion: body.suggestion,
-            changes: body.changes,
+            suggestion,
+            changes,
+            repository,
         }
     }
 }

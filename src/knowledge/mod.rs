@@ -62,7 +62,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 pub use apply::{Applied, Arrival, Change};
-pub use attempts::{AttemptEnd, Due};
+pub use attempts::{AttemptEnd, Due, Rest};
 pub use cleanup::Removed;
 pub use config::Config;
 pub use error::Error;
@@ -105,6 +105,8 @@ struct Writing {
     begun: HashSet<Fingerprint>,
     /// When something was last applied or cleaned up by this process.
     last_now: Option<Timestamp>,
+    /// Whether what is in memory may differ from what is on disk.
+    is_stale: bool,
 }
 
 impl Knowledge {
@@ -158,9 +160,13 @@ impl Knowledge {
 
     /// Becomes the one who writes. After a failed write the database is opened and read again first.
     fn begin(&self) -> Result<MutexGuard<'_, Writing>, Error> {
-        let writing = self.lock();
+        let mut writing = self.lock();
         if self.database().is_broken() {
+            // Until it was read again: reading may fail when opening did not.
+            writing.is_stale = true;
             self.database().reopen()?;
+        }
+        if writing.is_stale {
             let mut index = schema::load(self.database())?;
             if self.inner.is_shared {
                 index.mark(schema::marks(self.database())?);
@@ -170,6 +176,7 @@ impl Knowledge {
                 index.last_revision = index.last_revision.max(current.last_revision);
                 *current = index;
             });
+            writing.is_stale = false;
             // Whether it can be written again, the next write will show.
             tracing::debug!("knowledge is opened anew after a failed write");
         }

@@ -44,9 +44,9 @@ const KNOWN_PREFIX: &str = "known/";
 /// There where the knowledge is shared with others.
 const SHARED_KEY: &[u8] = b"shared";
 
-/// The version of a value: its first byte. JSON follows. Version 1 is read as well: it did not know when an
-/// attempt began, nor how many were broken off.
-const VALUE_VERSION: u8 = 2;
+/// The version of a value: its first byte. JSON follows. Earlier ones are read as well: version 1 did not know
+/// when an attempt began, nor how many were broken off, and version 2 not why one was not decided.
+const VALUE_VERSION: u8 = 3;
 const OLDEST_VERSION: u8 = 1;
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {

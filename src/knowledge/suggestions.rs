@@ -29,7 +29,7 @@ impl Choice {
 impl Knowledge {
     /// Ends an attempt with its suggestion. The group then waits for a person; without a patch there is
     /// nothing to wait for, and it is [`GroupStatus::Unresolved`]. A suggestion that is there already
-    /// stays as it is, and is returned.
+    /// stays as it is, and is returned. `repository` is the folder that it is for.
     ///
     /// # Errors
     /// The attempt is not going on, or the database cannot be written.
@@ -38,6 +38,7 @@ impl Knowledge {
         id: SuggestionId,
         suggestion: Suggestion,
         changes: Vec<FileChange>,
+        repository: Option<String>,
         now: Timestamp,
     ) -> Result<SuggestionRecord, Error> {
         let mut writing = self.begin()?;
@@ -56,7 +57,7 @@ impl Knowledge {
         let sequence = self.view().index().last_sequence + 1;
         let status = SuggestionStatus::Open;
         let head = SuggestionHead { id, created_at: now, status, decision: None, has_patch };
-        let body = SuggestionBody { suggestion, changes };
+        let body = SuggestionBody { suggestion, changes, repository };
         self.write(
             |access, batch| {
                 schema::put_suggestion(access, batch, sequence, &head)?;
@@ -70,7 +71,7 @@ impl Knowledge {
             },
         )?;
         writing.begun.remove(&id.fingerprint);
-        Ok(head.record(sequence, body))
+        Ok(head.record(sequence, body, Some(group.count)))
     }
 
     /// Decides on a suggestion, and so on its group. Saying the same again changes nothing, not even who

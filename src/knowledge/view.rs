@@ -135,10 +135,14 @@ impl View {
     }
 
     fn suggestion_at(&self, sequence: u64) -> Result<Option<SuggestionRecord>, Error> {
-        let head = self.index().suggestions.get(&sequence).cloned();
-        let Some(head) = head else { return Ok(None) };
+        let (head, count) = {
+            let index = self.index();
+            let Some(head) = index.suggestions.get(&sequence).cloned() else { return Ok(None) };
+            let count = index.groups.get(&head.id.fingerprint).map(|group| group.count);
+            (head, count)
+        };
         let body = schema::suggestion_body(self.database(), sequence)?;
-        Ok(body.map(|body| head.record(sequence, body)))
+        Ok(body.map(|body| head.record(sequence, body, count)))
     }
 
     pub(super) fn database(&self) -> &Database {

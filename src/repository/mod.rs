@@ -29,7 +29,7 @@ pub use crash::{KnownCrash, Likeness};
 pub use merge::merged;
 pub use patch::unified_diff;
 pub use scratch::sweep_scratch;
-pub use stamp::Stamp;
+pub use stamp::{code_stamp, stamp};
 pub use workspace::Workspace;
 
 /// How much of a repository is read.
@@ -229,14 +229,19 @@ fn is_below(path: &str, folder: &str) -> bool {
     folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Every entry below `root` but `.git`; links are not followed.
+/// Every entry below `root` but `.git`; links are not followed. What cannot be looked at is told: code that
+/// needs it does not build without it.
 fn walk(root: &Path) -> impl Iterator<Item = ignore::DirEntry> + use<> {
     ignore::WalkBuilder::new(root)
         .standard_filters(false)
         .follow_links(false)
         .filter_entry(|entry| entry.file_name() != ".git")
         .build()
-        .filter_map(Result::ok)
+        .filter_map(|entry| {
+            let told =
+                |error| tracing::warn!(%error, "a part of the repository cannot be read; it is left out");
+            entry.map_err(told).ok()
+        })
 }
 
 /// The path of a regular file relative to the root; none for folders, links, special files, and names

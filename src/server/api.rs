@@ -1,5 +1,7 @@
 //! Groups and suggestions as JSON, and the two decisions.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -8,10 +10,18 @@ use jiff::Timestamp;
 
 use super::access::Peer;
 use super::problem::Problem;
-use super::view::{GroupList, GroupQuery, SuggestionList, SuggestionQuery, Word, verb};
+use super::view::{GroupList, GroupQuery, InstanceSummary, SuggestionList, SuggestionQuery, Word, verb};
 use super::{Shared, catalog};
 use crate::domain::{Fingerprint, GroupRecord, SuggestionId, SuggestionRecord};
 use crate::knowledge::{Choice, Error, Knowledge};
+
+/// `GET /api/v1/instance`
+pub(super) async fn instance(State(shared): State<Shared>) -> Json<InstanceSummary> {
+    Json(InstanceSummary {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        repository: shared.repository.map(|path| path.display().to_string()),
+    })
+}
 
 /// `GET /api/v1/groups`
 pub(super) async fn groups(
@@ -117,7 +127,14 @@ impl Shared {
         question: impl FnOnce(&Knowledge) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Problem> {
         let knowledge = self.knowledge.clone();
-        let answer = tokio::task::spawn_blocking(move || question(&knowledge)).await;
+        let turn = Arc::clone(&self.questions).acquire_owned().await;
+        let turn = turn.map_err(|error| Problem::internal(&error))?;
+        let asking = move || {
+            let answer = question(&knowledge);
+            drop(turn);
+            answer
+        };
+        let answer = tokio::task::spawn_blocking(asking).await;
         answer.map_err(|error| Problem::internal(&error))?.map_err(|error| refusal(&error))
     }
 }
@@ -129,6 +146,7 @@ fn refusal(error: &Error) -> Problem {
         Error::NoPatch(_) | Error::Decided { .. } | Error::Elsewhere(_) => {
             Problem::new(StatusCode::CONFLICT, error.to_string())
         }
+        error if error.is_retryable() => Problem::unavailable(error),
         error => Problem::internal(error),
     }
 }

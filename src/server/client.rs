@@ -15,7 +15,8 @@ use tokio::net::UnixStream;
 use super::problem::Problem;
 use super::socket::{Reachable, SOCKET_NAME};
 use super::view::{
-    GroupList, GroupQuery, GroupSummary, SuggestionList, SuggestionQuery, SuggestionSummary, Word, verb,
+    GroupList, GroupQuery, GroupSummary, InstanceSummary, SuggestionList, SuggestionQuery, SuggestionSummary,
+    Word, verb,
 };
 use crate::domain::{Fingerprint, GroupRecord, SuggestionId, SuggestionRecord};
 use crate::knowledge::Choice;
@@ -73,6 +74,14 @@ impl Client {
             }
             Err(source) => Err(ClientError::Reach { path: client.path, source }),
         }
+    }
+
+    /// What it is; none where it is of a version that does not tell.
+    ///
+    /// # Errors
+    /// When the instance does not answer, or refuses.
+    pub async fn instance(&self) -> Result<Option<InstanceSummary>, ClientError> {
+        self.get("instance").await
     }
 
     /// The groups that a query selects.

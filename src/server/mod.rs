@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `GET /livez`, `GET /readyz` | whether it lives, whether it is ready and why not |
 //! | `GET /metrics` | every metric in Prometheus' text format |
+//! | `GET /api/v1/instance` | what runs here |
 //! | `GET /api/v1/groups?status=&class=&severity=&prefix=&limit=` | groups, worst and most frequent first |
 //! | `GET /api/v1/groups/{fingerprint}` | one group in full |
 //! | `GET /api/v1/suggestions?status=&class=&verdict=&prefix=&limit=` | suggestions, latest first |
@@ -50,8 +51,8 @@ pub use client::{Client, ClientError};
 pub use health::NotReady;
 pub use socket::SOCKET_NAME;
 pub use view::{
-    GroupList, GroupQuery, GroupSummary, IdPrefix, Limit, MOST_RECORDS, SuggestionList, SuggestionQuery,
-    SuggestionSummary, Word,
+    GroupList, GroupQuery, GroupSummary, IdPrefix, InstanceSummary, Limit, MOST_RECORDS, SuggestionList,
+    SuggestionQuery, SuggestionSummary, Word,
 };
 
 use connection::Listener;
@@ -63,6 +64,9 @@ use crate::telemetry::metrics::Metrics;
 
 /// The most that a request's body may have.
 const BODY_BYTES: usize = 64 << 10;
+
+/// How many questions knowledge is asked at once. One whose client gives up goes on until it is answered.
+const MOST_QUESTIONS: usize = 8;
 
 /// How long a stream may be silent before a comment shows that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -91,6 +95,8 @@ pub struct Handles {
     pub readiness: watch::Receiver<Vec<NotReady>>,
     /// The metrics to show.
     pub metrics: Metrics,
+    /// The repository in which defects are mended, where one is.
+    pub repository: Option<PathBuf>,
 }
 
 /// Why the server could not start.
@@ -128,8 +134,11 @@ struct Shared {
     knowledge: Knowledge,
     readiness: watch::Receiver<Vec<NotReady>>,
     metrics: Metrics,
+    repository: Option<PathBuf>,
     token: Option<Token>,
     streams: Arc<Semaphore>,
+    /// Questions that may be asked of knowledge at once.
+    questions: Arc<Semaphore>,
     heartbeat: Duration,
     stop: CancellationToken,
 }
@@ -170,7 +179,9 @@ impl Server {
             knowledge: handles.knowledge,
             readiness: handles.readiness,
             metrics: handles.metrics,
+            repository: handles.repository,
             token: config.token,
+            questions: Arc::new(Semaphore::new(MOST_QUESTIONS)),
             streams: Arc::new(Semaphore::new((config.max_connections / 2).max(1))),
             heartbeat: HEARTBEAT.min(config.request_timeout),
             stop: stop.clone(),
@@ -195,6 +206,7 @@ fn router(shared: Shared, request_timeout: Duration) -> Router {
         .route("/suggestions/{id}/reject", post(api::reject))
         .route_layer(middleware::from_fn_with_state(shared.clone(), access::may_decide));
     let api = Router::new()
+        .route("/instance", get(api::instance))
         .route("/groups", get(api::groups))
         .route("/groups/{fingerprint}", get(api::group))
         .route("/suggestions", get(api::suggestions))

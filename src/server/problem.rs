@@ -37,6 +37,15 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
+    /// Something that passes: a full disk, or the end of the instance.
+    pub(super) fn unavailable(error: &dyn Display) -> Self {
+        tracing::warn!("a request could not be answered: {error}");
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "what is remembered cannot be reached just now; ask again later",
+        )
+    }
+
     /// A failure of ours. The log gets the cause; whoever asked learns only that there is one.
     pub(super) fn internal(error: &dyn Display) -> Self {
         tracing::error!("a request could not be answered: {error}");

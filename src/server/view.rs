@@ -238,7 +238,7 @@ pub struct SuggestionSummary {
     pub class: Class,
     /// One short line.
     pub title: String,
-    /// How many occurrences there were when it was made.
+    /// Exact number of occurrences by now.
     pub count: u64,
     /// The verdict on the fix.
     pub verdict: VerdictKind,
@@ -268,6 +268,15 @@ impl From<SuggestionRecord> for SuggestionSummary {
 pub struct SuggestionList {
     /// The suggestions, latest first.
     pub suggestions: Vec<SuggestionSummary>,
+}
+
+/// What runs here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceSummary {
+    /// Its version.
+    pub version: String,
+    /// The repository in which it mends defects; none where it mends nothing.
+    pub repository: Option<String>,
 }
 
 /// The word for a choice in a URL.

@@ -3,9 +3,13 @@
 use std::path::Path;
 use std::process::Output;
 
+use hephaestus::domain::GroupRecord;
+use hephaestus::telemetry::metrics::Metrics;
+use jiff::ToSpan as _;
 use serde_json::{Value, json};
 
 use super::instance::Instance;
+use super::shelf::Shelf;
 use crate::harness::{errors_of, hephaestus, run};
 
 fn command(instance: &Instance, arguments: &[&str]) -> Output {
@@ -104,6 +108,33 @@ fn suggestions_are_listed_shown_and_decided() {
 }
 
 #[test]
+fn a_suggestion_counts_what_has_occurred_since() {
+    let instance = Instance::start();
+    let group = instance.shelf.add_group("Put", 1);
+    let id = instance.shelf.suggest(&group, 0).id.to_string();
+    let other = instance.shelf.add_group("Del", 1);
+    instance.shelf.find_operational(&other, "Free some space.");
+    let fingerprint = other.group.fingerprint.to_string();
+    for function in ["Put", "Del"] {
+        instance.shelf.grow(function, 41);
+    }
+    for arguments in [
+        &["suggestions", "list"][..],
+        &["suggestions", "show", &id],
+        &["explain", &id[..32]],
+        &["explain", &fingerprint],
+    ] {
+        let told = text(&instance, arguments);
+        assert!(told.contains("seen 42 times") && !told.contains("seen once"), "{arguments:?}: {told}");
+    }
+    assert_eq!(json_of(&instance, &["suggestions", "show", &id])["count"], 42);
+    assert_eq!(json_of(&instance, &["suggestions", "list"])["suggestions"][0]["count"], 42);
+    assert_eq!(json_of(&instance, &["groups", "show", &fingerprint])["remedy"]["count"], 42);
+    let decided = json_of(&instance, &["suggestions", "approve", &id]);
+    assert_eq!(decided["count"], 42);
+}
+
+#[test]
 fn what_is_unknown_or_ambiguous_is_told() {
     let instance = Instance::start();
     let twins = ["Put", "Del"].map(|function| {
@@ -172,9 +203,12 @@ fn a_group_is_explained_with_what_to_do_next() {
     assert!(told.contains("no attempt was made yet"), "{told}");
     instance.shelf.suggest(&group, 0);
     let told = text(&instance, &["explain", &fingerprint]);
-    for part in
-        ["The map is written before it was made.", "every step holds", "suggestions approve", "git apply"]
-    {
+    for part in [
+        "The map is written before it was made.",
+        "every step holds",
+        "suggestions approve",
+        "git -C '/src/the shop' apply",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
     let told = json_of(&instance, &["explain", &fingerprint]);
@@ -186,6 +220,84 @@ fn a_group_is_explained_with_what_to_do_next() {
     instance.shelf.find_operational(&other, "Free some space.");
     let told = text(&instance, &["explain", &other.group.fingerprint.to_string()]);
     assert!(told.contains("The disk is full.") && told.ends_with("Free some space.\n"), "{told}");
+}
+
+#[test]
+fn an_attempt_that_was_not_decided_is_told_with_its_reason_and_the_next() {
+    let reason = "the package store does not build: undefined: tags";
+    for instance in [Instance::start(), Instance::without_repository()] {
+        let group = instance.shelf.add_group("Put", 3);
+        let fingerprint = group.group.fingerprint.to_string();
+        let ended = instance.shelf.leave_undecided(&group, reason);
+        let next = format!("{:.0}", ended + 1.hour());
+        let waits = match json_of_instance(&instance)["repository"].is_string() {
+            true => {
+                format!("Attempt 2 of 3 comes {next} (fixer.retry_after), or as soon as the code changes.")
+            }
+            false => "Attempt 2 of 3 waits for an instance with --repo: the one that runs has no".to_owned(),
+        };
+        for arguments in [&["explain", &fingerprint[..]][..], &["groups", "show", &fingerprint]] {
+            let told = flowing(&text(&instance, arguments));
+            for part in ["attempt 1 of 3 was not decided", reason, &waits, &next] {
+                assert!(told.contains(part), "{arguments:?}: {part}: {told}");
+            }
+        }
+        let told = json_of(&instance, &["explain", &fingerprint]);
+        assert_eq!((&told["group"]["undecided"], &told["group"]["attempts"]), (&json!(reason), &json!(1)));
+        assert!(told["next"][0].as_str().is_some_and(|step| step.contains(reason)), "{told}");
+    }
+}
+
+fn json_of_instance(instance: &Instance) -> Value {
+    instance.get("/api/v1/instance").json()
+}
+
+/// Text without the breaks of its lines.
+fn flowing(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_nobody_works_on_is_not_said_to_be_worked_on() {
+    let state_dir = tempfile::tempdir().unwrap();
+    let shelf = Shelf::open(&state_dir.path().join("knowledge"), &Metrics::new().unwrap());
+    let [begun, new] = ["Put", "Del"].map(|function| shelf.add_group(function, 3));
+    shelf.begin(&begun);
+    // As if the process had died.
+    drop(shelf);
+    let asked = |arguments: &[&str]| {
+        let output = run(hephaestus().env("HEPHAESTUS_STATE_DIR", state_dir.path()).args(arguments));
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let listed = asked(&["groups", "list"]);
+    assert!(listed.contains("broken off  nil_map_write") && !listed.contains("working"), "{listed}");
+    let waiting = "2 groups\n2 of them wait for `hephaestus run --repo DIR`, since no instance runs\n";
+    assert!(listed.ends_with(waiting), "{listed}");
+    let list: Value = serde_json::from_str(&asked(&["groups", "list", "--format", "json"])).unwrap();
+    for group in list["groups"].as_array().unwrap() {
+        let keys: Vec<_> = group.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut expected =
+            ["fingerprint", "class", "severity", "title", "count", "first_seen", "last_seen", "status"];
+        expected.sort_unstable();
+        assert_eq!(keys, expected);
+    }
+    let explained = |group: &GroupRecord| flowing(&asked(&["explain", &group.group.fingerprint.to_string()]));
+    let told = explained(&begun);
+    assert!(told.contains("broken off, attempt 1 of 3"), "{told}");
+    assert!(told.contains("It was being worked on when the last instance ended"), "{told}");
+    let told = explained(&new);
+    assert!(
+        told.contains("It waits for an instance with --repo: no attempt was made yet, and none"),
+        "{told}"
+    );
+
+    let instance = Instance::without_repository();
+    let group = instance.shelf.add_group("Put", 3);
+    let told = flowing(&text(&instance, &["explain", &group.group.fingerprint.to_string()]));
+    assert!(told.contains("the one that runs has no repository"), "{told}");
+    let listed = text(&instance, &["groups", "list"]);
+    assert!(listed.ends_with("DIR`, since the instance that runs has no repository\n"), "{listed}");
 }
 
 #[test]

@@ -48,6 +48,17 @@ fn it_prints_what_was_and_what_comes() {
 }
 
 #[test]
+fn it_counts_as_people_do() {
+    let instance = Instance::start();
+    for (function, count) in [("Put", 1), ("Del", 2)] {
+        instance.shelf.suggest(&instance.shelf.add_group(function, count), 0);
+    }
+    let output = start(&format!("http://{}", instance.address), &["-count", "2"]).wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains(", seen once, open") && told.contains(", seen twice, open"), "{told}");
+}
+
+#[test]
 fn it_comes_back_and_resumes() {
     let instance = Instance::start();
     let first = instance.shelf.suggest_next(0);

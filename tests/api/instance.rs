@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hephaestus::server::{Config, Handles, NotReady, SOCKET_NAME, Server, Token};
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::shelf::Shelf;
+use super::shelf::{REPOSITORY, Shelf};
 
 /// How long a test waits for what must happen.
 pub(super) const SOON: Duration = Duration::from_secs(20);
@@ -40,20 +40,25 @@ impl Instance {
         Self::launch("127.0.0.1:0", None)
     }
 
+    /// One that mends nothing.
+    pub(super) fn without_repository() -> Self {
+        Self::serve("127.0.0.1:0", None, None, tempfile::tempdir().unwrap())
+    }
+
     pub(super) fn with_token() -> Self {
         Self::launch("127.0.0.1:0", Some(Token::new(TOKEN)))
     }
 
     pub(super) fn launch(listen: &str, token: Option<Token>) -> Self {
-        Self::serve(listen, token, tempfile::tempdir().unwrap())
+        Self::serve(listen, token, Some(REPOSITORY), tempfile::tempdir().unwrap())
     }
 
     /// Starts on what another instance has left.
     pub(super) fn restart(listen: &str, state_dir: TempDir) -> Self {
-        Self::serve(listen, None, state_dir)
+        Self::serve(listen, None, Some(REPOSITORY), state_dir)
     }
 
-    fn serve(listen: &str, token: Option<Token>, state_dir: TempDir) -> Self {
+    fn serve(listen: &str, token: Option<Token>, repository: Option<&str>, state_dir: TempDir) -> Self {
         let runtime = Runtime::new().unwrap();
         let metrics = Metrics::new().unwrap();
         let shelf = Shelf::open(&state_dir.path().join("knowledge"), &metrics);
@@ -66,7 +71,12 @@ impl Instance {
             request_timeout: PATIENCE,
         };
         let knowledge = shelf.knowledge.clone();
-        let handles = Handles { knowledge, readiness: readiness.subscribe(), metrics: metrics.clone() };
+        let handles = Handles {
+            knowledge,
+            readiness: readiness.subscribe(),
+            metrics: metrics.clone(),
+            repository: repository.map(PathBuf::from),
+        };
         let server = runtime.block_on(Server::bind(config, handles)).unwrap();
         let (address, stop) = (server.address().unwrap(), CancellationToken::new());
         let serving = runtime.spawn(server.run(stop.clone()));

@@ -2,6 +2,7 @@
 //! program of the examples.
 
 mod commands;
+mod documented;
 mod go_client;
 mod hostile;
 mod instance;

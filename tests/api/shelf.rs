@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hephaestus::analyzer::{self, Analyzer};
 use hephaestus::domain::{
-    ErrorEvent, EventId, Evidence, FileId, Fingerprint, GroupRecord, Occurrences, OperationalFinding,
-    ProducerId, Span, Suggestion, SuggestionRecord, VerdictKind,
+    ErrorEvent, EventId, Evidence, FileChange, FileId, Fingerprint, GroupRecord, Location, Occurrences,
+    OperationalFinding, ProducerId, Reach, RepoPath, Reproducer, Span, Step, StepName, StepResult,
+    Suggestion, SuggestionId, SuggestionRecord, VerdictKind,
 };
-use hephaestus::knowledge::{Arrival, Config, Knowledge, Position};
+use hephaestus::knowledge::{Arrival, AttemptEnd, Config, Knowledge, Position};
 use hephaestus::telemetry::metrics::Metrics;
 use jiff::{Timestamp, ToSpan as _};
 
@@ -18,6 +19,9 @@ pub(super) struct Shelf {
     pub(super) knowledge: Knowledge,
     applied: AtomicU64,
 }
+
+/// The repository that suggestions are for. It is not there.
+pub(super) const REPOSITORY: &str = "/src/the shop";
 
 /// When the first occurrence of every group was, and when every suggestion was made.
 pub(super) fn noon() -> Timestamp {
@@ -65,6 +69,11 @@ impl Shelf {
         self.group(fingerprint)
     }
 
+    /// The same again, so many times.
+    pub(super) fn grow(&self, function: &str, count: u64) {
+        self.add(crash(function), count);
+    }
+
     pub(super) fn group(&self, fingerprint: Fingerprint) -> GroupRecord {
         self.knowledge.view().group(fingerprint).unwrap().unwrap()
     }
@@ -74,7 +83,38 @@ impl Shelf {
         let id = self.knowledge.begin_attempt(group.group.fingerprint, 1, noon()).unwrap();
         let id = id.expect("the first attempt");
         let suggestion = suggestion(group, patch_bytes);
-        self.knowledge.record_suggestion(id, suggestion, Vec::new(), noon()).unwrap()
+        let repository = Some(REPOSITORY.to_owned());
+        self.knowledge.record_suggestion(id, suggestion, Vec::new(), repository, noon()).unwrap()
+    }
+
+    /// Works a group out to a suggestion in which nothing is left out.
+    pub(super) fn suggest_in_full(&self, group: &GroupRecord) -> SuggestionRecord {
+        let path: RepoPath = RepoPath::new("store/store.go").unwrap();
+        let step = Step {
+            name: StepName::Build,
+            result: StepResult::Passed,
+            runs: 1,
+            detail: "the whole module builds".into(),
+            seconds: 0.5,
+        };
+        let suggestion = Suggestion {
+            locations: vec![Location {
+                file: path.clone(),
+                line: 7,
+                function: group.group.first.title.clone(),
+            }],
+            reproducer: Some(Reproducer {
+                file: RepoPath::new("store/put_test.go").unwrap(),
+                test: "TestPut".into(),
+                source: "package store\n".into(),
+                reach: Reach::EntryPoint,
+            }),
+            evidence: Evidence { steps: vec![step], sandbox: "landlock".into() },
+            ..suggestion(group, 0)
+        };
+        let change = FileChange { path, before: "old\n".into(), after: "new\n".into() };
+        let (id, repository) = (self.begin(group), Some(REPOSITORY.to_owned()));
+        self.knowledge.record_suggestion(id, suggestion, vec![change], repository, noon()).unwrap()
     }
 
     /// Remembers the next of many groups, each with its suggestion.
@@ -82,6 +122,20 @@ impl Shelf {
         let number = self.applied.load(Ordering::SeqCst);
         let group = self.add_group_as(&format!("{:032x}", number + 1), "Put");
         self.suggest(&group, patch_bytes)
+    }
+
+    /// An attempt at a group, the first of three, that ends now and was not decided.
+    pub(super) fn leave_undecided(&self, group: &GroupRecord, reason: &str) -> Timestamp {
+        let id = self.begin(group);
+        let (reason, ended) = (reason.to_owned(), Timestamp::now());
+        self.knowledge.end_attempt(id, AttemptEnd::Undecided { reason, code: None }, ended).unwrap();
+        ended
+    }
+
+    /// Begins the first of three attempts at a group.
+    pub(super) fn begin(&self, group: &GroupRecord) -> SuggestionId {
+        let begun = self.knowledge.begin_attempt(group.group.fingerprint, 3, noon()).unwrap();
+        begun.expect("the first attempt")
     }
 
     /// Finds that a group is a failure of the surroundings.
@@ -93,7 +147,11 @@ impl Shelf {
             count: group.group.count,
             diagnosis: "The disk is full.".into(),
             remedy: remedy.into(),
-            locations: Vec::new(),
+            locations: vec![Location {
+                file: RepoPath::new("store/store.go").unwrap(),
+                line: 7,
+                function: "Put".into(),
+            }],
         };
         self.knowledge.record_operational(finding, noon()).unwrap();
     }

@@ -47,6 +47,25 @@ fn a_missing_log_or_repository_is_named() {
     refusal(&mut fix(empty.path(), &log), &["no go.mod", "--repo"]);
 }
 
+/// A path may be longer than the system takes in one piece; for root, no rights keep a folder closed.
+#[test]
+fn a_folder_of_the_repository_that_cannot_be_read_is_named() {
+    use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
+    let till = Till::new();
+    let log = till.outside().join("healthy.log");
+    std::fs::write(&log, "all is well\n").unwrap();
+    let name = "deep".repeat(60);
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut folder = openat(CWD, till.repository(), flags, Mode::empty()).unwrap();
+    for _ in 0..20 {
+        mkdirat(&folder, name.as_str(), Mode::RWXU).unwrap();
+        folder = openat(&folder, name.as_str(), flags, Mode::empty()).unwrap();
+    }
+    let output = succeed(&mut fix(&till.repository(), &log));
+    let errors = errors_of(&output);
+    assert!(errors.contains("cannot be read; it is left out") && errors.contains("deepdeep"), "{errors}");
+}
+
 #[test]
 fn a_binary_log_holds_nothing_to_mend() {
     let till = Till::new();

@@ -152,6 +152,32 @@ fn a_patch_that_could_not_be_judged_to_the_end_is_shown() {
     assert_eq!(errors_of(&output), "", "-q silences the progress");
 }
 
+/// An access line is no place in the code: only the crash is worked on.
+#[test]
+fn failed_requests_of_an_access_log_are_counted_and_not_mended() {
+    let till = Till::new();
+    let crash = std::fs::read(till.crash_log()).unwrap();
+    // Nothing is run, so that it takes no time.
+    till.write("basket/more.go", "package basket\n\nvar broken int = \"text\"\n");
+    // The route of the line, which this did not write.
+    till.write("routes.go", "package main\n\nfunc init() { println(\"/v1/orders/\") }\n");
+    let access =
+        |id| format!("[GIN] 2024/05/01 - 10:00:01 | 500 | 1.2ms | 10.0.0.7 | GET \"/v1/orders/{id}\"\n");
+    let path = till.outside().join("gin.log");
+    std::fs::write(&path, [access(9).into_bytes(), access(10).into_bytes(), crash].concat()).unwrap();
+    let output = run(fix(&till, &path).args(["--format", "json"]));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let classes = |list: &str| -> Vec<String> {
+        let list = report[list].as_array().unwrap().iter();
+        list.map(|finding| finding["class"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(classes("suggestions"), ["index_out_of_range"], "{report}");
+    assert_eq!(classes("operational"), ["failed_request"], "{report}");
+    let failed = &report["operational"][0];
+    assert_eq!((&failed["count"], &failed["locations"]), (&2.into(), &serde_json::json!([])), "{failed}");
+    assert!(failed["remedy"].as_str().unwrap().contains("log the error"), "{failed}");
+}
+
 #[test]
 fn an_error_of_standard_output_names_it() {
     let till = Till::new();

@@ -58,11 +58,17 @@ func main() {
 /// A module with two defects, where it crashes and what it prints then.
 pub(super) struct Depot {
     folder: tempfile::TempDir,
+    name: &'static str,
 }
 
 impl Depot {
     pub(super) fn new() -> Self {
-        let depot = Self { folder: tempfile::tempdir().unwrap() };
+        Self::in_folder("depot")
+    }
+
+    /// In a folder of this name.
+    pub(super) fn in_folder(name: &'static str) -> Self {
+        let depot = Self { folder: tempfile::tempdir().unwrap(), name };
         for (path, text) in [
             ("go.mod", "module example.com/depot\n\ngo 1.21\n"),
             ("store/store.go", STORE),
@@ -77,7 +83,7 @@ impl Depot {
     }
 
     pub(super) fn repository(&self) -> PathBuf {
-        self.folder.path().join("depot")
+        self.folder.path().join(self.name)
     }
 
     /// Starts an instance that follows every log and mends this.

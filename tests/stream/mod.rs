@@ -3,10 +3,12 @@
 mod counts;
 mod depot;
 mod durable;
+mod ending;
 mod instance;
 mod namespace;
 mod shortage;
 mod surroundings;
+mod told;
 mod trace;
 mod workshop;
 mod wrapped;

@@ -1,9 +1,9 @@
 //! `hephaestus exec`: the program does not notice, and its errors are told.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
+use super::depot::Depot;
 use crate::harness::{errors_of, hephaestus, run, succeed};
 
 const CRASH: &str = "panic: assignment to entry in nil map\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:7 +0x1d\nexit status 2\n";
@@ -29,6 +29,23 @@ fn output_and_exit_code_pass_and_the_error_is_told() {
 }
 
 #[test]
+fn how_much_is_left_to_be_worked_on_is_told_unless_it_is_to_be_quiet() {
+    let depot = Depot::new();
+    let log = depot.repository().join("crash.log");
+    std::fs::write(&log, depot.index()).unwrap();
+    for (quiet, told) in [(&[][..], 1), (&["-q"], 0)] {
+        let mut command = hephaestus();
+        command.args(quiet).arg("exec").arg("--repo").arg(depot.repository());
+        let output = run(command.args(["--", "cat"]).arg(&log));
+        assert_eq!(output.status.code(), Some(0));
+        let errors = errors_of(&output);
+        let line = "hephaestus: 1 defect is being worked on; Ctrl-C ends\n";
+        assert_eq!(errors.matches(line).count(), told, "{errors}");
+        assert!(errors.contains("verdict      proven"), "{errors}");
+    }
+}
+
+#[test]
 fn any_bytes_pass_in_both_directions() {
     let mut child = exec("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let bytes: Vec<u8> =
@@ -41,16 +58,42 @@ fn any_bytes_pass_in_both_directions() {
     assert!(output.stdout == bytes, "{} bytes came of {}", output.stdout.len(), bytes.len());
 }
 
+/// Starts it and waits until the program says that it is ready.
+fn ready(script: &str) -> (Child, BufReader<ChildStdout>) {
+    let mut child = exec(script).stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    (child, output)
+}
+
 #[test]
 fn signals_pass_and_a_killed_program_is_told_as_a_shell_would() {
-    let child = exec("trap 'exit 42' TERM; echo ready; while :; do sleep 0.05; done")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(1_000));
-    succeed(Command::new("kill").args(["-TERM", &child.id().to_string()]));
-    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(42));
+    for signal in ["TERM", "INT", "HUP", "QUIT", "USR1", "USR2"] {
+        let trap =
+            format!("trap 'echo {signal}; exit 42' {signal}; echo ready; while :; do sleep 0.05; done");
+        let (mut child, mut output) = ready(&trap);
+        succeed(Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]));
+        let mut rest = String::new();
+        output.read_to_string(&mut rest).unwrap();
+        assert_eq!((child.wait().unwrap().code(), rest), (Some(42), format!("{signal}\n")));
+    }
     assert_eq!(run(&mut exec("kill -9 $$")).status.code(), Some(137));
+}
+
+#[test]
+fn the_exit_code_is_the_programs_though_nobody_listens_to_us() {
+    for follow in [&[][..], &["--follow"]] {
+        let script = format!("sleep 0.3; printf '{}' >&2; sleep 0.3; exit 7", CRASH.replace('\n', "\\n"));
+        let mut command = hephaestus();
+        command.arg("exec").args(follow).args(["--", "sh", "-c", &script]);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stderr.take());
+        // The program itself may meet with a closed pipe, as it would without us.
+        let code = child.wait().unwrap().code();
+        assert_eq!(code, Some(7), "{follow:?}");
+    }
 }
 
 #[test]

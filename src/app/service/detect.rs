@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use tokio::task;
+use tokio_util::sync::CancellationToken;
 
 use super::checkpoints::Checkpoints;
 use super::context::lines_before;
@@ -99,10 +101,14 @@ pub(super) struct Detector {
     /// Sources that brought something since they were last taken to pause, and when they will be.
     lively: HashSet<FileId>,
     pause_due: Instant,
+    /// From when on what can be read again is left to the next process.
+    ending: CancellationToken,
+    /// Sources that brought something since then, and whether it is left.
+    left: HashMap<FileId, bool>,
 }
 
 impl Detector {
-    pub(super) fn new(parts: Parts, in_flight: InFlight) -> Self {
+    pub(super) fn new(parts: Parts, in_flight: InFlight, ending: CancellationToken) -> Self {
         Self {
             outbox: Outbox::default(),
             checkpoints: Checkpoints::new(Arc::clone(&parts.registry)),
@@ -112,6 +118,8 @@ impl Detector {
             tick_due: Instant::now(),
             lively: HashSet::new(),
             pause_due: Instant::now(),
+            ending,
+            left: HashMap::new(),
         }
     }
 
@@ -213,7 +221,28 @@ impl Detector {
         summary.into_iter().chain(checkpoint).chain(pause).min().unwrap_or(IDLE)
     }
 
+    /// Whether something is left to the next process. That is all of a source from the first event on that comes
+    /// once this one ends, where the source is a file that stands where it stood: its checkpoint has not passed it.
+    fn is_left(&mut self, event: &SourceEvent) -> bool {
+        if !self.ending.is_cancelled() {
+            return false;
+        }
+        let file = match event {
+            SourceEvent::Lost { .. } => return false,
+            SourceEvent::Opened { file, .. }
+            | SourceEvent::Bytes { file, .. }
+            | SourceEvent::Quiet { file }
+            | SourceEvent::Ended { file, .. } => *file,
+        };
+        let registry = &self.parts.registry;
+        let can_be_read_again = || registry.origin(file).is_some_and(|origin| origin.open().is_some());
+        *self.left.entry(file).or_insert_with(|| task::block_in_place(can_be_read_again))
+    }
+
     async fn take(&mut self, event: SourceEvent) -> anyhow::Result<()> {
+        if self.is_left(&event) {
+            return Ok(());
+        }
         match event {
             SourceEvent::Opened { file, path, offset, before } => {
                 let stream = self.parts.analyzer.stream_from(offset, &before);
@@ -349,7 +378,7 @@ impl Detector {
             followed.prefix.in_flight(start);
         }
         if is_new {
-            alone.context = tokio::task::block_in_place(|| {
+            alone.context = task::block_in_place(|| {
                 let log = self.parts.registry.origin(file).and_then(|origin| origin.open());
                 log.map(|log| lines_before(&log, start, self.parts.context_lines)).unwrap_or_default()
             });
@@ -359,7 +388,7 @@ impl Detector {
 
     /// Writes to the registry until that succeeds: nothing may go on before.
     async fn write_down(&self, write: impl Fn() -> Result<(), registry::Error>) {
-        while tokio::task::block_in_place(&write).is_err() {
+        while task::block_in_place(&write).is_err() {
             // The registry remembers why, and whoever watches it tells.
             tokio::time::sleep(RETRY_INTERVAL).await;
         }

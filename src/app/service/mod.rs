@@ -178,7 +178,7 @@ impl Service {
             service: config.service_name.clone(),
             context_lines: parts::as_usize(config.analyzer.context_lines),
         };
-        let detector = Detector::new(parts, in_flight);
+        let detector = Detector::new(parts, in_flight, self.stop_working.clone());
         self.parts.spawn(async move { (Part::Detector, detector.run(events).await) });
         Ok(())
     }
@@ -325,8 +325,9 @@ impl Service {
         Ok(())
     }
 
-    /// Ends, within `grace`. What was read is made durable and counted; what does not get done by then is done
-    /// by the next process. Attempts that are going on are broken off.
+    /// Ends, within `grace`. What was found is made durable and counted, and what pipes brought is looked at before;
+    /// what was read of files and not looked at yet is read again by the next process, and so is what does not get
+    /// done by then. Attempts that are going on are broken off.
     ///
     /// # Errors
     /// When a part failed while it ended.
@@ -405,6 +406,7 @@ fn workshop(
     health: Report,
 ) -> anyhow::Result<Workshop> {
     let reading = parts::repository(config);
+    parts::sweep_scratch();
     // A wrong path is told now, not with the first defect.
     crate::repository::Repository::open_within(&repository, reading)?;
     let limits = Limits {
@@ -412,7 +414,7 @@ fn workshop(
         attempts: config.fixer.max_attempts,
         pause: config.fixer.retry_after.get(),
     };
-    let (fixer, of) = (parts::fixer(config)?, (repository, reading));
+    let (fixer, of) = (parts::fixer(config)?, (parts::absolute(&repository), reading));
     Ok(Workshop::new(knowledge.clone(), fixer, of, limits, metrics.clone(), health))
 }
 

@@ -81,12 +81,14 @@ impl StateDir {
             // By default it lies in the working folder, which may be a repository.
             std::fs::write(root.join(".gitignore"), "*\n").map_err(unusable)?;
         }
+        // For the same reason it may have come with one: its links are not followed.
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW)
             .open(root.join("lock"))
             .map_err(unusable)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -139,6 +141,22 @@ mod tests {
         assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
         drop(first);
         StateDir::take(root).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_link_in_it_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, precious) = (folder.path().join("state"), folder.path().join("precious"));
+        std::fs::write(&precious, "mine").unwrap();
+        std::fs::create_dir(&root).unwrap();
+        std::os::unix::fs::symlink(&precious, root.join("lock")).unwrap();
+        let refused = StateDir::take(root.clone()).await.unwrap_err().to_string();
+        assert!(refused.starts_with("cannot use the state directory"), "{refused}");
+
+        std::fs::remove_file(root.join("lock")).unwrap();
+        std::os::unix::fs::symlink(&precious, root.join("registry.json.new")).unwrap();
+        assert!(StateDir::take(root).await.unwrap().into_registry().is_err());
+        assert_eq!(std::fs::read_to_string(precious).unwrap(), "mine");
     }
 
     #[tokio::test]

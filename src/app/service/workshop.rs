@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -13,14 +13,16 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::health::{Condition, Report};
-use crate::domain::{Fingerprint, GroupRecord, SuggestionId, VerdictKind};
+use crate::domain::{Fingerprint, GroupRecord, Stamp, SuggestionId, VerdictKind};
 use crate::fixer::{Finding, Fixer, Workbench, operational};
-use crate::knowledge::{self, AttemptEnd, Due, Knowledge};
-use crate::repository::{self, Repository, Stamp};
+use crate::knowledge::{self, AttemptEnd, Due, Knowledge, Rest};
+use crate::repository::{self, Repository};
 use crate::telemetry::metrics::Metrics;
 
 /// How often groups that rest are looked at again, where nothing else happens.
 const LOOK_INTERVAL: Duration = Duration::from_secs(30);
+/// How often it is looked, while a group rests, whether the code has changed.
+const CODE_INTERVAL: Duration = Duration::from_secs(10);
 /// How long to wait before knowledge is asked again.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -52,8 +54,17 @@ pub(super) struct Workshop {
 /// A workbench and the state of the repository it was set up for.
 struct Bench {
     stamp: Stamp,
+    /// Of its code alone.
+    code: Option<Stamp>,
     repository: Arc<Repository>,
     workbench: Workbench,
+}
+
+/// What the code looked like when it was last looked at.
+#[derive(Default)]
+struct Code {
+    stamp: Option<Stamp>,
+    looked_at: Option<Instant>,
 }
 
 /// What one worker brings back: its workbench, where it is still good for something.
@@ -85,9 +96,10 @@ impl Workshop {
         let mut workers: JoinSet<Done> = JoinSet::new();
         let mut busy: HashMap<task::Id, Fingerprint> = HashMap::new();
         let mut benches: Vec<Bench> = Vec::new();
+        let mut code = Code::default();
         loop {
             let seen = changes.borrow_and_update().changes;
-            let due = self.due(&busy);
+            let due = self.due(&busy, &mut code);
             for fingerprint in due.groups {
                 let worker = workers.spawn(Arc::clone(&self).attempt(fingerprint, benches.pop()));
                 busy.insert(worker.id(), fingerprint);
@@ -97,7 +109,7 @@ impl Workshop {
             }
             // One whose rest has ended meanwhile is looked at again at once.
             let until = |next: Timestamp| Duration::try_from(next.duration_since(Timestamp::now()));
-            let rest = due.next.map(|next| until(next).unwrap_or_default());
+            let rest = due.next.map(|next| until(next).unwrap_or_default().min(CODE_INTERVAL));
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 Some(done) = workers.join_next_with_id() => {
@@ -112,15 +124,24 @@ impl Workshop {
     }
 
     /// What to work on beside what is being worked on.
-    fn due(&self, busy: &HashMap<task::Id, Fingerprint>) -> Due {
+    fn due(&self, busy: &HashMap<task::Id, Fingerprint>, code: &mut Code) -> Due {
         let room = self.limits.parallel.saturating_sub(busy.len());
         if room == 0 {
             return Due::default();
         }
         let busy = busy.values().copied().collect();
+        let due = |code| {
+            let rest = Rest { pause: self.limits.pause, code };
+            self.knowledge.next_to_work_on(room, &busy, rest, Timestamp::now())
+        };
         // Whoever writes holds what is asked here for as long as the disk takes.
         task::block_in_place(|| {
-            self.knowledge.next_to_work_on(room, &busy, self.limits.pause, Timestamp::now())
+            let known = due(code.stamp);
+            if known.next.is_none() || code.looked_at.is_some_and(|at| at.elapsed() < CODE_INTERVAL) {
+                return known;
+            }
+            *code = Code { stamp: repository::code_stamp(&self.repository), looked_at: Some(Instant::now()) };
+            due(code.stamp)
         })
     }
 
@@ -135,7 +156,8 @@ impl Workshop {
             return Ok(Some(bench));
         };
         let Some(record) = self.ask(|| self.knowledge.view().group(fingerprint)).await? else {
-            self.end(id).await?;
+            let end = if id.attempt < most { AttemptEnd::Retry } else { AttemptEnd::GiveUp };
+            self.end(id, end).await?;
             return Ok(Some(bench));
         };
         if let Some(finding) = operational(&record.group, &bench.repository) {
@@ -144,7 +166,7 @@ impl Workshop {
         }
         self.warm_up(&mut bench).await;
         let finding = self.work_out(&mut bench, &record).await;
-        self.record(id, finding).await?;
+        self.record(id, finding, bench.code).await?;
         Ok(Some(bench))
     }
 
@@ -192,13 +214,14 @@ impl Workshop {
 
     /// A workbench for the repository as it stands now.
     fn bench(&self, bench: Option<Bench>) -> Result<Bench, repository::Error> {
-        let stamp = Stamp::of(&self.repository);
+        let stamp = repository::stamp(&self.repository);
         if let Some(bench) = bench.filter(|bench| bench.stamp == stamp) {
             return Ok(bench);
         }
+        let code = repository::code_stamp(&self.repository);
         let repository = Arc::new(Repository::open_within(&self.repository, self.reading)?);
         let workbench = Workbench::new(Arc::clone(&repository));
-        Ok(Bench { stamp, repository, workbench })
+        Ok(Bench { stamp, code, repository, workbench })
     }
 
     /// The first attempt fills the build cache, outside its own time; another waits for it.
@@ -221,7 +244,12 @@ impl Workshop {
 
     /// Keeps what came of an attempt. What could not be decided is tried again while attempts are left:
     /// anything else would end the same way.
-    async fn record(&self, id: SuggestionId, finding: Finding) -> Result<(), knowledge::Error> {
+    async fn record(
+        &self,
+        id: SuggestionId,
+        finding: Finding,
+        code: Option<Stamp>,
+    ) -> Result<(), knowledge::Error> {
         let Finding { suggestion, changes } = finding;
         let provenance = suggestion.provenance.as_deref().unwrap_or("none");
         self.metrics.fix_attempts.with_label_values(&[provenance, suggestion.verdict.as_str()]).inc();
@@ -232,19 +260,22 @@ impl Workshop {
             tracing::warn!(
                 title,
                 reason,
-                "an attempt was not decided; after fixer.retry_after it is made again"
+                "an attempt was not decided; it is made again after fixer.retry_after, or once the code changes"
             );
-            return self.end(id).await;
+            return self.end(id, AttemptEnd::Undecided { reason: suggestion.reason, code }).await;
         }
-        let write =
-            || self.knowledge.record_suggestion(id, suggestion.clone(), changes.clone(), Timestamp::now());
+        // A path that is no text could not be told in JSON.
+        let repository = self.repository.to_str().map(str::to_owned);
+        let write = || {
+            let (suggestion, changes) = (suggestion.clone(), changes.clone());
+            self.knowledge.record_suggestion(id, suggestion, changes, repository.clone(), Timestamp::now())
+        };
         self.ask(write).await.map(drop)
     }
 
     /// Ends an attempt that brought nothing.
-    async fn end(&self, id: SuggestionId) -> Result<(), knowledge::Error> {
-        let end = if id.attempt < self.limits.attempts { AttemptEnd::Retry } else { AttemptEnd::GiveUp };
-        self.ask(|| self.knowledge.end_attempt(id, end, Timestamp::now())).await
+    async fn end(&self, id: SuggestionId, end: AttemptEnd) -> Result<(), knowledge::Error> {
+        self.ask(|| self.knowledge.end_attempt(id, end.clone(), Timestamp::now())).await
     }
 }
 
@@ -312,7 +343,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (knowledge, fingerprint) = one_group(folder.path());
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
-        let due = |seconds| knowledge.next_to_work_on(1, &HashSet::new(), Duration::ZERO, at(seconds));
+        let rest = Rest { pause: Duration::ZERO, code: None };
+        let due = |seconds| knowledge.next_to_work_on(1, &HashSet::new(), rest, at(seconds));
         let begun = knowledge.begin_attempt(fingerprint, 3, at(0)).unwrap();
         assert_eq!(due(9), Due::default(), "somebody works on it");
         let mut workers: JoinSet<Done> = JoinSet::new();

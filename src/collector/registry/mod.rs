@@ -52,8 +52,9 @@ struct State {
 #[derive(Debug)]
 struct Memory {
     state: State,
-    /// Whether `state` holds what is not on disk.
-    dirty: bool,
+    /// How often something was observed, and how much of that is on disk.
+    observed: u64,
+    durable: u64,
     /// Marks of what was read since the start, for checkpoints to come.
     trails: HashMap<FileId, Trail>,
     /// Why the last write failed.
@@ -89,7 +90,13 @@ impl Registry {
         };
         Ok(Self {
             path: path.to_owned(),
-            memory: Mutex::new(Memory { state, dirty: false, trails: HashMap::new(), trouble: None }),
+            memory: Mutex::new(Memory {
+                state,
+                observed: 0,
+                durable: 0,
+                trails: HashMap::new(),
+                trouble: None,
+            }),
             writing: Mutex::new(()),
             counters: Arc::default(),
             _lock: None,
@@ -197,7 +204,7 @@ impl Registry {
                     (file, checkpoint, trail.and_then(|trail| trail.before(checkpoint.resume)))
                 })
                 .collect();
-            if moves.is_empty() && kept.is_empty() && !memory.dirty {
+            if moves.is_empty() && kept.is_empty() && memory.observed == memory.durable {
                 return Ok(());
             }
             moves
@@ -249,11 +256,11 @@ impl Registry {
     /// Notes something about a file; it becomes durable with the next write.
     pub(super) fn observe(&self, file: FileId, change: impl FnOnce(&mut KnownFile)) {
         let mut memory = self.memory();
-        let Memory { state, dirty, .. } = &mut *memory;
+        let Memory { state, observed, .. } = &mut *memory;
         if let Some(known) = state.files.get_mut(&file) {
             let before = known.clone();
             change(known);
-            *dirty |= *known != before;
+            *observed += u64::from(*known != before);
         }
     }
 
@@ -265,7 +272,7 @@ impl Registry {
     /// Forgets files that ended before `then`, and the oldest of those that ended beyond a number.
     pub(super) fn forget_ended(&self, then: Timestamp) -> Vec<FileId> {
         let mut memory = self.memory();
-        let Memory { state, dirty, trails, .. } = &mut *memory;
+        let Memory { state, observed, trails, .. } = &mut *memory;
         let mut ended: Vec<_> = state
             .files
             .values()
@@ -279,7 +286,7 @@ impl Registry {
         for file in &over {
             state.files.remove(file);
             trails.remove(file);
-            *dirty = true;
+            *observed += 1;
         }
         over
     }
@@ -293,10 +300,9 @@ impl Registry {
     /// and add, so that the result is the same.
     fn write(&self, change: impl Fn(&mut State)) -> Result<(), Error> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut next = {
-            let mut memory = self.memory();
-            memory.dirty = false;
-            memory.state.clone()
+        let (mut next, observed) = {
+            let memory = self.memory();
+            (memory.state.clone(), memory.observed)
         };
         change(&mut next);
         let saved = store::save(&self.path, &next);
@@ -305,12 +311,12 @@ impl Registry {
             Ok(()) => {
                 self.counters.checkpoint_writes.fetch_add(1, Relaxed);
                 change(&mut memory.state);
+                memory.durable = observed;
                 memory.trouble = None;
                 Ok(())
             }
             Err(error) => {
                 self.counters.checkpoint_failures.fetch_add(1, Relaxed);
-                memory.dirty = true;
                 memory.trouble = Some(error.clone());
                 Err(error)
             }

@@ -108,9 +108,16 @@ pub(super) fn save(path: &Path, state: &State) -> Result<(), Error> {
 fn replace(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
-    // One writer at a time, so one fixed name: what a crash leaves is written over by the next.
+    // One writer at a time, so one fixed name: what a crash leaves is written over by the next. The folder may
+    // have come with a repository, whose links lead anywhere.
     let unfinished = path.with_extension("json.new");
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(&unfinished)?;
     let mut writer = BufWriter::new(file);
     fill(&mut writer)?;
     let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;

@@ -215,3 +215,24 @@ fn files_that_ended_are_forgotten_in_time() {
     registry.commit(&[], &[]).unwrap();
     assert_eq!(Registry::open(&path).unwrap().files().len(), MOST_GONE_FILES + 1);
 }
+
+#[test]
+fn what_is_only_being_written_is_not_taken_for_durable() {
+    let (_folder, path) = place();
+    let registry = Arc::new(Registry::open(&path).unwrap());
+    registry.register(&[known(1)]).unwrap();
+    registry.observe(known(1).id, |known| known.length = 99);
+    let committing = Mutex::new(None);
+    let while_writing = |_: &mut State| {
+        let mut committing = committing.lock().unwrap();
+        if committing.is_none() {
+            let registry = Arc::clone(&registry);
+            let commit = committing.insert(std::thread::spawn(move || registry.commit(&[], &[])));
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            assert!(!commit.is_finished(), "it has returned before anything was written");
+        }
+    };
+    registry.write(while_writing).unwrap();
+    committing.into_inner().unwrap().unwrap().join().unwrap().unwrap();
+    assert_eq!(store::load(&path).unwrap().unwrap().files[&known(1).id].length, 99);
+}

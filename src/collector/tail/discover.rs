@@ -151,11 +151,12 @@ impl Walk {
     }
 }
 
-/// The glob from the root, without `.` and `..` at its beginning.
+/// The glob from the root, without `.` and `..` at its beginning, and without `/` at its end.
 fn absolute(glob: &str) -> String {
     if glob.starts_with('/') {
-        return glob.to_owned();
+        return format!("/{}", glob.trim_matches('/'));
     }
+    let glob = glob.trim_end_matches('/');
     let mut base = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let mut rest = glob;
     loop {
@@ -250,6 +251,7 @@ mod tests {
         assert_eq!(found(folder, &["{a,b}.log*"], &["*.gz"]), ["a.log", "b.log"]);
         assert_eq!(found(folder, &["\\[odd\\]/*"], &[]), ["[odd]/4.log"]);
         assert_eq!(found(folder, &["app"], &[]), ["app"]);
+        assert_eq!(found(folder, &["app//"], &[]), ["app"]);
     }
 
     #[test]

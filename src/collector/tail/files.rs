@@ -52,6 +52,8 @@ pub(super) struct Files {
     pub(super) news: VecDeque<SourceEvent>,
     pub(super) rescan: bool,
     warned: HashSet<PathBuf>,
+    /// Whether it has looked for files before.
+    has_looked: bool,
 }
 
 /// A file that looks like a copy of a followed one.
@@ -162,6 +164,7 @@ impl Files {
             news: VecDeque::new(),
             rescan: false,
             warned: HashSet::new(),
+            has_looked: false,
         }
     }
 
@@ -171,16 +174,18 @@ impl Files {
         let mut candidates = Vec::new();
         let mut present: HashMap<FileId, Found> = HashMap::new();
         let (mut odd, mut seen, mut empty) = (Vec::new(), HashSet::new(), HashSet::new());
+        let mut compressed = Vec::new();
         let Walked { folders, is_whole } = self.discovery.walk(|Found { path, meta }| {
             let inode = Inode::of(&meta);
             if !meta.is_file() {
-                odd.push(path);
+                odd.push((path, meta));
             } else if let Some(file) = self.by_inode.get(&inode) {
                 let is_its_own = self.followed.get(file).is_some_and(|followed| followed.path == path);
                 if is_its_own || !present.contains_key(file) {
                     present.insert(*file, Found { path, meta });
                 }
             } else if is_compressed(&path) {
+                compressed.push(path);
             } else if meta.len() == 0 {
                 empty.insert(path);
             } else if seen.insert(inode) {
@@ -190,7 +195,13 @@ impl Files {
         if self.followed.is_empty() && candidates.is_empty() && empty.is_empty() && odd.is_empty() {
             self.tell_that_nothing_matches();
         }
-        odd.into_iter().for_each(|path| self.warn(&path, &Refused::NotRegular));
+        self.tell_of_compressed(&compressed);
+        for (path, meta) in odd {
+            // What to say of a folder takes a look into it.
+            if !self.warned.contains(&path) {
+                self.warn(&path, &Refused::of(&path, &meta));
+            }
+        }
         // Between this look and the watch that follows from it something may come there.
         self.rescan = !empty.is_subset(&self.empty) || !folders.is_subset(&self.folders);
         (self.empty, self.folders) = (empty, folders);
@@ -281,7 +292,9 @@ impl Files {
     pub(super) fn watched_paths(&self) -> Vec<&Path> {
         let empty = self.empty.iter().take(self.config.max_files);
         let paths = self.by_path.keys().chain(empty).map(PathBuf::as_path);
-        paths.chain(self.discovery.literal_paths()).collect()
+        // Nothing is added to a folder that is named as a log.
+        let literal = self.discovery.literal_paths().filter(|path| !path.is_dir());
+        paths.chain(literal).collect()
     }
 
     /// Folders in which new files may come to lie.
@@ -399,8 +412,21 @@ impl Files {
     fn tell_that_nothing_matches(&mut self) {
         let paths = self.config.paths.join(" ");
         if self.warned.insert(PathBuf::from(&paths)) {
+            tracing::warn!("no log matches {paths} yet; one that appears is followed");
+        }
+    }
+
+    /// Tells of compressed files once, at the first look: one that comes later is a log that was followed.
+    fn tell_of_compressed(&mut self, compressed: &[PathBuf]) {
+        if std::mem::replace(&mut self.has_looked, true) {
+            return;
+        }
+        if let Some(first) = compressed.first() {
             tracing::warn!(
-                "no log matches {paths} yet; one that appears is followed (compressed ones are read by `scan`)"
+                "compressed files are not followed: {} of them, as {}; `hephaestus scan` reads what gzip has \
+                 compressed, and collector.exclude leaves them out without a word",
+                compressed.len(),
+                first.display()
             );
         }
     }

@@ -122,8 +122,13 @@ impl Files {
             self.resume(known.id, hit, Some(Rotation::CopyTruncated), now);
         } else {
             let unread = known.unread();
-            if !known.ended || unread > 0 {
-                self.lost(known.id, Some(unread).filter(|unread| *unread > 0), Loss::GoneWhileDown);
+            if unread > 0 {
+                self.lost(known.id, Some(unread), Loss::GoneWhileDown);
+            } else if !known.ended {
+                tracing::info!(
+                    "{} is gone; it was read to its end, and whether more was written to it since cannot be known",
+                    known.path.display()
+                );
             }
             self.registry.observe(known.id, |known| {
                 known.ended = true;

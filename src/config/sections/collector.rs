@@ -16,7 +16,7 @@ section! {
         /// The bytes that may be held between reading and the bus.
         memory: ByteSize [ByteSize::from_kib(64)..=ByteSize::from_gib(1)],
         /// How many pieces of logs may wait between reading and analysis.
-        buffer_size: u32 [1..=1_000_000],
+        buffer_size: u32 [3..=1_000_000],
         /// The most files followed at once.
         max_files: u32 [1..=1_000_000],
         /// The most files open at once.

@@ -6,8 +6,8 @@ section! {
     pub struct ValidatorSection {
         /// How often the reproducer must fail before and pass after the patch.
         reproducer_runs: u32 [1..=100],
-        /// How long one build, vet or test run may take.
-        step_timeout: Interval [Interval::from_secs(1)..=Interval::from_days(1)],
+        /// How long one build, vet or test run may take; none where only its attempt's time bounds it.
+        step_timeout: Option<Interval>,
         /// How many packages that import the changed ones have their tests run too, nearest first.
         max_dependents: u32 [0..=10_000],
         /// The most lines a patch may add and remove.

@@ -10,6 +10,7 @@ use super::draft::{Draft, Tier};
 use super::edit::{Edits, is_repairable};
 use super::exit::Failure;
 use super::flow::from_request;
+use super::loops::{past_condition, would_not_end};
 use super::scope::in_scope_before;
 use super::syntax::{nodes_of, operator_of, results_of, statement_of};
 use crate::repository::go::{File, Function, package_binding};
@@ -227,7 +228,7 @@ fn returns_error(file: &File, node: Node<'_>) -> bool {
 /// Joins the check to the boolean expression that holds the failing one, where there is such an
 /// expression: the condition of an `if` or a loop, an operand of `&&`, a returned comparison. What is
 /// asked to be *unequal* holds of a value that is not there: it is joined by `||`, but for loops, which
-/// must end.
+/// must end. Nothing is joined that would keep the failing value from the only way out of a loop.
 fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, Joined)> {
     if check.good.is_empty() {
         return None;
@@ -258,6 +259,9 @@ fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, Joined)> {
         .any(|node| matches!(node.kind(), "for_clause" | "for_statement"));
     let inner = file.text_of(node);
     let holds = negated && !in_loop_header;
+    if would_not_end(file, parent, &past_condition(file, parent, holds)) {
+        return None;
+    }
     let text = if holds {
         let joined = format!("{} || {inner}", check.bad);
         if operator_of(file, parent) == Some("&&") { format!("({joined})") } else { joined }

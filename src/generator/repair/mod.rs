@@ -2,7 +2,7 @@
 //!
 //! From the ground up, each importing only what stands before it:
 //! - [`naming`] makes words of names; [`syntax`] reads the tree; [`handler`] knows functions that answer
-//!   HTTP requests; [`flow`] follows a value to where it comes from.
+//!   HTTP requests; [`flow`] follows a value to where it comes from; [`loops`] knows what ends a loop.
 //! - [`edit`] changes files and their imports; [`scope`] finds free names and makes room for them;
 //!   [`draft`] is what a rule proposes.
 //! - [`case`] is one fault with its frames; [`suspect`] its expressions that may be nil; [`literal`] the
@@ -17,6 +17,7 @@ pub(crate) mod exit;
 pub(crate) mod flow;
 pub(crate) mod handler;
 pub(crate) mod literal;
+pub(crate) mod loops;
 pub(crate) mod naming;
 pub(crate) mod scope;
 pub(crate) mod suspect;

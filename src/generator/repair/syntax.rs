@@ -95,13 +95,16 @@ pub(crate) fn may_leave(file: &File, statement: Node<'_>) -> bool {
     }
     let leaves = nodes_of(statement, |node| match node.kind() {
         "return_statement" | "break_statement" | "continue_statement" | "goto_statement" => true,
-        "call_expression" => {
-            let name = called_name(file, node);
-            matches!(name, "panic" | "Exit" | "Goexit") || name.starts_with("Fatal")
-        }
+        "call_expression" => ends_program(file, node),
         _ => false,
     });
     !leaves.is_empty()
+}
+
+/// Whether a call ends the program or its goroutine.
+pub(crate) fn ends_program(file: &File, call: Node<'_>) -> bool {
+    let name = called_name(file, call);
+    matches!(name, "panic" | "Exit" | "Goexit") || name.starts_with("Fatal")
 }
 
 /// The identifier that a call names: `f` of `f(x)`, `M` of `a.b.M(x)`; empty for anything else.

@@ -54,7 +54,7 @@ fn a_damaged_or_newer_database_is_refused_and_left_alone() {
     for (value, expected) in [
         (&b"\x01{\"cou"[..], "a record of its groups makes no sense"),
         (b"", "has no version"),
-        (b"\x03{}", "has format 3"),
+        (b"\x04{}", "has format 4"),
     ] {
         tamper("groups", print(9).as_bytes(), value);
         for refused in [refusal(&path), View::open(&path).unwrap_err().to_string()] {
@@ -79,11 +79,19 @@ fn what_an_earlier_version_wrote_is_read() {
     let now = db.get_cf(groups, print(1).as_bytes()).unwrap().unwrap();
     let mut head: serde_json::Value = serde_json::from_slice(&now[1..]).unwrap();
     let fields = head.as_object_mut().unwrap();
-    assert!(fields.remove("broken_off").is_some() && fields.remove("begun_at").is_some());
+    for unknown in ["broken_off", "begun_at", "undecided_at"] {
+        assert!(fields.remove(unknown).is_some(), "{unknown}");
+    }
     db.put_cf(groups, print(1).as_bytes(), [&b"\x01"[..], head.to_string().as_bytes()].concat()).unwrap();
+    let bodies = db.cf_handle("group-bodies").unwrap();
+    let now = db.get_cf(bodies, print(1).as_bytes()).unwrap().unwrap();
+    let mut body: serde_json::Value = serde_json::from_slice(&now[1..]).unwrap();
+    assert!(body.as_object_mut().unwrap().remove("undecided").is_some());
+    db.put_cf(bodies, print(1).as_bytes(), [&b"\x02"[..], body.to_string().as_bytes()].concat()).unwrap();
     drop(db);
     let knowledge = open(folder.path());
     assert_eq!((status(&knowledge, 1), due(&knowledge)), (GroupStatus::Working, vec![print(1)]));
+    assert_eq!(knowledge.view().group(print(1)).unwrap().unwrap().undecided, None);
     assert_eq!(begin(&knowledge, 1).attempt, 1);
 }
 

@@ -4,6 +4,7 @@ mod faults;
 mod fleet;
 mod model;
 mod shared;
+mod undecided;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -22,7 +23,7 @@ use crate::domain::{
 };
 
 const DAY: u64 = 86_400;
-const NO_PAUSE: Duration = Duration::ZERO;
+const NO_PAUSE: Rest = Rest { pause: Duration::ZERO, code: None };
 /// How many attempts a group gets.
 const MOST: u32 = 3;
 
@@ -144,7 +145,7 @@ fn begin(knowledge: &Knowledge, group: u8) -> SuggestionId {
 /// Works on a group up to a suggestion with a patch.
 fn suggest(knowledge: &Knowledge, group: u8) -> SuggestionId {
     let id = begin(knowledge, group);
-    knowledge.record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), at(1)).unwrap();
+    knowledge.record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), None, at(1)).unwrap();
     id
 }
 
@@ -242,7 +243,7 @@ fn an_attempt_counts_when_it_ends_and_not_when_it_is_broken_off() {
     assert_eq!(begin_at(&knowledge, 1, 1), id, "of the one that was broken off there is nothing");
     assert_eq!(due_at(&knowledge, 500), vec![]);
     knowledge.end_attempt(id, AttemptEnd::Retry, at(100)).unwrap();
-    let pause = Duration::from_secs(60);
+    let pause = Rest { pause: Duration::from_secs(60), code: None };
     let next = |seconds| knowledge.next_to_work_on(9, &HashSet::new(), pause, at(seconds));
     assert_eq!(next(159), Due { groups: vec![], next: Some(at(160)) });
     assert_eq!(next(160).groups, [print(1)]);
@@ -276,7 +277,8 @@ fn a_suggestion_whose_write_told_of_a_failure_ends_its_attempt_all_the_same() {
     let knowledge = open(folder.path());
     let id = suggest_unknowingly(&knowledge, 1);
     assert_eq!(due_at(&knowledge, 9), []);
-    let again = knowledge.record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), at(1)).unwrap();
+    let again =
+        knowledge.record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), None, at(1)).unwrap();
     assert_eq!(again.sequence, 1);
     assert_eq!(due_at(&knowledge, 9), [print(2)]);
     knowledge.close();
@@ -348,7 +350,7 @@ fn what_may_have_killed_a_process_is_worked_on_alone_and_last() {
     let alone = begin_at(&knowledge, 3, 99);
     apply(&knowledge, 2, vec![seen(6, 6, 1)]);
     assert_eq!(due_at(&knowledge, 99), []);
-    knowledge.record_suggestion(alone, suggestion(alone, Some("diff")), Vec::new(), at(100)).unwrap();
+    knowledge.record_suggestion(alone, suggestion(alone, Some("diff")), Vec::new(), None, at(100)).unwrap();
     assert_eq!(due_at(&knowledge, 100), [print(6)]);
 }
 
@@ -360,14 +362,15 @@ fn an_attempt_gives_one_suggestion_and_sequences_have_no_gaps() {
     let news = knowledge.view().subscribe();
     let first = suggest(&knowledge, 1);
     assert!(news.has_changed().unwrap() && news.borrow().last_sequence == 1);
-    let again =
-        knowledge.record_suggestion(first, suggestion(first, Some("other")), Vec::new(), at(5)).unwrap();
+    let again = knowledge
+        .record_suggestion(first, suggestion(first, Some("other")), Vec::new(), None, at(5))
+        .unwrap();
     assert_eq!((again.sequence, again.suggestion.patch.as_deref()), (1, Some("diff")));
     let second = suggest(&knowledge, 2);
     drop(knowledge);
     let knowledge = open(folder.path());
     let third = begin(&knowledge, 3);
-    knowledge.record_suggestion(third, suggestion(third, None), Vec::new(), at(5)).unwrap();
+    knowledge.record_suggestion(third, suggestion(third, None), Vec::new(), None, at(5)).unwrap();
     assert_eq!(status(&knowledge, 3), GroupStatus::Unresolved);
     let view = knowledge.view();
     let ids = |after| -> Vec<_> {
@@ -403,7 +406,7 @@ fn a_decision_holds() {
     let unknown = SuggestionId { attempt: 7, ..first };
     assert!(matches!(knowledge.decide(unknown, Choice::Reject, by("x")), Err(Error::UnknownSuggestion(_))));
     let third = begin(&knowledge, 3);
-    knowledge.record_suggestion(third, suggestion(third, None), Vec::new(), at(5)).unwrap();
+    knowledge.record_suggestion(third, suggestion(third, None), Vec::new(), None, at(5)).unwrap();
     assert!(matches!(knowledge.decide(third, Choice::Approve, by("x")), Err(Error::NoPatch(_))));
     drop(knowledge);
     let view = View::open(folder.path()).unwrap();

@@ -144,8 +144,13 @@ fn work(run: &mut Run, model: &mut Model, step: &Step, now: Timestamp) {
                 model.broken_off.remove(&id.fingerprint);
                 GroupStatus::New
             } else {
-                let record =
-                    run.knowledge.record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), at(0));
+                let record = run.knowledge.record_suggestion(
+                    id,
+                    suggestion(id, Some("diff")),
+                    Vec::new(),
+                    None,
+                    at(0),
+                );
                 assert_eq!(record.unwrap().id, id);
                 model.suggestions.push((id, SuggestionStatus::Open));
                 GroupStatus::Suggested

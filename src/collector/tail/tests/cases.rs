@@ -251,6 +251,19 @@ fn a_file_deleted_while_we_were_down_is_lost_and_counted_once() {
 }
 
 #[test]
+fn a_file_that_was_read_to_its_end_and_deleted_while_we_were_down_is_no_loss() {
+    let mut rig = Rig::new(&["a.log"]);
+    rig.append("a.log", "one\ntwo\n");
+    rig.look();
+    rig.commit_all();
+    rig.restart();
+    rig.remove("a.log");
+    rig.look();
+    assert_eq!(rig.losses(), []);
+    assert!(rig.files.missing.is_empty(), "it is not looked for any more");
+}
+
+#[test]
 fn an_inode_that_is_used_again_is_another_file() {
     let mut rig = Rig::new(&["*.log"]);
     rig.append("a.log", &line("one"));

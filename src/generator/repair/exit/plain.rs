@@ -8,7 +8,8 @@ use super::failure::Failure;
 use super::{answer, log, process};
 use crate::generator::repair::case::Case;
 use crate::generator::repair::edit::Edits;
-use crate::generator::repair::syntax::{in_loop, results_of};
+use crate::generator::repair::loops::{rest_of_body, would_not_end};
+use crate::generator::repair::syntax::{in_loop, results_of, statement_of};
 use crate::repository::go::File;
 
 /// The statements that leave a function.
@@ -64,12 +65,16 @@ impl Case<'_> {
         {
             return Exit { lines, reports: true, ends: false };
         }
-        // In a loop the rest goes on; else nothing is left to do but to say so and end.
-        if process::is_main(file, function) && !in_loop(at, function) {
+        // In a loop the rest goes on, unless that were for ever; else nothing is left to do but to say so and
+        // end.
+        let goes_on = in_loop(at, function)
+            && !statement_of(at)
+                .is_some_and(|statement| would_not_end(file, statement, &rest_of_body(statement)));
+        if process::is_main(file, function) && !goes_on {
             return Exit { lines: process::end(edits, file, failure), reports: true, ends: true };
         }
         let mut lines: Vec<String> = log::report(file, at, failure).into_iter().collect();
-        if in_loop(at, function) {
+        if goes_on {
             lines.push("continue".to_owned());
         } else if let Some((last, others)) = results.split_last() {
             let last = self.zero(file, function, last);
