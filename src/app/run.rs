@@ -30,7 +30,7 @@ impl Instance {
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
         let service = Service::start(config).await?;
         let handles = Handles {
-            knowledge: service.knowledge().clone(),
+            knowledge: Some(service.knowledge().clone()),
             readiness: service.readiness(),
             metrics: service.metrics().clone(),
             repository: config.repository.path.as_deref().map(parts::absolute),

@@ -7,9 +7,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
-use super::Shared;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
 use super::problem::Problem;
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, Metrics};
 
 /// Why an instance is not ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,15 +22,23 @@ pub struct NotReady {
     pub reason: String,
 }
 
+/// What tells how an instance stands.
+#[derive(Clone)]
+pub(super) struct Vitals {
+    pub(super) readiness: watch::Receiver<Vec<NotReady>>,
+    pub(super) metrics: Metrics,
+    pub(super) stop: CancellationToken,
+}
+
 /// Alive is whoever answers.
 pub(super) async fn live() -> impl IntoResponse {
     Json(json!({"alive": true}))
 }
 
 /// Ready is an instance none of whose parts says otherwise. One that is going down is not.
-pub(super) async fn ready(State(shared): State<Shared>) -> impl IntoResponse {
-    let mut reasons = shared.readiness.borrow().clone();
-    if shared.stop.is_cancelled() {
+pub(super) async fn ready(State(vitals): State<Vitals>) -> impl IntoResponse {
+    let mut reasons = vitals.readiness.borrow().clone();
+    if vitals.stop.is_cancelled() {
         reasons.push(NotReady { part: "server", reason: "shutting down".to_owned() });
     }
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -36,7 +46,7 @@ pub(super) async fn ready(State(shared): State<Shared>) -> impl IntoResponse {
 }
 
 /// Every metric, as Prometheus reads them.
-pub(super) async fn metrics(State(shared): State<Shared>) -> Result<Response, Problem> {
-    let text = shared.metrics.encode().map_err(|error| Problem::internal(&error))?;
+pub(super) async fn metrics(State(vitals): State<Vitals>) -> Result<Response, Problem> {
+    let text = vitals.metrics.encode().map_err(|error| Problem::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }

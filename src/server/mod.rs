@@ -56,6 +56,7 @@ pub use view::{
 };
 
 use connection::Listener;
+use health::Vitals;
 use problem::Problem;
 use socket::ControlSocket;
 
@@ -89,8 +90,8 @@ pub struct Config {
 /// What the server shows and commands.
 #[derive(Clone)]
 pub struct Handles {
-    /// Groups and suggestions.
-    pub knowledge: Knowledge,
+    /// Groups and suggestions; none where they are remembered elsewhere, as by an agent. Then there is no API.
+    pub knowledge: Option<Knowledge>,
     /// Why the instance is not ready; empty when it is.
     pub readiness: watch::Receiver<Vec<NotReady>>,
     /// The metrics to show.
@@ -128,12 +129,10 @@ pub enum Error {
     },
 }
 
-/// What every request may use.
+/// What every request of the API may use.
 #[derive(Clone)]
 struct Shared {
     knowledge: Knowledge,
-    readiness: watch::Receiver<Vec<NotReady>>,
-    metrics: Metrics,
     repository: Option<PathBuf>,
     token: Option<Token>,
     streams: Arc<Semaphore>,
@@ -175,18 +174,18 @@ impl Server {
     /// not gone after the request time-out is cut off.
     pub async fn run(self, stop: CancellationToken) {
         let Self { tcp, control, config, handles } = self;
-        let shared = Shared {
-            knowledge: handles.knowledge,
-            readiness: handles.readiness,
-            metrics: handles.metrics,
-            repository: handles.repository,
+        let Handles { knowledge, readiness, metrics, repository } = handles;
+        let shared = knowledge.map(|knowledge| Shared {
+            knowledge,
+            repository,
             token: config.token,
             questions: Arc::new(Semaphore::new(MOST_QUESTIONS)),
             streams: Arc::new(Semaphore::new((config.max_connections / 2).max(1))),
             heartbeat: HEARTBEAT.min(config.request_timeout),
             stop: stop.clone(),
-        };
-        let router = router(shared, config.request_timeout);
+        });
+        let vitals = Vitals { readiness, metrics, stop: stop.clone() };
+        let router = router(vitals, shared, config.request_timeout);
         let listener = |name| Listener {
             name,
             router: router.clone(),
@@ -200,7 +199,27 @@ impl Server {
 }
 
 /// Every route, with what holds for all of them.
-fn router(shared: Shared, request_timeout: Duration) -> Router {
+fn router(vitals: Vitals, shared: Option<Shared>, request_timeout: Duration) -> Router {
+    let (api, missing) = match shared {
+        Some(shared) => (api_routes(shared), "no such route; the API begins at /api/v1/"),
+        None => (Router::new(), "no such route; what is remembered of errors and fixes, a fixer tells"),
+    };
+    Router::new()
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .with_state(vitals)
+        .merge(api)
+        .fallback(move || async move { Problem::not_found(missing) })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "the route exists, but not for this method")
+        })
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(middleware::from_fn_with_state(request_timeout, in_time))
+        .layer(middleware::map_response(guard_headers))
+}
+
+fn api_routes(shared: Shared) -> Router {
     let decisions = Router::new()
         .route("/suggestions/{id}/approve", post(api::approve))
         .route("/suggestions/{id}/reject", post(api::reject))
@@ -214,19 +233,7 @@ fn router(shared: Shared, request_timeout: Duration) -> Router {
         .route("/suggestions/{id}", get(api::suggestion))
         .merge(decisions)
         .route_layer(middleware::from_fn_with_state(shared.clone(), access::may_read));
-    Router::new()
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .nest("/api/v1", api)
-        .fallback(|| async { Problem::not_found("no such route; the API begins at /api/v1/") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "the route exists, but not for this method")
-        })
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(middleware::from_fn_with_state(request_timeout, in_time))
-        .layer(middleware::map_response(guard_headers))
-        .with_state(shared)
+    Router::new().nest("/api/v1", api).with_state(shared)
 }
 
 /// Ends a request that takes too long: its body may come too slowly, or knowledge may be stuck.

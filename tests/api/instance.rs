@@ -72,7 +72,7 @@ impl Instance {
         };
         let knowledge = shelf.knowledge.clone();
         let handles = Handles {
-            knowledge,
+            knowledge: Some(knowledge),
             readiness: readiness.subscribe(),
             metrics: metrics.clone(),
             repository: repository.map(PathBuf::from),

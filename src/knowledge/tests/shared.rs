@@ -128,7 +128,7 @@ fn what_is_given_up_is_taken_back_and_worked_on_no_more() {
     shared.disown(1).unwrap();
     assert_eq!(keys(&shared.unpublished().unwrap()), [format!("group/{}", print(1))]);
     assert_eq!((status(knowledge, 1), status(knowledge, 2)), (GroupStatus::New, GroupStatus::Working));
-    let late = knowledge.record_suggestion(goes, suggestion(goes, Some("diff")), Vec::new(), at(1));
+    let late = knowledge.record_suggestion(goes, suggestion(goes, Some("diff")), Vec::new(), None, at(1));
     assert!(matches!(late, Err(Error::Elsewhere(_))), "{late:?}");
     knowledge.end_attempt(stays, AttemptEnd::GiveUp, at(1)).unwrap();
     let again = shared.own(&place(ERRORS, 1, 0)).unwrap_err();
