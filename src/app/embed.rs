@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::service::Service;
+use super::service::{Role, Service};
 use crate::collector::pipe::{self, QUIET_AFTER, Tap};
 use crate::config::{Config, ConfigError, PathGlob};
 use crate::domain::{GroupRecord, SuggestionRecord};
@@ -75,7 +75,7 @@ impl Builder {
                  tokio::runtime::Builder::new_multi_thread, or #[tokio::main] without a flavor"
             );
         }
-        let service = Service::start(&self.config).await?;
+        let service = Service::start(&self.config, Role::Whole).await?;
         let tap = service.tap("ingest").context("the service has ended")?;
         let ingested = Arc::new(Ingested { tap: AsyncMutex::new(Some(tap)), stirred: Notify::new() });
         let mut silence = JoinSet::new();

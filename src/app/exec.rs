@@ -12,9 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
-use super::service::{Service, Suggestions};
+use super::service::{Role, Service, Suggestions};
 use crate::collector::pipe::{self, QUIET_AFTER, Tap};
-use crate::config::Config;
+use crate::config::{BusKind, Config};
 use crate::domain::{GroupRecord, GroupStatus};
 use crate::knowledge::{GroupFilter, GroupOrder, View};
 
@@ -44,7 +44,7 @@ impl Watched {
     /// When it cannot be started, or the service cannot.
     pub async fn start(config: &Config, program: &[OsString]) -> anyhow::Result<Self> {
         let state = tempfile::Builder::new().prefix("hephaestus-exec-").tempdir()?;
-        let service = Service::start(&within(config, state.path())).await?;
+        let service = Service::start(&within(config, state.path()), Role::Whole).await?;
         let (name, arguments) = program.split_first().context("no program is named")?;
         let mut child = Command::new(name)
             .args(arguments)
@@ -147,6 +147,7 @@ impl WorkLeft {
 fn within(config: &Config, state_dir: &Path) -> Config {
     let mut config = config.clone();
     config.state_dir = state_dir.to_owned();
+    config.bus.kind = BusKind::Embedded;
     config.knowledge.storage_path = None;
     config.collector.log_paths = Vec::new();
     config

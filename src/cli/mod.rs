@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error. What a command answers becomes an
 //! exit code in one place, `exit`.
 
+mod agent;
 mod attempts;
 mod completions;
 mod config;
@@ -11,6 +12,7 @@ mod exec;
 mod exit;
 mod explain;
 mod fix;
+mod fixer;
 mod groups;
 mod man;
 mod output;
@@ -20,6 +22,7 @@ mod render;
 mod run;
 mod scan;
 mod signals;
+mod staying;
 mod suggestions;
 mod topics;
 mod version;
@@ -125,6 +128,8 @@ enum Command {
     Scan(scan::ScanArgs),
     Fix(fix::FixArgs),
     Run(run::RunArgs),
+    Agent(agent::AgentArgs),
+    Fixer(fixer::FixerArgs),
     Exec(exec::ExecArgs),
     Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
@@ -174,6 +179,8 @@ impl Cli {
             Command::Fix(args) => args.run(&loaded?.config, detail),
             Command::Exec(args) => args.run(loaded?.config, detail),
             Command::Run(args) => args.run(loaded?.config),
+            Command::Agent(args) => args.run(loaded?.config),
+            Command::Fixer(args) => args.run(loaded?.config),
             Command::Doctor(args) => args.run(&loaded?.config, &mut Output::new()),
             Command::Groups(command) => command.run(&loaded?.config, &mut Output::new()),
             Command::Suggestions(command) => command.run(&loaded?.config, environment, &mut Output::new()),

@@ -40,7 +40,7 @@ mod tests {
     use std::io::Write as _;
     use std::time::Duration;
 
-    use super::super::Service;
+    use super::super::{Role, Service};
     use crate::app::wire;
     use super::*;
     use crate::bus::{Consumer, Position, Topic, Turn};
@@ -82,8 +82,8 @@ mod tests {
         let mut config = Config::built_in().unwrap();
         config.state_dir = folder.path().join("state");
         config.collector.log_paths = vec![PathGlob::named(path.to_str().unwrap()).unwrap()];
-        let service = Service::start(&config).await.unwrap();
-        let mut consumer = service.bus.consumer(Topic::Errors, "test").await.unwrap();
+        let service = Service::start(&config, Role::Whole).await.unwrap();
+        let mut consumer = service.core.bus.consumer(Topic::Errors, "test").await.unwrap();
         assert!(matches!(consumer.next(1, 1).await, Ok(Turn::Assigned(_))));
         consumer.start(Position { partition: 0, next: 0 }).await.unwrap();
         let mut log = File::create(&path).unwrap();

@@ -10,8 +10,10 @@
 //! slow, at its beginning reading stops, and the file is the buffer. What a stage has promised is durable
 //! before the stage before it forgets it, so the process may die at any moment.
 
+mod agent;
 mod checkpoints;
 mod context;
+mod core;
 mod detect;
 mod fleet;
 mod followed;
@@ -27,71 +29,44 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::parts;
-use crate::analyzer::{Aggregator, Analyzer};
 use crate::bus::{Bus, Kafka};
+use crate::collector::Counters;
 use crate::collector::pipe::Tap;
-use crate::collector::registry::Registry;
-use crate::collector::tail::{SourceEvent, Tailer};
-use crate::collector::{Budget, Counters};
 use crate::config::Config;
 use crate::domain::SuggestionRecord;
 use crate::knowledge::{self, Knowledge, Shared, View};
 use crate::server::NotReady;
 use crate::telemetry::metrics::Metrics;
 
+pub use agent::Agent;
 pub use state_dir::Error as StateDirError;
 
-use detect::Detector;
+use core::{Core, Part};
 use fleet::Fleet;
-use health::{Condition, Report};
-use in_flight::InFlight;
+use health::Report;
 use intake::Intake;
-use state_dir::StateDir;
-use upkeep::Upkeep;
 use workshop::{Limits, Workshop};
 
-/// How often it is looked whether everything has been counted, while somebody waits for that.
-const SETTLE_INTERVAL: Duration = Duration::from_millis(20);
-
-/// How much of the grace period is kept for closing, at most.
-const LONGEST_CLOSING: Duration = Duration::from_secs(2);
-
-/// A part of a running service.
+/// What a service does of the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Tail,
-    Detector,
-    Intake,
-    Workshop,
-    Upkeep,
+pub enum Role {
+    /// All of it.
+    Whole,
+    /// It counts what others have read, and works on it.
+    Fixer,
 }
 
 /// A running service.
 #[derive(Debug)]
 pub struct Service {
-    /// With it, the state directory is ours.
-    registry: Arc<Registry>,
-    bus: Bus,
+    core: Core,
     knowledge: Knowledge,
-    metrics: Metrics,
-    health: Report,
-    budget: Budget,
-    /// Where taps send; gone once the service is being stopped.
-    sources: Option<mpsc::Sender<SourceEvent>>,
     /// The last change at which every group that may be worked on had been.
     idle: watch::Receiver<u64>,
-    parts: JoinSet<(Part, anyhow::Result<()>)>,
-    /// Whether the detector has not ended yet.
-    detecting: bool,
-    stop_reading: CancellationToken,
-    stop_working: CancellationToken,
     /// No further suggestion comes.
     ended: CancellationToken,
     _ends: DropGuard,
@@ -99,119 +74,39 @@ pub struct Service {
 
 impl Service {
     /// Takes the state directory, opens what is in it and starts every part. Files are followed where the
-    /// configuration names some; defects are worked on where it names a repository.
+    /// role reads and the configuration names some; defects are worked on where it names a repository.
     ///
     /// # Errors
     /// When the state directory is taken, damaged, of a newer version or cannot be written; when there is a
     /// repository and no toolchain or sandbox to prove fixes with.
-    pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        let state = StateDir::take(config.state_dir.clone()).await?;
-        let metrics = Metrics::new()?;
-        let bus_dir = state.bus();
-        let registry = Arc::new(state.into_registry()?);
-        let bus = parts::open_bus(config, &bus_dir, registry.producer().to_string(), &metrics)?;
-        let health = Report::new();
-        let memory = Memory::open(config, &bus, &metrics)?;
+    pub async fn start(config: &Config, role: Role) -> anyhow::Result<Self> {
+        let mut core = Core::open(config).await?;
+        let memory = Memory::open(config, &core.bus, &core.metrics)?;
         let knowledge = memory.knowledge().clone();
         let workshop = match &config.repository.path {
             Some(repository) => {
-                Some(workshop(config, repository.clone(), &knowledge, &metrics, health.clone())?)
+                Some(workshop(config, repository.clone(), &knowledge, &core.metrics, core.health.clone())?)
             }
             None => None,
         };
-        let budget = Budget::new(parts::read_budget(config));
-        let (sources, events) = mpsc::channel(parts::as_usize(config.collector.buffer_size));
         let (is_idle, idle) = watch::channel(0);
-        let ended = CancellationToken::new();
-        let mut service = Self {
-            registry,
-            bus,
-            knowledge,
-            metrics,
-            health,
-            budget,
-            sources: Some(sources.clone()),
-            idle,
-            parts: JoinSet::new(),
-            detecting: true,
-            stop_reading: CancellationToken::new(),
-            stop_working: CancellationToken::new(),
-            _ends: ended.clone().drop_guard(),
-            ended,
-        };
-        let in_flight = InFlight::default();
-        service.detect(config, events, in_flight.clone())?;
-        service.count(config, memory);
-        if !config.collector.log_paths.is_empty() {
-            service.follow(config, sources)?;
+        if role == Role::Whole {
+            core.read(config)?;
         }
+        count(&mut core, config, memory);
         if let Some(workshop) = workshop {
-            let run = Arc::new(workshop).run(service.stop_working.clone(), is_idle);
-            service.parts.spawn(async move { (Part::Workshop, run.await) });
+            let stop = core.stop_working.clone();
+            core.spawn(Part::Workshop, Arc::new(workshop).run(stop, is_idle));
         }
-        let upkeep = Upkeep {
-            bus: service.bus.clone(),
-            knowledge: service.knowledge.clone(),
-            health: service.health.clone(),
-            metrics: service.metrics.clone(),
-            registry: Arc::clone(&service.registry),
-            in_flight,
-            cleanup_interval: config.knowledge.cleanup_interval.get(),
-        };
-        let stop = service.stop_working.clone();
-        service.parts.spawn(async move { (Part::Upkeep, upkeep.run(stop).await) });
-        Ok(service)
-    }
-
-    fn detect(
-        &mut self,
-        config: &Config,
-        events: mpsc::Receiver<SourceEvent>,
-        in_flight: InFlight,
-    ) -> anyhow::Result<()> {
-        let parts = detect::Parts {
-            analyzer: Analyzer::new(&parts::analyzer(config))?,
-            aggregator: Aggregator::new(parts::pace(config)),
-            registry: Arc::clone(&self.registry),
-            bus: self.bus.clone(),
-            metrics: self.metrics.clone(),
-            service: config.service_name.clone(),
-            context_lines: parts::as_usize(config.analyzer.context_lines),
-        };
-        let detector = Detector::new(parts, in_flight, self.stop_working.clone());
-        self.parts.spawn(async move { (Part::Detector, detector.run(events).await) });
-        Ok(())
-    }
-
-    fn count(&mut self, config: &Config, memory: Memory) {
-        let health = self.health.clone();
-        match memory {
-            Memory::Alone(knowledge) => {
-                let intake = Intake { bus: self.bus.clone(), knowledge, health };
-                self.parts.spawn(async move { (Part::Intake, intake.run().await) });
-            }
-            Memory::Shared(kafka, shared) => {
-                let (group, instance) = (config.bus.kafka.group.clone(), self.registry.producer().to_string());
-                let fleet = Fleet { kafka, shared, group, instance, health };
-                let stop = self.stop_working.clone();
-                self.parts.spawn(async move { (Part::Intake, fleet.run(stop).await) });
-            }
-        }
-    }
-
-    fn follow(&mut self, config: &Config, sources: mpsc::Sender<SourceEvent>) -> anyhow::Result<()> {
-        let tailer = Tailer::new(parts::tail(config), Arc::clone(&self.registry), self.budget.clone())?;
-        let stop = self.stop_reading.clone();
-        self.parts
-            .spawn_blocking(move || (Part::Tail, tailer.run(&sources, &stop).map_err(anyhow::Error::from)));
-        Ok(())
+        core.keep_up(config, Some(knowledge.clone()));
+        let ended = CancellationToken::new();
+        Ok(Self { core, knowledge, idle, _ends: ended.clone().drop_guard(), ended })
     }
 
     /// A new source that bytes can be pushed into; none once the service is being stopped.
     #[must_use]
     pub fn tap(&self, name: impl Into<PathBuf>) -> Option<Tap> {
-        let sources = self.sources.clone()?;
-        Some(Tap::new(name, self.budget.clone(), sources, self.counters()))
+        self.core.tap(name)
     }
 
     /// What is remembered.
@@ -229,19 +124,19 @@ impl Service {
     /// What can be measured.
     #[must_use]
     pub const fn metrics(&self) -> &Metrics {
-        &self.metrics
+        &self.core.metrics
     }
 
     /// Why it cannot do its work just now; empty when it can.
     #[must_use]
     pub fn readiness(&self) -> watch::Receiver<Vec<NotReady>> {
-        self.health.readiness()
+        self.core.health.readiness()
     }
 
     /// What the sources have seen.
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
-        self.registry.counters()
+        self.core.registry.counters()
     }
 
     /// The suggestions after a place in their order, as they come.
@@ -263,19 +158,7 @@ impl Service {
     /// # Errors
     /// What failed.
     pub async fn failed(&mut self) -> anyhow::Error {
-        loop {
-            match self.parts.join_next().await {
-                Some(Ok((part, result))) => {
-                    self.detecting &= part != Part::Detector;
-                    // Whoever has nothing to read any more has done its work.
-                    if let Err(error) = result {
-                        return error.context(format!("the {part:?} has ended"));
-                    }
-                }
-                Some(Err(error)) => return anyhow::Error::new(error).context("a part has ended abnormally"),
-                None => std::future::pending().await,
-            }
-        }
+        self.core.failed().await
     }
 
     /// Ends reading, and waits until everything that was read is counted and every group that may be worked
@@ -285,44 +168,17 @@ impl Service {
     /// # Errors
     /// When a part failed.
     pub async fn finish(&mut self) -> anyhow::Result<()> {
-        self.settle().await?;
+        self.core.settle().await?;
         let counted = self.view().subscribe().borrow().changes;
         let mut idle = self.idle.clone();
         tokio::select! {
-            error = self.failed() => Err(error),
+            error = self.core.failed() => Err(error),
             // The workshop holds the sender: where there is none there is nothing to wait for.
             _ = idle.wait_for(|seen| *seen >= counted) => {
                 self.ended.cancel();
                 Ok(())
             }
         }
-    }
-
-    /// Ends reading, and waits until everything that was read is counted.
-    async fn settle(&mut self) -> anyhow::Result<()> {
-        self.stop_reading.cancel();
-        self.sources = None;
-        // Another part's failure does not keep the detector from making durable what was read.
-        let mut first = Ok(());
-        while self.detecting {
-            match self.parts.join_next().await {
-                Some(Ok((part, result))) => {
-                    self.detecting &= part != Part::Detector;
-                    first = first.and(result);
-                }
-                Some(Err(error)) => return Err(error).context("a part has ended abnormally"),
-                None => break,
-            }
-        }
-        first?;
-        // On Kafka others may count it.
-        while matches!(self.bus, Bus::Embedded(_)) && self.bus.status().lag > 0 {
-            tokio::select! {
-                error = self.failed() => return Err(error),
-                () = tokio::time::sleep(SETTLE_INTERVAL) => {}
-            }
-        }
-        Ok(())
     }
 
     /// Ends, within `grace`. What was found is made durable and counted, and what pipes brought is looked at before;
@@ -332,45 +188,24 @@ impl Service {
     /// # Errors
     /// When a part failed while it ended.
     pub async fn stop(mut self, grace: Duration) -> anyhow::Result<()> {
-        let deadline = Instant::now() + grace;
-        self.health.set(Condition::Stopping, true);
-        self.stop_working.cancel();
-        let for_closing = (grace / 4).min(LONGEST_CLOSING);
-        let settled = timeout_at(deadline - for_closing, self.settle()).await;
-        if settled.is_err() {
-            tracing::warn!("the grace period is over; what is left is taken up at the next start");
-        }
-        let (bus, knowledge) = (self.bus.clone(), self.knowledge.clone());
-        let mut parts = std::mem::take(&mut self.parts);
-        let ended = self.ended.clone();
-        // Each of them waits for the disk, which may never answer. Then they are left behind: what they hold is
-        // as safe as in a crash.
-        let closing = async {
-            bus.close().await;
-            parts.shutdown().await;
-            ended.cancel();
-            let closed = tokio::task::spawn_blocking(move || knowledge.close()).await;
-            closed.context("knowledge could not be closed")
-        };
-        match timeout_at(deadline, closing).await {
-            Ok(closed) => closed?,
-            Err(_) => tracing::warn!("the disk does not answer; nothing is waited for any more"),
-        }
-        if let Some(error) = self.registry.trouble() {
-            let cause: &(dyn std::error::Error + 'static) = &error;
-            tracing::warn!(
-                cause,
-                "the last checkpoints are not written; the next start reads again what came since"
-            );
-        }
-        settled.unwrap_or(Ok(()))
+        self.core.stop(grace, Some(self.knowledge.clone())).await
     }
 }
 
-impl Drop for Service {
-    /// The tailer has a thread of its own, which nothing else would end.
-    fn drop(&mut self) {
-        self.stop_reading.cancel();
+/// Begins to count what the bus brings.
+fn count(core: &mut Core, config: &Config, memory: Memory) {
+    let health = core.health.clone();
+    match memory {
+        Memory::Alone(knowledge) => {
+            let intake = Intake { bus: core.bus.clone(), knowledge, health };
+            core.spawn(Part::Intake, intake.run());
+        }
+        Memory::Shared(kafka, shared) => {
+            let (group, instance) = (config.bus.kafka.group.clone(), core.registry.producer().to_string());
+            let fleet = Fleet { kafka, shared, group, instance, health };
+            let stop = core.stop_working.clone();
+            core.spawn(Part::Intake, fleet.run(stop));
+        }
     }
 }
 

@@ -13,6 +13,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config as Cases, RngAlgorithm, TestRng, TestRunner};
 
+use tokio::task::JoinSet;
+
 use super::*;
 use crate::config::PathGlob;
 use crate::knowledge::{GroupFilter, GroupOrder};
@@ -160,7 +162,7 @@ impl World {
         config.collector.log_paths = vec![PathGlob::named(folder.join("*.log*").to_str().unwrap()).unwrap()];
         let writers = [("one.log", false), ("two.log", true)]
             .map(|(name, is_container)| Writer::new(folder.join(name), is_container));
-        let service = Service::start(&config).await.unwrap();
+        let service = Service::start(&config, Role::Whole).await.unwrap();
         Self { config, writers, written: BTreeMap::new(), number: 0, service }
     }
 
@@ -188,7 +190,7 @@ impl World {
             Step::Wait(time) => tokio::time::sleep(time).await,
             Step::Crash => return self.restart(Service::crash).await,
             Step::Refuse => {
-                self.service.bus.close().await;
+                self.service.core.bus.close().await;
                 return self.restart(Service::crash).await;
             }
             Step::Stop => {
@@ -200,7 +202,7 @@ impl World {
 
     async fn restart(self, end: impl AsyncFnOnce(Service)) -> Self {
         end(self.service).await;
-        let service = Service::start(&self.config).await.unwrap();
+        let service = Service::start(&self.config, Role::Whole).await.unwrap();
         Self { service, ..self }
     }
 
@@ -217,7 +219,7 @@ impl World {
         let begun = Instant::now();
         while !is_true(self) {
             if begun.elapsed() > PATIENCE {
-                let held = self.service.budget.used_bytes();
+                let held = self.service.core.budget.used_bytes();
                 return Err(format!(
                     "counted {:?}, written {:?}, {held} bytes held",
                     self.counted(),
@@ -237,7 +239,7 @@ impl World {
         let after = self.restart(async |service| service.stop(PATIENCE).await.unwrap()).await;
         // What would be counted twice is read again at once, and nothing read is held for ever.
         tokio::time::sleep(Duration::from_secs(1)).await;
-        after.come_true(|world| world.service.budget.used_bytes() == 0).await?;
+        after.come_true(|world| world.service.core.budget.used_bytes() == 0).await?;
         after.come_true(|world| world.counted() == world.written).await?;
         after.service.stop(PATIENCE).await.map_err(|error| format!("{error:#}"))
     }
@@ -246,10 +248,10 @@ impl World {
 impl Service {
     /// Dies: nothing that is under way comes to its end, but for what the bus has taken.
     async fn crash(mut self) {
-        self.parts.abort_all();
-        self.stop_reading.cancel();
-        self.bus.close().await;
-        self.parts.shutdown().await;
+        self.core.parts.abort_all();
+        self.core.stop_reading.cancel();
+        self.core.bus.close().await;
+        self.core.parts.shutdown().await;
         tokio::task::block_in_place(|| self.knowledge.close());
     }
 }

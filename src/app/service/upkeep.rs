@@ -21,7 +21,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Upkeep {
     pub(super) bus: Bus,
-    pub(super) knowledge: Knowledge,
+    /// Nothing is remembered by an agent.
+    pub(super) knowledge: Option<Knowledge>,
     pub(super) health: Report,
     pub(super) metrics: Metrics,
     pub(super) registry: Arc<Registry>,
@@ -42,9 +43,11 @@ impl Upkeep {
             let before = std::mem::replace(&mut seen, counters.stats());
             self.measure(&before, &seen);
             self.judge();
-            if cleaned.elapsed() >= self.cleanup_interval {
+            if let Some(knowledge) = &self.knowledge
+                && cleaned.elapsed() >= self.cleanup_interval
+            {
                 cleaned = Instant::now();
-                match tokio::task::block_in_place(|| self.knowledge.cleanup(Timestamp::now())) {
+                match tokio::task::block_in_place(|| knowledge.cleanup(Timestamp::now())) {
                     Ok(removed) => tracing::info!(?removed, "expired groups are forgotten"),
                     Err(error) => {
                         tracing::error!(%error, "expired groups cannot be removed; tried again later")
@@ -112,7 +115,7 @@ mod tests {
             Knowledge::open(&folder.join("knowledge"), &parts::knowledge(&config), &metrics).unwrap();
         Upkeep {
             bus: Bus::Embedded(bus),
-            knowledge,
+            knowledge: Some(knowledge),
             health: Report::new(),
             metrics,
             registry: Arc::new(Registry::open(&folder.join("registry.json")).unwrap()),
