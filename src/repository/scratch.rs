@@ -37,10 +37,12 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// Makes an empty folder.
+    /// Makes an empty folder. Its path leads through no links: tools tell where files really are, and
+    /// what they tell is compared with it.
     pub(super) fn below(parent: &Path) -> io::Result<Self> {
+        let parent = parent.canonicalize()?;
         for _ in 0..ATTEMPTS {
-            let folder = TempDir::with_prefix_in(PREFIX, parent)?;
+            let folder = TempDir::with_prefix_in(PREFIX, &parent)?;
             let path = folder.path().join(LOCK);
             let lock = File::create(&path)?;
             // Somebody who sweeps may have been between: then the lock is theirs, or of a file that is gone.
@@ -126,6 +128,17 @@ fn is_still(file: &File, path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What tools tell of files is compared with the path.
+    #[test]
+    fn the_path_leads_through_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().canonicalize().unwrap().join("real");
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, folder.path().join("link")).unwrap();
+        let scratch = Scratch::below(&folder.path().join("link")).unwrap();
+        assert!(scratch.path().starts_with(&real), "{}", scratch.path().display());
+    }
 
     #[test]
     fn the_dead_are_swept_and_the_living_are_not() {
