@@ -28,7 +28,7 @@ pub use apply::ApplyError;
 pub use crash::{KnownCrash, Likeness};
 pub use merge::merged;
 pub use patch::unified_diff;
-pub use scratch::sweep_scratch;
+pub use scratch::{Folder, sweep_scratch};
 pub use stamp::Stamp;
 pub use workspace::Workspace;
 
