@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -227,6 +228,15 @@ var attempts = map[string]func([]string) error{
 			if _, err := os.Stdout.Write(piece); err != nil {
 				return err
 			}
+		}
+	},
+	"threads": func([]string) error {
+		for {
+			go func() {
+				runtime.LockOSThread()
+				time.Sleep(time.Hour)
+			}()
+			time.Sleep(100 * time.Microsecond)
 		}
 	},
 	"fork": func([]string) error {
