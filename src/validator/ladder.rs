@@ -71,9 +71,10 @@ impl Validator<'_> {
         change: &Change<'_>,
         climb: &mut Climb,
     ) -> Result<(), Error> {
-        change.add_reproducer(subject)?;
         climb.step(StepName::Build, self.builds(subject, change)).await?;
+        // Before the reproducer is there: what vet says of our own test is no finding about the change.
         climb.step(StepName::Vet, self.vets(subject, change)).await?;
+        change.add_reproducer(subject)?;
         if let Some(confirmed) = change.confirmed
             && climb.goes_on()
         {

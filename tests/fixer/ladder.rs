@@ -213,3 +213,24 @@ async fn a_module_that_go_cannot_list_keeps_nothing_else_from_proof() {
     let told = &step(&record, StepName::DependentTests).detail;
     assert!(told.contains("not looked at: tools (go list in tools failed: "), "{told}");
 }
+
+#[tokio::test]
+async fn what_vet_says_of_the_written_test_is_no_finding() {
+    let source = "package lib\n\nimport (\n\t\"fmt\"\n\t\"testing\"\n)\n\nfunc TestNobody(t *testing.T) {\n\tfmt.Printf(\"%d\\n\", \"text\")\n\tShare(1, 0)\n}\n";
+    let reproducer = Reproducer {
+        file: RepoPath::new("lib/nobody_test.go").unwrap(),
+        test: "TestNobody".to_owned(),
+        source: source.to_owned(),
+        reach: Reach::EntryPoint,
+    };
+    let bench = Bench::new(&[("user/user.go", USER)]);
+    let mut baseline = Baseline::default();
+    let record =
+        bench.judge_within(&mut baseline, &config(), &sandbox(None), Some(reproducer), &guarded()).await;
+    assert_eq!(record.kind, VerdictKind::Proven, "{record:#?}");
+    let names: BTreeMap<_, _> = record.evidence.steps.iter().map(|step| (step.name, step.result)).collect();
+    assert!(
+        names.contains_key(&StepName::Vet) && names.contains_key(&StepName::ReproducerAfter),
+        "{names:?}"
+    );
+}
