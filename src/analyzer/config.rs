@@ -38,7 +38,7 @@ impl Default for Config {
             error_patterns: Vec::new(),
             max_stack_depth: 50,
             max_line_bytes: 1 << 20,
-            max_event_bytes: 16 << 10,
+            max_event_bytes: 64 << 10,
             severity_threshold: Severity::Medium,
             max_groups: 10_000,
         }

@@ -224,3 +224,20 @@ fn in_memory(size: ByteSize) -> usize {
 pub(super) fn as_usize(count: u32) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever uses a room by itself gets what the compiled-in configuration says.
+    #[test]
+    fn rooms_have_the_defaults_of_the_configuration() {
+        let config = Config::built_in().unwrap();
+        assert_eq!(analyzer(&config), analyzer::Config::default());
+        assert_eq!(bus(&config), bus::Config::default());
+        assert_eq!(knowledge(&config), knowledge::Config::default());
+        assert_eq!(repository(&config), repository::Config::default());
+        assert_eq!(sandbox(&config), sandbox::Config::default());
+        assert_eq!(format!("{:?}", tail(&config)), format!("{:?}", tail::Config::default()));
+    }
+}

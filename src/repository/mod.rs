@@ -28,7 +28,7 @@ pub use apply::ApplyError;
 pub use crash::{KnownCrash, Likeness};
 pub use merge::merged;
 pub use patch::unified_diff;
-pub use scratch::sweep_scratch;
+pub use scratch::{Folder, sweep_scratch};
 pub use stamp::{code_stamp, stamp};
 pub use workspace::Workspace;
 
@@ -252,12 +252,21 @@ fn regular_file(root: &Path, entry: ignore::DirEntry) -> Option<RepoPath> {
 }
 
 fn read_capped(path: &Path, max_bytes: u64) -> std::io::Result<String> {
-    let mut text = String::new();
-    let read = open_regular(path)?.take(max_bytes.saturating_add(1)).read_to_string(&mut text)?;
+    String::from_utf8(read_regular(path, max_bytes)?)
+        .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error.utf8_error()))
+}
+
+/// Reads a file that anybody may have written: a link or a pipe is refused, and so is a large one.
+///
+/// # Errors
+/// When it is not there, no regular file, or larger than `max_bytes`.
+pub fn read_regular(path: &Path, max_bytes: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = open_regular(path)?.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
     if u64::try_from(read).unwrap_or(u64::MAX) > max_bytes {
         return Err(std::io::Error::other(format!("it has more than the {max_bytes} bytes allowed")));
     }
-    Ok(text)
+    Ok(bytes)
 }
 
 /// Opens a regular file; what became a link or a pipe since it was listed is refused, without waiting.

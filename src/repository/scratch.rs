@@ -8,9 +8,9 @@
 //! too, and rests unlocked while its service is stopped. So the names of the folder and of its lock are
 //! used for nothing else, and a folder that holds anything but what is put there is left alone.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
@@ -28,19 +28,78 @@ pub(super) const RUN: &str = "run-";
 /// How often a folder is made anew, should somebody who sweeps be quicker than its lock.
 const ATTEMPTS: usize = 8;
 
+/// A folder that is removed when it is dropped, whatever programs did to what is in it.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Makes an empty one, of a name that nobody else has.
+    pub(super) fn below(parent: &Path, prefix: &str) -> io::Result<Self> {
+        Ok(Self { path: TempDir::with_prefix_in(prefix, parent)?.keep() })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        remove(&self.path);
+    }
+}
+
+/// Removes a folder and everything in it; whether it is gone. A program that ran in it may have left
+/// folders that not even their owner may open.
+fn remove(path: &Path) -> bool {
+    let removed = std::fs::remove_dir_all(path).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => {
+            open_up(path);
+            std::fs::remove_dir_all(path)
+        }
+    });
+    if let Err(error) = &removed {
+        tracing::warn!(path = %path.display(), %error, "a scratch folder could not be removed; remove it by hand");
+    }
+    removed.is_ok()
+}
+
+/// Lets us into every folder below. Links are not followed, and nothing runs there any more that could
+/// put one in a folder's place.
+fn open_up(path: &Path) {
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        // What cannot be changed cannot be removed either, and that is told.
+        std::fs::set_permissions(&folder, Permissions::from_mode(0o700)).ok();
+        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        folders.extend(
+            entries
+                .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+                .map(|entry| entry.path()),
+        );
+    }
+}
+
 /// A folder that is ours until it is dropped.
 #[derive(Debug)]
 pub(super) struct Scratch {
-    folder: TempDir,
+    folder: Folder,
     /// Released after the folder is gone: fields are dropped in order.
     _lock: File,
 }
 
 impl Scratch {
-    /// Makes an empty folder.
+    /// Makes an empty folder. Its path leads through no links: tools tell where files really are, and
+    /// what they tell is compared with it.
     pub(super) fn below(parent: &Path) -> io::Result<Self> {
+        let parent = parent.canonicalize()?;
         for _ in 0..ATTEMPTS {
-            let folder = TempDir::with_prefix_in(PREFIX, parent)?;
+            let folder = Folder::below(&parent, PREFIX)?;
             let path = folder.path().join(LOCK);
             let lock = File::create(&path)?;
             // Somebody who sweeps may have been between: then the lock is theirs, or of a file that is gone.
@@ -69,9 +128,7 @@ fn sweep(parent: &Path) -> Vec<PathBuf> {
         .filter_map(Result::ok)
         .filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
         .map(|entry| entry.path())
-        .filter(|path| {
-            is_left_behind(path).is_ok_and(|lock| lock.is_some_and(|_| std::fs::remove_dir_all(path).is_ok()))
-        })
+        .filter(|path| is_left_behind(path).is_ok_and(|lock| lock.is_some_and(|_| remove(path))))
         .collect()
 }
 
@@ -127,14 +184,71 @@ fn is_still(file: &File, path: &Path) -> bool {
 mod tests {
     use super::*;
 
+    /// A folder as a killed process leaves it.
+    fn killed(parent: &Path) -> PathBuf {
+        let Scratch { folder, _lock } = Scratch::below(parent).unwrap();
+        let path = folder.path().to_owned();
+        std::mem::forget(folder);
+        path
+    }
+
+    /// What root may do in spite of permissions is given up, on this thread alone.
+    fn as_nobody_special(test: impl FnOnce() + Send) {
+        use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+        let none = CapabilitySet::empty();
+        let nothing = CapabilitySets { effective: none, permitted: none, inheritable: none };
+        std::thread::scope(|scope| {
+            scope.spawn(|| set_capabilities(None, nothing).map(|()| test()).unwrap());
+        });
+    }
+
+    #[test]
+    fn what_programs_close_is_removed_all_the_same() {
+        let (parent, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::set_permissions(elsewhere.path(), Permissions::from_mode(0o500)).unwrap();
+        let close = |folder: &Path| {
+            std::fs::create_dir_all(folder.join("closed/within")).unwrap();
+            std::fs::write(folder.join("closed/within/file"), "").unwrap();
+            std::os::unix::fs::symlink(elsewhere.path(), folder.join("closed/link")).unwrap();
+            for closed in ["closed/within", "closed"] {
+                std::fs::set_permissions(folder.join(closed), Permissions::from_mode(0o000)).unwrap();
+            }
+        };
+        as_nobody_special(|| {
+            let dead = killed(parent.path());
+            std::fs::create_dir(dead.join(TMP)).unwrap();
+            close(&dead.join(TMP));
+            assert!(std::fs::remove_dir_all(&dead).is_err(), "nothing stands in the way");
+            assert_eq!(sweep(parent.path()), std::slice::from_ref(&dead));
+            assert!(!dead.exists());
+
+            let living = Scratch::below(parent.path()).unwrap();
+            close(living.path());
+            let path = living.path().to_owned();
+            drop(living);
+            assert!(!path.exists());
+        });
+        let mode = std::fs::metadata(elsewhere.path()).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o500, "a link was followed");
+    }
+
+    /// What tools tell of files is compared with the path.
+    #[test]
+    fn the_path_leads_through_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().canonicalize().unwrap().join("real");
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, folder.path().join("link")).unwrap();
+        let scratch = Scratch::below(&folder.path().join("link")).unwrap();
+        assert!(scratch.path().starts_with(&real), "{}", scratch.path().display());
+    }
+
     #[test]
     fn the_dead_are_swept_and_the_living_are_not() {
         let parent = tempfile::tempdir().unwrap();
         let living = Scratch::below(parent.path()).unwrap();
         // As a killed process leaves it: the folder is there, the lock is released.
-        let Scratch { folder, _lock } = Scratch::below(parent.path()).unwrap();
-        let dead = folder.keep();
-        drop(_lock);
+        let dead = killed(parent.path());
         std::fs::create_dir(dead.join("tree")).unwrap();
         std::fs::write(dead.join("tree/a.go"), "package a\n").unwrap();
 
@@ -156,9 +270,7 @@ mod tests {
             std::fs::write(state.join("registry.json"), "{}").unwrap();
         }
         // Ours by its name and its lock, but somebody put something there.
-        let Scratch { folder, _lock } = Scratch::below(parent.path()).unwrap();
-        let used = folder.keep();
-        drop(_lock);
+        let used = killed(parent.path());
         std::fs::create_dir(used.join("tree")).unwrap();
         std::fs::write(used.join("notes.txt"), "keep me\n").unwrap();
         // Nothing but a name.

@@ -3,9 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
-use super::scratch::{BIN, RUN, Scratch, TMP, TREE};
+use super::scratch::{BIN, Folder, RUN, Scratch, TMP, TREE};
 use super::{Error, Repository};
 use crate::domain::{FileChange, RepoPath};
 
@@ -55,8 +53,8 @@ impl Workspace {
     ///
     /// # Errors
     /// When the disk is full.
-    pub fn fresh_tmp(&self) -> Result<TempDir, Error> {
-        TempDir::with_prefix_in(RUN, self.scratch.path()).map_err(|source| self.failed(source))
+    pub fn fresh_tmp(&self) -> Result<Folder, Error> {
+        Folder::below(self.scratch.path(), RUN).map_err(|source| self.failed(source))
     }
 
     /// A folder for temporary files of the compiler, which runs none of the repository's code.

@@ -25,7 +25,7 @@ pub struct Config {
     pub tier: TierChoice,
     /// Resident memory of all processes of a job together.
     pub memory_bytes: u64,
-    /// Processes of a job at one time.
+    /// Processes of a job at one time; threads may be 32 times as many.
     pub processes: u32,
     /// What is kept of each output stream: its head and its tail.
     pub output_bytes: u64,
@@ -47,9 +47,9 @@ impl Default for Config {
         Self {
             tier: TierChoice::Auto,
             memory_bytes: 4096 * MIB,
-            processes: 256,
+            processes: 512,
             output_bytes: MIB,
-            file_bytes: 1024 * MIB,
+            file_bytes: 512 * MIB,
             disk_bytes: 4096 * MIB,
             launcher: None,
             landlock_abi_at_most: None,

@@ -178,7 +178,7 @@ impl GoToolchain {
             program,
             args: args.iter().map(OsString::from).collect(),
             cwd: cwd.to_owned(),
-            env: self.environment(folders),
+            env: self.environment(folders, cwd),
             read: vec![folders.tree.to_owned()],
             write: vec![folders.tmp.to_owned()],
             wall,
@@ -188,7 +188,7 @@ impl GoToolchain {
     }
 
     /// The whole environment of a job: no network, no other toolchain, no cgo, no user settings.
-    fn environment(&self, folders: Folders<'_>) -> Vec<(String, String)> {
+    fn environment(&self, folders: Folders<'_>, cwd: &Path) -> Vec<(String, String)> {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         [
             ("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", text(&self.root.join("bin")))),
@@ -199,8 +199,10 @@ impl GoToolchain {
             ("GOCACHE", text(&self.build_cache)),
             ("GOMODCACHE", text(&self.module_cache)),
             ("GOPATH", text(&folders.tmp.join("gopath"))),
+            ("GOWORK", work_file(folders.tree, cwd)),
             ("GOENV", "off".to_owned()),
-            ("GOFLAGS", "-buildvcs=false".to_owned()),
+            // As `go test` links what it runs: debug information costs half of a link, and traces need none.
+            ("GOFLAGS", "-buildvcs=false -ldflags=-s".to_owned()),
             ("GOPROXY", "off".to_owned()),
             ("GOSUMDB", "off".to_owned()),
             ("GOTELEMETRY", "off".to_owned()),
@@ -218,6 +220,14 @@ impl GoToolchain {
 /// they may not. With no home there are no settings; everything they need has a variable of its own.
 fn without_home(job: &mut Job) {
     job.env.retain(|(name, _)| name != "HOME");
+}
+
+/// The work file that Go would find from `cwd` upwards, but none above the tree: what lies there is not the
+/// repository's.
+fn work_file(tree: &Path, cwd: &Path) -> String {
+    let within = cwd.ancestors().take_while(|folder| folder.starts_with(tree));
+    let found = within.map(|folder| folder.join("go.work")).find(|file| file.is_file());
+    found.map_or_else(|| "off".to_owned(), |file| file.to_string_lossy().into_owned())
 }
 
 /// The first program of this name on PATH, else below the folder the Go installer uses.
@@ -256,7 +266,22 @@ fn minor_version(version: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::minor_version;
+    use super::{minor_version, work_file};
+
+    #[test]
+    fn no_work_file_above_the_tree_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path().join("tree");
+        std::fs::create_dir_all(tree.join("a/b")).unwrap();
+        std::fs::write(folder.path().join("go.work"), "go 1.21\n").unwrap();
+        assert_eq!(work_file(&tree, &tree.join("a/b")), "off");
+        assert_eq!(work_file(&tree, folder.path()), "off");
+        for place in [&tree, &tree.join("a")] {
+            let file = place.join("go.work");
+            std::fs::write(&file, "go 1.21\n").unwrap();
+            assert_eq!(work_file(&tree, &tree.join("a/b")), file.to_str().unwrap());
+        }
+    }
 
     #[test]
     fn versions_of_every_shape() {

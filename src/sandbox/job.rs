@@ -76,7 +76,7 @@ pub enum Ended {
     TimedOut,
     /// Killed: its processes together held more memory than allowed.
     OutOfMemory,
-    /// Killed: more processes than allowed.
+    /// Killed: more processes, or threads, than allowed.
     TooManyProcesses,
     /// Killed: it printed many times more than is kept.
     TooMuchOutput,
@@ -114,7 +114,7 @@ impl std::fmt::Display for Ended {
             Self::Signalled(signal) => write!(f, "was ended by signal {signal}"),
             Self::TimedOut => f.write_str("was killed: time limit"),
             Self::OutOfMemory => f.write_str("was killed: memory limit"),
-            Self::TooManyProcesses => f.write_str("was killed: process limit"),
+            Self::TooManyProcesses => f.write_str("was killed: limit of processes and threads"),
             Self::TooMuchOutput => f.write_str("was killed: output limit"),
             Self::TooMuchDisk => f.write_str("was killed: disk limit"),
         }

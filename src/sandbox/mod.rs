@@ -19,7 +19,8 @@
 //! A job is one process group and cannot leave it, so that one signal ends it all. One thread a job
 //! (`supervise`) watches time, memory, processes, output and disk, and makes sure nothing survives.
 //! Should Hephaestus itself be killed, the job's first process dies with it (under bubblewrap: all of
-//! them); other processes of the Landlock tier then live until their own processor limit.
+//! them). Other processes of the Landlock tier then live on, as confined as before: one that computes until
+//! its processor limit, one that sleeps until somebody ends it.
 //!
 //! # Failing closed
 //!
@@ -231,8 +232,6 @@ fn nonce() -> String {
 }
 
 fn process_limits(bounds: &Bounds, file_bytes: u64) -> ProcessLimits {
-    /// Threads that a process of Go is granted on top of the process itself.
-    const THREADS: u64 = 32;
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
     let user = rustix::process::geteuid();
     ProcessLimits {
@@ -242,7 +241,7 @@ fn process_limits(bounds: &Bounds, file_bytes: u64) -> ProcessLimits {
         // The kernel counts all tasks of the user, ours included, and lets root have any number. So this is
         // a backstop against a fork bomb between two looks of the watchdog, no more.
         tasks: (!user.is_root())
-            .then(|| watch::tasks_of(user.as_raw()) + u64::from(bounds.processes) * THREADS),
+            .then(|| watch::tasks_of(user.as_raw()).saturating_add(bounds.threads().saturating_mul(2))),
     }
 }
 

@@ -37,6 +37,15 @@ pub(super) struct Bounds {
     pub(super) disk_bytes: u64,
 }
 
+impl Bounds {
+    /// Threads of the whole job.
+    pub(super) fn threads(&self) -> u64 {
+        /// What a process of Go is granted.
+        const EACH: u64 = 32;
+        u64::from(self.processes) * EACH
+    }
+}
+
 /// Everything needed to start one job.
 #[derive(Debug)]
 pub(super) struct Launch {
@@ -234,7 +243,7 @@ impl Run {
         if usage.memory_bytes > bounds.memory_bytes {
             return Some(Ended::OutOfMemory);
         }
-        if usage.processes > bounds.processes {
+        if usage.processes > bounds.processes || usage.threads > bounds.threads() {
             return Some(Ended::TooManyProcesses);
         }
         disk.is_exceeded(self.started.elapsed()).then_some(Ended::TooMuchDisk)

@@ -9,8 +9,8 @@
 //! With no namespaces around ([`Surround::Bare`]) the filter also stands in for what Landlock leaves open:
 //!
 //! - *Sockets.* Landlock knows TCP ports only: UDP and raw sockets pass, and so, before version 9, does
-//!   `connect` to the path of a UNIX socket. So no socket can be made. `socketpair` can, but of streams
-//!   only: a datagram socket of a pair could send to any path.
+//!   `connect` to the path of a UNIX socket. So no socket can be made. `socketpair` can, but of UNIX
+//!   streams only: a datagram socket of a pair could send to any path.
 //! - *Attributes.* Landlock does not govern modes, owners, times and extended attributes: the calls that
 //!   change them are denied altogether, and those that watch files. (Looking at attributes with `stat`
 //!   cannot be denied: whether a path exists outside, and its size and times, can be seen.)
@@ -98,11 +98,13 @@ fn allowed(surround: Surround, landlock: u32) -> Result<Rules, BackendError> {
             let netlink = condition(0, Eq, c::AF_NETLINK)?;
             sockets.push(SeccompRule::new(vec![netlink, condition(2, Eq, c::NETLINK_ROUTE)?])?);
             rules.insert(c::SYS_socket, sockets);
-            rules.insert(c::SYS_socketpair, Vec::new());
+            rules.insert(c::SYS_socketpair, vec![when(0, Eq, c::AF_UNIX)?]);
         }
         Surround::Bare => {
             const KIND: i32 = 0xf;
-            rules.insert(c::SYS_socketpair, vec![when_bits(1, KIND, c::SOCK_STREAM)?]);
+            let stream = SeccompCmpOp::MaskedEq(u64::from(KIND.cast_unsigned()));
+            let pair = vec![condition(0, Eq, c::AF_UNIX)?, condition(1, stream, c::SOCK_STREAM)?];
+            rules.insert(c::SYS_socketpair, vec![SeccompRule::new(pair)?]);
             for call in OTHERS {
                 rules.insert(*call, vec![when(0, Eq, 0)?]);
             }

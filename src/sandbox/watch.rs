@@ -15,6 +15,8 @@ use rustix::process::Pid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Usage {
     pub(super) processes: u32,
+    /// Threads of all of them, the first of each included.
+    pub(super) threads: u64,
     pub(super) memory_bytes: u64,
     /// Processor time, children that were waited for included.
     pub(super) cpu: Duration,
@@ -69,6 +71,7 @@ pub(super) fn usage(group: Pid, enough: u32) -> Usage {
         let Some(fields) = stat_fields(pid) else { continue };
         if fields.get(GROUP) == Some(&group) && is_alive(&fields) {
             usage.processes += 1;
+            usage.threads += fields.get(THREADS).copied().unwrap_or(1);
             usage.memory_bytes += resident_bytes(pid).unwrap_or(0);
             usage.cpu += cpu(&fields);
             if usage.processes > enough {

@@ -1,17 +1,15 @@
 //! What holds before any change: the measure for every candidate of one fault.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::packages::{LIST_FORMAT, Packages};
-use super::report::Report;
-use super::{Error, Folders, Subject, Validator, advice, succeeded, tail, text_of, was_cut_short};
+use super::suite::{Compiled, Tests};
+use super::{Error, Subject, Validator, advice, cut_short, no_answer, shown, succeeded, tail, text_of};
 use crate::analyzer::go::parse_trace;
 use crate::domain::{Reproducer, Step, StepName, StepResult};
 use crate::repository::KnownCrash;
-use crate::sandbox::{Hindrance, hindrance};
+use crate::sandbox::Outcome;
 
 /// Why nothing can be judged in this repository as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,41 +24,43 @@ pub enum Broken {
         /// What the compiler said, its end.
         output: String,
     },
-    /// Not the code, but what it is built with stood in the way.
-    #[error("the package in {folder} could not be built: {hindrance}")]
-    Hindered {
+    /// Not the code, but a limit or what it is built with stood in the way.
+    #[error("the package in {folder} could not be built: {why}")]
+    Unknown {
         /// Its folder; `.` for the root.
         folder: String,
         /// What it was, and what to do.
-        hindrance: Hindrance,
-    },
-    /// The build did not end in time.
-    #[error(
-        "the package in {folder} did not build within the time limit; raise validator.step_timeout and generator.timeout"
-    )]
-    TooSlow {
-        /// Its folder; `.` for the root.
-        folder: String,
+        why: String,
     },
 }
 
 /// What holds before any change, for all faults of one repository. Everything is measured when it is
-/// first asked for, and once.
+/// first asked for, and once; but what a limit or the surroundings made unknown may be known later.
 #[derive(Debug, Default)]
 pub struct Baseline {
-    pub(super) modules: BTreeMap<String, Module>,
+    graph: Graph,
+    /// Whether every package of a module builds.
+    whole: BTreeMap<String, bool>,
     builds: BTreeMap<String, Option<Broken>>,
-    pub(super) vet: BTreeMap<String, BTreeSet<String>>,
-    pub(super) tests: BTreeMap<String, Tests>,
+    vet: BTreeMap<String, BTreeSet<String>>,
+    tests: BTreeMap<String, Tests>,
 }
 
-/// One module.
+/// Who imports whom, as far as Go told.
+#[derive(Debug, Default)]
+struct Graph {
+    packages: Packages,
+    /// The modules that were asked, and why one has no answer.
+    modules: BTreeMap<String, Option<String>>,
+}
+
+/// The packages that import some others.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Module {
-    /// Who imports whom; none when Go does not tell.
-    pub(super) packages: Option<Packages>,
-    /// Whether every package of it builds; else only the touched ones are built.
-    pub(super) builds: bool,
+pub(super) struct Dependents {
+    /// Their folders, nearest first.
+    pub(super) folders: Vec<String>,
+    /// The modules that may hold more, each with the reason why nobody knows.
+    pub(super) unseen: Vec<String>,
 }
 
 /// A reproducer that was tried on the repository as it stands.
@@ -85,25 +85,10 @@ impl Confirmed {
     }
 }
 
-/// The most tests that are run alone because the program ended before their turn.
-const MAX_SINGLE_RUNS: usize = 40;
 /// The most modules of one repository whose packages are listed.
 const MAX_MODULES: usize = 20;
-
-/// The tests of one package.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Tests {
-    /// They ran.
-    Ran(Report),
-    /// There are none.
-    None,
-    /// They do not compile.
-    DoNotCompile(String),
-    /// They did not end in time.
-    TooSlow,
-    /// They printed more than is kept, so nobody knows how each ended.
-    TooLoud,
-}
+/// The test binary with the reproducer, and without any change.
+const WITHOUT_CHANGE: &str = "before.test";
 
 impl Validator<'_> {
     /// Makes sure that the package at fault builds before any change: else nothing can be judged.
@@ -116,62 +101,119 @@ impl Validator<'_> {
         baseline: &mut Baseline,
     ) -> Result<Result<(), Broken>, Error> {
         let Some(place) = subject.fault.stack.first() else { return Ok(Ok(())) };
-        let folder = place.file.folder();
-        if !baseline.builds.contains_key(folder) {
-            let broken = self.broken(subject, folder).await?;
-            baseline.builds.insert(folder.to_owned(), broken);
-        }
-        if let Some(Some(broken)) = baseline.builds.get(folder).cloned() {
-            if matches!(broken, Broken::Hindered { .. }) {
-                // It may be gone by the next attempt.
-                baseline.builds.remove(folder);
-            }
-            return Ok(Err(broken));
-        }
-        let module = subject.module_of(&place.file);
-        if let Entry::Vacant(vacant) = baseline.modules.entry(module) {
-            let path = subject.workspace.folder(vacant.key());
-            let packages = self.packages(subject).await?;
-            let whole = self.go(subject, &path, &["build", "-o", "/dev/null", "./..."]).await?;
-            vacant.insert(Module { packages, builds: succeeded(&whole) });
-        }
-        Ok(Ok(()))
+        let broken = self.build_before(subject, baseline, place.file.folder()).await?;
+        Ok(broken.map_or(Ok(()), Err))
     }
 
-    /// Who imports whom, over all modules of the repository; none when Go does not tell.
-    async fn packages(&self, subject: Subject<'_>) -> Result<Option<Packages>, Error> {
-        let mut all = Packages::default();
-        for module in subject.repository.modules().iter().take(MAX_MODULES) {
-            let path = subject.workspace.folder(&module.folder);
-            let listed = self.go(subject, &path, &["list", "-e", "-f", LIST_FORMAT, "./..."]).await?;
-            if !succeeded(&listed) || listed.truncated {
-                tracing::warn!(module = module.path, said = tail(&text_of(&listed), 3), "go list failed");
-                return Ok(None);
-            }
-            all.add(&String::from_utf8_lossy(&listed.stdout), &subject.tree());
+    /// Why a package does not build as it stands; none when it does. Measured once.
+    pub(super) async fn build_before(
+        &self,
+        subject: Subject<'_>,
+        baseline: &mut Baseline,
+        folder: &str,
+    ) -> Result<Option<Broken>, Error> {
+        if let Some(broken) = baseline.builds.get(folder) {
+            return Ok(broken.clone());
         }
-        Ok(Some(all))
-    }
-
-    /// Why a package does not build as it stands; none when it does.
-    async fn broken(&self, subject: Subject<'_>, folder: &str) -> Result<Option<Broken>, Error> {
-        let path = subject.workspace.folder(folder);
-        let built = self.go(subject, &path, &["build", "-o", "/dev/null", "."]).await?;
-        let folder = if folder.is_empty() { ".".to_owned() } else { folder.to_owned() };
-        Ok(if succeeded(&built) {
+        let built = self.build(subject, folder, ".").await?;
+        let name = shown(folder).to_owned();
+        let broken = if let Some(why) = no_answer(&built, || "the build".to_owned()) {
+            Some(Broken::Unknown { folder: name, why })
+        } else if succeeded(&built) {
             None
-        } else if was_cut_short(&built) {
-            Some(Broken::TooSlow { folder })
         } else {
             let said = text_of(&built);
-            Some(match hindrance(&said) {
-                Some(hindrance) => Broken::Hindered { folder, hindrance },
-                None => {
-                    let advice = advice::to_make_it_build(subject.repository.root(), &said);
-                    Broken::DoesNotBuild { folder, advice, output: tail(&said, 12) }
-                }
-            })
-        })
+            let advice = advice::to_make_it_build(subject.repository.root(), &said);
+            Some(Broken::DoesNotBuild { folder: name, advice, output: tail(&said, 12) })
+        };
+        if !matches!(broken, Some(Broken::Unknown { .. })) {
+            baseline.builds.insert(folder.to_owned(), broken.clone());
+        }
+        Ok(broken)
+    }
+
+    /// Whether every package of a module builds as it stands. Measured once.
+    pub(super) async fn whole_before(
+        &self,
+        subject: Subject<'_>,
+        baseline: &mut Baseline,
+        module: &str,
+    ) -> Result<bool, Error> {
+        if let Some(builds) = baseline.whole.get(module) {
+            return Ok(*builds);
+        }
+        let built = self.build(subject, module, "./...").await?;
+        if no_answer(&built, String::new).is_none() {
+            baseline.whole.insert(module.to_owned(), succeeded(&built));
+        }
+        Ok(succeeded(&built))
+    }
+
+    /// Builds packages in a folder of the scratch copy, and keeps nothing of them.
+    pub(super) async fn build(
+        &self,
+        subject: Subject<'_>,
+        folder: &str,
+        pattern: &str,
+    ) -> Result<Outcome, Error> {
+        self.go(subject, &subject.workspace.folder(folder), &["build", "-o", "/dev/null", pattern]).await
+    }
+
+    /// The packages that import those in `folders`, over all modules of the repository; the inner error
+    /// says why nobody knows. `module` is the one at fault: what others do not tell is left out and named.
+    pub(super) async fn dependents(
+        &self,
+        subject: Subject<'_>,
+        baseline: &mut Baseline,
+        module: &str,
+        folders: &BTreeSet<String>,
+    ) -> Result<Result<Dependents, String>, Error> {
+        let graph = &mut baseline.graph;
+        let all = subject.repository.modules().iter().map(|module| module.folder.as_str());
+        let others = all.filter(|other| *other != module);
+        let mut unseen = Vec::new();
+        for (number, folder) in std::iter::once(module).chain(others).enumerate() {
+            if number >= MAX_MODULES && !graph.modules.contains_key(folder) {
+                unseen.push(format!("{} (only {MAX_MODULES} modules are looked at)", shown(folder)));
+                continue;
+            }
+            let Some(why) = self.list(subject, graph, folder).await? else { continue };
+            if number == 0 {
+                return Ok(Err(why));
+            }
+            tracing::warn!(module = folder, why, "the packages of a module are not known");
+            unseen.push(format!("{} ({why})", shown(folder)));
+        }
+        let found = graph.packages.dependents(folders);
+        Ok(found.map(|folders| Dependents { folders, unseen }))
+    }
+
+    /// Adds a module to the graph, once; why it has no answer, where it has none.
+    async fn list(
+        &self,
+        subject: Subject<'_>,
+        graph: &mut Graph,
+        module: &str,
+    ) -> Result<Option<String>, Error> {
+        if let Some(known) = graph.modules.get(module) {
+            return Ok(known.clone());
+        }
+        let path = subject.workspace.folder(module);
+        let listed = self.go(subject, &path, &["list", "-e", "-f", LIST_FORMAT, "./..."]).await?;
+        let what = || format!("go list in {}", shown(module));
+        if let Some(why) = no_answer(&listed, what) {
+            return Ok(Some(why));
+        }
+        if listed.truncated {
+            return Ok(Some(format!("{} prints more than is kept; raise sandbox.output", what())));
+        }
+        let failed =
+            (!succeeded(&listed)).then(|| format!("{} failed: {}", what(), tail(&text_of(&listed), 1)));
+        if failed.is_none() {
+            graph.packages.add(&String::from_utf8_lossy(&listed.stdout), &subject.tree());
+        }
+        graph.modules.insert(module.to_owned(), failed.clone());
+        Ok(failed)
     }
 
     /// Tries the reproducer on the repository as it stands: it must fail each time, with the crash of
@@ -195,20 +237,27 @@ impl Validator<'_> {
         subject: Subject<'_>,
         reproducer: &Reproducer,
     ) -> Result<(StepResult, u32, String, Duration), Error> {
-        let folder = subject.workspace.folder(reproducer.file.folder());
-        let binary = subject.workspace.bin().join("before.test");
-        let compiled = self.compile_tests(subject, &folder, &binary).await?;
-        if let Some(output) = compiled {
-            let detail = format!("the reproducer does not compile:\n{output}");
+        let folder = reproducer.file.folder();
+        let binary = subject.workspace.bin().join(WITHOUT_CHANGE);
+        let refused = match self.compile_tests(subject, folder, WITHOUT_CHANGE).await? {
+            Compiled::Yes => None,
+            Compiled::No(output) => Some(format!("the reproducer does not compile:\n{output}")),
+            Compiled::Unknown(why) => Some(why),
+        };
+        if let Some(detail) = refused {
             return Ok((StepResult::Inconclusive, 0, detail, Duration::ZERO));
         }
         let known = KnownCrash::new(subject.fault, subject.repository, subject.tree());
         let (mut message, mut longest) = (String::new(), Duration::ZERO);
         for run in 1..=self.config.reproducer_runs {
             let begun = Instant::now();
-            let outcome = self.run_tests(subject, &folder, &binary, Some(&reproducer.test)).await?;
+            let outcome = self.run_tests(subject, folder, &binary, Some(&reproducer.test)).await?;
             longest = longest.max(begun.elapsed());
             let output = text_of(&outcome);
+            if let Some(why) = cut_short(&outcome) {
+                let detail = format!("run {run} of the reproducer {why}:\n{}", tail(&output, 8));
+                return Ok((StepResult::Inconclusive, run, detail, longest));
+            }
             let seen = parse_trace(&output).zip(known.as_ref());
             let same = seen.and_then(|(seen, known)| {
                 known.likeness(seen.class, &seen.message, &seen.trace).map(|_| seen.message)
@@ -225,34 +274,39 @@ impl Validator<'_> {
         Ok((StepResult::Passed, self.config.reproducer_runs, detail, longest))
     }
 
-    /// Measures a package that a candidate touches or that imports one, once.
-    pub(super) async fn measure(
+    /// The tests of a package that a candidate touches or that imports one, measured once.
+    pub(super) async fn tests_before(
         &self,
         subject: Subject<'_>,
         baseline: &mut Baseline,
         folder: &str,
-    ) -> Result<(), Error> {
-        if !baseline.tests.contains_key(folder) {
-            let tests = self.package_tests(subject, folder, "baseline.test").await?;
-            baseline.tests.insert(folder.to_owned(), tests);
+    ) -> Result<Tests, Error> {
+        if let Some(tests) = baseline.tests.get(folder) {
+            return Ok(tests.clone());
         }
-        Ok(())
+        let tests = self.package_tests(subject, folder, "baseline.test").await?;
+        // What is not known now may be later.
+        if !matches!(tests, Tests::Unknown(_)) {
+            baseline.tests.insert(folder.to_owned(), tests.clone());
+        }
+        Ok(tests)
     }
 
-    /// Measures what `go vet` says of a package, once.
-    pub(super) async fn measure_vet(
+    /// What `go vet` says of a package, measured once; the inner error says why nobody knows.
+    pub(super) async fn vet_before(
         &self,
         subject: Subject<'_>,
         baseline: &mut Baseline,
         folder: &str,
-    ) -> Result<(), Error> {
-        if !baseline.vet.contains_key(folder) {
-            // What is not known now may be later.
-            if let Ok(findings) = self.vet(subject, folder).await? {
-                baseline.vet.insert(folder.to_owned(), findings);
-            }
+    ) -> Result<Result<BTreeSet<String>, String>, Error> {
+        if let Some(findings) = baseline.vet.get(folder) {
+            return Ok(Ok(findings.clone()));
         }
-        Ok(())
+        let findings = self.vet(subject, folder).await?;
+        if let Ok(findings) = &findings {
+            baseline.vet.insert(folder.to_owned(), findings.clone());
+        }
+        Ok(findings)
     }
 
     /// What `go vet` says of a package, line numbers left out; the inner error says why
@@ -263,129 +317,10 @@ impl Validator<'_> {
         folder: &str,
     ) -> Result<Result<BTreeSet<String>, String>, Error> {
         let outcome = self.go(subject, &subject.workspace.folder(folder), &["vet", "."]).await?;
-        if was_cut_short(&outcome) {
-            return Ok(Err("go vet did not end in time".to_owned()));
+        if let Some(why) = no_answer(&outcome, || format!("go vet in {}", shown(folder))) {
+            return Ok(Err(why));
         }
-        let said = text_of(&outcome);
-        if let Some(hindrance) = hindrance(&said).filter(|_| !succeeded(&outcome)) {
-            return Ok(Err(hindrance.to_string()));
-        }
-        Ok(Ok(said.lines().filter_map(finding).collect()))
-    }
-
-    /// Compiles and runs the tests of a package.
-    pub(super) async fn package_tests(
-        &self,
-        subject: Subject<'_>,
-        folder: &str,
-        binary: &str,
-    ) -> Result<Tests, Error> {
-        let path = subject.workspace.bin().join(binary);
-        if let Some(output) = self.compile_tests(subject, &subject.workspace.folder(folder), &path).await? {
-            return Ok(Tests::DoNotCompile(output));
-        }
-        self.compiled_tests(subject, folder, binary).await
-    }
-
-    /// Runs the tests of a package that were compiled to `binary`.
-    pub(super) async fn compiled_tests(
-        &self,
-        subject: Subject<'_>,
-        folder: &str,
-        binary: &str,
-    ) -> Result<Tests, Error> {
-        let folder = subject.workspace.folder(folder);
-        let binary = subject.workspace.bin().join(binary);
-        if !binary.exists() {
-            return Ok(Tests::None);
-        }
-        let tests = self.all_tests(subject, &folder, &binary).await;
-        std::fs::remove_file(&binary).ok();
-        tests
-    }
-
-    /// Runs a test binary until every test it lists has a result: one that ends the program, by a panic
-    /// or an exit, must not hide those behind it.
-    async fn all_tests(&self, subject: Subject<'_>, folder: &Path, binary: &Path) -> Result<Tests, Error> {
-        let outcome = self.run_tests(subject, folder, binary, None).await?;
-        if was_cut_short(&outcome) {
-            return Ok(Tests::TooSlow);
-        }
-        if outcome.truncated {
-            return Ok(Tests::TooLoud);
-        }
-        let mut report = Report::read(&text_of(&outcome));
-        report.succeeded = succeeded(&outcome);
-        let listed =
-            self.run_binary(subject, folder, binary, &["-test.list=."], self.config.step_timeout).await?;
-        let missing = report.missing(&String::from_utf8_lossy(&listed.stdout));
-        for (number, name) in missing.iter().enumerate() {
-            let alone = if number < MAX_SINGLE_RUNS {
-                Report::read(&text_of(&self.run_tests(subject, folder, binary, Some(name)).await?))
-            } else {
-                Report::default()
-            };
-            report.add(name, &alone);
-        }
-        Ok(Tests::Ran(report))
-    }
-
-    /// Compiles a package's tests; the compiler's complaint, where it has one.
-    pub(super) async fn compile_tests(
-        &self,
-        subject: Subject<'_>,
-        folder: &Path,
-        binary: &Path,
-    ) -> Result<Option<String>, Error> {
-        std::fs::remove_file(binary).ok();
-        let outcome = self
-            .run(subject, |folders| self.go.compile_tests(folders, folder, binary, self.config.step_timeout))
-            .await?;
-        let said = text_of(&outcome);
-        Ok((!succeeded(&outcome))
-            .then(|| hindrance(&said).map_or_else(|| tail(&said, 12), |hindrance| hindrance.line)))
-    }
-
-    /// Runs a compiled test binary, whole or one test of it.
-    async fn run_tests(
-        &self,
-        subject: Subject<'_>,
-        folder: &Path,
-        binary: &Path,
-        test: Option<&str>,
-    ) -> Result<crate::sandbox::Outcome, Error> {
-        self.run_tests_within(subject, folder, binary, test, self.config.step_timeout).await
-    }
-
-    /// The same, with a time limit of its own.
-    pub(super) async fn run_tests_within(
-        &self,
-        subject: Subject<'_>,
-        folder: &Path,
-        binary: &Path,
-        test: Option<&str>,
-        wall: Duration,
-    ) -> Result<crate::sandbox::Outcome, Error> {
-        let pattern = test.map(|test| format!("-test.run=^{test}$"));
-        let mut args = vec!["-test.v=test2json", "-test.count=1"];
-        args.extend(pattern.as_deref());
-        self.run_binary(subject, folder, binary, &args, wall).await
-    }
-
-    /// Runs a compiled test binary with temporary files of its own.
-    async fn run_binary(
-        &self,
-        subject: Subject<'_>,
-        folder: &Path,
-        binary: &Path,
-        args: &[&str],
-        wall: Duration,
-    ) -> Result<crate::sandbox::Outcome, Error> {
-        let fresh = subject.workspace.fresh_tmp()?;
-        let (tree, bin) = (subject.tree(), subject.workspace.bin());
-        let folders = Folders { tree: &tree, tmp: fresh.path(), bin: &bin };
-        let job = self.go.run_tests(folders, folder, binary, args, wall);
-        Ok(self.sandbox.run(job).await?)
+        Ok(Ok(text_of(&outcome).lines().filter_map(finding).collect()))
     }
 }
 

@@ -1,59 +1,21 @@
 //! The rungs that every candidate must climb.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::baseline::{Confirmed, Module, Tests};
+use super::baseline::Confirmed;
+use super::change::Change;
 use super::report::Report;
+use super::suite::{Compiled, Tests};
 use super::verdict::Verdict;
 use super::{
-    Baseline, Error, Subject, Validator, advice, failed, policy, succeeded, tail, text_of, was_cut_short,
+    Baseline, Error, Subject, Validator, advice, no_answer, policy, shown, succeeded, tail, text_of,
 };
 use crate::domain::{FileChange, FixCandidate, Step, StepName, StepResult};
 use crate::repository::go::File;
-use crate::sandbox::hindrance;
+use crate::sandbox::Ended;
 
 /// What one rung showed.
 type Rung = Result<(StepResult, u32, String), Error>;
-
-/// A candidate and what it touches.
-struct Change<'a> {
-    candidate: &'a FixCandidate,
-    confirmed: Option<&'a Confirmed>,
-    module: Module,
-    /// The folders of the packages it changes.
-    folders: BTreeSet<String>,
-    /// Those and the folder of the package at fault.
-    tested: BTreeSet<String>,
-    /// The folders of packages that import those; none when nobody knows.
-    dependents: Option<Vec<String>>,
-    /// How many more there are, beyond the limit.
-    left_out: usize,
-}
-
-impl Change<'_> {
-    /// Puts the change and the reproducer into the scratch copy.
-    fn make(&self, subject: Subject<'_>) -> Result<(), Error> {
-        subject.workspace.change(&self.candidate.changes)?;
-        if let Some(Confirmed { reproducer, .. }) = self.confirmed {
-            subject.workspace.write(&reproducer.file, &reproducer.source)?;
-        }
-        Ok(())
-    }
-
-    fn take_back(&self, subject: Subject<'_>) -> Result<(), Error> {
-        subject.workspace.restore(&self.candidate.changes)?;
-        if let Some(Confirmed { reproducer, .. }) = self.confirmed {
-            subject.workspace.remove(&reproducer.file)?;
-        }
-        Ok(())
-    }
-
-    /// Whether the tests of a folder were compiled when the reproducer was tried.
-    fn is_compiled(&self, folder: &str) -> bool {
-        self.confirmed.is_some_and(|confirmed| confirmed.reproducer.file.folder() == folder)
-    }
-}
 
 /// The steps taken so far. After a step that did not hold, no further one is taken.
 struct Climb {
@@ -92,24 +54,9 @@ impl Validator<'_> {
         climb.step(StepName::Parse, async { Ok(parses(candidate)) }).await?;
         climb.step(StepName::Format, self.formatted(subject, candidate)).await?;
         if climb.goes_on() {
-            let folders = touched(candidate);
-            let module = candidate.changes.first().map(|change| subject.module_of(&change.path));
-            let module = module.and_then(|folder| baseline.modules.get(&folder).cloned()).unwrap_or_default();
-            let at_fault = subject.fault.stack.first().map(|place| place.file.folder().to_owned());
-            let tested: BTreeSet<String> = folders.iter().cloned().chain(at_fault).collect();
-            let mut dependents = module.packages.as_ref().map(|packages| packages.dependents(&tested));
-            let left_out = dependents
-                .as_mut()
-                .map_or(0, |all| all.split_off(all.len().min(self.config.max_dependents)).len());
-            for folder in &folders {
-                self.measure_vet(subject, baseline, folder).await?;
-            }
-            for folder in tested.iter().chain(dependents.iter().flatten()) {
-                self.measure(subject, baseline, folder).await?;
-            }
-            let change = Change { candidate, confirmed, module, folders, tested, dependents, left_out };
-            change.make(subject)?;
-            let climbed = self.with_change(subject, baseline, &change, &mut climb).await;
+            let change = self.survey_change(subject, baseline, confirmed, candidate).await?;
+            subject.workspace.change(&candidate.changes)?;
+            let climbed = self.with_change(subject, &change, &mut climb).await;
             change.take_back(subject)?;
             climbed?;
         }
@@ -121,12 +68,13 @@ impl Validator<'_> {
     async fn with_change(
         &self,
         subject: Subject<'_>,
-        baseline: &Baseline,
         change: &Change<'_>,
         climb: &mut Climb,
     ) -> Result<(), Error> {
         climb.step(StepName::Build, self.builds(subject, change)).await?;
-        climb.step(StepName::Vet, self.vets(subject, baseline, &change.folders)).await?;
+        // Before the reproducer is there: what vet says of our own test is no finding about the change.
+        climb.step(StepName::Vet, self.vets(subject, change)).await?;
+        change.add_reproducer(subject)?;
         if let Some(confirmed) = change.confirmed
             && climb.goes_on()
         {
@@ -134,8 +82,8 @@ impl Validator<'_> {
         }
         climb.step(StepName::ReproducerAfter, self.reproducer_after(subject, change)).await?;
         let tested: Vec<String> = change.tested.iter().cloned().collect();
-        climb.step(StepName::PackageTests, self.tests_hold(subject, baseline, change, &tested)).await?;
-        climb.step(StepName::DependentTests, self.dependents_hold(subject, baseline, change)).await
+        climb.step(StepName::PackageTests, self.tests_hold(subject, change, &tested)).await?;
+        climb.step(StepName::DependentTests, self.dependents_hold(subject, change)).await
     }
 
     fn allowed(&self, subject: Subject<'_>, candidate: &FixCandidate) -> (StepResult, u32, String) {
@@ -158,12 +106,13 @@ impl Validator<'_> {
             let before = self.gofmt(subject, &old).await?;
             let after = self.gofmt(subject, &new).await?;
             match (before, after) {
-                (Some(before), _) if before != old => {}
-                (_, Some(after)) if after == new => {}
-                (_, Some(_)) => {
+                (Err(why), _) | (_, Err(why)) => return Ok((StepResult::Inconclusive, 1, why)),
+                (Ok(Some(before)), _) if before != old => {}
+                (_, Ok(Some(after))) if after == new => {}
+                (_, Ok(Some(_))) => {
                     return Ok((StepResult::Failed, 1, format!("gofmt would change {}", change.path)));
                 }
-                (_, None) => {
+                (_, Ok(None)) => {
                     return Ok((StepResult::Failed, 1, format!("gofmt cannot read {}", change.path)));
                 }
             }
@@ -172,47 +121,48 @@ impl Validator<'_> {
         Ok((StepResult::Passed, 1, format!("as gofmt writes it{ends}")))
     }
 
-    /// The text as gofmt writes it; none for what is no Go.
-    async fn gofmt(&self, subject: Subject<'_>, text: &str) -> Result<Option<String>, Error> {
+    /// The text as gofmt writes it, none for what is no Go; the inner error says why nobody knows.
+    async fn gofmt(&self, subject: Subject<'_>, text: &str) -> Result<Result<Option<String>, String>, Error> {
         let outcome =
             self.run(subject, |folders| self.go.gofmt(folders, &[], text, self.config.step_timeout)).await?;
-        Ok(succeeded(&outcome).then(|| String::from_utf8_lossy(&outcome.stdout).into_owned()))
+        if let Some(why) = no_answer(&outcome, || "gofmt".to_owned()) {
+            return Ok(Err(why));
+        }
+        if outcome.truncated {
+            return Ok(Err("gofmt prints more than is kept; raise sandbox.output".to_owned()));
+        }
+        Ok(Ok(succeeded(&outcome).then(|| String::from_utf8_lossy(&outcome.stdout).into_owned())))
     }
 
     async fn builds(&self, subject: Subject<'_>, change: &Change<'_>) -> Rung {
-        let mut targets: Vec<(std::path::PathBuf, &str)> = Vec::new();
-        if change.module.builds
-            && let Some(first) = change.candidate.changes.first()
-        {
-            targets.push((subject.workspace.folder(&subject.module_of(&first.path)), "./..."));
-        } else {
-            targets.extend(change.folders.iter().map(|folder| (subject.workspace.folder(folder), ".")));
+        let targets = &change.targets;
+        if let Some(unknown) = &targets.unknown {
+            return Ok((StepResult::Inconclusive, 0, format!("before any change, {unknown}")));
         }
-        for (folder, pattern) in targets {
-            let outcome = self.go(subject, &folder, &["build", "-o", "/dev/null", pattern]).await?;
-            if was_cut_short(&outcome) {
-                return Ok((StepResult::Inconclusive, 1, "the build did not end in time".to_owned()));
+        let whole = targets.module.iter().map(|module| (module, "./..."));
+        for (folder, pattern) in whole.chain(targets.folders.iter().map(|folder| (folder, "."))) {
+            let outcome = self.build(subject, folder, pattern).await?;
+            if let Some(why) = no_answer(&outcome, || format!("the build of {}", shown(folder))) {
+                return Ok((StepResult::Inconclusive, 1, why));
             }
             if !succeeded(&outcome) {
-                let said = text_of(&outcome);
-                let (result, detail) = failed(&said, || format!("does not build:\n{}", tail(&said, 12)));
-                return Ok((result, 1, detail));
+                let detail = format!("does not build:\n{}", tail(&text_of(&outcome), 12));
+                return Ok((StepResult::Failed, 1, detail));
             }
         }
-        let whole = if change.module.builds { "the whole module" } else { "the changed packages" };
         let left_out = advice::left_out_by_cgo(subject.repository, &change.folders);
-        Ok((StepResult::Passed, 1, format!("{whole} builds{left_out}")))
+        Ok((StepResult::Passed, 1, format!("{}{left_out}", targets.told())))
     }
 
-    async fn vets(&self, subject: Subject<'_>, baseline: &Baseline, folders: &BTreeSet<String>) -> Rung {
-        for folder in folders {
+    async fn vets(&self, subject: Subject<'_>, change: &Change<'_>) -> Rung {
+        for (folder, before) in &change.vet {
+            let before = match before {
+                Ok(before) => before,
+                Err(why) => return Ok((StepResult::Inconclusive, 1, format!("before any change, {why}"))),
+            };
             let after = match self.vet(subject, folder).await? {
                 Ok(after) => after,
                 Err(why) => return Ok((StepResult::Inconclusive, 1, why)),
-            };
-            let Some(before) = baseline.vet.get(folder) else {
-                let why = "what go vet says without the change could not be found out".to_owned();
-                return Ok((StepResult::Inconclusive, 1, why));
             };
             if let Some(first) = after.difference(before).next() {
                 return Ok((StepResult::Failed, 1, format!("go vet reports something new: {first}")));
@@ -226,29 +176,32 @@ impl Validator<'_> {
             return Ok((StepResult::Skipped, 0, "there is no reproducer".to_owned()));
         };
         let (reproducer, wall) = (&confirmed.reproducer, confirmed.patience(self.config.step_timeout));
-        let folder = subject.workspace.folder(reproducer.file.folder());
+        let folder = reproducer.file.folder();
         let binary = subject.workspace.bin().join(WITH_REPRODUCER);
-        if let Some(output) = self.compile_tests(subject, &folder, &binary).await? {
-            let (result, detail) =
-                failed(&output, || format!("the reproducer no longer compiles:\n{output}"));
-            return Ok((result, 0, detail));
+        match self.compile_tests(subject, folder, WITH_REPRODUCER).await? {
+            Compiled::Yes => {}
+            Compiled::No(output) => {
+                let detail = format!("the reproducer no longer compiles:\n{output}");
+                return Ok((StepResult::Failed, 0, detail));
+            }
+            Compiled::Unknown(why) => return Ok((StepResult::Inconclusive, 0, why)),
         }
         for run in 1..=self.config.reproducer_runs {
             let test = Some(reproducer.test.as_str());
-            let outcome = self.run_tests_within(subject, &folder, &binary, test, wall).await?;
-            let output = text_of(&outcome);
-            if was_cut_short(&outcome) {
+            let outcome = self.run_tests_within(subject, folder, &binary, test, wall).await?;
+            let output = tail(&text_of(&outcome), 8);
+            if outcome.ended == Ended::TimedOut && wall < self.config.step_timeout {
                 let detail = format!(
-                    "run {run} did not end in time, {} s at most:\n{}",
+                    "run {run} did not end within {} s, several times what it took before:\n{output}",
                     wall.as_secs(),
-                    tail(&output, 8)
                 );
-                return Ok((StepResult::Failed, run, detail));
+                return Ok((StepResult::Inconclusive, run, detail));
             }
-            if !succeeded(&outcome) || !Report::read(&output).has_passed(&reproducer.test) {
-                let (result, detail) =
-                    failed(&output, || format!("run {run} still fails:\n{}", tail(&output, 8)));
-                return Ok((result, run, detail));
+            if let Some(why) = no_answer(&outcome, || format!("run {run}")) {
+                return Ok((StepResult::Inconclusive, run, format!("{why}:\n{output}")));
+            }
+            if !succeeded(&outcome) || !Report::read(&text_of(&outcome)).has_passed(&reproducer.test) {
+                return Ok((StepResult::Failed, run, format!("run {run} still fails:\n{output}")));
             }
         }
         Ok((StepResult::Passed, self.config.reproducer_runs, "passes each time".to_owned()))
@@ -268,53 +221,45 @@ impl Validator<'_> {
         }
     }
 
-    async fn dependents_hold(&self, subject: Subject<'_>, baseline: &Baseline, change: &Change<'_>) -> Rung {
-        let Some(dependents) = &change.dependents else {
-            let detail = "go list failed, so nobody knows which packages import the changed ones".to_owned();
-            return Ok((StepResult::Inconclusive, 0, detail));
+    async fn dependents_hold(&self, subject: Subject<'_>, change: &Change<'_>) -> Rung {
+        let dependents = match &change.dependents {
+            Ok(dependents) => dependents,
+            Err(why) => return Ok((StepResult::Inconclusive, 0, why.clone())),
         };
-        let (result, runs, mut detail) = self.tests_hold(subject, baseline, change, dependents).await?;
+        let (result, runs, mut detail) = self.tests_hold(subject, change, &dependents.folders).await?;
         if change.left_out > 0 {
-            let tested = dependents.len();
+            let tested = dependents.folders.len();
             detail = format!("{detail}; {} more than the {tested} nearest were left out", change.left_out);
+        }
+        if !dependents.unseen.is_empty() {
+            detail = format!("{detail}; not looked at: {}", few(&dependents.unseen));
         }
         Ok((result, runs, detail))
     }
 
     /// Every test that passed before must pass now.
-    async fn tests_hold(
-        &self,
-        subject: Subject<'_>,
-        baseline: &Baseline,
-        change: &Change<'_>,
-        folders: &[String],
-    ) -> Rung {
+    async fn tests_hold(&self, subject: Subject<'_>, change: &Change<'_>, folders: &[String]) -> Rung {
         let (mut passed, mut failing) = (0, 0);
         for folder in folders {
-            let before = match baseline.tests.get(folder) {
+            let before = match change.tests.get(folder) {
                 Some(Tests::Ran(before)) => before,
                 Some(Tests::DoNotCompile(output)) => {
-                    if let Some(hindrance) = hindrance(output) {
-                        return Ok((StepResult::Inconclusive, 1, hindrance.to_string()));
-                    }
+                    let folder = shown(folder);
                     let detail = format!("the tests in {folder} do not compile before any change:\n{output}");
                     return Ok((StepResult::Inconclusive, 1, detail));
                 }
-                Some(Tests::TooSlow) => {
-                    let detail = format!("the tests in {folder} do not end in time even before any change");
-                    return Ok((StepResult::Inconclusive, 1, detail));
-                }
-                Some(Tests::TooLoud) => {
-                    let detail =
-                        format!("the tests in {folder} print more than is kept; raise sandbox.output");
-                    return Ok((StepResult::Inconclusive, 1, detail));
+                Some(Tests::Unknown(why)) => {
+                    return Ok((StepResult::Inconclusive, 1, format!("before any change, {why}")));
                 }
                 Some(Tests::None) | None => continue,
             };
-            let after = self.tests_after(subject, change, folder).await?;
-            if let Some(lost) = lost(before, &after) {
-                let (result, detail) = failed(&lost, || lost.clone());
-                return Ok((result, 1, detail));
+            match self.tests_after(subject, change, folder).await? {
+                Tests::Unknown(why) => return Ok((StepResult::Inconclusive, 1, why)),
+                after => {
+                    if let Some(lost) = lost(before, &after) {
+                        return Ok((StepResult::Failed, 1, lost));
+                    }
+                }
             }
             passed += before.passed().len();
             failing += before.failed_count();
@@ -329,6 +274,15 @@ impl Validator<'_> {
                 (StepResult::Passed, 1, format!("{passed} pass; {failing} failed already before the change"))
             }
         })
+    }
+}
+
+/// A few of many, for a sentence.
+fn few(all: &[String]) -> String {
+    const MOST: usize = 3;
+    match all.len().saturating_sub(MOST) {
+        0 => all.join(", "),
+        more => format!("{} and {more} more", all[..MOST].join(", ")),
     }
 }
 
@@ -355,8 +309,8 @@ fn lost(before: &Report, after: &Tests) -> Option<String> {
             None => None,
         },
         Tests::DoNotCompile(output) => Some(format!("the tests no longer compile:\n{output}")),
-        Tests::TooSlow => Some("the tests no longer end in time".to_owned()),
-        Tests::TooLoud => Some("the tests now print more than is kept".to_owned()),
+        // That nobody knows is told before anything is compared.
+        Tests::Unknown(_) => None,
         Tests::None => Some("the tests are gone".to_owned()),
     }
 }
@@ -373,10 +327,6 @@ fn parses(candidate: &FixCandidate) -> (StepResult, u32, String) {
         Some(change) => (StepResult::Failed, 1, format!("{} has a syntax error", change.path)),
         None => (StepResult::Passed, 1, "no syntax error".to_owned()),
     }
-}
-
-fn touched(candidate: &FixCandidate) -> BTreeSet<String> {
-    candidate.changes.iter().map(|change| change.path.folder().to_owned()).collect()
 }
 
 #[cfg(test)]

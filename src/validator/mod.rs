@@ -9,16 +9,18 @@
 
 mod advice;
 mod baseline;
+mod change;
 mod ladder;
 mod packages;
 mod policy;
 mod report;
+mod suite;
 mod verdict;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::domain::{Fault, RepoPath, StepResult};
+use crate::domain::Fault;
 use crate::repository::{Repository, Workspace};
 use crate::sandbox::go::{Folders, GoToolchain};
 use crate::sandbox::{Ended, Job, Outcome, Sandbox, hindrance};
@@ -66,9 +68,15 @@ impl Subject<'_> {
         self.workspace.tree()
     }
 
-    /// The folder of the module that owns a file.
-    fn module_of(&self, path: &RepoPath) -> String {
-        self.repository.module_of(path).map(|module| module.folder.clone()).unwrap_or_default()
+    /// The folder of the module that owns a package's folder.
+    fn module_of(&self, folder: &str) -> String {
+        let inside = |module: &str| module.is_empty() || Path::new(folder).starts_with(module);
+        let modules = self.repository.modules();
+        modules
+            .iter()
+            .find(|module| inside(&module.folder))
+            .map(|module| module.folder.clone())
+            .unwrap_or_default()
     }
 }
 
@@ -110,12 +118,7 @@ impl<'a> Validator<'a> {
     }
 
     /// `go` with `args` in a folder of the scratch copy.
-    async fn go(
-        &self,
-        subject: Subject<'_>,
-        folder: &std::path::Path,
-        args: &[&str],
-    ) -> Result<Outcome, Error> {
+    async fn go(&self, subject: Subject<'_>, folder: &Path, args: &[&str]) -> Result<Outcome, Error> {
         self.run(subject, |folders| self.go.go(folders, folder, args, self.config.step_timeout)).await
     }
 }
@@ -125,9 +128,39 @@ const fn succeeded(outcome: &Outcome) -> bool {
     outcome.ended.is_success()
 }
 
-/// Whether a program was ended by a limit, which says nothing about what it would have answered.
-fn was_cut_short(outcome: &Outcome) -> bool {
-    !matches!(outcome.ended, Ended::Exited(_) | Ended::Signalled(_))
+/// The signal that nobody can ignore; the kernel sends it for want of memory.
+const SIGKILL: i32 = 9;
+
+/// What ended a program before its time, which says nothing about what it would have answered, and what to
+/// raise; none when it ended by itself.
+fn cut_short(outcome: &Outcome) -> Option<String> {
+    let limit = match outcome.ended {
+        Ended::Signalled(SIGKILL) => {
+            return Some("was killed from outside, as for want of memory".to_owned());
+        }
+        Ended::Exited(_) | Ended::Signalled(_) => return None,
+        Ended::TimedOut => "validator.step_timeout and generator.timeout",
+        Ended::OutOfMemory => "sandbox.memory",
+        Ended::TooManyProcesses => "sandbox.processes",
+        Ended::TooMuchOutput => "sandbox.output",
+        Ended::TooMuchDisk => "sandbox.disk",
+    };
+    Some(format!("{}; raise {limit}", outcome.ended))
+}
+
+/// Why a command of the Go toolchain that failed says nothing about the code: a limit ended it, or its
+/// surroundings stood in the way. None when what it said is about the code.
+fn no_answer(outcome: &Outcome, what: impl FnOnce() -> String) -> Option<String> {
+    if succeeded(outcome) {
+        return None;
+    }
+    let told = || hindrance(&text_of(outcome)).map(|hindrance| hindrance.to_string());
+    cut_short(outcome).map(|why| format!("{} {why}", what())).or_else(told)
+}
+
+/// A folder of the repository, for people.
+fn shown(folder: &str) -> &str {
+    if folder.is_empty() { "." } else { folder }
 }
 
 /// Both streams as text, errors last, from a line of their own.
@@ -138,15 +171,6 @@ fn text_of(outcome: &Outcome) -> String {
     }
     text.push_str(&String::from_utf8_lossy(&outcome.stderr));
     text
-}
-
-/// How a step ends whose tool failed: its output is about the code, or about the surroundings, and then
-/// nobody knows.
-fn failed(output: &str, what: impl FnOnce() -> String) -> (StepResult, String) {
-    match hindrance(output) {
-        Some(hindrance) => (StepResult::Inconclusive, hindrance.to_string()),
-        None => (StepResult::Failed, what()),
-    }
 }
 
 /// A line of the test runner that only tells programs whose output follows.

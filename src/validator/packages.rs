@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
+use super::shown;
+
 /// Prints one package a line: its folder, its import path, everything it or its tests import.
 pub(super) const LIST_FORMAT: &str = "{{.Dir}}\t{{.ImportPath}}\t{{join .Imports \" \"}} {{join .TestImports \" \"}} {{join .XTestImports \" \"}}";
 
@@ -29,8 +31,16 @@ impl Packages {
         }
     }
 
-    /// The folders of the packages that import those in `folders`, nearest first.
-    pub(super) fn dependents(&self, folders: &BTreeSet<String>) -> Vec<String> {
+    /// The folders of the packages that import those in `folders`, nearest first; an error where one of
+    /// these is not known: then nobody knows who imports it.
+    pub(super) fn dependents(&self, folders: &BTreeSet<String>) -> Result<Vec<String>, String> {
+        let known: BTreeSet<&String> = self.folders.values().collect();
+        if let Some(unknown) = folders.iter().find(|folder| !known.contains(folder)) {
+            let folder = shown(unknown);
+            return Err(format!(
+                "go list tells nothing of the package in {folder}, so nobody knows who imports it"
+            ));
+        }
         let mut queue: VecDeque<&String> = self
             .folders
             .iter()
@@ -48,7 +58,7 @@ impl Packages {
                 found.extend(self.folders.get(importer).filter(|folder| !folders.contains(*folder)).cloned());
             }
         }
-        found
+        Ok(found)
     }
 }
 
@@ -65,6 +75,9 @@ mod tests {
             "/t/a\tm/a\tfmt \n/t/b\tm/b\tm/a fmt \n/t/c\tm/c\tm/b  m/c\n/t\tm\tm/c\n/elsewhere/x\tx\tm/a\n";
         let mut packages = Packages::default();
         packages.add(list, Path::new("/t"));
-        assert_eq!(packages.dependents(&BTreeSet::from(["a".to_owned()])), ["b", "c", ""]);
+        let dependents = |folder: &str| packages.dependents(&BTreeSet::from([folder.to_owned()]));
+        assert_eq!(dependents("a").unwrap(), ["b", "c", ""]);
+        // One that is not in the graph has no dependents that anybody knows of, which is not none.
+        assert!(dependents("d").unwrap_err().contains("package in d"));
     }
 }

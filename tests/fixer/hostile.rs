@@ -53,6 +53,67 @@ fn a_hostile_repository_does_no_harm() {
     assert!(!printed.contains(passwd.lines().next().unwrap()), "a linked file leaked");
 }
 
+/// What runs before the search begins puts links in the place of what is written and read there.
+const LINKS: &str = r#"package basket
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+func init() {
+	folder := os.TempDir()
+	for _, name := range []string{"hephaestus-config.json", "hephaestus-mark", "hephaestus-result.json"} {
+		path := filepath.Join(folder, name)
+		os.Remove(path)
+		os.Symlink("VICTIM", path)
+	}
+	// Only where no tests of a person run, so that these have nothing to do with it.
+	if os.Getenv("HOME") == "" || len(os.Args) > 1 {
+		return
+	}
+	result := filepath.Join(folder, "hephaestus-result.json")
+	os.Remove(result)
+	if PIPE {
+		syscall.Mkfifo(result, 0o600)
+	} else {
+		mark := filepath.Join(folder, "hephaestus-mark")
+		os.Remove(mark)
+		os.WriteFile(mark, []byte("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), 0o600)
+		os.WriteFile(result, []byte(`{"Tried": 18446744073709551615, "Ended": true}`), 0o600)
+	}
+	os.Exit(0)
+}
+"#;
+
+#[test]
+fn nothing_is_written_through_what_code_under_test_leaves() {
+    for (tier, pipe) in [("landlock", "true"), ("auto", "true"), ("auto", "false")] {
+        let till = Till::new();
+        let log = till.crash_log();
+        let victim = till.outside().join("victim");
+        std::fs::write(&victim, "untouched").unwrap();
+        let config = till.outside().join("hephaestus.yaml");
+        std::fs::write(&config, format!("sandbox:\n  tier: {tier}\n")).unwrap();
+        let source = LINKS.replace("VICTIM", &victim.display().to_string()).replace("PIPE", pipe);
+        till.write("basket/init.go", &source);
+        let output = run(hephaestus()
+            .args(["fix", "--format", "json", "--config"])
+            .arg(&config)
+            .arg("--repo")
+            .arg(till.repository())
+            .arg("--log")
+            .arg(&log));
+        assert_eq!(output.status.code(), Some(1), "{tier}: {}", errors_of(&output));
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "untouched", "{tier}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let suggestion = &report["suggestions"][0];
+        assert_eq!((&suggestion["verdict"], &suggestion["reproduced"]), (&"plausible".into(), &false.into()));
+        assert!(suggestion["search"].as_str().unwrap().contains("no call of 0 "), "{suggestion:#}");
+    }
+}
+
 /// A configuration may name programs to run, so the one of a repository must not be found by itself.
 #[test]
 fn the_configuration_of_a_repository_is_not_used() {

@@ -3,6 +3,7 @@
 mod bad_input;
 mod hostile;
 mod judges;
+mod ladder;
 pub(crate) mod module;
 mod shown;
 mod soundness;

@@ -42,13 +42,19 @@ impl Trial {
     }
 
     fn fix_log(&self, text: &str) -> Vec<Value> {
+        self.fix_log_with(text, |command| command)
+    }
+
+    fn fix_log_with(
+        &self,
+        text: &str,
+        set_up: impl FnOnce(&mut std::process::Command) -> &mut std::process::Command,
+    ) -> Vec<Value> {
         let log = self.folder.path().join("crash.log");
         std::fs::write(&log, text).unwrap();
-        let output = run(hephaestus()
-            .args(["fix", "--format", "json", "--repo"])
-            .arg(self.repository())
-            .arg("--log")
-            .arg(&log));
+        let mut command = hephaestus();
+        command.args(["fix", "--format", "json", "--repo"]).arg(self.repository()).arg("--log").arg(&log);
+        let output = run(set_up(&mut command));
         let report: Value =
             serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
         report["suggestions"].as_array().unwrap().clone()
@@ -158,6 +164,40 @@ fn a_log_of_another_version_proves_nothing() {
     let trial = Trial::new(&[("split.go", share), ("cmd/run/main.go", main)]);
     let suggestion = trial.fix_log(&trial.crash().replace("split.go:11", "split.go:7"))[0].clone();
     assert_eq!(judged(&suggestion), ("plausible", None), "{suggestion:#}");
+}
+
+/// Where temporary files lie must not decide: not by a link on the way there, nor by what lies beside.
+#[test]
+fn the_way_to_the_scratch_copy_changes_no_verdict() {
+    let share = "package split\n\n// Share is the part of one of n in total; nobody gets everything.\nfunc Share(total, n int) (share int, err error) {\n\treturn total / n, nil\n}\n";
+    let main = "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/split\"\n)\n\nfunc main() {\n\tfmt.Println(split.Share(10, 0))\n}\n";
+    let relies = "package report\n\nimport (\n\t\"testing\"\n\n\t\"example.com/split\"\n)\n\nfunc TestNobodyPanics(t *testing.T) {\n\tdefer func() {\n\t\tif recover() == nil {\n\t\t\tt.Fatal(\"no panic\")\n\t\t}\n\t}()\n\tsplit.Share(1, 0)\n}\n";
+    let trial = Trial::new(&[
+        ("split.go", share),
+        ("cmd/run/main.go", main),
+        ("report/report.go", "package report\n"),
+        ("report/report_test.go", relies),
+    ]);
+    let log = trial.crash();
+    let (real, link) = (trial.folder.path().join("real"), trial.folder.path().join("link"));
+    std::fs::create_dir(&real).unwrap();
+    std::fs::write(real.join("go.work"), "go 1.21\n").unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    for tier in ["landlock", "auto"] {
+        let config = trial.folder.path().join("hephaestus.yaml");
+        std::fs::write(&config, format!("sandbox:\n  tier: {tier}\n")).unwrap();
+        for folder in [&real, &link] {
+            let suggestions = trial
+                .fix_log_with(&log, |command| command.env("TMPDIR", folder).arg("--config").arg(&config));
+            let suggestion = &suggestions[0];
+            assert_eq!(
+                judged(suggestion),
+                ("rejected", Some("dependent_tests")),
+                "{tier} in {}: {suggestion:#}",
+                folder.display()
+            );
+        }
+    }
 }
 
 /// A program that meets two faults of one function, and lives on.

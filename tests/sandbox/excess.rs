@@ -23,6 +23,7 @@ async fn limits_hold(stage: &Stage) {
     for (name, limits, ended) in [
         ("hog", memory, Ended::OutOfMemory),
         ("fork", processes, Ended::TooManyProcesses),
+        ("threads", processes, Ended::TooManyProcesses),
         ("print", output, Ended::TooMuchOutput),
         ("fill", disk, Ended::TooMuchDisk),
         ("spin", Limits::default(), Ended::TimedOut),

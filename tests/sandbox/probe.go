@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -90,6 +91,11 @@ var attempts = map[string]func([]string) error{
 			return err
 		}
 		return syscall.Sendto(pair[0], []byte("reached"), 0, &syscall.SockaddrUnix{Name: a[0]})
+	},
+	// No family but UNIX has pairs today; the kernel says so only after it made both sockets.
+	"pair-inet": func([]string) error {
+		_, err := syscall.Socketpair(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+		return err
 	},
 	"io-uring": func([]string) error {
 		params := make([]byte, 120)
@@ -222,6 +228,15 @@ var attempts = map[string]func([]string) error{
 			if _, err := os.Stdout.Write(piece); err != nil {
 				return err
 			}
+		}
+	},
+	"threads": func([]string) error {
+		for {
+			go func() {
+				runtime.LockOSThread()
+				time.Sleep(time.Hour)
+			}()
+			time.Sleep(100 * time.Microsecond)
 		}
 	},
 	"fork": func([]string) error {

@@ -87,6 +87,10 @@ pub(super) async fn hold(stage: &Stage, namespaces: bool) {
     assert_denied(stage, &["namespace"]).await;
     // May be switched off for the whole machine, so it is not tried outside.
     assert_denied(stage, &["io-uring"]).await;
+    // The kernel knows the call and refuses it after making sockets; inside it is not even asked.
+    assert!(stage.outside(&["pair-inet"]).contains("not supported"), "a pair of another family outside");
+    let inside = stage.inside(&["pair-inet"]).await;
+    assert!(String::from_utf8_lossy(&inside.stdout).contains("not implemented"), "{inside:?}");
     nothing_is_inherited(stage).await;
     honest_work_is_possible(stage).await;
 }

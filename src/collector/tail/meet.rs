@@ -109,12 +109,12 @@ impl Files {
         if self.discovery.excludes(&known.path) {
             return Ok(());
         }
-        // What cannot be read now is not lost.
-        if let Err(error) = open_regular(&known.path)
-            && error.is_passing()
-        {
-            return Err(error);
-        }
+        let is_replaced = match open_regular(&known.path) {
+            Ok((_, meta)) => Inode::of(&meta) == known.inode,
+            // What cannot be read now is not lost.
+            Err(error) if error.is_passing() => return Err(error),
+            Err(_) => false,
+        };
         let content = known.content();
         if let Some(hit) = self.sibling(known.id, &known.real_path, &content, Some(known.inode))? {
             self.resume(known.id, hit, Some(Rotation::Renamed), now);
@@ -122,8 +122,8 @@ impl Files {
             self.resume(known.id, hit, Some(Rotation::CopyTruncated), now);
         } else {
             let unread = known.unread();
-            if unread > 0 {
-                self.lost(known.id, Some(unread), Loss::GoneWhileDown);
+            if unread > 0 || (is_replaced && !known.ended) {
+                self.lost(known.id, Some(unread).filter(|unread| *unread > 0), Loss::GoneWhileDown);
             } else if !known.ended {
                 tracing::info!(
                     "{} is gone; it was read to its end, and whether more was written to it since cannot be known",

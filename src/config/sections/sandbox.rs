@@ -7,9 +7,9 @@ section! {
     pub struct SandboxSection {
         /// The isolation to run under.
         tier: SandboxTier,
-        /// The memory of one process.
+        /// The memory of one command, all its processes together.
         memory: ByteSize [ByteSize::from_mib(64)..=ByteSize::from_gib(1_024)],
-        /// Processes and threads at once.
+        /// Processes of one command at once; its threads may be 32 times as many.
         processes: u32 [8..=100_000],
         /// The largest file that may be written.
         file_size: ByteSize [ByteSize::from_mib(1)..=ByteSize::from_gib(1_024)],

@@ -267,7 +267,7 @@ impl<'a> Attempt<'a> {
         let begun = Instant::now();
         let findings = search.run(forced, time).await?;
         tally.searched += begun.elapsed();
-        tally.tried += findings.tried;
+        tally.tried = tally.tried.saturating_add(findings.tried);
         tally.elsewhere.extend(findings.elsewhere);
         for found in &findings.found {
             let fair = found.entry && !found.forced;
@@ -323,8 +323,7 @@ impl<'a> Attempt<'a> {
         };
         let only = format!("-test.run=^{}$", reproducer.test);
         let args = [only.as_str(), "-test.v", "-test.count=1"];
-        let outcome =
-            self.bench.run(self.scratch, reproducer.file.folder(), &binary, &args, TEST_TIME).await?;
+        let outcome = self.bench.run(reproducer.file.folder(), &binary, &args, TEST_TIME).await?;
         // What the test printed last need not end its line.
         let output = [outcome.stdout, b"\n".to_vec(), outcome.stderr].concat();
         if let Some(likeness) = likeness(self.crash, &output) {

@@ -13,7 +13,7 @@ use super::session::{Bench, Scratch};
 use super::surface::Surface;
 use super::target::{Call, Target};
 use crate::domain::{Fault, Location, RepoPath};
-use crate::repository::KnownCrash;
+use crate::repository::{KnownCrash, read_regular};
 use crate::sandbox::Outcome;
 
 /// How often a search is taken up again after an execution ended its process.
@@ -68,6 +68,7 @@ pub(super) struct Found {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Report {
+    token: u64,
     tried: u64,
     ended: bool,
     hung: bool,
@@ -121,6 +122,7 @@ struct Place<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Config<'a> {
     mode: Mode,
+    token: u64,
     seed: u64,
     class: &'a str,
     message: &'a str,
@@ -162,9 +164,28 @@ pub(super) struct Findings {
 
 /// One run of the harness.
 struct Run {
+    /// Nothing where the harness did not write it.
     report: Report,
-    mark: (u64, u64),
+    /// Where it was last; none where the harness did not come to that.
+    mark: Option<(u64, u64)>,
     outcome: Outcome,
+}
+
+impl Run {
+    /// How many executions there were from `start` on.
+    fn tried(&self, start: Position) -> u64 {
+        match self.mark {
+            _ if self.report.ended => self.report.tried,
+            Some((_, index)) => index.saturating_sub(start.index),
+            None => 0,
+        }
+    }
+
+    /// Where the search stood; where it started if it did not come to anything.
+    fn position(&self, start: Position) -> Position {
+        let Some((phase, index)) = self.mark else { return start };
+        Position { phase: usize::try_from(phase).unwrap_or(usize::MAX), index }
+    }
 }
 
 impl Search<'_> {
@@ -185,9 +206,8 @@ impl Search<'_> {
                 phase.millis = whole.saturating_sub(elapsed);
             }
             let run = self.harness(Mode::Search, &phases, start, &[], 0, left).await?;
-            let at = Position { phase: usize::try_from(run.mark.0).unwrap_or(usize::MAX), index: run.mark.1 };
-            findings.tried +=
-                if run.report.ended { run.report.tried } else { at.index.saturating_sub(start.index) };
+            let at = run.position(start);
+            findings.tried = findings.tried.saturating_add(run.tried(start));
             tracing::debug!(ended = %run.outcome.ended, report = ?run.report, ?at, "the harness ran");
             findings.found = run.report.found.unwrap_or_default();
             for place in run.report.elsewhere.into_iter().flatten().filter_map(Statement::location) {
@@ -208,7 +228,7 @@ impl Search<'_> {
                         findings.found.push(found);
                         break;
                     }
-                    Position { phase: at.phase, index: at.index + 1 }
+                    Position { phase: at.phase, index: at.index.saturating_add(1) }
                 }
             };
         }
@@ -248,10 +268,8 @@ impl Search<'_> {
                 break;
             }
             let run = self.harness(Mode::Shrink, phases, at, &path, from, left).await?;
-            if run.report.ended {
-                break;
-            }
-            let step = usize::try_from(run.mark.1).unwrap_or(usize::MAX);
+            let Some((_, step)) = run.mark.filter(|_| !run.report.ended) else { break };
+            let step = usize::try_from(step).unwrap_or(usize::MAX);
             if likeness(self.crash, &run.outcome.stderr).is_some() {
                 path.push(step);
                 from = 0;
@@ -284,9 +302,11 @@ impl Search<'_> {
             })
             .collect();
         let taken: Vec<String> = self.package.top_level().into_iter().collect();
+        let token = token();
         let tree = self.bench.workspace.tree();
         let config = Config {
             mode,
+            token,
             seed: self.seed,
             class: self.fault.class.as_str(),
             message: &self.fault.message,
@@ -302,37 +322,39 @@ impl Search<'_> {
             from,
             millis: time.as_millis(),
         };
-        let failed = |source| Error::Io { what: "talk to the harness", source };
-        let tmp = self.scratch.tmp();
-        for name in ["hephaestus-mark", "hephaestus-result.json"] {
-            match std::fs::remove_file(tmp.join(name)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-                _ => {}
-            }
+        let text = serde_json::to_string(&config).unwrap_or_default();
+        let config = self.scratch.write("config.json", &text)?;
+        let (outcome, tmp) =
+            self.bench.run_harness(&config, &self.package.folder, &self.binary, time + GRACE).await?;
+        // The code under test may have written both files: without the token they say nothing.
+        let report = read_regular(&tmp.path().join("hephaestus-result.json"), MAX_RESULT_BYTES).ok();
+        let report = report.and_then(|text| serde_json::from_slice(&text).ok());
+        let report = report.filter(|report: &Report| report.token == token).unwrap_or_default();
+        let mark = read_regular(&tmp.path().join("hephaestus-mark"), MAX_RESULT_BYTES).ok();
+        let mark = mark.and_then(|bytes| read_mark(&bytes, token));
+        Ok(Run { report, mark, outcome })
+    }
+}
+
+/// What a file of the harness may hold at most.
+const MAX_RESULT_BYTES: u64 = 4 << 20;
+
+/// Tells what the harness wrote in this run from what the code under test left there, which is not told
+/// it: who seeks it out in the same process can still lie, and does so about its own fault alone.
+fn token() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0)
+}
+
+/// The two numbers of a mark; none if it is no mark of the run with this token.
+fn read_mark(bytes: &[u8], token: u64) -> Option<(u64, u64)> {
+    let (numbers, []) = bytes.as_chunks() else { return None };
+    match numbers {
+        [first, a, b] if u64::from_le_bytes(*first) == token => {
+            Some((u64::from_le_bytes(*a), u64::from_le_bytes(*b)))
         }
-        let text = serde_json::to_vec(&config).unwrap_or_default();
-        std::fs::write(tmp.join("hephaestus-config.json"), text).map_err(failed)?;
-        let outcome =
-            self.bench.run(self.scratch, &self.package.folder, &self.binary, &[], time + GRACE).await?;
-        // Both files may be missing, or be written by the code under test: then they say nothing.
-        let report = read_capped(&tmp.join("hephaestus-result.json"));
-        let report = report.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-        let mark = read_capped(&tmp.join("hephaestus-mark")).unwrap_or_default();
-        Ok(Run { report, mark: (number(&mark, 0), number(&mark, 8)), outcome })
+        _ => None,
     }
-}
-
-/// A file that the code under test could have written: regular, and not large.
-fn read_capped(path: &Path) -> Option<Vec<u8>> {
-    let meta = path.symlink_metadata().ok()?;
-    if !meta.is_file() || meta.len() > 4 << 20 {
-        return None;
-    }
-    std::fs::read(path).ok()
-}
-
-fn number(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes)
 }
 
 /// Requests of the log are routes too.
@@ -340,5 +362,40 @@ pub(super) fn merge_routes(seeds: &mut Seeds) {
     let patterns: Vec<Route> = seeds.requests.clone();
     if seeds.routes.is_empty() {
         seeds.routes = patterns;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::Ended;
+
+    #[test]
+    fn numbers_of_others_count_for_nothing() {
+        let mark = |numbers: &[u64]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<_>>();
+        assert_eq!(read_mark(&mark(&[7, 1, 9]), 7), Some((1, 9)));
+        for foreign in [mark(&[8, 1, 9]), mark(&[7, 1]), mark(&[7, 1, 9, 0]), vec![0; 23], Vec::new()] {
+            assert_eq!(read_mark(&foreign, 7), None, "{foreign:?}");
+        }
+        let run = |ended, tried, mark| Run {
+            report: Report { ended, tried, ..Report::default() },
+            mark,
+            outcome: Outcome {
+                ended: Ended::Exited(0),
+                stdout: Vec::new(),
+                stderr: Vec::new(),
+                truncated: false,
+                wall: Duration::ZERO,
+                cpu: Duration::ZERO,
+                peak_memory_bytes: 0,
+            },
+        };
+        let start = Position { phase: 1, index: 4 };
+        // A process that died before the harness began has tried nothing, whatever lies about.
+        assert_eq!(run(false, 5, None).tried(start), 0);
+        assert_eq!(run(false, 5, None).position(start), start);
+        assert_eq!(run(false, 5, Some((1, 9))).tried(start), 5);
+        assert_eq!(run(false, 5, Some((1, 2))).tried(start), 0);
+        assert_eq!(run(true, 8, Some((1, 9))).tried(start), 8);
     }
 }

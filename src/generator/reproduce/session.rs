@@ -12,8 +12,8 @@ use super::Error;
 use super::register::{FILE, HARNESS, Registration};
 use super::surface::{Surface, neighbours};
 use crate::domain::RepoPath;
-use crate::repository::{Repository, Workspace};
-use crate::sandbox::{Folders, GoToolchain, Outcome, Sandbox, hindrance};
+use crate::repository::{Folder, Repository, Workspace};
+use crate::sandbox::{Folders, GoToolchain, Job, Outcome, Sandbox, hindrance};
 
 /// How long a compiler may take.
 const BUILD_TIME: Duration = Duration::from_secs(60);
@@ -73,17 +73,18 @@ impl Scratch {
         Ok(Self { folder })
     }
 
-    /// Where the code under test may write.
-    pub(super) fn tmp(&self) -> PathBuf {
+    /// The compiler's temporary files; code under test sees nothing of them.
+    fn tmp(&self) -> PathBuf {
         self.folder.path().join("tmp")
     }
 
     /// Where only the compiler writes.
-    pub(super) fn bin(&self) -> PathBuf {
+    fn bin(&self) -> PathBuf {
         self.folder.path().join("bin")
     }
 
-    fn write(&self, name: &str, text: &str) -> Result<PathBuf, Error> {
+    /// Writes a file where code under test cannot.
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, Error> {
         let path = self.bin().join(name);
         std::fs::write(&path, text).map_err(|source| Error::Io { what: "write the harness", source })?;
         Ok(path)
@@ -194,16 +195,43 @@ impl Bench<'_> {
     /// Runs a test binary in its package's folder.
     pub(super) async fn run(
         self,
-        scratch: &Scratch,
         folder: &str,
         binary: &Path,
         args: &[&str],
         wall: Duration,
     ) -> Result<Outcome, Error> {
-        let (tree, tmp, bin) = (self.workspace.tree(), scratch.tmp(), scratch.bin());
-        let folders = Folders { tree: &tree, tmp: &tmp, bin: &bin };
-        let job = self.go.run_tests(folders, &self.workspace.folder(folder), binary, args, wall);
-        Ok(self.sandbox.run(job).await?)
+        let tmp = self.fresh_tmp()?;
+        Ok(self.sandbox.run(self.job(&tmp, folder, binary, args, wall)).await?)
+    }
+
+    /// Runs a harness, which reads what it is to do from the file `config`; the folder is the one that it
+    /// wrote its answer to. The code under test runs in the same process: it can read the one, and put
+    /// anything into the other.
+    pub(super) async fn run_harness(
+        self,
+        config: &Path,
+        folder: &str,
+        binary: &Path,
+        wall: Duration,
+    ) -> Result<(Outcome, Folder), Error> {
+        let tmp = self.fresh_tmp()?;
+        let mut job = self.job(&tmp, folder, binary, &[], wall);
+        job.read.push(config.to_owned());
+        job.env.push(("HEPHAESTUS_HARNESS".to_owned(), text(config)));
+        Ok((self.sandbox.run(job).await?, tmp))
+    }
+
+    fn job(self, tmp: &Folder, folder: &str, binary: &Path, args: &[&str], wall: Duration) -> Job {
+        let (tree, bin) = (self.workspace.tree(), self.workspace.bin());
+        let folders = Folders { tree: &tree, tmp: tmp.path(), bin: &bin };
+        self.go.run_tests(folders, &self.workspace.folder(folder), binary, args, wall)
+    }
+
+    /// Temporary files of one run: nothing of ours is ever written where code under test was before.
+    fn fresh_tmp(self) -> Result<Folder, Error> {
+        let failed =
+            |error| Error::Io { what: "make a scratch folder", source: std::io::Error::other(error) };
+        self.workspace.fresh_tmp().map_err(failed)
     }
 
     /// The source as gofmt writes it; as it was where gofmt refuses.

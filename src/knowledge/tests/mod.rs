@@ -438,7 +438,7 @@ fn an_operational_group_gets_its_remedy_and_no_work() {
     let record = knowledge.view().group(print(1)).unwrap().unwrap();
     assert_eq!(
         (record.status, record.remedy, record.group.count),
-        (GroupStatus::Operational, Some(finding), 5)
+        (GroupStatus::Operational, Some(OperationalFinding { count: 5, ..finding }), 5)
     );
     assert_eq!(due(&knowledge), []);
 }

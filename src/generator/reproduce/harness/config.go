@@ -5,6 +5,7 @@ package harness
 // Config is what the log and the sources tell: written by the searching side, read once.
 type Config struct {
 	Mode     string // search, shrink, render
+	Token    uint64 // goes with everything that is handed back
 	Seed     uint64
 	Class    string
 	Message  string
@@ -63,6 +64,7 @@ type Position struct {
 
 // Result is what a run hands back.
 type Result struct {
+	Token   uint64
 	Tried   uint64
 	Ended   bool // the process came to its end, and nothing killed it
 	Done    bool // the search came to its end

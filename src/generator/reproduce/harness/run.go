@@ -43,15 +43,14 @@ type search struct {
 	end    time.Time
 }
 
-// Main reads the configuration from the temporary folder, does what it says, and writes the result
-// beside it. It returns the exit code.
+// Main reads the configuration from the file that the environment names, does what it says, and writes the
+// result into the temporary folder. It returns the exit code.
 func Main(reg *Registry) int {
 	for _, finish := range reg.finish {
 		finish(reg)
 	}
 	debug.SetMaxStack(64 << 20)
-	folder := os.TempDir()
-	text, err := os.ReadFile(filepath.Join(folder, "hephaestus-config.json"))
+	text, err := os.ReadFile(os.Getenv("HEPHAESTUS_HARNESS"))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "harness:", err)
 		return 3
@@ -61,12 +60,12 @@ func Main(reg *Registry) int {
 		fmt.Fprintln(os.Stderr, "harness:", err)
 		return 3
 	}
-	mark, err := os.Create(filepath.Join(folder, "hephaestus-mark"))
+	mark, err := os.Create(filepath.Join(os.TempDir(), "hephaestus-mark"))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "harness:", err)
 		return 3
 	}
-	s := &search{reg: reg, config: config, mark: mark, begun: time.Now()}
+	s := &search{reg: reg, config: config, mark: mark, begun: time.Now(), result: Result{Token: config.Token}}
 	s.end = s.begun.Add(time.Duration(config.Millis) * time.Millisecond)
 	switch config.Mode {
 	case "search":
@@ -93,9 +92,10 @@ func (s *search) save() error {
 
 // at notes where we are, so that a crash which ends the process can be told apart.
 func (s *search) at(a, b uint64) {
-	var buffer [16]byte
-	binary.LittleEndian.PutUint64(buffer[:8], a)
-	binary.LittleEndian.PutUint64(buffer[8:], b)
+	var buffer [24]byte
+	binary.LittleEndian.PutUint64(buffer[:8], s.config.Token)
+	binary.LittleEndian.PutUint64(buffer[8:16], a)
+	binary.LittleEndian.PutUint64(buffer[16:], b)
 	if _, err := s.mark.WriteAt(buffer[:], 0); err != nil {
 		fmt.Fprintln(os.Stderr, "harness:", err)
 	}

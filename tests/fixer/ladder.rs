@@ -1,0 +1,236 @@
+//! The ladder of proof itself, climbed by changes that no rule would make.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hephaestus::domain::{
+    Class, Fault, FaultFacts, FileChange, FixCandidate, Location, Provenance, Reach, RepoPath, Reproducer,
+    Step, StepName, VerdictKind, VerdictRecord,
+};
+use hephaestus::repository::{Repository, Workspace};
+use hephaestus::sandbox::{self, GoToolchain, Sandbox};
+use hephaestus::validator::{Baseline, Broken, Config, Subject, Validator};
+use tempfile::TempDir;
+
+const LIB: &str = "package lib\n\n// Share is the part of one of n in total.\nfunc Share(total, n int) int {\n\treturn total / n\n}\n";
+const USER: &str = "package user\n\nimport \"example.com/m/lib\"\n\n// Half is the half of total.\nfunc Half(total int) int { return lib.Share(total, 2) }\n";
+
+/// A repository whose package `lib` fails in line 5, and a scratch copy of it.
+struct Bench {
+    _folder: TempDir,
+    repository: Repository,
+    workspace: Workspace,
+    fault: Fault,
+    go: GoToolchain,
+}
+
+impl Bench {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let module = [("go.mod", "module example.com/m\n\ngo 1.21\n"), ("lib/lib.go", LIB)];
+        for (path, text) in module.iter().chain(files) {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let repository = Repository::open(folder.path()).unwrap();
+        let workspace = Workspace::copy_of(&repository).unwrap();
+        let file = RepoPath::new("lib/lib.go").unwrap();
+        let fault = Fault {
+            class: Class::DivideByZero,
+            message: "runtime error: integer divide by zero".to_owned(),
+            facts: FaultFacts::default(),
+            stack: vec![Location { file, line: 5, function: "Share".to_owned() }],
+        };
+        let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("go-cache");
+        let go = GoToolchain::detect(None, &cache).unwrap();
+        Self { _folder: folder, repository, workspace, fault, go }
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject { repository: &self.repository, workspace: &self.workspace, fault: &self.fault }
+    }
+
+    /// Builds what would take more than a small sandbox allows.
+    async fn warm_up(&self) {
+        Validator::new(&config(), &self.go, &sandbox(None)).warm_up(&self.workspace).await.unwrap();
+    }
+
+    async fn survey(
+        &self,
+        baseline: &mut Baseline,
+        config: &Config,
+        sandbox: &Sandbox,
+    ) -> Result<(), Broken> {
+        Validator::new(config, &self.go, sandbox).survey(self.subject(), baseline).await.unwrap()
+    }
+
+    /// Judges that `lib/lib.go` becomes `after`.
+    async fn judge(&self, after: &str) -> VerdictRecord {
+        self.judge_within(&mut Baseline::default(), &config(), &sandbox(None), None, after).await
+    }
+
+    async fn judge_within(
+        &self,
+        baseline: &mut Baseline,
+        config: &Config,
+        sandbox: &Sandbox,
+        reproducer: Option<Reproducer>,
+        after: &str,
+    ) -> VerdictRecord {
+        let validator = Validator::new(config, &self.go, sandbox);
+        self.survey(baseline, config, sandbox).await.unwrap_or_else(|broken| panic!("{broken}"));
+        let confirmed = match reproducer {
+            Some(reproducer) => Some(validator.confirm(self.subject(), reproducer).await.unwrap()),
+            None => None,
+        };
+        let path = RepoPath::new("lib/lib.go").unwrap();
+        let candidate = FixCandidate {
+            provenance: Provenance::Rule { rule: "none".to_owned() },
+            explanation: String::new(),
+            changes: vec![FileChange { path, before: LIB.to_owned(), after: after.to_owned() }],
+            masks: false,
+        };
+        let verdict = validator.validate(self.subject(), baseline, confirmed.as_ref(), &candidate).await;
+        verdict.unwrap().into_record()
+    }
+}
+
+fn config() -> Config {
+    Config {
+        reproducer_runs: 1,
+        step_timeout: Duration::from_secs(120),
+        max_dependents: 8,
+        max_patch_lines: 40,
+    }
+}
+
+/// A sandbox whose jobs may hold so much memory.
+fn sandbox(memory_bytes: Option<u64>) -> Sandbox {
+    let mut config = sandbox::Config {
+        launcher: Some(PathBuf::from(env!("CARGO_BIN_EXE_hephaestus"))),
+        ..sandbox::Config::default()
+    };
+    config.memory_bytes = memory_bytes.unwrap_or(config.memory_bytes);
+    Sandbox::detect(&config).unwrap()
+}
+
+fn step(record: &VerdictRecord, name: StepName) -> &Step {
+    let step = record.evidence.steps.iter().find(|step| step.name == name);
+    step.unwrap_or_else(|| panic!("no {name:?} in {record:#?}"))
+}
+
+/// `LIB` with a guard.
+fn guarded() -> String {
+    LIB.replace("\treturn total", "\tif n == 0 {\n\t\treturn 0\n\t}\n\treturn total")
+}
+
+/// Where something else keeps the module from building as a whole, and where another module joins in.
+#[tokio::test]
+async fn packages_without_tests_that_import_the_changed_one_must_build() {
+    let broken = ("broken/broken.go", "package broken\n\nvar n int = \"text\"\n");
+    let renamed = LIB.replace("Share", "Part");
+    let bench = Bench::new(&[broken, ("user/user.go", USER)]);
+    let record = bench.judge(&renamed).await;
+    assert_eq!(record.kind, VerdictKind::Rejected, "{record:#?}");
+    assert!(step(&record, StepName::Build).detail.contains("lib.Share"), "{record:#?}");
+    let record = bench.judge(&guarded()).await;
+    assert_eq!(record.kind, VerdictKind::Plausible, "{record:#?}");
+    let told = &step(&record, StepName::Build).detail;
+    assert!(told.contains("the changed packages build, and 1 more that import"), "{told}");
+
+    let joined = "module example.com/other\n\ngo 1.21\n\nrequire example.com/m v0.0.0\n\nreplace example.com/m => ../\n";
+    let bench = Bench::new(&[("other/go.mod", joined), ("other/user.go", USER)]);
+    let record = bench.judge(&renamed).await;
+    assert_eq!(record.kind, VerdictKind::Rejected, "{record:#?}");
+    let record = bench.judge(&guarded()).await;
+    let told = &step(&record, StepName::Build).detail;
+    assert!(told.contains("the whole module builds, and 1 more that import"), "{told}");
+
+    // Those that are beyond the limit are told of.
+    let none = Config { max_dependents: 0, ..config() };
+    let mut baseline = Baseline::default();
+    let record = bench.judge_within(&mut baseline, &none, &sandbox(None), None, &guarded()).await;
+    let told = &step(&record, StepName::Build).detail;
+    assert!(told.contains("1 more that import them were left out"), "{told}");
+}
+
+#[tokio::test]
+async fn a_limit_is_no_answer_and_names_its_setting() {
+    // Not even gofmt comes to its end.
+    let bench = Bench::new(&[]);
+    let hasty = Config { step_timeout: Duration::from_millis(1), ..config() };
+    let broken = bench.survey(&mut Baseline::default(), &hasty, &sandbox(None)).await.unwrap_err();
+    assert!(broken.to_string().contains("validator.step_timeout"), "{broken}");
+
+    let mut baseline = Baseline::default();
+    bench.survey(&mut baseline, &config(), &sandbox(None)).await.unwrap();
+    let record = bench.judge_within(&mut baseline, &hasty, &sandbox(None), None, &guarded()).await;
+    assert_eq!(record.kind, VerdictKind::Inconclusive, "{record:#?}");
+    assert!(step(&record, StepName::Format).detail.contains("validator.step_timeout"), "{record:#?}");
+
+    // With the change the tests need more than they may have.
+    let hungry = guarded().replace("return 0", "return len(grown())")
+        + "\nfunc grown() []byte {\n\tall := make([]byte, 900<<20)\n\tfor i := range all {\n\t\tall[i] = 1\n\t}\n\treturn all\n}\n";
+    let test = "package lib\n\nimport \"testing\"\n\nfunc TestShare(t *testing.T) {\n\tdefer func() { recover() }()\n\tShare(1, 0)\n}\n";
+    let bench = Bench::new(&[("lib/lib_test.go", test)]);
+    bench.warm_up().await;
+    let small = sandbox(Some(600 << 20));
+    let record = bench.judge_within(&mut Baseline::default(), &config(), &small, None, &hungry).await;
+    assert_eq!(record.kind, VerdictKind::Inconclusive, "{record:#?}");
+    assert!(step(&record, StepName::PackageTests).detail.contains("raise sandbox.memory"), "{record:#?}");
+}
+
+#[tokio::test]
+async fn what_a_limit_hid_is_asked_again() {
+    let hungry = "package lib\n\nimport \"testing\"\n\nfunc TestShare(t *testing.T) {\n\tall := make([]byte, 900<<20)\n\tfor i := range all {\n\t\tall[i] = 1\n\t}\n\tif Share(4, 2) != 2 {\n\t\tt.Fatal(len(all))\n\t}\n}\n";
+    let bench = Bench::new(&[("lib/lib_test.go", hungry)]);
+    bench.warm_up().await;
+    let mut baseline = Baseline::default();
+    let hasty = Config { step_timeout: Duration::from_millis(1), ..config() };
+    let broken = bench.survey(&mut baseline, &hasty, &sandbox(None)).await.unwrap_err();
+    assert!(broken.to_string().contains("raise validator.step_timeout"), "{broken}");
+    for (memory, kind, told) in [
+        (Some(600 << 20), VerdictKind::Inconclusive, "raise sandbox.memory"),
+        (None, VerdictKind::Plausible, "1 pass"),
+    ] {
+        let record = bench.judge_within(&mut baseline, &config(), &sandbox(memory), None, &guarded()).await;
+        assert_eq!(record.kind, kind, "{record:#?}");
+        assert!(step(&record, StepName::PackageTests).detail.contains(told), "{record:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_module_that_go_cannot_list_keeps_nothing_else_from_proof() {
+    let bench = Bench::new(&[
+        ("tools/go.mod", "module example.com/tools\n\ngo 1.999\n"),
+        ("tools/tools.go", "package tools\n"),
+        ("user/user.go", USER),
+    ]);
+    let record = bench.judge(&guarded()).await;
+    assert_eq!(record.kind, VerdictKind::Plausible, "{record:#?}");
+    let told = &step(&record, StepName::DependentTests).detail;
+    assert!(told.contains("not looked at: tools (go list in tools failed: "), "{told}");
+}
+
+#[tokio::test]
+async fn what_vet_says_of_the_written_test_is_no_finding() {
+    let source = "package lib\n\nimport (\n\t\"fmt\"\n\t\"testing\"\n)\n\nfunc TestNobody(t *testing.T) {\n\tfmt.Printf(\"%d\\n\", \"text\")\n\tShare(1, 0)\n}\n";
+    let reproducer = Reproducer {
+        file: RepoPath::new("lib/nobody_test.go").unwrap(),
+        test: "TestNobody".to_owned(),
+        source: source.to_owned(),
+        reach: Reach::EntryPoint,
+    };
+    let bench = Bench::new(&[("user/user.go", USER)]);
+    let mut baseline = Baseline::default();
+    let record =
+        bench.judge_within(&mut baseline, &config(), &sandbox(None), Some(reproducer), &guarded()).await;
+    assert_eq!(record.kind, VerdictKind::Proven, "{record:#?}");
+    let names: BTreeMap<_, _> = record.evidence.steps.iter().map(|step| (step.name, step.result)).collect();
+    assert!(
+        names.contains_key(&StepName::Vet) && names.contains_key(&StepName::ReproducerAfter),
+        "{names:?}"
+    );
+}
