@@ -16,6 +16,8 @@
 
 #[cfg(test)]
 pub(crate) mod crash;
+#[cfg(test)]
+pub(crate) mod small_disk;
 
 use std::fs;
 use std::io;

@@ -1,56 +1,7 @@
 //! What goes wrong around the bus.
 
-use std::process::Command;
-
 use super::*;
-
-/// A file system of a few megabytes, gone with the value. Only root may make one.
-struct SmallDisk {
-    folder: tempfile::TempDir,
-}
-
-impl SmallDisk {
-    fn new(size: &str) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let options = format!("size={size}");
-        let mount =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).output();
-        let mounted = mount.is_ok_and(|output| output.status.success());
-        if !mounted {
-            eprintln!("skipped: this user may not mount a tmpfs, so there is no disk to fill");
-        }
-        mounted.then_some(Self { folder })
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn fill(&self) {
-        let ballast = fs::File::create(self.path().join("ballast")).unwrap();
-        let mut chunk = 1 << 20;
-        while chunk > 0 {
-            if std::io::Write::write_all(&mut &ballast, &vec![0; chunk]).is_err() {
-                chunk /= 2;
-            }
-        }
-    }
-
-    fn make_read_only(&self) {
-        let mount = Command::new("mount").args(["-o", "remount,ro"]).arg(self.path()).output().unwrap();
-        assert!(mount.status.success(), "{mount:?}");
-    }
-
-    fn free(&self) {
-        fs::remove_file(self.path().join("ballast")).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(self.folder.path()).output());
-    }
-}
+use crate::storage::small_disk::SmallDisk;
 
 /// A message with 36 KB that no compression makes smaller: some dozens are more than what the database
 /// has reserved on the disk.
@@ -72,7 +23,7 @@ fn with_ballast(index: usize, bytes: usize) -> Message {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_delays_messages_and_loses_none() {
-    let Some(disk) = SmallDisk::new("24m") else { return };
+    let disk = SmallDisk::new(24);
     let (bus, mut consumer) = joined(&disk.path().join("bus")).await;
     publish(&bus, 0..100).await;
     disk.fill();
@@ -87,7 +38,7 @@ async fn a_full_disk_delays_messages_and_loses_none() {
     }
     let before: Vec<_> = settled.try_iter().collect();
     assert!(before.len() < 200 && before.iter().all(|(_, settlement)| *settlement == Settlement::Durable));
-    disk.free();
+    disk.clear();
     let numbers: Vec<_> = take(&mut consumer, 300).await.iter().map(number).collect();
     assert_eq!(numbers, (0..300).collect::<Vec<_>>());
     let settled = tokio::task::spawn_blocking(move || {
@@ -127,7 +78,7 @@ async fn pass_through(bus: &Bus, consumer: &mut Consumer, numbers: std::ops::Ran
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_smaller_than_what_may_be_kept_holds_what_is_not_consumed_yet() {
-    let Some(disk) = SmallDisk::new("24m") else { return };
+    let disk = SmallDisk::new(24);
     let path = disk.path().join("bus");
     let (bus, mut consumer) = joined(&path).await;
     // Three times as much as the disk.
@@ -140,7 +91,7 @@ async fn a_disk_smaller_than_what_may_be_kept_holds_what_is_not_consumed_yet() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "fails now and then under load: reopening a database on a full disk may fail for long"]
 async fn what_was_consumed_makes_room_on_a_disk_that_others_have_filled() {
-    let Some(disk) = SmallDisk::new("64m") else { return };
+    let disk = SmallDisk::new(64);
     let path = disk.path().join("bus");
     let (bus, mut consumer) = joined(&path).await;
     pass_through(&bus, &mut consumer, 0..1_000).await;
@@ -154,7 +105,7 @@ async fn what_was_consumed_makes_room_on_a_disk_that_others_have_filled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_does_not_fit_waits_for_what_was_consumed_to_go() {
-    let Some(disk) = SmallDisk::new("64m") else { return };
+    let disk = SmallDisk::new(64);
     let path = disk.path().join("bus");
     let (bus, mut consumer) = joined(&path).await;
     pass_through(&bus, &mut consumer, 0..1_000).await;
@@ -173,7 +124,7 @@ async fn a_batch_that_does_not_fit_waits_for_what_was_consumed_to_go() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn closing_on_a_full_disk_refuses_what_was_not_written() {
-    let Some(disk) = SmallDisk::new("24m") else { return };
+    let disk = SmallDisk::new(24);
     let path = disk.path().join("bus");
     let bus = open(&path, &Config::default());
     publish(&bus, 0..10).await;
@@ -190,7 +141,7 @@ async fn closing_on_a_full_disk_refuses_what_was_not_written() {
     assert_eq!(settled.len(), 140, "every promise is settled");
     let durable = settled.iter().filter(|(_, settlement)| *settlement == Settlement::Durable).count();
     assert!(durable < 140);
-    disk.free();
+    disk.clear();
     let (_bus, mut consumer) = joined(&path).await;
     let numbers: Vec<_> = take(&mut consumer, 10 + durable).await.iter().map(number).collect();
     assert_eq!(numbers, (0..10 + durable).collect::<Vec<_>>());
@@ -198,7 +149,7 @@ async fn closing_on_a_full_disk_refuses_what_was_not_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_only_disk_is_told() {
-    let Some(disk) = SmallDisk::new("24m") else { return };
+    let mut disk = SmallDisk::new(24);
     let path = disk.path().join("bus");
     let bus = open(&path, &Config::default());
     publish(&bus, 0..10).await;
