@@ -4,6 +4,9 @@ mod counts;
 mod depot;
 mod durable;
 mod instance;
+/// The library's own tests use it too.
+#[path = "../../src/app/service/log_writer.rs"]
+mod log_writer;
 mod namespace;
 mod shortage;
 mod surroundings;

@@ -437,4 +437,6 @@ impl Suggestions {
 }
 
 #[cfg(test)]
+mod log_writer;
+#[cfg(test)]
 mod tests;
