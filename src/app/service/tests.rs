@@ -13,13 +13,15 @@ use proptest::test_runner::{Config as Cases, RngAlgorithm, TestRng, TestRunner};
 
 use super::log_writer::{Kind, LogWriter};
 use super::*;
-use crate::config::PathGlob;
+use crate::config::{Interval, PathGlob};
 use crate::knowledge::{GroupFilter, GroupOrder};
 
 /// How many histories run beside each other: they mostly wait.
 const PARALLEL: usize = 32;
 /// How long anything that must happen may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The seconds for which some histories recognise an event that comes again.
+const SHORT_MEMORY: u64 = 10;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -33,8 +35,10 @@ enum Step {
     /// A log is renamed, and its writer begins a new one.
     Rotate(usize),
     Wait(Duration),
-    /// The service dies where it stands.
+    /// The service dies where it stands. What the bus has taken it still writes.
     Crash,
+    /// Likewise, and nothing more is written.
+    PowerCut,
     /// The bus takes nothing more, and the service dies of it.
     Refuse,
     /// The service ends as it should.
@@ -61,8 +65,11 @@ struct World {
 }
 
 impl World {
-    async fn new(folder: &Path) -> Self {
+    async fn new(folder: &Path, remembers: Option<u64>) -> Self {
         let mut config = Config::built_in().unwrap();
+        if let Some(seconds) = remembers {
+            config.knowledge.dedup_retention = Interval::from_secs(seconds);
+        }
         config.state_dir = folder.join("state");
         config.collector.log_paths = vec![PathGlob::named(folder.join("*.log*").to_str().unwrap()).unwrap()];
         let writers = [("one.log", false), ("two.log", true)]
@@ -94,6 +101,7 @@ impl World {
             Step::Rotate(log) => self.writers[log].rotate(),
             Step::Wait(time) => tokio::time::sleep(time).await,
             Step::Crash => return self.restart(Service::crash).await,
+            Step::PowerCut => return self.restart(Service::lose_power).await,
             Step::Refuse => {
                 self.service.bus.close().await;
                 return self.restart(Service::crash).await;
@@ -152,10 +160,19 @@ impl World {
 
 impl Service {
     /// Dies: nothing that is under way comes to its end, but for what the bus has taken.
-    async fn crash(mut self) {
+    async fn crash(self) {
+        self.die(Bus::close).await;
+    }
+
+    /// Dies, and the bus refuses what it has not written yet.
+    async fn lose_power(self) {
+        self.die(Bus::cut).await;
+    }
+
+    async fn die(mut self, end_bus: impl AsyncFnOnce(&Bus)) {
         self.parts.abort_all();
         self.stop_reading.cancel();
-        self.bus.close().await;
+        end_bus(&self.bus).await;
         self.parts.shutdown().await;
         tokio::task::block_in_place(|| self.knowledge.close());
     }
@@ -175,20 +192,27 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0usize..2).prop_map(Step::Rotate),
         4 => (0u64..400).prop_map(|time| Step::Wait(Duration::from_millis(time))),
         1 => Just(Step::Wait(Duration::from_millis(1_600))),
-        2 => Just(Step::Crash),
+        1 => Just(Step::Crash),
+        2 => Just(Step::PowerCut),
         1 => Just(Step::Refuse),
         1 => Just(Step::Stop),
     ];
     prop::collection::vec(step, 4..24)
 }
 
-async fn history(steps: Vec<Step>) -> Result<(), String> {
+/// For how many seconds an event that comes again is recognised, where that is not long: what may still come
+/// again is some seconds old at most.
+fn remembers() -> impl Strategy<Value = Option<u64>> {
+    prop_oneof![3 => Just(None), 1 => Just(Some(SHORT_MEMORY))]
+}
+
+async fn history((steps, remembers): (Vec<Step>, Option<u64>)) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
-    let mut world = World::new(folder.path()).await;
+    let mut world = World::new(folder.path(), remembers).await;
     for step in steps.clone() {
         world = world.step(step).await;
     }
-    world.end().await.map_err(|problem| format!("{problem}\nafter {steps:#?}"))
+    world.end().await.map_err(|problem| format!("{problem}\nremembering {remembers:?} after {steps:#?}"))
 }
 
 async fn histories(cases: usize) {
@@ -202,7 +226,7 @@ async fn histories(cases: usize) {
             panic!("{problem}");
         }
         if case < cases {
-            under_way.spawn(history(steps().new_tree(&mut runner).unwrap().current()));
+            under_way.spawn(history((steps(), remembers()).new_tree(&mut runner).unwrap().current()));
         }
     }
 }

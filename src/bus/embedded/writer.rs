@@ -54,8 +54,7 @@ struct End<'a>(&'a Shared);
 impl Drop for End<'_> {
     fn drop(&mut self) {
         self.0.room.close();
-        let closed = Inbox { closing: true, ..Inbox::default() };
-        let left = std::mem::replace(&mut *self.0.inbox(), closed);
+        let left = self.0.inbox().refuse();
         drop(left);
         self.0.database.close();
         self.0.news.send_replace(News::Closed);
