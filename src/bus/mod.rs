@@ -90,6 +90,14 @@ impl Bus {
             Self::Embedded(bus) => bus.close().await,
         }
     }
+
+    /// Ends as if the power had been cut: what is queued is refused.
+    #[cfg(test)]
+    pub(crate) async fn cut(&self) {
+        match self {
+            Self::Embedded(bus) => bus.cut().await,
+        }
+    }
 }
 
 /// A member of a group of consumers. It reads on from its own position; what it commits is for its

@@ -13,6 +13,7 @@ use std::time::Duration;
 use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::budget::{Budget, Chunk};
 use super::registry::random_bytes;
@@ -145,6 +146,23 @@ impl Tap {
         self.counters.lost(Loss::SpoolFull, bytes);
         SourceEvent::Lost { file: self.file, bytes, reason: Loss::SpoolFull }
     }
+}
+
+/// [Passes](pass) everything on until the input ends or `broken_off` says so, whatever may hold the input open.
+/// Either way the tap ends: what came last and is not complete is taken as it is.
+///
+/// # Errors
+/// When the input cannot be read or the output cannot be written.
+pub async fn watch(
+    input: impl AsyncRead + Unpin,
+    output: impl AsyncWrite + Unpin,
+    mut tap: Tap,
+    broken_off: &CancellationToken,
+) -> io::Result<()> {
+    let passing = pass(input, output, &mut tap, QUIET_AFTER);
+    let passed = broken_off.run_until_cancelled(passing).await;
+    tap.end().await;
+    passed.transpose().map(drop)
 }
 
 /// Passes everything from `input` on to `output`, byte for byte, until the input ends, and shows it to the

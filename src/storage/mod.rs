@@ -11,11 +11,16 @@
 //! - **A failed write** (no space, an I/O error) leaves RocksDB refusing all further ones. Reading goes on;
 //!   before the next write the database is closed and opened again. The failed batch may or may not be
 //!   in it then, so whoever writes must be able to repeat a batch.
+//! - **A full disk.** The space that opening again takes is kept in [reserve](Reserve). Once that was needed,
+//!   only [what makes room](Database::relieve) is written until as much can be kept again.
 //! - **Memory.** Memtables of at most 4 MiB, 8 MiB in all, a block cache of 4 MiB that holds indexes and
 //!   filters too, one thread each for flushing and compacting, no log files of RocksDB's own.
 
 #[cfg(test)]
 pub(crate) mod crash;
+mod reserve;
+#[cfg(test)]
+pub(crate) mod small_disk;
 
 use std::fs;
 use std::io;
@@ -24,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
+use reserve::Reserve;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, ErrorKind,
     InfoLogger, LogLevel, Options, WriteBatch, WriteOptions,
@@ -36,9 +42,6 @@ const CREATING: &str = "CREATING";
 /// How long a batch may be held up before the database is opened anew.
 const LONGEST_STALL: Duration = Duration::from_secs(3);
 const STALL_PAUSE: Duration = Duration::from_millis(10);
-/// What a database may need at once to write its memtables out, to begin a new log and to compact: with less
-/// space than this it is at the mercy of whoever else writes to the disk.
-const WORKING_SPACE: u64 = 12 * MIB as u64;
 /// What a fresh file system has in its root.
 const LOST_AND_FOUND: &str = "lost+found";
 
@@ -137,7 +140,7 @@ pub enum DatabaseError {
 pub(crate) struct Database {
     folder: PathBuf,
     schema: &'static Schema,
-    mode: Mode,
+    reserve: Reserve,
     slot: RwLock<Slot>,
 }
 
@@ -190,8 +193,13 @@ impl Database {
                 return Err(DatabaseError::Foreign { name: schema.name, folder: folder.into() });
             }
         }
-        let db = attach(folder, schema, Mode::Write)?;
-        Ok(Self::new(folder, schema, Mode::Write, db))
+        let reserve = Reserve::of(folder);
+        let db = match attach(folder, schema, Mode::Write) {
+            Err(DatabaseError::Io { .. }) if reserve.release() => attach(folder, schema, Mode::Write)?,
+            attached => attached?,
+        };
+        reserve.keep();
+        Ok(Self::new(folder, schema, reserve, db))
     }
 
     /// Opens the database of a folder for reading, while nobody writes to it.
@@ -211,12 +219,12 @@ impl Database {
             return Err(DatabaseError::InUse { name: schema.name, folder: folder.into(), process });
         }
         let db = attach(folder, schema, Mode::Read)?;
-        Ok(Self::new(folder, schema, Mode::Read, db))
+        Ok(Self::new(folder, schema, Reserve::of(folder), db))
     }
 
-    fn new(folder: &Path, schema: &'static Schema, mode: Mode, db: DB) -> Self {
+    fn new(folder: &Path, schema: &'static Schema, reserve: Reserve, db: DB) -> Self {
         let slot = RwLock::new(Slot { db: Some(db), state: State::Sound });
-        Self { folder: folder.into(), schema, mode, slot }
+        Self { folder: folder.into(), schema, reserve, slot }
     }
 
     /// Reads.
@@ -229,11 +237,19 @@ impl Database {
         read(Access { db, owner: self })
     }
 
-    /// Writes a batch and syncs it. After an error the database is [broken](Self::is_broken).
+    /// Writes a batch and syncs it. After an error the database may be [broken](Self::is_broken).
+    pub(crate) fn write(
+        &self,
+        fill: impl Fn(&Access<'_>, &mut WriteBatch) -> Result<(), DatabaseError>,
+    ) -> Result<(), DatabaseError> {
+        if self.reserve.keep() { self.relieve(fill) } else { Err(self.unusable(self.reserve.shortage())) }
+    }
+
+    /// Likewise, though there may be no space to spare: for a batch that makes room.
     ///
     /// RocksDB holds writers up while it cannot keep up, or has no space to flush into. It is told not to,
     /// so that nobody hangs in it: the batch is tried again for a while instead.
-    pub(crate) fn write(
+    pub(crate) fn relieve(
         &self,
         fill: impl Fn(&Access<'_>, &mut WriteBatch) -> Result<(), DatabaseError>,
     ) -> Result<(), DatabaseError> {
@@ -276,11 +292,11 @@ impl Database {
 
     /// Whether the disk has hardly more space than the database needs to work.
     pub(crate) fn is_short_of_space(&self) -> bool {
-        rustix::fs::statvfs(&self.folder)
-            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < WORKING_SPACE)
+        self.reserve.is_short()
     }
 
-    /// Closes it and opens it again. Where that fails it stays closed, and may be tried again.
+    /// Closes it and opens it again, with the space that is kept for that. Where that fails it stays closed, and
+    /// may be tried again.
     pub(crate) fn reopen(&self) -> Result<(), DatabaseError> {
         let mut slot = self.slot_mut();
         if slot.state == State::Closed {
@@ -288,7 +304,8 @@ impl Database {
         }
         slot.state = State::Broken;
         slot.db = None;
-        slot.db = Some(attach(&self.folder, self.schema, self.mode)?);
+        self.reserve.release();
+        slot.db = Some(attach(&self.folder, self.schema, Mode::Write)?);
         slot.state = State::Sound;
         Ok(())
     }
@@ -311,7 +328,10 @@ impl Database {
     }
 
     fn closed(&self) -> DatabaseError {
-        let reason = "it is closed, or could not be opened again after a failed write".to_owned();
+        self.unusable("it is closed, or could not be opened again after a failed write".to_owned())
+    }
+
+    fn unusable(&self, reason: String) -> DatabaseError {
         DatabaseError::Io { name: self.schema.name, folder: self.folder.clone(), reason }
     }
 

@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use super::module::Till;
+use crate::harness::small_disk::SmallDisk;
 use crate::harness::{errors_of, hephaestus, run, succeed};
 
 fn fix(repository: &Path, log: &Path) -> Command {
@@ -198,13 +199,9 @@ fn no_toolchain_or_sandbox_means_no_execution() {
 fn a_full_disk_is_refused_before_any_work() {
     let till = Till::new();
     let log = till.crash_log();
-    let small = tempfile::tempdir().unwrap();
-    let mounted =
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(small.path()));
-    assert!(mounted.status.success(), "this test mounts a small file system: run it as root: {mounted:?}");
+    let small = SmallDisk::new(2);
     let output = run(fix(&till.repository(), &log).env("TMPDIR", small.path()));
     let doctor = run(hephaestus().arg("doctor").env("TMPDIR", small.path()));
-    succeed(Command::new("umount").arg(small.path()));
     let errors = errors_of(&output);
     assert_eq!(output.status.code(), Some(2), "{errors}");
     for words in ["MiB free in", "256 MiB are needed", "TMPDIR"] {

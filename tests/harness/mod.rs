@@ -1,5 +1,9 @@
 //! What every test needs: the real binary, and folders that clean up after themselves.
 
+/// The library's own tests use it too.
+#[path = "../../src/storage/small_disk.rs"]
+pub(crate) mod small_disk;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -46,6 +46,15 @@ fn how_much_is_left_to_be_worked_on_is_told_unless_it_is_to_be_quiet() {
 }
 
 #[test]
+fn a_last_line_without_an_end_counts_though_something_holds_the_output_open() {
+    let line = r#"{"level":"error","msg":"order not saved"}"#;
+    let output = run(&mut exec(&format!("sleep 8 & printf '%s' '{line}'; exit 3")));
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), line);
+    assert!(errors_of(&output).contains("order not saved"), "{}", errors_of(&output));
+}
+
+#[test]
 fn any_bytes_pass_in_both_directions() {
     let mut child = exec("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let bytes: Vec<u8> =

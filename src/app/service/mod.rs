@@ -252,18 +252,28 @@ impl Service {
     /// What failed.
     pub async fn failed(&mut self) -> anyhow::Error {
         loop {
-            match self.parts.join_next().await {
-                Some(Ok((part, result))) => {
-                    self.detecting &= part != Part::Detector;
-                    // Whoever has nothing to read any more has done its work.
-                    if let Err(error) = result {
-                        return error.context(format!("the {part:?} has ended"));
-                    }
-                }
-                Some(Err(error)) => return anyhow::Error::new(error).context("a part has ended abnormally"),
+            match self.next_end().await {
+                Some(Err(error)) => return error,
+                // Whoever has nothing to read any more has done its work.
+                Some(Ok(())) => {}
                 None => std::future::pending().await,
             }
         }
+    }
+
+    /// Waits until a part ends, and tells how; none where no part is left.
+    async fn next_end(&mut self) -> Option<anyhow::Result<()>> {
+        Some(match self.parts.join_next().await? {
+            Ok((part, result)) => {
+                self.detecting &= part != Part::Detector;
+                result.with_context(|| format!("the {part:?} has ended"))
+            }
+            Err(error) => {
+                // It may have been the detector, and nobody waits for that again.
+                self.detecting = false;
+                Err(error).context("a part has ended abnormally")
+            }
+        })
     }
 
     /// Ends reading, and waits until everything that was read is counted and every group that may be worked
@@ -292,15 +302,10 @@ impl Service {
         self.sources = None;
         // Another part's failure does not keep the detector from making durable what was read.
         let mut first = Ok(());
-        while self.detecting {
-            match self.parts.join_next().await {
-                Some(Ok((part, result))) => {
-                    self.detecting &= part != Part::Detector;
-                    first = first.and(result);
-                }
-                Some(Err(error)) => return Err(error).context("a part has ended abnormally"),
-                None => break,
-            }
+        while self.detecting
+            && let Some(end) = self.next_end().await
+        {
+            first = first.and(end);
         }
         first?;
         while self.lag() > 0 {
@@ -438,5 +443,7 @@ impl Suggestions {
     }
 }
 
+#[cfg(test)]
+mod log_writer;
 #[cfg(test)]
 mod tests;
