@@ -2,6 +2,7 @@
 
 /// The library's own tests use it too.
 #[path = "../../src/storage/small_disk.rs"]
+#[expect(dead_code, reason = "only those make a disk read-only")]
 pub(crate) mod small_disk;
 
 use std::path::{Path, PathBuf};

@@ -54,24 +54,23 @@ async fn joined(path: &Path) -> (Bus, Consumer) {
 
 /// Publishes heavy messages, a few at a time, and takes and commits them.
 async fn pass_through(bus: &Bus, consumer: &mut Consumer, numbers: std::ops::Range<usize>) {
-    let working = async {
-        for few in numbers.step_by(10) {
-            let (sender, settled) = settlements();
-            for index in few..few + 10 {
-                bus.publish(&heavy(index), pending(index, &sender)).await.unwrap();
-            }
-            let deliveries = take(consumer, 10).await;
-            assert_eq!(
-                deliveries.iter().map(number).collect::<Vec<_>>(),
-                (few..few + 10).collect::<Vec<_>>()
-            );
-            consumer.commit(deliveries[9].position()).await.unwrap();
-            let durable = |(_, settlement): &Settled| *settlement == Settlement::Durable;
-            assert_eq!(settled.try_iter().filter(durable).count(), 10);
-        }
-    };
-    let ended = tokio::time::timeout(PATIENCE, working).await;
-    assert!(ended.is_ok(), "{:?}", status(bus));
+    for few in numbers.step_by(10) {
+        let working = pass_few(bus, consumer, few..few + 10);
+        let ended = tokio::time::timeout(PATIENCE, working).await;
+        assert!(ended.is_ok(), "{few}: {:?}", status(bus));
+    }
+}
+
+async fn pass_few(bus: &Bus, consumer: &mut Consumer, few: std::ops::Range<usize>) {
+    let (sender, settled) = settlements();
+    for index in few.clone() {
+        bus.publish(&heavy(index), pending(index, &sender)).await.unwrap();
+    }
+    let deliveries = take(consumer, few.len()).await;
+    assert_eq!(deliveries.iter().map(number).collect::<Vec<_>>(), few.clone().collect::<Vec<_>>());
+    consumer.commit(deliveries.last().unwrap().position()).await.unwrap();
+    let durable = |(_, settlement): &Settled| *settlement == Settlement::Durable;
+    assert_eq!(settled.try_iter().filter(durable).count(), few.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
