@@ -164,11 +164,14 @@ fn a_log_of_another_program_or_version_is_said_so() {
     let log = till.crash_log();
     let other = tempfile::tempdir().unwrap();
     std::fs::write(other.path().join("go.mod"), "module example.com/other\n\ngo 1.21\n").unwrap();
-    std::fs::write(other.path().join("other.go"), "package other\n\nfunc Nothing() {}\n").unwrap();
+    // Its words stand in any crash: a stack that does not touch the repository outweighs them.
+    let words = "package other\n\nimport \"log/slog\"\n\nfunc Save(items []int, err error) {\n\tslog.Error(\"x\", \"error\", err, \"last\", items[0])\n}\n";
+    std::fs::write(other.path().join("other.go"), words).unwrap();
     let output = run(&mut fix(other.path(), &log));
     assert_eq!(output.status.code(), Some(1));
     let suggestion = only_suggestion(&output);
     assert_eq!(suggestion["verdict"], "inconclusive");
+    assert_eq!((&suggestion["patch"], &suggestion["locations"]), (&Value::Null, &Value::Array(Vec::new())));
     assert!(suggestion["reason"].as_str().unwrap().contains("--repo"), "{suggestion}");
 
     // The same function further down: it is found by its name, and the diagnosis warns.
