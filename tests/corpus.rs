@@ -209,33 +209,49 @@ fn healthy_logs_have_no_events() {
     }
 }
 
+/// Beginnings of everything that is read in a way of its own.
+const HOSTILE: &[&str] = &[
+    "goroutine 1 [running]:\n",
+    "panic: x\n",
+    "http: panic serving a: b\n",
+    "fatal error: x\n\n",
+    "runtime: x\n",
+    "a.b(c)\n",
+    "WARNING: DATA RACE\n",
+    "panic: recovered: x\n",
+    "xpanic: xrecovered: \n",
+    "[Recovery] now panic recovered:\n",
+    "[Recovery] now panic recovered:\nx\na.go:1 (0x1)\n",
+    "E0102 15:04:05.000000 1 f.go:12] \"x\" panic=\"y\" stack=<\n\tgoroutine 1 [running]:\n",
+    "2024-05-01T10:00:00Z stderr P panic: x\n",
+    "2024-05-01T10:00:00Z stderr F panic: x\n2024-05-01T10:00:00Z stdout P x\n",
+    "web-1  | panic: x\ndb-1  | panic: x\n",
+    "web-0 web panic: x\nweb-0 web x\nx\n",
+    "<11>1 2024-05-01T10:00:00Z a b c d [x@1 a=\"b\"][\n",
+    "[GIN] a | 500 | c | d | GET /\n",
+    "2024/05/01 10:00:00 x\nexit status 1\n",
+    "==================\n",
+    "{\"level\":\"error\",\"stack\":\"goroutine 1 [running]:\\n\"}\n",
+    "error: x: connection refused\n",
+    "no error: \n",
+    "xerror: \n",
+    "error: 0, \n",
+    "failed to x\n",
+    "x: failed to \n",
+    "connection refused \n",
+    "runtime error: \n",
+    "level=error msg=\"\n",
+    "level=error x=\\\"\n",
+    "'\\' 1.1.1.1 0x1 a@b.c /x\n",
+    "\u{1b}[31mERR\u{1b}[2K\n",
+    "[ERR] <ERR> (ERR) a: 12: \n",
+];
+
 #[test]
 fn hostile_repetition_stays_linear() {
     let config = Config::default();
     let started = std::time::Instant::now();
-    for line in [
-        "goroutine 1 [running]:\n",
-        "panic: x\n",
-        "http: panic serving a: b\n",
-        "fatal error: x\n\n",
-        "runtime: x\n",
-        "a.b(c)\n",
-        "WARNING: DATA RACE\n",
-        "panic: recovered: x\n",
-        "[Recovery] now panic recovered:\n",
-        "[Recovery] now panic recovered:\nx\na.go:1 (0x1)\n",
-        "E0102 15:04:05.000000 1 f.go:12] \"x\" panic=\"y\" stack=<\n\tgoroutine 1 [running]:\n",
-        "2024-05-01T10:00:00Z stderr P panic: x\n",
-        "2024-05-01T10:00:00Z stderr F panic: x\n2024-05-01T10:00:00Z stdout P x\n",
-        "web-1  | panic: x\ndb-1  | panic: x\n",
-        "web-0 web panic: x\nweb-0 web x\nx\n",
-        "<11>1 2024-05-01T10:00:00Z a b c d [x@1 a=\"b\"][\n",
-        "[GIN] a | 500 | c | d | GET /\n",
-        "2024/05/01 10:00:00 x\nexit status 1\n",
-        "==================\n",
-        "{\"level\":\"error\",\"stack\":\"goroutine 1 [running]:\\n\"}\n",
-        "error: x: connection refused\n",
-    ] {
+    for line in HOSTILE {
         analyze([line.repeat(20_000).as_bytes()], &config);
     }
     let many: String =
@@ -245,6 +261,36 @@ fn hostile_repetition_stays_linear() {
     let record = format!("{{\"level\":\"info\",\"msg\":\"{stacks}\"}}\n");
     analyze([record.as_bytes()], &Config { max_line_bytes: 8 << 20, ..config });
     assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+}
+
+/// The same within one line, of every form, with a stack in it and behind it.
+#[test]
+fn hostile_repetition_within_a_line_stays_linear() {
+    const STACK: &str = "goroutine 1 [running]:\npanic({0x1})\n\t/r.go:1\nmain.f()\n\t/a.go:1\n";
+    let config = Config { max_line_bytes: 64 << 20, ..Config::default() };
+    let mut slow = Vec::new();
+    for piece in HOSTILE.iter().map(|line| line.trim_end_matches('\n').replace('\n', " ")) {
+        let text = piece.repeat((2 << 20) / piece.len());
+        let quoted = json!(text).to_string();
+        for log in [
+            format!("{text}\n{STACK}"),
+            format!("2024/05/01 10:00:00 ERROR {text}\n{STACK}"),
+            format!("2024/05/01 10:00:00 recovered: {text}\n{STACK}"),
+            format!("level=error msg={quoted}\n{STACK}"),
+            format!("level=error msg=x err={text}\n{STACK}"),
+            format!("{{\"level\":\"error\",\"msg\":{quoted},\"stack\":{}}}\n", json!(STACK)),
+            format!("{{\"level\":\"error\",\"msg\":\"x\",\"error\":{quoted}}}\n"),
+            format!("{{\"msg\":{}}}\n", json!(format!("{text}\n{STACK}"))),
+            format!("{{\"log\":{},\"stream\":\"stderr\"}}\n", json!(format!("{text}\n"))),
+        ] {
+            let started = std::time::Instant::now();
+            analyze([log.as_bytes()], &config);
+            if started.elapsed().as_secs() > 5 {
+                slow.push(format!("{:?}: {}", started.elapsed(), log.chars().take(90).collect::<String>()));
+            }
+        }
+    }
+    assert!(slow.is_empty(), "{}", slow.join("\n"));
 }
 
 /// Pieces of real logs in any order, cut anywhere, with any limit.

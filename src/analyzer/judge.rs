@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::domain::{Class, Severity, Trace, TraceKind};
 
+use super::clipped;
 use super::go::{self, ParsedCrash};
 use super::level::Level;
 use super::operational;
@@ -79,6 +80,8 @@ const VALUE_KEYS: &[&str] = &[
 
 /// Longest attribute kept.
 const MAX_ATTRIBUTE_BYTES: usize = 2048;
+/// As much of a text is looked at, and kept, as the value of a panic.
+const MAX_VALUE_BYTES: usize = 8 << 10;
 
 /// Judges a record. `asked` is the severity a user's pattern gives its line.
 pub(crate) fn judge(parsed: Parsed<'_>, asked: Option<Severity>) -> Option<Judged> {
@@ -215,21 +218,25 @@ fn panic_value(parsed: &Parsed<'_>) -> String {
         .or_else(|| texts(parsed).filter(plain).find_map(go::panic_value_in))
         .or_else(|| parsed.field(VALUE_KEYS).filter(|text| !text.is_empty() && plain(text)))
         .unwrap_or_else(|| announced(parsed.body.split("\ngoroutine ").next().unwrap_or_default()));
-    go::unwrap_value(value).to_owned()
+    go::unwrap_value(clipped(value, MAX_VALUE_BYTES)).to_owned()
 }
 
-/// What stands behind an announcement such as `recovered from panic: `.
+/// What stands behind the last announcement such as `recovered from panic: `.
 pub(crate) fn announced(text: &str) -> &str {
-    let text = go::unwrap_value(text);
+    let mut text = go::unwrap_value(clipped(text, MAX_VALUE_BYTES));
     if let Some(value) = go::panic_value_in(text) {
         // A value of several lines is kept whole.
         return text.find(value).map_or(value, |at| &text[at..]);
     }
-    let value = ANNOUNCEMENTS
-        .find(text)
-        .and_then(|word| text[word.start()..].split_once(": "))
-        .map(|(_, value)| value);
-    value.map_or(text, |value| if says_panic(value) { announced(value) } else { value }).trim()
+    while let Some(word) = ANNOUNCEMENTS.find(text)
+        && let Some((_, value)) = text[word.start()..].split_once(": ")
+    {
+        if !says_panic(value) {
+            return value.trim();
+        }
+        text = go::unwrap_value(value);
+    }
+    text.trim()
 }
 
 /// Words before `error:` that turn it into its opposite.
@@ -272,14 +279,17 @@ fn names_error(text: &str) -> bool {
     static NAMES: LazyLock<AhoCorasick> = LazyLock::new(|| words::leftmost_any_case(&["error: ", "fatal: "]));
     NAMES.find_iter(text).any(|name| {
         let before = &text[..name.start()];
-        let denied = before.split_whitespace().next_back().is_some_and(|last| {
-            let last = last.trim_matches(['(', ',']);
-            DENIALS.iter().any(|denial| denial.eq_ignore_ascii_case(last))
-        });
         let bounded =
             before.chars().next_back().is_none_or(|last| last.is_whitespace() || last == '[' || last == '(');
-        let value = text[name.end()..].split([',', ';']).next().unwrap_or_default();
-        bounded && !denied && !is_nothing(value)
+        let denied = || {
+            before.split_whitespace().next_back().is_some_and(|last| {
+                let last = last.trim_matches(['(', ',']);
+                DENIALS.iter().any(|denial| denial.eq_ignore_ascii_case(last))
+            })
+        };
+        // The value may reach to the end of a long line, so it is looked at last.
+        let value = || text[name.end()..].split([',', ';']).next().unwrap_or_default();
+        bounded && !denied() && !is_nothing(value())
     })
 }
 

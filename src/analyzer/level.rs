@@ -24,7 +24,9 @@ impl Level {
     /// The level a word names: `ERROR`, `err`, `ERROR+4`.
     pub(crate) fn parse(word: &str) -> Option<Self> {
         let word = word.trim();
-        let word = word.find(['+', '-']).map_or(word, |at| &word[..at]);
+        let shift = word.trim_end_matches(|char: char| char.is_ascii_digit());
+        let word =
+            if shift.len() < word.len() { shift.strip_suffix(['+', '-']).unwrap_or(word) } else { word };
         let mut lower = [0; LONGEST];
         let lower = lower.get_mut(..word.len())?;
         lower.copy_from_slice(word.as_bytes());
@@ -78,6 +80,8 @@ mod tests {
             ("fatal", Some(Level::Fatal)),
             ("Warning", Some(Level::Warn)),
             ("errors", None),
+            ("error-handler", None),
+            ("error4", None),
             ("", None),
         ] {
             assert_eq!(Level::parse(word), level, "{word}");

@@ -30,6 +30,7 @@ use gate::{Gate, automaton};
 pub use aggregate::{Aggregator, Outlook, Pace};
 pub use config::{Config, ErrorPattern};
 pub use fingerprint::keys as fingerprint;
+pub(crate) use gate::automaton::{PatternError, check as check_pattern};
 pub use groups::{Grain, Groups};
 pub use stream::{Stats, StreamAnalyzer};
 
@@ -128,7 +129,7 @@ impl Analyzer {
         }
         let mut patterns = Vec::new();
         for (index, entry) in config.error_patterns.iter().enumerate() {
-            let parsed = automaton::parse(&entry.pattern).map_err(|error| Error::Pattern {
+            let parsed = automaton::check(&entry.pattern).map_err(|error| Error::Pattern {
                 index,
                 pattern: entry.pattern.clone(),
                 reason: error.to_string(),

@@ -56,6 +56,12 @@ pub(crate) fn ends_chain(message: &str) -> bool {
     })
 }
 
+/// The words.
+#[cfg(test)]
+pub(crate) fn signs() -> impl Iterator<Item = &'static str> {
+    SIGNS.iter().map(|(sign, _)| *sign)
+}
+
 fn last_sign(message: &str) -> Option<(usize, Class)> {
     static AUTOMATON: LazyLock<AhoCorasick> =
         LazyLock::new(|| words::all_any_case(SIGNS.iter().map(|(sign, _)| *sign)));

@@ -193,15 +193,12 @@ impl Hephaestus {
         reader: impl AsyncRead + Unpin + Send + 'static,
     ) -> oneshot::Receiver<()> {
         let (ended, has_ended) = oneshot::channel();
-        let Some(mut tap) = self.service.tap(name) else { return has_ended };
+        let Some(tap) = self.service.tap(name) else { return has_ended };
         let ending = self.ending.clone();
         self.monitors.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
-            let passing = pipe::pass(reader, tokio::io::sink(), &mut tap, QUIET_AFTER);
-            if let Some(Err(error)) = ending.run_until_cancelled(passing).await {
+            if let Err(error) = pipe::watch(reader, tokio::io::sink(), tap, &ending).await {
                 tracing::warn!(%error, "a reader is not watched any more");
             }
-            // What is still open in it ends here.
-            tap.end().await;
             drop(ended);
         });
         has_ended

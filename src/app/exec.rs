@@ -11,9 +11,10 @@ use anyhow::Context as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::service::{Role, Service, Suggestions};
-use crate::collector::pipe::{self, QUIET_AFTER, Tap};
+use crate::collector::pipe::{self, Tap};
 use crate::config::{BusKind, Config};
 use crate::domain::{GroupRecord, GroupStatus};
 use crate::knowledge::{GroupFilter, GroupOrder, View};
@@ -30,6 +31,8 @@ pub struct Watched {
     child: Child,
     /// Both of its outputs on their way.
     outputs: JoinSet<()>,
+    /// Ends them though something holds them open.
+    broken_off: CancellationToken,
     grace: Duration,
     /// Whether defects are worked on.
     mends: bool,
@@ -52,15 +55,15 @@ impl Watched {
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", name.display()))?;
-        let mut outputs = JoinSet::new();
+        let (mut outputs, broken_off) = (JoinSet::new(), CancellationToken::new());
         if let (Some(output), Some(tap)) = (child.stdout.take(), service.tap("stdout")) {
-            outputs.spawn(pass(output, tokio::io::stdout(), tap));
+            outputs.spawn(pass(output, tokio::io::stdout(), tap, broken_off.clone()));
         }
         if let (Some(output), Some(tap)) = (child.stderr.take(), service.tap("stderr")) {
-            outputs.spawn(pass(output, tokio::io::stderr(), tap));
+            outputs.spawn(pass(output, tokio::io::stderr(), tap, broken_off.clone()));
         }
         let (grace, mends) = (config.grace_period.get(), config.repository.path.is_some());
-        Ok(Self { service, child, outputs, grace, mends, _state: state })
+        Ok(Self { service, child, outputs, broken_off, grace, mends, _state: state })
     }
 
     /// The program's process id, while it runs.
@@ -95,9 +98,11 @@ impl Watched {
     /// When a part of the service failed.
     pub async fn finish(&mut self) -> anyhow::Result<()> {
         // What it left behind may hold the outputs open for ever.
-        let passed = async { while self.outputs.join_next().await.is_some() {} };
-        if tokio::time::timeout(AFTERMATH, passed).await.is_err() {
-            self.outputs.shutdown().await;
+        let outputs = &mut self.outputs;
+        let mut passed = std::pin::pin!(async { while outputs.join_next().await.is_some() {} });
+        if tokio::time::timeout(AFTERMATH, &mut passed).await.is_err() {
+            self.broken_off.cancel();
+            passed.await;
         }
         self.service.finish().await
     }
@@ -155,9 +160,13 @@ fn within(config: &Config, state_dir: &Path) -> Config {
 
 /// Passes one output through. Where nobody reads ours any more, the program is told as it would be without us:
 /// its pipe is closed.
-async fn pass(input: impl AsyncRead + Unpin, output: impl AsyncWrite + Unpin, mut tap: Tap) {
-    if let Err(error) = pipe::pass(input, output, &mut tap, QUIET_AFTER).await {
+async fn pass(
+    input: impl AsyncRead + Unpin,
+    output: impl AsyncWrite + Unpin,
+    tap: Tap,
+    broken_off: CancellationToken,
+) {
+    if let Err(error) = pipe::watch(input, output, tap, &broken_off).await {
         tracing::debug!(%error, "an output is not passed on any more");
     }
-    tap.end().await;
 }

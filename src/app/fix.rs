@@ -215,16 +215,9 @@ impl Work {
     /// Fills the build cache, and says so if that takes its time.
     async fn warm_up(&self, bench: &mut Workbench) {
         let mut warm = std::pin::pin!(self.fixer.warm_up(bench));
-        let warmed = match tokio::time::timeout(QUIETLY, &mut warm).await {
-            Ok(warmed) => warmed,
-            Err(_) => {
-                (self.listener)(Stage::Preparing);
-                warm.await
-            }
-        };
-        if let Err(error) = warmed {
-            // Each attempt will say so in its own words.
-            tracing::warn!(%error, "could not prepare the build cache");
+        if tokio::time::timeout(QUIETLY, &mut warm).await.is_err() {
+            (self.listener)(Stage::Preparing);
+            warm.await;
         }
     }
 

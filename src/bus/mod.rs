@@ -106,6 +106,16 @@ impl Bus {
             Self::Kafka(bus) => bus.close().await,
         }
     }
+
+    /// Ends as if the power had been cut: what is queued is refused.
+    #[cfg(test)]
+    pub(crate) async fn cut(&self) {
+        match self {
+            Self::Embedded(bus) => bus.cut().await,
+            // What its brokers have not acknowledged is refused in any case.
+            Self::Kafka(bus) => bus.close().await,
+        }
+    }
 }
 
 /// A member of a group of consumers. It reads on from its own position; what it commits is for its

@@ -13,6 +13,7 @@ use std::time::Duration;
 use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::budget::{Budget, Chunk};
 use super::registry::random_bytes;
@@ -20,6 +21,9 @@ use super::stats::{Counters, Loss};
 use super::tail::{End, SourceEvent};
 use crate::domain::FileId;
 
+/// How much may be left in a pipe that is broken off: the most that pipes hold. Whoever writes on and on is not
+/// listened to for ever.
+const MOST_LEFT: usize = 1 << 20;
 /// Bytes passed on at once: what a pipe holds.
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -147,6 +151,23 @@ impl Tap {
     }
 }
 
+/// [Passes](pass) everything on until the input ends. Once `broken_off` says so nothing more is waited for, whatever
+/// may hold the input open; what has been written by then still passes, however slowly it is taken. Either way the
+/// tap ends: what came last and is not complete is taken as it is.
+///
+/// # Errors
+/// When the input cannot be read or the output cannot be written.
+pub async fn watch(
+    input: impl AsyncRead + Unpin,
+    output: impl AsyncWrite + Unpin,
+    mut tap: Tap,
+    broken_off: &CancellationToken,
+) -> io::Result<()> {
+    let passed = pass_until(input, output, &mut tap, QUIET_AFTER, broken_off).await;
+    tap.end().await;
+    passed.map(drop)
+}
+
 /// Passes everything from `input` on to `output`, byte for byte, until the input ends, and shows it to the
 /// tap. Returns how many bytes there were. To watch an input that goes nowhere, pass it on to
 /// [`tokio::io::sink`].
@@ -154,19 +175,31 @@ impl Tap {
 /// # Errors
 /// When the input cannot be read or the output cannot be written; the tap has then seen all that was read.
 pub async fn pass(
+    input: impl AsyncRead + Unpin,
+    output: impl AsyncWrite + Unpin,
+    tap: &mut Tap,
+    quiet_after: Duration,
+) -> io::Result<u64> {
+    pass_until(input, output, tap, quiet_after, &CancellationToken::new()).await
+}
+
+async fn pass_until(
     mut input: impl AsyncRead + Unpin,
     mut output: impl AsyncWrite + Unpin,
     tap: &mut Tap,
     quiet_after: Duration,
+    broken_off: &CancellationToken,
 ) -> io::Result<u64> {
     let mut buffer = vec![0; BUFFER_BYTES];
-    let mut total = 0;
+    let (mut total, mut left) = (0, MOST_LEFT);
     loop {
         let count = tokio::select! {
+            biased;
             count = input.read(&mut buffer) => match count {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 count => count?,
             },
+            () = broken_off.cancelled() => 0,
             () = tokio::time::sleep(quiet_after), if tap.is_stirred => {
                 tap.quiet();
                 continue;
@@ -180,6 +213,12 @@ pub async fn pass(
         tap.push(&buffer[..count]);
         output.write_all(&buffer[..count]).await?;
         output.flush().await?;
+        if broken_off.is_cancelled() {
+            left = left.saturating_sub(count);
+            if left == 0 {
+                return Ok(total);
+            }
+        }
     }
 }
 

@@ -59,7 +59,7 @@ impl Interval {
         Self { length: Duration::from_millis(millis), largest: Unit::Millisecond }
     }
 
-    pub(super) const fn from_secs(seconds: u64) -> Self {
+    pub(crate) const fn from_secs(seconds: u64) -> Self {
         Self { length: Duration::from_secs(seconds), largest: Unit::Second }
     }
 

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use regex_automata::meta;
 use serde::Serialize;
 
 use super::read::{Refusal, Scalar, nearest};
+use crate::analyzer::{PatternError, check_pattern};
 use crate::domain::Severity;
 
 macro_rules! whole_numbers {
@@ -133,21 +133,32 @@ impl Pattern {
 
 impl Scalar for Pattern {
     fn parse(text: &str) -> Result<Self, Refusal> {
-        const LARGEST: usize = 1 << 20;
         const HINT: &str = "escape . * + ? ( ) [ ] { } | ^ $ \\ with a backslash to mean the character";
-        let settings = meta::Config::new().nfa_size_limit(Some(LARGEST));
-        let regex = meta::Builder::new().configure(settings).build(text).map_err(|error| {
+        // The analyzer decides, so that whatever is accepted here can be searched for.
+        check_pattern(text).map_err(|error| match error {
             // The parser's own text shows the expression over several lines; its last line says what is wrong.
-            let reason = match error.syntax_error() {
-                Some(syntax) => syntax.to_string(),
-                None => error.to_string(),
-            };
-            let last = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            Refusal::new(format!("not a regular expression: {last}"), HINT)
+            PatternError::Syntax(reason) => {
+                let reason = reason.to_string();
+                let last = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                // Such as `\p{L}` and `[äö]`: a set of characters is one of bytes.
+                let hint = if last.contains("Unicode") {
+                    "write letters beyond ASCII out, as in (ä|ö)"
+                } else {
+                    HINT
+                };
+                Refusal::new(format!("not a regular expression: {last}"), hint)
+            }
+            PatternError::TooLarge(reason) => {
+                Refusal::new(format!("too large: {reason}"), "use smaller counted repeats")
+            }
+            PatternError::SpansLines => Refusal::new(
+                "needs a line break, but patterns are matched line by line",
+                "name the text of one line",
+            ),
+            PatternError::MatchesEverything => {
+                Refusal::new("matches the empty text, and so every line", "name the text that marks an error")
+            }
         })?;
-        if regex.is_match("") {
-            return Err(Refusal::new("matches every line", "name the text that marks an error"));
-        }
         Ok(Self(text.to_owned()))
     }
 }
@@ -207,8 +218,23 @@ mod tests {
     #[test]
     fn patterns_are_compiled() {
         assert_eq!(Pattern::parse("panic:").unwrap().as_str(), "panic:");
-        for bad in ["(", "a{2,1}", "", "x*", r"\p{Nonsense}", "(?:a{1000}){1000}"] {
+        for bad in [
+            "(",
+            "a{2,1}",
+            "",
+            "x*",
+            r"\p{Nonsense}",
+            "(?:a{1000}){1000}",
+            // What the analyzer cannot search for: it matches bytes, line by line.
+            r"\p{L}+",
+            "[äö]",
+            r"\b",
+            r"foo\nbar",
+        ] {
             assert!(Pattern::parse(bad).is_err(), "{bad}");
+        }
+        for good in ["größe: zu klein", r"\bfoo\b", r"foo\s+bar", "(?i)übergabe|abbruch"] {
+            assert!(Pattern::parse(good).is_ok(), "{good}");
         }
     }
 

@@ -90,14 +90,17 @@ impl Fixer {
     }
 
     /// Builds what every test needs of the standard library, so that a cold build cache costs no attempt
-    /// its time.
-    ///
-    /// # Errors
-    /// When the sandbox fails or the disk is full.
-    pub async fn warm_up(&self, bench: &mut Workbench) -> Result<(), validator::Error> {
-        let (workspace, _) = bench.set_up()?;
-        let unhurried = validator::Config { step_timeout: WARM_UP_TIMEOUT, ..self.validator.clone() };
-        Validator::new(&unhurried, &self.go, &self.sandbox).warm_up(workspace).await
+    /// its time. Where the sandbox fails or the disk is full, that is told, and each attempt will say so in its
+    /// own words.
+    pub async fn warm_up(&self, bench: &mut Workbench) {
+        let warming = async {
+            let (workspace, _) = bench.set_up()?;
+            let unhurried = validator::Config { step_timeout: WARM_UP_TIMEOUT, ..self.validator.clone() };
+            Validator::new(&unhurried, &self.go, &self.sandbox).warm_up(workspace).await
+        };
+        if let Err(error) = warming.await {
+            tracing::warn!(%error, "could not prepare the build cache");
+        }
     }
 
     /// Works out a fix for one code defect, against the repository as it stands, which is not touched.

@@ -21,14 +21,12 @@ const SHORTEST_LITERAL: usize = 4;
 /// event is of another program.
 #[must_use]
 pub fn localize(event: &ErrorEvent, repository: &Repository) -> Vec<Location> {
-    let on_stack = |trace: &crate::domain::Trace| {
-        unique(trace.frames.iter().filter_map(|frame| repository.locate(frame)))
-    };
-    match event.trace.as_ref().map(on_stack) {
-        Some(found) if !found.is_empty() => found,
+    match event.trace.as_ref().filter(|trace| !trace.frames.is_empty()) {
+        // A stack without a frame of this repository is another program's, whatever words it shares.
+        Some(trace) => unique(trace.frames.iter().filter_map(|frame| repository.locate(frame))),
         // Its text is the client's, put together by the framework.
-        _ if event.class == Class::FailedRequest => Vec::new(),
-        _ => by_text(event, repository),
+        None if event.class == Class::FailedRequest => Vec::new(),
+        None => by_text(event, repository),
     }
 }
 

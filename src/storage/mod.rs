@@ -11,12 +11,18 @@
 //! - **A failed write** (no space, an I/O error) leaves RocksDB refusing all further ones. Reading goes on;
 //!   before the next write the database is closed and opened again. The failed batch may or may not be
 //!   in it then, so whoever writes must be able to repeat a batch.
+//! - **A full disk.** The space that opening again takes is kept in [reserve](Reserve). Once that was needed,
+//!   only [what makes room](Database::relieve) is written until as much can be kept again.
 //! - **Memory.** Memtables of at most 4 MiB, 8 MiB in all, a block cache of 4 MiB that holds indexes and
 //!   filters too, one thread each for flushing and compacting, no log files of RocksDB's own.
 
 #[cfg(test)]
 pub(crate) mod crash;
 mod error;
+mod options;
+mod reserve;
+#[cfg(test)]
+pub(crate) mod small_disk;
 
 use std::fs;
 use std::io;
@@ -24,24 +30,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, ErrorKind,
-    InfoLogger, LogLevel, Options, WriteBatch, WriteOptions,
-};
+use options::{MIB, family_options, options};
+use reserve::Reserve;
+use rocksdb::{Cache, ColumnFamily, ColumnFamilyDescriptor, DB, ErrorKind, WriteBatch, WriteOptions};
 
 pub use error::DatabaseError;
 use error::{classify, damaged, io_error, lock_holder, newer};
 
-const MIB: usize = 1 << 20;
 const VERSION_KEY: &[u8] = b"version";
 /// Says that the creation of a database has not come to its end.
 const CREATING: &str = "CREATING";
 /// How long a batch may be held up before the database is opened anew.
 const LONGEST_STALL: Duration = Duration::from_secs(3);
 const STALL_PAUSE: Duration = Duration::from_millis(10);
-/// What a database may need at once to write its memtables out, to begin a new log and to compact: with less
-/// space than this it is at the mercy of whoever else writes to the disk.
-const WORKING_SPACE: u64 = 12 * MIB as u64;
 /// What a fresh file system has in its root.
 const LOST_AND_FOUND: &str = "lost+found";
 
@@ -71,7 +72,7 @@ impl Schema {
 pub(crate) struct Database {
     folder: PathBuf,
     schema: &'static Schema,
-    mode: Mode,
+    reserve: Reserve,
     slot: RwLock<Slot>,
 }
 
@@ -124,8 +125,13 @@ impl Database {
                 return Err(DatabaseError::Foreign { name: schema.name, folder: folder.into() });
             }
         }
-        let db = attach(folder, schema, Mode::Write)?;
-        Ok(Self::new(folder, schema, Mode::Write, db))
+        let reserve = Reserve::of(folder);
+        let db = match attach(folder, schema, Mode::Write) {
+            Err(DatabaseError::Io { .. }) if reserve.release() => attach(folder, schema, Mode::Write)?,
+            attached => attached?,
+        };
+        reserve.keep();
+        Ok(Self::new(folder, schema, reserve, db))
     }
 
     /// Opens the database of a folder for reading, while nobody writes to it.
@@ -145,12 +151,12 @@ impl Database {
             return Err(DatabaseError::InUse { name: schema.name, folder: folder.into(), process });
         }
         let db = attach(folder, schema, Mode::Read)?;
-        Ok(Self::new(folder, schema, Mode::Read, db))
+        Ok(Self::new(folder, schema, Reserve::of(folder), db))
     }
 
-    fn new(folder: &Path, schema: &'static Schema, mode: Mode, db: DB) -> Self {
+    fn new(folder: &Path, schema: &'static Schema, reserve: Reserve, db: DB) -> Self {
         let slot = RwLock::new(Slot { db: Some(db), state: State::Sound });
-        Self { folder: folder.into(), schema, mode, slot }
+        Self { folder: folder.into(), schema, reserve, slot }
     }
 
     /// Reads.
@@ -163,11 +169,17 @@ impl Database {
         read(Access { db, owner: self })
     }
 
-    /// Writes a batch and syncs it. After an error the database is [broken](Self::is_broken).
-    ///
-    /// RocksDB holds writers up while it cannot keep up, or has no space to flush into. It is told not to,
-    /// so that nobody hangs in it: the batch is tried again for a while instead.
+    /// Writes a batch and syncs it. After an error the database may be [broken](Self::is_broken).
     pub(crate) fn write(
+        &self,
+        fill: impl Fn(&Access<'_>, &mut WriteBatch) -> Result<(), DatabaseError>,
+    ) -> Result<(), DatabaseError> {
+        self.demand_space()?;
+        self.write_patiently(fill, true)
+    }
+
+    /// Likewise, though there may be no space to spare: for a batch that makes room.
+    pub(crate) fn relieve(
         &self,
         fill: impl Fn(&Access<'_>, &mut WriteBatch) -> Result<(), DatabaseError>,
     ) -> Result<(), DatabaseError> {
@@ -180,9 +192,16 @@ impl Database {
         &self,
         fill: impl Fn(&Access<'_>, &mut WriteBatch) -> Result<(), DatabaseError>,
     ) -> Result<(), DatabaseError> {
+        self.demand_space()?;
         self.write_patiently(fill, false)
     }
 
+    fn demand_space(&self) -> Result<(), DatabaseError> {
+        if self.reserve.keep() { Ok(()) } else { Err(self.unusable(self.reserve.shortage())) }
+    }
+
+    /// RocksDB holds writers up while it cannot keep up, or has no space to flush into. It is told not to,
+    /// so that nobody hangs in it: the batch is tried again for a while instead.
     fn write_patiently(
         &self,
         fill: impl Fn(&Access<'_>, &mut WriteBatch) -> Result<(), DatabaseError>,
@@ -228,11 +247,11 @@ impl Database {
 
     /// Whether the disk has hardly more space than the database needs to work.
     pub(crate) fn is_short_of_space(&self) -> bool {
-        rustix::fs::statvfs(&self.folder)
-            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < WORKING_SPACE)
+        self.reserve.is_short()
     }
 
-    /// Closes it and opens it again. Where that fails it stays closed, and may be tried again.
+    /// Closes it and opens it again, with the space that is kept for that. Where that fails it stays closed, and
+    /// may be tried again.
     pub(crate) fn reopen(&self) -> Result<(), DatabaseError> {
         let mut slot = self.slot_mut();
         if slot.state == State::Closed {
@@ -240,7 +259,8 @@ impl Database {
         }
         slot.state = State::Broken;
         slot.db = None;
-        slot.db = Some(attach(&self.folder, self.schema, self.mode)?);
+        self.reserve.release();
+        slot.db = Some(attach(&self.folder, self.schema, Mode::Write)?);
         slot.state = State::Sound;
         Ok(())
     }
@@ -263,7 +283,10 @@ impl Database {
     }
 
     fn closed(&self) -> DatabaseError {
-        let reason = "it is closed, or could not be opened again after a failed write".to_owned();
+        self.unusable("it is closed, or could not be opened again after a failed write".to_owned())
+    }
+
+    fn unusable(&self, reason: String) -> DatabaseError {
         DatabaseError::Io { name: self.schema.name, folder: self.folder.clone(), reason }
     }
 
@@ -364,40 +387,4 @@ fn attach(folder: &Path, schema: &'static Schema, mode: Mode) -> Result<DB, Data
         Some(name) => Err(damaged(schema, folder, format!("column family {name} is missing"))),
         None => Ok(db),
     }
-}
-
-fn options(cache: &Cache) -> Options {
-    let mut options = family_options(cache);
-    options.set_db_write_buffer_size(8 * MIB);
-    options.set_max_total_wal_size(8 * MIB as u64);
-    options.set_max_background_jobs(2);
-    options.set_max_open_files(64);
-    options.set_max_file_opening_threads(1);
-    options.set_table_cache_num_shard_bits(2);
-    options.set_max_manifest_file_size(MIB);
-    options.set_manifest_preallocation_size(64 << 10);
-    options.set_skip_stats_update_on_db_open(true);
-    options.set_stats_dump_period_sec(0);
-    options.set_stats_persist_period_sec(0);
-    options.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Warn, |_, message| {
-        tracing::debug!(message = message.trim_end(), "rocksdb");
-    }));
-    options
-}
-
-fn family_options(cache: &Cache) -> Options {
-    let mut table = BlockBasedOptions::default();
-    table.set_block_cache(cache);
-    table.set_cache_index_and_filter_blocks(true);
-    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
-    table.set_bloom_filter(10.0, false);
-    let mut options = Options::default();
-    options.set_block_based_table_factory(&table);
-    options.set_compression_type(DBCompressionType::Lz4);
-    options.set_write_buffer_size(4 * MIB);
-    options.set_arena_block_size(64 << 10);
-    options.set_max_write_buffer_number(2);
-    options.set_target_file_size_base(4 * MIB as u64);
-    options.set_max_bytes_for_level_base(16 * MIB as u64);
-    options
 }

@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use super::module::Till;
+use crate::harness::small_disk::SmallDisk;
 use crate::harness::{errors_of, hephaestus, run, succeed};
 
 fn fix(repository: &Path, log: &Path) -> Command {
@@ -163,11 +164,14 @@ fn a_log_of_another_program_or_version_is_said_so() {
     let log = till.crash_log();
     let other = tempfile::tempdir().unwrap();
     std::fs::write(other.path().join("go.mod"), "module example.com/other\n\ngo 1.21\n").unwrap();
-    std::fs::write(other.path().join("other.go"), "package other\n\nfunc Nothing() {}\n").unwrap();
+    // Its words stand in any crash: a stack that does not touch the repository outweighs them.
+    let words = "package other\n\nimport \"log/slog\"\n\nfunc Save(items []int, err error) {\n\tslog.Error(\"x\", \"error\", err, \"last\", items[0])\n}\n";
+    std::fs::write(other.path().join("other.go"), words).unwrap();
     let output = run(&mut fix(other.path(), &log));
     assert_eq!(output.status.code(), Some(1));
     let suggestion = only_suggestion(&output);
     assert_eq!(suggestion["verdict"], "inconclusive");
+    assert_eq!((&suggestion["patch"], &suggestion["locations"]), (&Value::Null, &Value::Array(Vec::new())));
     assert!(suggestion["reason"].as_str().unwrap().contains("--repo"), "{suggestion}");
 
     // The same function further down: it is found by its name, and the diagnosis warns.
@@ -198,13 +202,9 @@ fn no_toolchain_or_sandbox_means_no_execution() {
 fn a_full_disk_is_refused_before_any_work() {
     let till = Till::new();
     let log = till.crash_log();
-    let small = tempfile::tempdir().unwrap();
-    let mounted =
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(small.path()));
-    assert!(mounted.status.success(), "this test mounts a small file system: run it as root: {mounted:?}");
+    let small = SmallDisk::new(2);
     let output = run(fix(&till.repository(), &log).env("TMPDIR", small.path()));
     let doctor = run(hephaestus().arg("doctor").env("TMPDIR", small.path()));
-    succeed(Command::new("umount").arg(small.path()));
     let errors = errors_of(&output);
     assert_eq!(output.status.code(), Some(2), "{errors}");
     for words in ["MiB free in", "256 MiB are needed", "TMPDIR"] {

@@ -1,5 +1,10 @@
 //! What every test needs: the real binary, and folders that clean up after themselves.
 
+/// The library's own tests use it too.
+#[path = "../../src/storage/small_disk.rs"]
+#[expect(dead_code, reason = "only those make a disk read-only")]
+pub(crate) mod small_disk;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -1,7 +1,7 @@
 //! Exact counts, whatever happens to the process and to the files.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,99 +9,55 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::instance::{Chance, Place};
+use super::log_writer::{Kind, LogWriter};
 
 /// Writes failures of several kinds with sequence numbers between healthy lines, and rotates its file.
 struct Writer {
-    path: PathBuf,
-    file: File,
-    /// Whether the log is a container's: crashes stand on standard error, records on standard output.
-    is_container: bool,
-    /// The lines of a crash that are still to be written.
-    rest: Vec<String>,
+    log: LogWriter,
     chance: Chance,
     sequence: u64,
-    rotations: u64,
     written: BTreeMap<String, u64>,
 }
 
 impl Writer {
     fn new(path: PathBuf, is_container: bool, seed: u64) -> Self {
-        let file = OpenOptions::new().create(true).append(true).open(&path).unwrap();
-        let (rest, written) = (Vec::new(), BTreeMap::new());
-        Self { path, file, is_container, rest, chance: Chance(seed), sequence: 0, rotations: 0, written }
-    }
-
-    /// In two writes, so that a reader may see the half of it.
-    fn put(&mut self, text: &str) {
-        let middle = self.chance.below(text.len() as u64) as usize;
-        self.file.write_all(&text.as_bytes()[..middle]).unwrap();
-        self.file.write_all(&text.as_bytes()[middle..]).unwrap();
-    }
-
-    /// A line of one of a container's streams.
-    fn put_line(&mut self, stream: &str, line: &str) {
-        self.put(&format!("2024-05-01T10:00:00.000000001Z {stream} F {line}\n"));
-    }
-
-    /// A record stands between the lines of a crash as often as not.
-    fn put_in_container(&mut self, text: &str, is_crash: bool) {
-        while !self.rest.is_empty() && (is_crash || self.chance.below(2) == 0) {
-            let line = self.rest.remove(0);
-            self.put_line("stderr", &line);
-        }
-        if is_crash {
-            self.rest = text.lines().map(str::to_owned).collect();
-        } else {
-            self.put_line("stdout", text.trim_end());
-        }
-    }
-
-    fn finish(&mut self) {
-        for line in std::mem::take(&mut self.rest) {
-            self.put_line("stderr", &line);
-        }
+        let mut cuts = Chance(!seed);
+        let log = LogWriter::new(path, is_container, move |bytes| cuts.below(bytes as u64) as usize);
+        Self { log, chance: Chance(seed), sequence: 0, written: BTreeMap::new() }
     }
 
     fn write(&mut self) {
         self.sequence += 1;
-        let number = self.sequence;
-        let (text, title) = match self.chance.below(6) {
-            0 => (
-                format!(
-                    "panic: assignment to entry in nil map\n\ngoroutine {number} [running]:\nexample.com/shop/stock.Hold(...)\n\t/app/stock/hold.go:12\nmain.main()\n\t/app/main.go:7 +0x1d\nexit status 2\n"
-                ),
-                "nil map write in stock.Hold",
-            ),
-            1 => (
-                format!("{{\"level\":\"error\",\"msg\":\"order not saved\",\"seq\":{number}}}\n"),
-                "order not saved",
-            ),
-            2 => (
-                format!("{{\"level\":\"error\",\"msg\":\"cart not found\",\"seq\":{number}}}\n"),
-                "cart not found",
-            ),
-            _ => (format!("{{\"level\":\"info\",\"msg\":\"order saved\",\"seq\":{number}}}\n"), ""),
+        let kind = match self.chance.below(6) {
+            0 => Kind::Panic,
+            1 => Kind::Order,
+            2 => Kind::Cart,
+            _ => Kind::Healthy,
         };
-        if self.is_container {
-            self.put_in_container(&text, title.starts_with("nil map write"));
+        let text = kind.text(self.sequence);
+        if self.log.is_container && kind == Kind::Panic {
+            self.log.begin(&text, self.chance.below(text.len() as u64) as usize);
         } else {
-            self.put(&text);
+            // A record stands between the lines of a crash as often as not.
+            while self.chance.below(2) == 0 && self.log.go_on() {}
+            self.log.write(kind, &text);
         }
-        if !title.is_empty() {
+        if let Some(title) = title(kind) {
             *self.written.entry(title.to_owned()).or_default() += 1;
         }
         if self.chance.below(400) == 0 {
-            self.rotate();
+            self.log.rotate();
         }
     }
+}
 
-    /// By renaming: nothing is deleted, so nothing may be lost.
-    fn rotate(&mut self) {
-        self.finish();
-        self.rotations += 1;
-        let old = self.path.with_extension(format!("log.{}", self.rotations));
-        std::fs::rename(&self.path, old).unwrap();
-        self.file = OpenOptions::new().create(true).append(true).open(&self.path).unwrap();
+/// How the group of a failure is called; none for what is none.
+const fn title(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Healthy => None,
+        Kind::Order => Some("order not saved"),
+        Kind::Cart => Some("cart not found"),
+        Kind::Panic => Some("nil map write in stock.Hold"),
     }
 }
 
@@ -118,7 +74,7 @@ fn survive_kills(kills: u32, seed: u64) {
                 }
                 std::thread::sleep(Duration::from_millis(2));
             }
-            writer.finish();
+            writer.log.finish();
             writer
         })
     };
@@ -133,7 +89,7 @@ fn survive_kills(kills: u32, seed: u64) {
     stop.store(true, Relaxed);
     let mut written = BTreeMap::new();
     for writer in writing.map(|writing| writing.join().unwrap()) {
-        assert!(writer.rotations > 0 && writer.written.len() == 3, "the writer did what it should");
+        assert!(writer.log.rotations > 0 && writer.written.len() == 3, "the writer did what it should");
         for (title, count) in writer.written {
             *written.entry(title).or_default() += count;
         }

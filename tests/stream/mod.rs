@@ -5,6 +5,9 @@ mod depot;
 mod durable;
 mod ending;
 mod instance;
+/// The library's own tests use it too.
+#[path = "../../src/app/service/log_writer.rs"]
+mod log_writer;
 mod namespace;
 mod shortage;
 mod surroundings;

@@ -3,7 +3,8 @@
 use std::process::{Command, Stdio};
 
 use super::instance::{Instance, Place};
-use crate::harness::{errors_of, run, succeed};
+use crate::harness::small_disk::assert_namespaces_are_allowed;
+use crate::harness::succeed;
 
 /// A command that first does something to its own mounts, in which `$state` is the state directory.
 pub(super) fn within(place: &Place, command: &Command, mounts: &str) -> Command {
@@ -25,17 +26,6 @@ pub(super) fn within(place: &Place, command: &Command, mounts: &str) -> Command 
         };
     }
     inner
-}
-
-pub(super) fn assert_namespaces_are_allowed() {
-    let output = run(Command::new("unshare").args(["--map-root-user", "--mount", "true"]));
-    assert!(
-        output.status.success(),
-        "this test makes full and read-only file systems in a mount namespace of its own: allow user \
-         namespaces (kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, and in a container \
-         a seccomp profile that lets unshare pass); unshare says: {}",
-        errors_of(&output)
-    );
 }
 
 /// Changes the mounts of a running instance.

@@ -3,65 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::depot::{Depot, append, await_suggestions};
 use super::instance::{Instance, PATIENCE, Place};
-use super::namespace::assert_namespaces_are_allowed;
+use crate::harness::small_disk::SmallDisk;
 
-/// A file system of 32 MiB in the mount namespace of a process that holds it; gone with the value.
-struct SmallDisk {
-    holder: Child,
-    path: PathBuf,
-}
-
-impl SmallDisk {
-    fn new() -> Self {
-        assert_namespaces_are_allowed();
-        let mut holder = Command::new("unshare");
-        holder.args(["--map-root-user", "--mount", "--propagation", "private", "sh", "-ec"]);
-        holder.arg("mount -t tmpfs -o size=32m none /mnt; echo ready; exec cat");
-        let mut holder = holder.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut said = String::new();
-        BufReader::new(holder.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
-        assert_eq!(said, "ready\n");
-        // Its owner reaches into the namespace by this path, and so do the processes under test.
-        let path = Path::new("/proc").join(holder.id().to_string()).join("root").join("mnt");
-        Self { holder, path }
-    }
-
-    fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Takes all space that is left.
-    fn fill(&self) {
-        let mut ballast = File::create(self.path().join("ballast")).unwrap();
-        let mut chunk = 1 << 20;
-        while chunk > 0 {
-            if ballast.write_all(&vec![0; chunk]).is_err() {
-                chunk /= 2;
-            }
-        }
-    }
-
-    fn clear(&self) {
-        std::fs::remove_file(self.path().join("ballast")).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        drop(self.holder.kill());
-        drop(self.holder.wait());
-    }
-}
+/// How large the disk is.
+const MEBIBYTES: u64 = 32;
 
 /// The answer of a probe: whether it is ready, and why not, each reason behind its part.
 fn readiness(instance: &Instance) -> (u16, Vec<String>) {
@@ -186,7 +139,7 @@ fn survive_a_full_disk(disk: &SmallDisk, place: &Place, part: &str, sizes: Sizes
 
 #[test]
 fn a_full_disk_is_told_and_waited_for() {
-    let disk = SmallDisk::new();
+    let disk = SmallDisk::new(MEBIBYTES);
     let place = Place::with_state_dir(&disk.path().join("state"), "grace_period: 3s");
     survive_a_full_disk(
         &disk,
@@ -209,7 +162,7 @@ fn place_of_knowledge(disk: &SmallDisk) -> (tempfile::TempDir, Place) {
 
 #[test]
 fn knowledge_without_space_keeps_errors_in_the_bus() {
-    let disk = SmallDisk::new();
+    let disk = SmallDisk::new(MEBIBYTES);
     let (_elsewhere, place) = place_of_knowledge(&disk);
     let sizes = Sizes { of_a_kind: 1, line_bytes: 30_000, batch: 2 };
     survive_a_full_disk(&disk, &place, "knowledge: errors cannot be counted", sizes);
@@ -219,7 +172,7 @@ fn knowledge_without_space_keeps_errors_in_the_bus() {
 
 #[test]
 fn what_an_attempt_brings_is_held_until_there_is_space() {
-    let disk = SmallDisk::new();
+    let disk = SmallDisk::new(MEBIBYTES);
     let (_elsewhere, place) = place_of_knowledge(&disk);
     let depot = Depot::new();
     let mut instance = depot.mended_by(&place);

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use super::depot::Depot;
 use crate::harness::{errors_of, hephaestus, run, succeed};
@@ -46,6 +47,15 @@ fn how_much_is_left_to_be_worked_on_is_told_unless_it_is_to_be_quiet() {
 }
 
 #[test]
+fn a_last_line_without_an_end_counts_though_something_holds_the_output_open() {
+    let line = r#"{"level":"error","msg":"order not saved"}"#;
+    let output = run(&mut exec(&format!("sleep 8 & printf '%s' '{line}'; exit 3")));
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), line);
+    assert!(errors_of(&output).contains("order not saved"), "{}", errors_of(&output));
+}
+
+#[test]
 fn any_bytes_pass_in_both_directions() {
     let mut child = exec("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let bytes: Vec<u8> =
@@ -56,6 +66,16 @@ fn any_bytes_pass_in_both_directions() {
     let output = child.wait_with_output().unwrap();
     sending.join().unwrap();
     assert!(output.stdout == bytes, "{} bytes came of {}", output.stdout.len(), bytes.len());
+}
+
+#[test]
+fn a_slow_reader_gets_everything() {
+    let mut child = exec("head -c 100000 /dev/zero; exit 3").stdout(Stdio::piped()).spawn().unwrap();
+    // By then the program has long ended, and half of what it wrote is with us.
+    std::thread::sleep(Duration::from_secs(4));
+    let mut taken = Vec::new();
+    child.stdout.take().unwrap().read_to_end(&mut taken).unwrap();
+    assert_eq!((taken.len(), child.wait().unwrap().code()), (100_000, Some(3)));
 }
 
 /// Starts it and waits until the program says that it is ready.

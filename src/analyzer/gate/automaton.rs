@@ -14,6 +14,8 @@ use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, HirKind, Look};
 /// Memory limits of determinisation: beyond them a pattern set is walked lazily instead.
 pub(crate) const TABLE_LIMIT_BYTES: usize = 8 << 20;
 const SCRATCH_LIMIT_BYTES: usize = 32 << 20;
+/// Memory limit of one user's pattern.
+const PATTERN_LIMIT_BYTES: usize = 1 << 20;
 
 /// Why a pattern is refused.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) enum PatternError {
     SpansLines,
     /// It matches the empty string, so every line.
     MatchesEverything,
+    /// Alone it takes too much memory.
+    TooLarge(Box<thompson::BuildError>),
 }
 
 impl std::fmt::Display for PatternError {
@@ -34,6 +38,7 @@ impl std::fmt::Display for PatternError {
             Self::MatchesEverything => {
                 f.write_str("it matches the empty string, so it would match every line")
             }
+            Self::TooLarge(error) => error.fmt(f),
         }
     }
 }
@@ -53,6 +58,13 @@ pub(crate) fn parse(pattern: &str) -> Result<Hir, PatternError> {
         Some(0) => Err(PatternError::MatchesEverything),
         Some(_) => Ok(hir),
     }
+}
+
+/// Parses a user's pattern, which has to fit alone.
+pub(crate) fn check(pattern: &str) -> Result<Hir, PatternError> {
+    let hir = parse(pattern)?;
+    nfa_within(std::slice::from_ref(&hir), PATTERN_LIMIT_BYTES).map_err(PatternError::TooLarge)?;
+    Ok(hir)
 }
 
 /// The same pattern without any way to match a line break; none when nothing is left of it.
@@ -113,10 +125,14 @@ const fn line_anchor(look: Look) -> Look {
 
 /// The automaton's recipe for a set of patterns.
 pub(crate) fn nfa(patterns: &[Hir]) -> Result<thompson::NFA, Box<thompson::BuildError>> {
+    nfa_within(patterns, TABLE_LIMIT_BYTES)
+}
+
+fn nfa_within(patterns: &[Hir], limit: usize) -> Result<thompson::NFA, Box<thompson::BuildError>> {
     let config = thompson::Config::new()
         .utf8(false)
         .which_captures(thompson::WhichCaptures::None)
-        .nfa_size_limit(Some(TABLE_LIMIT_BYTES));
+        .nfa_size_limit(Some(limit));
     thompson::Compiler::new().configure(config).build_many_from_hir(patterns).map_err(Box::new)
 }
 

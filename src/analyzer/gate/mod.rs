@@ -7,6 +7,8 @@
 pub(crate) mod automaton;
 pub(crate) mod patterns;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use regex_automata::Input;
 use regex_automata::dfa::dense;

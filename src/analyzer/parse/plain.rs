@@ -210,10 +210,12 @@ fn reading(word: &str, tabbed: bool) -> Reading {
     }
     // logrus on a terminal: `ERRO[0012]`.
     let name = bare.split_once('[').filter(|(_, rest)| rest.ends_with(']')).map_or(bare, |(name, _)| name);
-    let shouted = name.bytes().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'+' | b'0'..=b'9'));
-    let announced = word.ends_with(':') && !name.eq_ignore_ascii_case("panic");
+    let shouted =
+        name.bytes().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'+' | b'-' | b'0'..=b'9'));
+    let announced = word.ends_with(':') && !bare.eq_ignore_ascii_case("panic");
+    let named = if shouted { name } else { bare };
     if (shouted || announced || tabbed)
-        && let Some(level) = Level::parse(name)
+        && let Some(level) = Level::parse(named)
     {
         return Reading::Level(level);
     }

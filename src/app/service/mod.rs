@@ -301,4 +301,6 @@ impl Suggestions {
 }
 
 #[cfg(test)]
+mod log_writer;
+#[cfg(test)]
 mod tests;

@@ -4,9 +4,7 @@
 //! counts must be what was written, for each kind of failure, and stay so.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -15,14 +13,17 @@ use proptest::test_runner::{Config as Cases, RngAlgorithm, TestRng, TestRunner};
 
 use tokio::task::JoinSet;
 
+use super::log_writer::{Kind, LogWriter};
 use super::*;
-use crate::config::PathGlob;
+use crate::config::{Interval, PathGlob};
 use crate::knowledge::{GroupFilter, GroupOrder};
 
 /// How many histories run beside each other: they mostly wait.
 const PARALLEL: usize = 32;
 /// How long anything that must happen may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The seconds for which some histories recognise an event that comes again.
+const SHORT_MEMORY: u64 = 10;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -36,139 +37,52 @@ enum Step {
     /// A log is renamed, and its writer begins a new one.
     Rotate(usize),
     Wait(Duration),
-    /// The service dies where it stands.
+    /// The service dies where it stands. What the bus has taken it still writes.
     Crash,
+    /// Likewise, and nothing more is written.
+    PowerCut,
     /// The bus takes nothing more, and the service dies of it.
     Refuse,
     /// The service ends as it should.
     Stop,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Healthy,
-    Order,
-    Cart,
-    Panic,
-}
-
-impl Kind {
-    fn text(self, number: u64) -> String {
-        match self {
-            Self::Healthy => format!("{{\"level\":\"info\",\"msg\":\"order saved\",\"seq\":{number}}}\n"),
-            Self::Order => format!("{{\"level\":\"error\",\"msg\":\"order not saved\",\"seq\":{number}}}\n"),
-            Self::Cart => format!("{{\"level\":\"error\",\"msg\":\"cart not found\",\"seq\":{number}}}\n"),
-            Self::Panic => format!(
-                "panic: assignment to entry in nil map\n\ngoroutine {number} [running]:\n\
-                 example.com/shop/stock.Hold(...)\n\t/app/stock/hold.go:12\nmain.main()\n\
-                 \t/app/main.go:7 +0x1d\nexit status 2\n"
-            ),
-        }
-    }
-
-    /// By which its group is known. A trace that was given before its end may name no place.
-    fn of(title: &str) -> Self {
-        match title {
-            "order not saved" => Self::Order,
-            "cart not found" => Self::Cart,
-            title if title.starts_with("nil map write") => Self::Panic,
-            title => panic!("nobody wrote {title:?}"),
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Order => "order",
-            Self::Cart => "cart",
-            Self::Panic => "panic",
-        }
-    }
-}
-
-/// Who writes one log.
-struct Writer {
-    path: PathBuf,
-    file: File,
-    /// Whether the log is a container's: crashes stand on standard error, records on standard output.
-    is_container: bool,
-    rest: Option<String>,
-    rotations: u32,
-}
-
-impl Writer {
-    fn new(path: PathBuf, is_container: bool) -> Self {
-        let file = OpenOptions::new().create(true).append(true).open(&path).unwrap();
-        Self { path, file, is_container, rest: None, rotations: 0 }
-    }
-
-    /// The text as the log has it.
-    fn put(&mut self, kind: Kind, text: &str) {
-        let text = if self.is_container {
-            let stream = if kind == Kind::Panic { "stderr" } else { "stdout" };
-            text.lines().map(|line| format!("2024-05-01T10:00:00Z {stream} F {line}\n")).collect()
-        } else {
-            text.to_owned()
-        };
-        self.file.write_all(text.as_bytes()).unwrap();
-    }
-
-    /// What was begun is ended.
-    fn finish(&mut self) {
-        if let Some(rest) = self.rest.take() {
-            self.put(Kind::Panic, &rest);
-        }
-    }
-
-    fn write(&mut self, kind: Kind, text: &str) {
-        // The other stream goes on while a crash is being written.
-        if !self.is_container || kind == Kind::Panic {
-            self.finish();
-        }
-        self.put(kind, text);
-    }
-
-    fn begin(&mut self, text: &str) {
-        self.finish();
-        let middle = text.len() / 2;
-        // The runtime of containers passes on whole lines.
-        let middle = if self.is_container { text[..middle].rfind('\n').unwrap() + 1 } else { middle };
-        self.put(Kind::Panic, &text[..middle]);
-        self.rest = Some(text[middle..].to_owned());
-    }
-
-    fn rotate(&mut self) {
-        self.finish();
-        self.rotations += 1;
-        let old = self.path.with_extension(format!("log.{}", self.rotations));
-        std::fs::rename(&self.path, old).unwrap();
-        self.file = OpenOptions::new().create(true).append(true).open(&self.path).unwrap();
+/// By which a group is known. A trace that was given before its end may name no place.
+fn kind_of(title: &str) -> Kind {
+    match title {
+        "order not saved" => Kind::Order,
+        "cart not found" => Kind::Cart,
+        title if title.starts_with("nil map write") => Kind::Panic,
+        title => panic!("nobody wrote {title:?}"),
     }
 }
 
 /// What a history happens to.
 struct World {
     config: Config,
-    writers: [Writer; 2],
-    written: BTreeMap<&'static str, u64>,
+    writers: [LogWriter; 2],
+    written: BTreeMap<Kind, u64>,
     number: u64,
     service: Service,
 }
 
 impl World {
-    async fn new(folder: &Path) -> Self {
+    async fn new(folder: &Path, remembers: Option<u64>) -> Self {
         let mut config = Config::built_in().unwrap();
+        if let Some(seconds) = remembers {
+            config.knowledge.dedup_retention = Interval::from_secs(seconds);
+        }
         config.state_dir = folder.join("state");
         config.collector.log_paths = vec![PathGlob::named(folder.join("*.log*").to_str().unwrap()).unwrap()];
         let writers = [("one.log", false), ("two.log", true)]
-            .map(|(name, is_container)| Writer::new(folder.join(name), is_container));
+            .map(|(name, is_container)| LogWriter::new(folder.join(name), is_container, |bytes| bytes));
         let service = Service::start(&config, Role::Whole).await.unwrap();
         Self { config, writers, written: BTreeMap::new(), number: 0, service }
     }
 
     fn next(&mut self, kind: Kind) -> String {
         if kind != Kind::Healthy {
-            *self.written.entry(kind.name()).or_default() += 1;
+            *self.written.entry(kind).or_default() += 1;
         }
         self.number += 1;
         kind.text(self.number)
@@ -184,11 +98,12 @@ impl World {
             }
             Step::Begin(log) => {
                 let text = self.next(Kind::Panic);
-                self.writers[log].begin(&text);
+                self.writers[log].begin(&text, text.len() / 2);
             }
             Step::Rotate(log) => self.writers[log].rotate(),
             Step::Wait(time) => tokio::time::sleep(time).await,
             Step::Crash => return self.restart(Service::crash).await,
+            Step::PowerCut => return self.restart(Service::lose_power).await,
             Step::Refuse => {
                 self.service.core.bus.close().await;
                 return self.restart(Service::crash).await;
@@ -206,11 +121,11 @@ impl World {
         Self { service, ..self }
     }
 
-    fn counted(&self) -> BTreeMap<&'static str, u64> {
+    fn counted(&self) -> BTreeMap<Kind, u64> {
         let groups = self.service.view().groups(GroupFilter::default(), GroupOrder::Worst, 100).unwrap();
         let mut counted = BTreeMap::new();
         for record in groups {
-            *counted.entry(Kind::of(&record.group.first.title).name()).or_default() += record.group.count;
+            *counted.entry(kind_of(&record.group.first.title)).or_default() += record.group.count;
         }
         counted
     }
@@ -247,10 +162,19 @@ impl World {
 
 impl Service {
     /// Dies: nothing that is under way comes to its end, but for what the bus has taken.
-    async fn crash(mut self) {
+    async fn crash(self) {
+        self.die(Bus::close).await;
+    }
+
+    /// Dies, and the bus refuses what it has not written yet.
+    async fn lose_power(self) {
+        self.die(Bus::cut).await;
+    }
+
+    async fn die(mut self, end_bus: impl AsyncFnOnce(&Bus)) {
         self.core.parts.abort_all();
         self.core.stop_reading.cancel();
-        self.core.bus.close().await;
+        end_bus(&self.core.bus).await;
         self.core.parts.shutdown().await;
         tokio::task::block_in_place(|| self.knowledge.close());
     }
@@ -270,20 +194,27 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0usize..2).prop_map(Step::Rotate),
         4 => (0u64..400).prop_map(|time| Step::Wait(Duration::from_millis(time))),
         1 => Just(Step::Wait(Duration::from_millis(1_600))),
-        2 => Just(Step::Crash),
+        1 => Just(Step::Crash),
+        2 => Just(Step::PowerCut),
         1 => Just(Step::Refuse),
         1 => Just(Step::Stop),
     ];
     prop::collection::vec(step, 4..24)
 }
 
-async fn history(steps: Vec<Step>) -> Result<(), String> {
+/// For how many seconds an event that comes again is recognised, where that is not long: what may still come
+/// again is some seconds old at most.
+fn remembers() -> impl Strategy<Value = Option<u64>> {
+    prop_oneof![3 => Just(None), 1 => Just(Some(SHORT_MEMORY))]
+}
+
+async fn history((steps, remembers): (Vec<Step>, Option<u64>)) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
-    let mut world = World::new(folder.path()).await;
+    let mut world = World::new(folder.path(), remembers).await;
     for step in steps.clone() {
         world = world.step(step).await;
     }
-    world.end().await.map_err(|problem| format!("{problem}\nafter {steps:#?}"))
+    world.end().await.map_err(|problem| format!("{problem}\nremembering {remembers:?} after {steps:#?}"))
 }
 
 async fn histories(cases: usize) {
@@ -297,7 +228,7 @@ async fn histories(cases: usize) {
             panic!("{problem}");
         }
         if case < cases {
-            under_way.spawn(history(steps().new_tree(&mut runner).unwrap().current()));
+            under_way.spawn(history((steps(), remembers()).new_tree(&mut runner).unwrap().current()));
         }
     }
 }

@@ -226,13 +226,7 @@ impl Workshop {
 
     /// The first attempt fills the build cache, outside its own time; another waits for it.
     async fn warm_up(&self, bench: &mut Bench) {
-        let fill = async {
-            if let Err(error) = self.fixer.warm_up(&mut bench.workbench).await {
-                // Each attempt will say so in its own words.
-                tracing::warn!(%error, "could not prepare the build cache");
-            }
-        };
-        self.warm.get_or_init(|| fill).await;
+        self.warm.get_or_init(|| self.fixer.warm_up(&mut bench.workbench)).await;
     }
 
     async fn work_out(&self, bench: &mut Bench, record: &GroupRecord) -> Finding {

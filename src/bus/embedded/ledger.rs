@@ -203,6 +203,12 @@ impl Ledger {
         below.into_iter().map(|(topic, below)| Trimmed { topic, below }).collect()
     }
 
+    /// All that was ever deleted.
+    pub(super) fn gone(&self) -> Vec<Trimmed> {
+        let heads = self.logs().map(|(topic, log)| Trimmed { topic, below: log.head() });
+        heads.filter(|trimmed| trimmed.below > 0).collect()
+    }
+
     /// Whether there is something that age alone will make deletable.
     pub(super) fn will_age(&self) -> bool {
         self.logs.values().any(|log| log.spare().is_some())

@@ -105,6 +105,11 @@ enum Order {
 }
 
 impl Inbox {
+    /// Takes nothing more, and gives what waits: it is refused when it is dropped.
+    fn refuse(&mut self) -> Self {
+        std::mem::replace(self, Self { closing: true, ..Self::default() })
+    }
+
     /// Takes the commits and leaves the rest.
     fn take_commits(&mut self) -> Vec<(Topic, String, Commit, oneshot::Sender<u64>)> {
         let mut commits = Vec::new();
@@ -190,6 +195,13 @@ impl Embedded {
         let inner = Arc::clone(&self.inner);
         // Joining waits for the disk. Where the runtime is shutting down, dropping does the same.
         drop(tokio::task::spawn_blocking(move || inner.stop()).await);
+    }
+
+    #[cfg(test)]
+    pub(super) async fn cut(&self) {
+        let left = self.inner.shared.inbox().refuse();
+        drop(left);
+        self.close().await;
     }
 
     /// How it stands.

@@ -113,7 +113,8 @@ pub(super) fn compact(database: &Database, trimmed: &[Trimmed]) -> Result<(), Da
             let range = (message_key(*topic, 0), message_key(*topic, *below));
             access.db.compact_range_cf(messages, Some(range.0), Some(range.1));
         }
-        Ok(())
+        // What of the books is in no file yet would keep the whole log.
+        access.db.flush().map_err(|error| access.failed(error))
     })
 }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
+use rocksdb::WriteBatch;
 use tokio::sync::oneshot;
 
 use super::ledger::{Ledger, Trimmed};
 use super::{Commit, Inbox, News, Order, Publication, Shared, store};
 use crate::bus::Topic;
-use crate::storage::DatabaseError;
+use crate::storage::{Access, DatabaseError};
 
 /// The most bytes of messages in one batch, if it is more than one message.
 const GROUP_BYTES: usize = 1 << 20;
@@ -18,6 +19,8 @@ const GROUP_BYTES: usize = 1 << 20;
 const TRIM_INTERVAL: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Likewise where only space is waited for: groups go on meanwhile, and asking for space costs next to nothing.
+const LONGEST_PAUSE_FOR_SPACE: Duration = Duration::from_millis(200);
 /// The least time between two lines about writes that fail: on a disk that is all but full they come and go.
 const REMINDER_INTERVAL: Duration = Duration::from_secs(300);
 
@@ -51,8 +54,7 @@ struct End<'a>(&'a Shared);
 impl Drop for End<'_> {
     fn drop(&mut self) {
         self.0.room.close();
-        let closed = Inbox { closing: true, ..Inbox::default() };
-        let left = std::mem::replace(&mut *self.0.inbox(), closed);
+        let left = self.0.inbox().refuse();
         drop(left);
         self.0.database.close();
         self.0.news.send_replace(News::Closed);
@@ -168,7 +170,7 @@ fn stand(ledger: &mut Ledger, topic: Topic, group: &str, at: &Commit) -> u64 {
 /// failure was last told.
 ///
 /// The disk may be smaller than the bounds. So what groups are done with makes room before the batch is written
-/// again.
+/// again. Where that is not enough, it waits until others make some, and groups go on with what there is.
 fn carry_out(shared: &Shared, plan: &mut Plan, told: &mut Option<Instant>) -> bool {
     let mut pause = FIRST_PAUSE;
     let mut failures = 0_u64;
@@ -190,7 +192,8 @@ fn carry_out(shared: &Shared, plan: &mut Plan, told: &mut Option<Instant>) -> bo
             return false;
         }
         shared.pause(pause);
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        let is_broken = shared.database.is_broken();
+        pause = (pause * 2).min(if is_broken { LONGEST_PAUSE } else { LONGEST_PAUSE_FOR_SPACE });
         if let Err(error) = make_room(shared, plan) {
             tracing::debug!(reason = %error, "no room can be made in the bus");
         }
@@ -219,6 +222,10 @@ fn make_room(shared: &Shared, plan: &mut Plan) -> Result<(), DatabaseError> {
     plan.after.follow(&after);
     let trimmed = after.relieve();
     if trimmed.is_empty() && plan.commits.is_empty() {
+        if !shared.database.is_broken() {
+            // Perhaps what was deleted before still takes space: giving it back takes some too.
+            reclaim(shared, &plan.before.gone());
+        }
         return Ok(());
     }
     let before = Arc::clone(&plan.before);
@@ -236,12 +243,14 @@ fn try_write(shared: &Shared, plan: &Plan) -> Result<(), DatabaseError> {
         shared.database.reopen()?;
         shared.announce();
     }
-    shared.database.write(|access, batch| {
+    let fill = |access: &Access<'_>, batch: &mut WriteBatch| {
         for (offset, publication) in &plan.messages {
             store::put_message(access, batch, (publication.topic, *offset), &publication.value)?;
         }
         store::put_ledger(access, batch, (&plan.before, &plan.after), &plan.trimmed)
-    })
+    };
+    // Without messages a batch says what groups are done with, or deletes it.
+    if plan.messages.is_empty() { shared.database.relieve(fill) } else { shared.database.write(fill) }
 }
 
 impl Plan {

@@ -6,7 +6,8 @@
 //! also structs that are decoded or used as zero values, but leaves the constructor as it was, so it
 //! counts as the second choice where a constructor exists.
 //!
-//! Risk: a map that is nil on purpose, to mark a state, is not nil any more.
+//! Risk: a map that is nil on purpose, to mark a state, is not nil any more. A map that is made lazily on a
+//! copy of its owner is lost with that, and the write with it: this only hides the failure.
 
 use std::sync::Arc;
 
@@ -74,14 +75,54 @@ fn for_map(case: &Case<'_>, depth: usize, file: &Arc<File>, map: Node<'_>, write
         let lines = [format!("if {name} == nil {{"), format!("\t{name} = make({})", ty.text), "}".to_owned()];
         let same_home = ty.home.path.folder() == file.path.folder();
         if same_home && edits.insert_before(file, statement, &lines).is_some() {
+            let kept = is_kept(case, file, map);
+            let loss = if kept { "" } else { " But it hangs on a copy: what is written is lost with that." };
             let explanation =
-                format!("`{name}` is nil when it is written to: it is made before the first write.");
+                format!("`{name}` is nil when it is written to: it is made before the first write.{loss}");
             // For an inner map this is the idiom; elsewhere it leaves the maker of the struct as it was.
-            let tier = if mended { Tier::Guard } else { Tier::Cause };
-            drafts.push(draft(tier, depth, mended, explanation, edits));
+            let tier = match (mended, kept) {
+                (_, false) => Tier::Mask,
+                (true, true) => Tier::Guard,
+                (false, true) => Tier::Cause,
+            };
+            drafts.push(draft(tier, depth, mended || !kept, explanation, edits));
         }
     }
     drafts
+}
+
+/// Whether a map that is made here stays: the way to it passes a pointer or an element of a slice or map, or
+/// begins at a variable of the package or one that the function itself declares. A receiver, a parameter and
+/// the variable of a loop are copies.
+fn is_kept(case: &Case<'_>, file: &Arc<File>, place: Node<'_>) -> bool {
+    let refers = |node: Node<'_>| {
+        case.resolver.type_of(file, node).is_some_and(|ty| {
+            let shape = case.resolver.underlying(&ty);
+            matches!(shape.shape(), Shape::Pointer(_) | Shape::Slice(_) | Shape::Map(..))
+        })
+    };
+    match place.kind() {
+        "parenthesized_expression" => {
+            place.named_child(0).is_some_and(|inner| refers(inner) || is_kept(case, file, inner))
+        }
+        "selector_expression" | "index_expression" => {
+            place.child_by_field_name("operand").is_some_and(|operand| {
+                case.resolver.is_package(file, operand) || refers(operand) || is_kept(case, file, operand)
+            })
+        }
+        // `*p`
+        "unary_expression" => true,
+        "identifier" => match file.binding(place, file.text_of(place)) {
+            None | Some(Binding::Signature { part: Part::Result(_), .. }) => true,
+            Some(Binding::Var { spec, .. }) => spec.child_by_field_name("value").is_none(),
+            Some(Binding::Short { statement, position }) => statement
+                .child_by_field_name("right")
+                .and_then(|values| value_at(values, position))
+                .is_some_and(|value| value.kind() == "composite_literal"),
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 /// A field: the places that make its struct have to make the map.

@@ -1,8 +1,7 @@
 //! What goes wrong around the database.
 
-use std::process::Command;
-
 use super::*;
+use crate::storage::small_disk::SmallDisk;
 
 fn refusal(folder: &Path) -> String {
     Knowledge::open(folder, &Config::default(), &Metrics::new().unwrap()).unwrap_err().to_string()
@@ -137,39 +136,12 @@ fn a_damaged_body_is_told_and_the_rest_is_readable() {
     assert_eq!(view.group(print(2)).unwrap().unwrap().group.count, 1);
 }
 
-/// A file system of 24 MiB, gone with the value. Only root may make one.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn new() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let arguments = ["-t", "tmpfs", "-o", "size=24m", "tmpfs"];
-        let mounted = Command::new("mount").args(arguments).arg(folder.path()).output();
-        let mounted = mounted.is_ok_and(|output| output.status.success());
-        if !mounted {
-            eprintln!("skipped: this user may not mount a tmpfs, so there is no disk to fill");
-        }
-        mounted.then_some(Self(folder))
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(self.path()).output());
-    }
-}
-
 #[test]
 fn a_read_only_disk_can_be_read_and_no_more() {
-    let Some(disk) = SmallDisk::new() else { return };
+    let mut disk = SmallDisk::new(24);
     let path = disk.path().join("knowledge");
     apply(&open(&path), 1, vec![seen(1, 10, 3)]);
-    let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(disk.path()).output().unwrap();
-    assert!(remounted.status.success(), "{remounted:?}");
+    disk.make_read_only();
     let refused = refusal(&path);
     assert!(refused.contains("must be writable") && refused.contains("Read-only file system"), "{refused}");
     assert_eq!(View::open(&path).unwrap().group(print(1)).unwrap().unwrap().group.count, 3);
@@ -177,18 +149,10 @@ fn a_read_only_disk_can_be_read_and_no_more() {
 
 #[test]
 fn a_full_disk_changes_nothing_and_the_same_batch_succeeds_later() {
-    let Some(disk) = SmallDisk::new() else { return };
+    let disk = SmallDisk::new(24);
     let knowledge = open(&disk.path().join("knowledge"));
     apply(&knowledge, 1, vec![seen(1, 1, 1)]);
-    let ballast = disk.path().join("ballast");
-    let file = fs::File::create(&ballast).unwrap();
-    let mut chunk = 1 << 20;
-    while chunk > 0 {
-        if std::io::Write::write_all(&mut &file, &vec![0; chunk]).is_err() {
-            chunk /= 2;
-        }
-    }
-    drop(file);
+    disk.fill();
     let heavy = |start: u64| {
         let mut occurrences = seen(2, start, 1);
         occurrences.event.keys.site =
@@ -209,7 +173,7 @@ fn a_full_disk_changes_nothing_and_the_same_batch_succeeds_later() {
     assert!(error.is_retryable(), "{error}");
     let before = knowledge.view().groups(GroupFilter::default(), GroupOrder::Worst, 1_000).unwrap();
     assert_eq!(before.len() as u64, start - 2, "what was applied can be read, what was refused is not there");
-    fs::remove_file(ballast).unwrap();
+    disk.clear();
     for _ in 0..2 {
         knowledge.apply(&position(start), arriving(heavy(start)), at(0)).unwrap();
     }
