@@ -229,13 +229,16 @@ fn is_below(path: &str, folder: &str) -> bool {
     folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Every entry below `root` but `.git`; links are not followed. What cannot be looked at is told: code that
+/// Where an instance that was started in the repository keeps its state by default: it changes all the time.
+const STATE_DIR: &str = ".hephaestus";
+
+/// Every entry below `root` but `.git` and what an instance of ours keeps there; links are not followed. What cannot be looked at is told: code that
 /// needs it does not build without it.
 fn walk(root: &Path) -> impl Iterator<Item = ignore::DirEntry> + use<> {
     ignore::WalkBuilder::new(root)
         .standard_filters(false)
         .follow_links(false)
-        .filter_entry(|entry| entry.file_name() != ".git")
+        .filter_entry(|entry| entry.file_name() != ".git" && entry.file_name() != STATE_DIR)
         .build()
         .filter_map(|entry| {
             let told =
