@@ -81,6 +81,12 @@ impl<'a> KnownCrash<'a> {
         Some(if other_nil { Likeness::OtherNil } else { words })
     }
 
+    /// Where in the tree a crash shows: its first statement there.
+    #[must_use]
+    pub fn place_of(&self, trace: &Trace) -> Option<Location> {
+        trace.frames.iter().find_map(|frame| self.place(frame))
+    }
+
     /// Tells panics apart that one helper raises for many callers: the calling line must be the log's, and
     /// the words too, else it may be another defect. Without a caller, as where the test itself calls the
     /// helper, the words must do.
