@@ -204,6 +204,7 @@ mod tests {
             elsewhere: Vec::new(),
             searched: Duration::ZERO,
             perhaps_another,
+            unclear: None,
             astray: None,
             how: "one call".to_owned(),
         };
@@ -247,6 +248,7 @@ mod tests {
             elsewhere: Vec::new(),
             searched: Duration::ZERO,
             perhaps_another: false,
+            unclear: None,
             astray: Some(Location { file: path.clone(), line, function: "F".to_owned() }),
             how: "one call".to_owned(),
         };

@@ -12,6 +12,7 @@ pub mod go;
 mod literals;
 mod merge;
 mod patch;
+mod raisers;
 mod scratch;
 mod stamp;
 mod workspace;

@@ -106,6 +106,9 @@ pub enum Reproduction {
         /// Whether the call is one that the program's callers make, but the crash, though at the same
         /// statement, may be another defect.
         perhaps_another: bool,
+        /// Why nobody knows that it is the defect of the log, although all that the log tells is the same: then
+        /// no fix is proven by it.
+        unclear: Option<String>,
         /// Where a call that the program's callers make crashed, if the statement of the log is not there
         /// any more: the same function, perhaps another statement.
         astray: Option<Location>,
@@ -282,11 +285,15 @@ impl<'a> Attempt<'a> {
                 Ok(Shown { reproducer, likeness, place }) => {
                     let how = self.sentence(found, tally.tried);
                     let astray = place.filter(|_| fair && self.crash.has_drifted());
-                    let mut best = Best { reproducer, perhaps_another: false, astray, how };
+                    let mut best = Best { reproducer, perhaps_another: false, unclear: None, astray, how };
                     let Some(difference) = likeness.difference() else {
                         return Ok(Some(std::mem::take(tally).reproduced(best)));
                     };
                     best.how = format!("{}; {difference}", best.how);
+                    if likeness == Likeness::Unclear {
+                        best.unclear = Some(difference.to_owned());
+                        return Ok(Some(std::mem::take(tally).reproduced(best)));
+                    }
                     // It may be another defect: it does not count as an entry.
                     best.reproducer.reach = best.reproducer.reach.min(Reach::InternalCall);
                     best.perhaps_another = fair;
@@ -362,6 +369,7 @@ struct Shown {
 struct Best {
     reproducer: Reproducer,
     perhaps_another: bool,
+    unclear: Option<String>,
     astray: Option<Location>,
     how: String,
 }
@@ -390,8 +398,17 @@ impl Tally {
 
     fn reproduced(self, best: Best) -> Reproduction {
         let Self { tried, elsewhere, searched, .. } = self;
-        let Best { reproducer, perhaps_another, astray, how } = best;
-        Reproduction::Reproduced { reproducer, tried, elsewhere, searched, perhaps_another, astray, how }
+        let Best { reproducer, perhaps_another, unclear, astray, how } = best;
+        Reproduction::Reproduced {
+            reproducer,
+            tried,
+            elsewhere,
+            searched,
+            perhaps_another,
+            unclear,
+            astray,
+            how,
+        }
     }
 
     fn close(mut self) -> Reproduction {
