@@ -16,7 +16,7 @@ use super::examination::{demand_build_cache, demand_scratch};
 use super::parts;
 use crate::config::Config;
 use crate::domain::{ErrorGroup, OperationalFinding, Suggestion};
-use crate::fixer::{Finding, Fixer, Workbench, operational};
+use crate::fixer::{Finding, Fixer, Workbench, is_operational, operational};
 use crate::repository::Repository;
 
 /// Preparations that take no longer are not worth a word.
@@ -115,17 +115,16 @@ pub async fn fix(
     let Some(found) = found else { return Ok(Report { broken_off: true, ..report }) };
     report.unread = found.unread;
     listener(Stage::Read { events: found.events, groups: found.groups.len() });
-    let mut defects = Vec::new();
-    for group in found.groups {
-        match operational(&group, &repository) {
-            Some(finding) => report.operational.push(finding),
-            None => defects.push(group),
-        }
+    let most = parts::as_usize(config.fixer.max_defects);
+    let (failures, mut defects): (Vec<_>, Vec<_>) = found.groups.into_iter().partition(is_operational);
+    report.operational = place(failures, &repository, most, &stop).await?;
+    if stop.is_cancelled() {
+        return Ok(Report { broken_off: true, unfinished: defects.len().min(most), ..report });
     }
     if defects.is_empty() {
         return Ok(report);
     }
-    report.left_out = defects.split_off(defects.len().min(parts::as_usize(config.fixer.max_defects))).len();
+    report.left_out = defects.split_off(defects.len().min(most)).len();
     demand_build_cache(config)?;
     let total = defects.len();
     let work = Work {
@@ -161,6 +160,29 @@ async fn gather(
         biased;
         () = stop.cancelled() => Ok(None),
         found = reading => found.context("reading the logs ended abnormally")?.map(Some),
+    }
+}
+
+/// What is said of failures of the surroundings, and for the first of them where the code reports it. Finding
+/// that reads the repository, so it has a thread of its own, and is left where it stands when it is told to
+/// stop.
+async fn place(
+    failures: Vec<ErrorGroup>,
+    repository: &Arc<Repository>,
+    most: usize,
+    stop: &CancellationToken,
+) -> anyhow::Result<Vec<OperationalFinding>> {
+    let (repository, told) = (Arc::clone(repository), stop.clone());
+    let placing = tokio::task::spawn_blocking(move || {
+        let within = failures.iter().enumerate().take_while(|_| !told.is_cancelled());
+        within
+            .map(|(number, group)| operational(group, Some(&*repository).filter(|_| number < most)))
+            .collect()
+    });
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Ok(Vec::new()),
+        placed = placing => placed.context("placing the operational failures ended abnormally"),
     }
 }
 
@@ -257,5 +279,32 @@ fn to_milliseconds(suggestion: &mut Suggestion) {
     let steps = suggestion.evidence.steps.iter_mut().map(|step| &mut step.seconds);
     for seconds in steps.chain([&mut suggestion.seconds]) {
         *seconds = (*seconds * 1e3).round() / 1e3;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analyzer::{Analyzer, Grain};
+
+    #[tokio::test]
+    async fn failures_of_the_surroundings_are_placed_as_far_as_that_is_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("go.mod"), "module m\n").unwrap();
+        let source = "package m\n\nfunc f() {\n\tlog.Printf(\"fetch rates: %v\", err)\n\tlog.Printf(\"load prices: %v\", err)\n}\n";
+        std::fs::write(folder.path().join("m.go"), source).unwrap();
+        let repository = Arc::new(Repository::open(folder.path()).unwrap());
+        let analyzer = Analyzer::new(&crate::analyzer::Config::default()).unwrap();
+        let (mut stream, mut groups) = (analyzer.stream(), analyzer.groups(Grain::Site));
+        let log = b"ERROR fetch rates: connection refused\nERROR load prices: permission denied\n";
+        stream.push(log, &mut |event| groups.add(event));
+        stream.finish(&mut |event| groups.add(event));
+        let groups = groups.into_sorted();
+        assert!(groups.len() == 2 && groups.iter().all(is_operational));
+        let stop = CancellationToken::new();
+        let placed = place(groups.clone(), &repository, 1, &stop).await.unwrap();
+        assert_eq!(placed.iter().map(|finding| finding.locations.len()).collect::<Vec<_>>(), [1, 0]);
+        stop.cancel();
+        assert_eq!(place(groups, &repository, 1, &stop).await.unwrap(), []);
     }
 }

@@ -26,7 +26,8 @@ The program runs as it would without hephaestus: its input is its own, what it w
 for byte and never waits for us, signals reach it (HUP, INT, QUIT, TERM, USR1, USR2, WINCH), and its exit
 code is ours, whatever befalls what we do beside. Its errors are told on
 standard error when it has ended; with --repo each code defect is worked on as `hephaestus fix` does, and
-how many are left is told meanwhile (not with -q).
+how many are left is told meanwhile (not with -q), and the tests that were found with -v. Nothing of it is
+kept: `hephaestus run` remembers.
 
 Exit code: the program's own (128 + N when signal N ended it), or 2 when it could not be started.
 
@@ -62,7 +63,7 @@ impl ExecArgs {
         // From here on, before anything is opened or started.
         let mut signals = PassingSignals::listen()?;
         let mut program = Watched::start(config, &self.program).await?;
-        let mut telling = Telling { suggestions: program.suggestions(), told: 0 };
+        let mut telling = Telling { suggestions: program.suggestions(), detail, told: 0 };
         let mut tells = self.follow;
         let status = loop {
             tokio::select! {
@@ -109,6 +110,7 @@ impl ExecArgs {
 /// Suggestions, told on standard error.
 struct Telling {
     suggestions: Suggestions,
+    detail: Detail,
     told: usize,
 }
 
@@ -116,7 +118,11 @@ impl Telling {
     /// Waits for the next and tells it.
     async fn next(&mut self) -> anyhow::Result<()> {
         let Some(record) = self.suggestions.next().await? else { std::future::pending().await };
-        render::suggestion(&mut anstream::stderr().lock(), self.told + 1, &record.suggestion)?;
+        let mut err = anstream::stderr().lock();
+        render::suggestion(&mut err, self.told + 1, &record.suggestion)?;
+        if self.detail == Detail::Much {
+            render::reproducer(&mut err, &record.suggestion)?;
+        }
         self.told += 1;
         Ok(())
     }

@@ -67,8 +67,15 @@ fn write(
         render::body(out, &record.suggestion)?;
     }
     writeln!(out, "{BOLD}What to do next{BOLD:#}")?;
-    next.iter().try_for_each(|step| field(out, "", step))
+    next.iter().try_for_each(|step| match step.split_once(COMMAND) {
+        // What is to be pasted into a shell is one line, however long.
+        Some((what, command)) => render::command(out, &format!("{what}:"), &format!("hephaestus {command}")),
+        None => field(out, "", step),
+    })
 }
+
+/// What parts the words of a step from the command that takes it.
+const COMMAND: &str = ": hephaestus ";
 
 /// What a person can do about a group, first things first.
 fn next_steps(group: &GroupRecord, suggestion: Option<&SuggestionRecord>, attempts: Attempts) -> Vec<String> {

@@ -51,7 +51,7 @@ pub(super) fn body(out: &mut impl Write, suggestion: &Suggestion) -> io::Result<
     let reproduced = match &s.reproducer {
         Some(test) => {
             let reach = test.reach.as_str().replace('_', " ");
-            let not_written = "this test is not written; --format json has it";
+            let not_written = "this test is not written; -v or --format json shows it";
             format!("by {} in {} ({not_written}), through: {reach}; {}", test.test, test.file, s.search)
         }
         None if s.search.is_empty() => "no".to_owned(),
@@ -200,6 +200,12 @@ pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> anyhow::Resu
 pub(super) fn field(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {
     label(out, name)?;
     running(out, LABEL + 2, ("", Style::new()), text)
+}
+
+/// Writes what a command does, and the command on a line of its own.
+pub(super) fn command(out: &mut impl Write, what: &str, command: &str) -> io::Result<()> {
+    field(out, "", what)?;
+    writeln!(out, "{:LABEL$}    {}", "", plain(command))
 }
 
 /// Writes running text from column `indent` on, its first words in a style of their own.

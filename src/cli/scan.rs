@@ -42,7 +42,7 @@ const SHOWN_CHARS: usize = 600;
     critical  the process died: a panic, a fatal error\n  \
     high      a recovered panic, a data race\n  \
     medium    a logged error\n  \
-    low       a warning; not an event by itself\n\n\
+    low       a warning; an event only with analyzer.severity_threshold: low\n\n\
     Exit codes:\n  \
     0  the logs were read\n  \
     1  an event reached the severity of --fail-on\n  \

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::standing::Standing;
 use super::{Finding, Fixer, Progress, Workbench};
 use crate::domain::{
-    Diagnosis, ErrorGroup, Evidence, Fault, Provenance, Reproducer, Suggestion, VerdictKind,
+    Diagnosis, ErrorGroup, Evidence, Fault, Provenance, Reach, Reproducer, Suggestion, VerdictKind,
 };
 use crate::generator::reproduce::{self, Reproduction, reproduce};
 use crate::generator::rules;
@@ -115,7 +115,8 @@ impl<'a> Attempt<'a> {
             let step =
                 fixer.challenge(subject, &candidate, self.log_context, self.searched, self.progress).await?;
             tracing::debug!(result = ?step.result, detail = step.detail, "challenged");
-            if self.standing.challenged(step) == Some(VerdictKind::Proven) {
+            // With a doubtful reproducer no other candidate comes further.
+            if self.standing.challenged(step) >= Some(VerdictKind::Plausible) {
                 break;
             }
         }
@@ -134,7 +135,10 @@ impl<'a> Attempt<'a> {
             seed: self.fixer.config.seed,
         };
         match reproduce(request, &self.fixer.go, &self.fixer.sandbox, self.progress).await? {
-            Reproduction::Reproduced { reproducer, how, searched, .. } => {
+            Reproduction::Reproduced { reproducer, how, searched, unclear, .. } => {
+                if let Some(why) = unclear {
+                    self.standing.doubt(why);
+                }
                 self.reproducer = Some(reproducer);
                 self.searched = searched;
                 self.search = how;
@@ -147,6 +151,10 @@ impl<'a> Attempt<'a> {
     /// What was reached, as a person is shown it.
     pub(super) fn finish(self, group: &ErrorGroup, diagnosis: Diagnosis, seconds: f64) -> Finding {
         let event = &group.first;
+        let mut reproducer = self.reproducer;
+        if let Some(reproducer) = reproducer.as_mut().filter(|_| self.standing.is_doubted()) {
+            reproducer.reach = reproducer.reach.min(Reach::InternalCall);
+        }
         let mut suggestion = Suggestion {
             fingerprint: group.fingerprint,
             class: event.class,
@@ -154,7 +162,7 @@ impl<'a> Attempt<'a> {
             count: group.count,
             diagnosis: diagnosis.summary,
             locations: diagnosis.locations,
-            reproduced: self.reproducer.is_some(),
+            reproduced: reproducer.is_some(),
             verdict: VerdictKind::Inconclusive,
             reason: String::new(),
             provenance: None,
@@ -163,7 +171,7 @@ impl<'a> Attempt<'a> {
             masks: false,
             patch: None,
             evidence: Evidence { steps: Vec::new(), sandbox: self.fixer.sandbox.tier().to_string() },
-            reproducer: self.reproducer,
+            reproducer,
             search: self.search,
             seconds,
         };

@@ -88,8 +88,13 @@ fn judge(searched: Reproduction, candidate: &FixCandidate) -> (StepResult, Strin
         Reproduction::NotReproduced { unsettled: Some(problem), .. } => {
             (StepResult::Inconclusive, format!("the search with the change in place is no answer: {problem}"))
         }
-        Reproduction::Reproduced { tried, elsewhere, .. }
-        | Reproduction::NotReproduced { tried, elsewhere, .. } => survivors(tried, &elsewhere, candidate),
+        // Where the fix replaced the statement nothing is left of it to crash: what crashes is another one.
+        Reproduction::Reproduced { tried, mut elsewhere, astray, .. } => {
+            let astray = astray.filter(|place| !elsewhere.contains(place));
+            elsewhere.extend(astray);
+            survivors(tried, &elsewhere, candidate)
+        }
+        Reproduction::NotReproduced { tried, elsewhere, .. } => survivors(tried, &elsewhere, candidate),
     }
 }
 
@@ -199,6 +204,8 @@ mod tests {
             elsewhere: Vec::new(),
             searched: Duration::ZERO,
             perhaps_another,
+            unclear: None,
+            astray: None,
             how: "one call".to_owned(),
         };
         for (searched, result) in [
@@ -215,6 +222,40 @@ mod tests {
             assert_eq!(judge(searched, &candidate).0, result, "{told}");
         }
         assert!(judge(missed(0, None), &candidate).1.contains("m does not build"));
+    }
+
+    #[test]
+    fn a_crash_where_the_statement_was_replaced_counts_with_its_own_line() {
+        let path = RepoPath::new("a.go").unwrap();
+        let candidate = FixCandidate {
+            provenance: Provenance::Rule { rule: "x".to_owned() },
+            explanation: String::new(),
+            changes: vec![FileChange {
+                path: path.clone(),
+                before: "func F() {\n\treturn a[i]\n\treturn b[0]\n}\n".to_owned(),
+                after: "func F() {\n\tc := a[0]\n\treturn c\n\treturn b[0]\n}\n".to_owned(),
+            }],
+            masks: false,
+        };
+        let hit = |line| Reproduction::Reproduced {
+            reproducer: crate::domain::Reproducer {
+                file: RepoPath::new("a_test.go").unwrap(),
+                test: "TestA".to_owned(),
+                source: String::new(),
+                reach: Reach::InternalCall,
+            },
+            tried: 9,
+            elsewhere: Vec::new(),
+            searched: Duration::ZERO,
+            perhaps_another: false,
+            unclear: None,
+            astray: Some(Location { file: path.clone(), line, function: "F".to_owned() }),
+            how: "one call".to_owned(),
+        };
+        let (result, told) = judge(hit(2), &candidate);
+        assert!(result == StepResult::Failed && told.contains("line 2 of a.go"), "{told}");
+        let (result, told) = judge(hit(4), &candidate);
+        assert!(result == StepResult::Passed && told.contains("but line 3 of the same function"), "{told}");
     }
 
     #[test]

@@ -47,19 +47,26 @@ pub struct Finding {
     pub changes: Vec<FileChange>,
 }
 
-/// What a failure of the surroundings comes from, and what to do about it; none for a code defect.
+/// Whether a group is a failure of the surroundings rather than a code defect.
 #[must_use]
-pub fn operational(group: &ErrorGroup, repository: &Repository) -> Option<OperationalFinding> {
+pub fn is_operational(group: &ErrorGroup) -> bool {
+    group.first.class.nature() == Nature::Operational
+}
+
+/// What a failure of the surroundings comes from, and what to do about it; with a repository, also where the
+/// code reports it. The first time that reads the whole repository: it blocks.
+#[must_use]
+pub fn operational(group: &ErrorGroup, repository: Option<&Repository>) -> OperationalFinding {
     let event = &group.first;
-    (event.class.nature() == Nature::Operational).then(|| OperationalFinding {
+    OperationalFinding {
         fingerprint: group.fingerprint,
         class: event.class,
         title: event.title.clone(),
         count: group.count,
         diagnosis: event.message.clone(),
         remedy: remedy(event.class).to_owned(),
-        locations: diagnose(event, repository).locations,
-    })
+        locations: repository.map(|repository| diagnose(event, repository).locations).unwrap_or_default(),
+    }
 }
 
 /// Hears how an attempt goes on, one short phrase a stage.

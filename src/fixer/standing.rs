@@ -11,9 +11,21 @@ type Judged = (FixCandidate, Verdict);
 pub(super) struct Standing {
     best: Option<Judged>,
     pending: Option<Judged>,
+    /// Why the reproducer need not show the defect of the log.
+    doubt: Option<String>,
 }
 
 impl Standing {
+    /// From now on nothing is proven.
+    pub(super) fn doubt(&mut self, why: String) {
+        self.doubt = Some(why);
+    }
+
+    /// Whether anything may be proven.
+    pub(super) const fn is_doubted(&self) -> bool {
+        self.doubt.is_some()
+    }
+
     /// Takes a candidate in, if it is better than the best so far.
     pub(super) fn take(&mut self, candidate: FixCandidate, verdict: Verdict) {
         if self.best.as_ref().is_none_or(|(_, best)| verdict.kind() > best.kind()) {
@@ -30,6 +42,10 @@ impl Standing {
     pub(super) fn challenged(&mut self, step: Step) -> Option<VerdictKind> {
         let (candidate, verdict) = self.pending.take()?;
         let verdict = verdict.challenged(step);
+        let verdict = match &self.doubt {
+            Some(why) => verdict.doubted(why),
+            None => verdict,
+        };
         let kind = verdict.kind();
         self.take(candidate, verdict);
         Some(kind)
@@ -105,5 +121,18 @@ mod tests {
         standing.await_challenge(candidate("good"), Verdict::after(step(StepResult::Passed)));
         assert_eq!(standing.challenged(step(StepResult::Passed)), Some(VerdictKind::Proven));
         assert_eq!(end(standing), ("good".to_owned(), VerdictKind::Proven));
+    }
+
+    #[test]
+    fn what_may_be_another_defect_is_refuted_but_not_proven() {
+        let mut standing = Standing::default();
+        standing.doubt("the log does not tell".to_owned());
+        standing.await_challenge(candidate("refuted"), Verdict::after(step(StepResult::Passed)));
+        assert_eq!(standing.challenged(step(StepResult::Failed)), Some(VerdictKind::Rejected));
+        standing.await_challenge(candidate("good"), Verdict::after(step(StepResult::Passed)));
+        assert_eq!(standing.challenged(step(StepResult::Passed)), Some(VerdictKind::Plausible));
+        let (candidate, verdict) = standing.finish().unwrap();
+        assert_eq!(candidate.explanation, "good");
+        assert_eq!(verdict.reason(), "every step holds, but the log does not tell");
     }
 }

@@ -8,7 +8,8 @@ use tree_sitter::Node;
 
 use super::Repository;
 use super::go::{File, Symbol};
-use crate::domain::{Class, Fault, Frame, Location, RepoPath, Trace};
+use super::raisers::{Raiser, raisers};
+use crate::domain::{Class, Fault, FaultFacts, Frame, Location, RepoPath, Trace};
 
 /// How much a crash is the fault's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,11 @@ pub enum Likeness {
     OtherNil,
     /// They are, and so is the caller, but the value that was raised tells of something else.
     OtherWords,
+    /// They are, but what failed is another expression of the statement than the log's.
+    OtherPart,
+    /// They are, but several expressions of the statement can fail in this way, and the messages do not tell
+    /// that it was the same one.
+    Unclear,
 }
 
 impl Likeness {
@@ -29,6 +35,10 @@ impl Likeness {
             Self::Same => None,
             Self::OtherNil => Some("it is another nil of the statement than the log's"),
             Self::OtherWords => Some("the panic says something else than the log's"),
+            Self::OtherPart => Some("it is another part of the statement than the log's"),
+            Self::Unclear => Some(
+                "several expressions of the statement can fail in this way, and the log does not tell that it was this one",
+            ),
         }
     }
 }
@@ -40,6 +50,8 @@ pub struct KnownCrash<'a> {
     failing: &'a Location,
     tree: PathBuf,
     drifted: bool,
+    /// What of the statement can fail in this way.
+    raisers: Vec<Raiser>,
 }
 
 impl<'a> KnownCrash<'a> {
@@ -49,9 +61,10 @@ impl<'a> KnownCrash<'a> {
         let failing = fault.stack.first()?;
         let file = repository.go_file(&failing.file).ok();
         // A file that is gone holds no such statement either.
-        let drifted = file.is_none_or(|file| has_drifted(fault.class, &file, failing.line));
+        let drifted = file.as_ref().is_none_or(|file| has_drifted(fault.class, file, failing.line));
+        let raisers = file.map(|file| raisers(fault.class, repository, &file, failing.line));
         let tree = tree.canonicalize().unwrap_or(tree);
-        Some(Self { fault, failing, tree, drifted })
+        Some(Self { fault, failing, tree, drifted, raisers: raisers.unwrap_or_default() })
     }
 
     /// Whether the line of the log is not to be trusted: then the function and the class decide.
@@ -79,6 +92,46 @@ impl<'a> KnownCrash<'a> {
             _ => Likeness::Same,
         };
         Some(if other_nil { Likeness::OtherNil } else { words })
+    }
+
+    /// The same of a crash whose message tells these facts: a statement may have several ways to fail.
+    #[must_use]
+    pub fn likeness_by(
+        &self,
+        class: Class,
+        message: &str,
+        facts: &FaultFacts,
+        trace: &Trace,
+    ) -> Option<Likeness> {
+        match self.likeness(class, message, trace)? {
+            Likeness::Same => Some(self.part(facts, trace)),
+            likeness => Some(likeness),
+        }
+    }
+
+    /// Where in the tree a crash shows: its first statement there.
+    #[must_use]
+    pub fn place_of(&self, trace: &Trace) -> Option<Location> {
+        trace.frames.iter().find_map(|frame| self.place(frame))
+    }
+
+    /// Where several expressions of the statement can have failed: whether both messages tell the same one.
+    /// The same address other than nil's own is told by the same field.
+    fn part(&self, seen: &FaultFacts, trace: &Trace) -> Likeness {
+        let log = &self.fault.facts;
+        let same_field = log.nil_offset.is_some_and(|at| at > 0 && trace.fault_address == Some(at));
+        if self.raisers.len() < 2 || same_field {
+            return Likeness::Same;
+        }
+        let only = |facts: &FaultFacts| {
+            let mut telling = self.raisers.iter().filter(|raiser| raiser.may_tell(facts));
+            telling.next().filter(|_| telling.next().is_none())
+        };
+        match (only(log), only(seen)) {
+            (Some(wanted), Some(seen)) if wanted == seen => Likeness::Same,
+            (Some(wanted), _) if !wanted.may_tell(seen) => Likeness::OtherPart,
+            _ => Likeness::Unclear,
+        }
     }
 
     /// Tells panics apart that one helper raises for many callers: the calling line must be the log's, and
@@ -296,6 +349,36 @@ mod tests {
         // A test that calls the helper itself is no caller of the log's.
         let alone = |message| likeness(&explicit, Class::ExplicitPanic, message, &[("(*T).At", 3)]);
         assert_eq!((alone("can't find 7"), alone("can't parse")), (Some(Likeness::Same), None));
+    }
+
+    #[test]
+    fn what_the_log_does_not_tell_is_unclear() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path().canonicalize().unwrap();
+        std::fs::write(tree.join("go.mod"), "module m\n").unwrap();
+        let text = "package p\n\nfunc (t *T) At(o *O, i int) {\n\tuse(o.Customer.Name, t.list[i], t.list[5])\n\tuse(t.list[0], t.list[1])\n}\n";
+        std::fs::write(tree.join("p.go"), text).unwrap();
+        let repository = Repository::open(&tree).unwrap();
+        let seen = |fault: &Fault, facts: &FaultFacts| {
+            let known = KnownCrash::new(fault, &repository, tree.clone()).unwrap();
+            let line = fault.stack[0].line;
+            known.likeness_by(fault.class, "", facts, &trace(&tree, &[("(*T).At", line)])).unwrap()
+        };
+        // Most panics that were recovered tell no address.
+        let mut nil = fault(Class::NilDereference, "", 4);
+        assert_eq!(seen(&nil, &FaultFacts::default()), Likeness::Unclear);
+        nil.facts.nil_offset = Some(8);
+        assert_eq!(seen(&nil, &FaultFacts::default()), Likeness::Same);
+        let index = |index| FaultFacts { index: Some(index), ..FaultFacts::default() };
+        let mut list = fault(Class::IndexOutOfRange, "", 4);
+        list.facts = index(7);
+        assert_eq!(seen(&list, &index(9)), Likeness::Same);
+        assert_eq!(seen(&list, &index(5)), Likeness::Unclear, "it may be the other one");
+        list.facts = index(5);
+        assert_eq!(seen(&list, &index(5)), Likeness::Unclear);
+        let mut pair = fault(Class::IndexOutOfRange, "", 5);
+        pair.facts = index(1);
+        assert_eq!((seen(&pair, &index(1)), seen(&pair, &index(0))), (Likeness::Same, Likeness::OtherPart));
     }
 
     /// The same table is put to the search's own oracle.

@@ -9,8 +9,10 @@ mod apply;
 mod crash;
 mod frame;
 pub mod go;
+mod literals;
 mod merge;
 mod patch;
+mod raisers;
 mod scratch;
 mod stamp;
 mod workspace;
@@ -18,7 +20,7 @@ mod workspace;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -26,6 +28,7 @@ use crate::domain::RepoPath;
 
 pub use apply::ApplyError;
 pub use crash::{KnownCrash, Likeness};
+pub use literals::Literal;
 pub use merge::merged;
 pub use patch::unified_diff;
 pub use scratch::{Folder, sweep_scratch};
@@ -106,6 +109,7 @@ pub struct Repository {
     modules: Vec<Module>,
     files: Vec<RepoPath>,
     parsed: Mutex<BTreeMap<RepoPath, Arc<go::File>>>,
+    literals: OnceLock<Vec<Literal>>,
 }
 
 impl Repository {
@@ -153,7 +157,7 @@ impl Repository {
         if modules.is_empty() {
             return Err(Error::NoGoCode(folder.to_owned()));
         }
-        Ok(Self { config, root, modules, files, parsed: Mutex::new(BTreeMap::new()) })
+        Ok(Self { config, root, modules, files, parsed: Mutex::default(), literals: OnceLock::new() })
     }
 
     /// How much of it is read.
@@ -211,11 +215,25 @@ impl Repository {
     /// The Go files of one folder (a package and its tests), parsed; unreadable ones are left out.
     #[must_use]
     pub fn go_files_in(&self, folder: &str) -> Vec<Arc<go::File>> {
-        self.files
-            .iter()
-            .filter(|path| path.folder() == folder && path.file_name().ends_with(".go"))
+        self.files_in(folder)
+            .filter(|path| path.file_name().ends_with(".go"))
             .filter_map(|path| self.go_file(path).ok())
             .collect()
+    }
+
+    /// The files of one folder, without those below it.
+    pub fn files_in(&self, folder: &str) -> impl Iterator<Item = &RepoPath> {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let first = self.files.partition_point(|path| path.as_str() < prefix.as_str());
+        self.files[first..]
+            .iter()
+            .take_while(move |path| path.as_str().starts_with(&prefix))
+            .filter(move |path| path.folder() == folder)
+    }
+
+    /// The texts that the code says. Every file is read for them the first time, which takes its time.
+    pub fn literals(&self) -> &[Literal] {
+        self.literals.get_or_init(|| literals::literals(self))
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, BTreeMap<RepoPath, Arc<go::File>>> {
@@ -229,13 +247,16 @@ fn is_below(path: &str, folder: &str) -> bool {
     folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Every entry below `root` but `.git`; links are not followed. What cannot be looked at is told: code that
+/// Where an instance that was started in the repository keeps its state by default: it changes all the time.
+const STATE_DIR: &str = ".hephaestus";
+
+/// Every entry below `root` but `.git` and what an instance of ours keeps there; links are not followed. What cannot be looked at is told: code that
 /// needs it does not build without it.
 fn walk(root: &Path) -> impl Iterator<Item = ignore::DirEntry> + use<> {
     ignore::WalkBuilder::new(root)
         .standard_filters(false)
         .follow_links(false)
-        .filter_entry(|entry| entry.file_name() != ".git")
+        .filter_entry(|entry| entry.file_name() != ".git" && entry.file_name() != STATE_DIR)
         .build()
         .filter_map(|entry| {
             let told =

@@ -68,7 +68,10 @@ pub enum DatabaseError {
         folder: PathBuf,
     },
     /// There is none.
-    #[error("there is no {name} in {folder}: nothing has run on this state directory yet")]
+    #[error(
+        "there is no {name} in {folder}: nothing has run on this state directory yet; by default it is .hephaestus in \
+         the folder where `hephaestus run` was started, elsewhere set state_dir"
+    )]
     Missing {
         /// Which database.
         name: &'static str,

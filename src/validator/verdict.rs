@@ -49,6 +49,16 @@ impl Verdict {
         self
     }
 
+    /// The same judgement where the reproducer need not show the defect of the log: then nothing is proven.
+    #[must_use]
+    pub fn doubted(mut self, why: &str) -> Self {
+        if self.record.kind == VerdictKind::Proven {
+            self.record.kind = VerdictKind::Plausible;
+            self.record.reason = format!("every step holds, but {why}");
+        }
+        self
+    }
+
     /// What one step makes of a candidate whose reproducer comes in at an entry, for tests.
     #[cfg(test)]
     pub(crate) fn after(step: Step) -> Self {

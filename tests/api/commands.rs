@@ -211,6 +211,8 @@ fn a_group_is_explained_with_what_to_do_next() {
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
+    let apply = told.lines().find(|line| line.contains("git -C")).unwrap().trim_start();
+    assert!(apply.starts_with("hephaestus suggestions show"), "not to be pasted into a shell: {apply}");
     let told = json_of(&instance, &["explain", &fingerprint]);
     assert_eq!(told["suggestion"]["id"], format!("{fingerprint}-1"));
     assert_eq!(told["group"]["fingerprint"], fingerprint);

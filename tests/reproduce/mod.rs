@@ -244,6 +244,38 @@ async fn what_cannot_be_reproduced_says_why() {
     }
 }
 
+/// The line of the log holds nothing that fails in this way: what crashes is told with its own line.
+#[tokio::test]
+async fn a_crash_that_is_not_where_the_log_says_tells_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "package m\n\nfunc F(s string) byte {\n\tn := 0\n\treturn s[n]\n}\n";
+    let files = [("go.mod", "module m\n\ngo 1.21\n"), ("m.go", source)];
+    write(folder.path(), &files.map(|(path, text)| (path.to_owned(), text.to_owned())).into());
+    let repository = Repository::open(folder.path()).unwrap();
+    let workspace = Workspace::copy_of(&repository).unwrap();
+    let (go, sandbox) = (GoToolchain::detect(None, &cache()).unwrap(), sandbox());
+    for (line, wanted) in [(4, Some(5)), (5, None)] {
+        let place = Location { file: RepoPath::new("m.go").unwrap(), line, function: "F".to_owned() };
+        let message = "runtime error: index out of range [0] with length 0".to_owned();
+        let facts = FaultFacts::default();
+        let fault = Fault { class: Class::IndexOutOfRange, message, facts, stack: vec![place] };
+        let request = Request {
+            fault: &fault,
+            repository: &repository,
+            workspace: &workspace,
+            log_context: &[],
+            time_limit: Duration::from_secs(60),
+            search_limit: Duration::from_secs(10),
+            by_force: false,
+            seed: 1,
+        };
+        let result = reproduce(request, &go, &sandbox, &|_| ()).await.unwrap();
+        let Reproduction::Reproduced { reproducer, astray, .. } = result else { panic!("{result:?}") };
+        assert_eq!(astray.map(|place| place.line), wanted);
+        assert_eq!(reproducer.reach.as_str(), if wanted.is_some() { "internal_call" } else { "entry_point" });
+    }
+}
+
 /// The search's own oracle compares panics as the judge of printed crashes does.
 #[test]
 fn the_oracle_knows_the_crash_of_the_log() {

@@ -177,8 +177,10 @@ fn what_an_attempt_brings_is_held_until_there_is_space() {
     let depot = Depot::new();
     let mut instance = depot.mended_by(&place);
     instance.await_start();
-    // Each is worked on too, and its attempt begins and ends.
-    let mut writer = Writer::new(&place, Sizes { of_a_kind: 1, line_bytes: 30_000, batch: 2 });
+    // Each is worked on too, and its attempt begins and ends. So many come at once that they are counted sooner
+    // than worked on: else the disk could be full for the next count while no attempt is under way, and none
+    // would begin.
+    let mut writer = Writer::new(&place, Sizes { of_a_kind: 1, line_bytes: 30_000, batch: 100 });
     writer.write();
     place.await_counts(&writer.counts);
     disk.fill();

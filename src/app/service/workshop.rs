@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::health::{Condition, Report};
 use crate::domain::{Fingerprint, GroupRecord, Stamp, SuggestionId, VerdictKind};
-use crate::fixer::{Finding, Fixer, Workbench, operational};
+use crate::fixer::{Finding, Fixer, Workbench, is_operational, operational};
 use crate::knowledge::{self, AttemptEnd, Due, Knowledge, Rest};
 use crate::repository::{self, Repository};
 use crate::telemetry::metrics::Metrics;
@@ -160,7 +160,8 @@ impl Workshop {
             self.end(id, end).await?;
             return Ok(Some(bench));
         };
-        if let Some(finding) = operational(&record.group, &bench.repository) {
+        if is_operational(&record.group) {
+            let finding = task::block_in_place(|| operational(&record.group, Some(&bench.repository)));
             self.ask(|| self.knowledge.record_operational(finding.clone(), Timestamp::now())).await?;
             return Ok(Some(bench));
         }

@@ -42,7 +42,6 @@ use crate::domain::{Class, Fault, Location, Reach, Reproducer};
 use crate::repository::{KnownCrash, Likeness, Repository, Workspace};
 use crate::sandbox::{GoToolchain, Sandbox};
 
-use judge::likeness;
 use search::{Found, Search};
 use seeds::Seeds;
 use session::{Bench, Built, Scratch};
@@ -107,6 +106,12 @@ pub enum Reproduction {
         /// Whether the call is one that the program's callers make, but the crash, though at the same
         /// statement, may be another defect.
         perhaps_another: bool,
+        /// Why nobody knows that it is the defect of the log, although all that the log tells is the same: then
+        /// no fix is proven by it.
+        unclear: Option<String>,
+        /// Where a call that the program's callers make crashed, if the statement of the log is not there
+        /// any more: the same function, perhaps another statement.
+        astray: Option<Location>,
         /// One sentence for people: which call, after how many executions, by which seed.
         how: String,
     },
@@ -277,16 +282,22 @@ impl<'a> Attempt<'a> {
                 continue;
             }
             match self.verify(owned, found).await? {
-                Ok((reproducer, Likeness::Same)) => {
+                Ok(Shown { reproducer, likeness, place }) => {
                     let how = self.sentence(found, tally.tried);
-                    return Ok(Some(std::mem::take(tally).reproduced(reproducer, false, how)));
-                }
-                Ok((reproducer, likeness)) => {
-                    let difference = likeness.difference().unwrap_or_default();
-                    let how = format!("{}; {difference}", self.sentence(found, tally.tried));
+                    let astray = place.filter(|_| fair && self.crash.has_drifted());
+                    let mut best = Best { reproducer, perhaps_another: false, unclear: None, astray, how };
+                    let Some(difference) = likeness.difference() else {
+                        return Ok(Some(std::mem::take(tally).reproduced(best)));
+                    };
+                    best.how = format!("{}; {difference}", best.how);
+                    if likeness == Likeness::Unclear {
+                        best.unclear = Some(difference.to_owned());
+                        return Ok(Some(std::mem::take(tally).reproduced(best)));
+                    }
                     // It may be another defect: it does not count as an entry.
-                    let reach = reproducer.reach.min(Reach::InternalCall);
-                    tally.second_best.get_or_insert((Reproducer { reach, ..reproducer }, fair, how));
+                    best.reproducer.reach = best.reproducer.reach.min(Reach::InternalCall);
+                    best.perhaps_another = fair;
+                    tally.second_best.get_or_insert(best);
                 }
                 Err(problem) => tally.note(problem, fair),
             }
@@ -295,11 +306,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Writes the test, and runs it alone among the package's own: it must end in the crash of the log.
-    async fn verify(
-        &self,
-        owned: &OwnedSearch<'_>,
-        found: &Found,
-    ) -> Result<Result<(Reproducer, Likeness), String>, Error> {
+    async fn verify(&self, owned: &OwnedSearch<'_>, found: &Found) -> Result<Result<Shown, String>, Error> {
         let reach = match (found.forced, found.entry) {
             (true, _) => Reach::ForcedState,
             // With a log of another version nobody knows that it is the same statement.
@@ -326,8 +333,9 @@ impl<'a> Attempt<'a> {
         let outcome = self.bench.run(reproducer.file.folder(), &binary, &args, TEST_TIME).await?;
         // What the test printed last need not end its line.
         let output = [outcome.stdout, b"\n".to_vec(), outcome.stderr].concat();
-        if let Some(likeness) = likeness(self.crash, &output) {
-            return Ok(Ok((reproducer, likeness)));
+        if let Some((likeness, crash)) = judge::seen(self.crash, &output) {
+            let place = self.crash.place_of(&crash.trace);
+            return Ok(Ok(Shown { reproducer, likeness, place }));
         }
         tracing::debug!(output = %String::from_utf8_lossy(&output), "the regression test does not crash");
         Ok(Err("its test did not end in the crash of the log".to_owned()))
@@ -348,6 +356,23 @@ impl<'a> Attempt<'a> {
     }
 }
 
+/// A test that ends in the crash.
+struct Shown {
+    reproducer: Reproducer,
+    likeness: Likeness,
+    /// Where it crashed.
+    place: Option<Location>,
+}
+
+/// The best that has come of it.
+struct Best {
+    reproducer: Reproducer,
+    perhaps_another: bool,
+    unclear: Option<String>,
+    astray: Option<Location>,
+    how: String,
+}
+
 /// What has come of it so far.
 #[derive(Default)]
 struct Tally {
@@ -357,8 +382,8 @@ struct Tally {
     problems: Vec<String>,
     /// The first of them that concerns what the program's callers do.
     unsettled: Option<String>,
-    /// A crash at the statement that may be another defect, whether callers reach it, and how.
-    second_best: Option<(Reproducer, bool, String)>,
+    /// A crash at the statement that may be another defect.
+    second_best: Option<Best>,
 }
 
 impl Tally {
@@ -370,14 +395,24 @@ impl Tally {
         self.problems.push(problem);
     }
 
-    fn reproduced(self, reproducer: Reproducer, perhaps_another: bool, how: String) -> Reproduction {
+    fn reproduced(self, best: Best) -> Reproduction {
         let Self { tried, elsewhere, searched, .. } = self;
-        Reproduction::Reproduced { reproducer, tried, elsewhere, searched, perhaps_another, how }
+        let Best { reproducer, perhaps_another, unclear, astray, how } = best;
+        Reproduction::Reproduced {
+            reproducer,
+            tried,
+            elsewhere,
+            searched,
+            perhaps_another,
+            unclear,
+            astray,
+            how,
+        }
     }
 
     fn close(mut self) -> Reproduction {
-        if let Some((reproducer, fair, how)) = self.second_best.take() {
-            return self.reproduced(reproducer, fair, how);
+        if let Some(best) = self.second_best.take() {
+            return self.reproduced(best);
         }
         let Self { tried, elsewhere, mut problems, unsettled, .. } = self;
         problems.dedup();

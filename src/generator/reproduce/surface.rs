@@ -10,6 +10,8 @@ use crate::repository::go::{File, Function};
 
 /// The most packages that are registered beside the one under test: each costs time to compile.
 const MAX_NEIGHBOURS: usize = 16;
+/// The most files that are looked at for them.
+const MAX_FILES: usize = 2000;
 
 /// A type declaration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,10 +40,7 @@ impl Surface {
         let (tests, sources): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.is_test());
         let name = sources.iter().map(|file| file.package.clone()).find(|name| !name.is_empty())?;
         let sources: Vec<_> = sources.into_iter().filter(|file| file.package == name).collect();
-        let module = repository.module_of(&sources.first()?.path)?;
-        let below = folder.strip_prefix(module.folder.as_str()).unwrap_or(folder).trim_start_matches('/');
-        let import_path =
-            if below.is_empty() { module.path.clone() } else { format!("{}/{below}", module.path) };
+        let import_path = import_path(repository, sources.first()?, folder)?;
         let types = sources.iter().flat_map(|file| types_of(file)).collect();
         Some(Self { folder: folder.to_owned(), import_path, name, sources, tests, types })
     }
@@ -176,54 +175,109 @@ pub(super) fn neighbours(repository: &Repository, package: &Surface) -> Vec<Surf
             !path.as_str().split('/').any(|part| part == "testdata" || part.starts_with(['_', '.']))
         })
         .map(|path| path.folder())
-        .take(2000)
+        .take(MAX_FILES)
         .collect();
-    let surfaces: BTreeMap<String, Surface> = folders
-        .into_iter()
-        .filter_map(|folder| Surface::read(repository, folder))
-        .map(|surface| (surface.import_path.clone(), surface))
-        .collect();
-    let graph: BTreeMap<&str, BTreeSet<&str>> =
-        surfaces.values().map(|surface| (surface.import_path.as_str(), imports_of(surface))).collect();
-    let below = reachable(&graph, &package.import_path);
-    let together: Vec<&str> = graph
+    let graph = Graph::read(repository, folders);
+    let own = package.import_path.as_str();
+    let below = graph.reachable(own, |member| &member.imports);
+    // What depends on the package cannot be imported by its test.
+    let above: BTreeSet<&str> = graph.reachable(own, |member| &member.users).into_iter().collect();
+    let users = graph.0.get(own).into_iter().flat_map(|member| &member.users);
+    let together = users
+        .filter_map(|user| graph.0.get(user.as_str()))
+        .flat_map(|member| &member.imports)
+        .map(String::as_str);
+    let mut seen = BTreeSet::from([own]);
+    let usable = |path: &&str| !above.contains(path) && may_import(own, path) && graph.0.contains_key(*path);
+    below
         .iter()
-        .filter(|(_, imports)| imports.contains(package.import_path.as_str()))
-        .flat_map(|(_, imports)| imports.iter().copied())
-        .filter(|path| graph.contains_key(path) && !below.contains(path))
-        .collect();
-    let mut order: Vec<String> = Vec::new();
-    for path in below.into_iter().chain(together) {
-        let usable = path != package.import_path
-            && surfaces.get(path).is_some_and(|surface| surface.name != "main")
-            && !reachable(&graph, path).contains(&package.import_path.as_str())
-            && may_import(&package.import_path, path);
-        if usable && !order.iter().any(|known| known == path) {
-            order.push(path.to_owned());
+        .copied()
+        .chain(together)
+        .filter(|path| seen.insert(*path))
+        .filter(usable)
+        .filter_map(|path| Surface::read(repository, &graph.0.get(path)?.folder))
+        .filter(|surface| surface.name != "main")
+        .take(MAX_NEIGHBOURS)
+        .collect()
+}
+
+/// Which packages import which, by import path.
+struct Graph(BTreeMap<String, Member>);
+
+/// A package among others.
+#[derive(Default)]
+struct Member {
+    folder: String,
+    imports: BTreeSet<String>,
+    users: BTreeSet<String>,
+}
+
+impl Graph {
+    fn read(repository: &Repository, folders: BTreeSet<&str>) -> Self {
+        let mut members: BTreeMap<String, Member> = folders
+            .into_iter()
+            .filter_map(|folder| {
+                let (path, imports) = imports_of(repository, folder)?;
+                Some((path, Member { folder: folder.to_owned(), imports, users: BTreeSet::new() }))
+            })
+            .collect();
+        let known: BTreeSet<String> = members.keys().cloned().collect();
+        let mut uses: Vec<(String, String)> = Vec::new();
+        for (path, member) in &mut members {
+            member.imports.retain(|import| known.contains(import));
+            uses.extend(member.imports.iter().map(|import| (import.clone(), path.clone())));
         }
+        for (import, user) in uses {
+            members.entry(import).or_default().users.insert(user);
+        }
+        Self(members)
     }
-    order.truncate(MAX_NEIGHBOURS);
-    let mut surfaces = surfaces;
-    order.iter().filter_map(|path| surfaces.remove(path)).collect()
-}
 
-fn imports_of(surface: &Surface) -> BTreeSet<&str> {
-    surface.sources.iter().flat_map(|file| file.imports.iter().map(|import| import.path.as_str())).collect()
-}
-
-/// Every package of the module that `from` imports, nearest first.
-fn reachable<'g>(graph: &BTreeMap<&'g str, BTreeSet<&'g str>>, from: &str) -> Vec<&'g str> {
-    let mut seen: Vec<&'g str> = Vec::new();
-    let mut queue: VecDeque<&str> = VecDeque::from([from]);
-    while let Some(path) = queue.pop_front() {
-        for next in graph.get(path).into_iter().flatten() {
-            if graph.contains_key(next) && !seen.contains(next) {
-                seen.push(next);
-                queue.push_back(next);
+    /// Every package that is reached from one, nearest first.
+    fn reachable(&self, from: &str, next: impl Fn(&Member) -> &BTreeSet<String>) -> Vec<&str> {
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        let mut order: Vec<&str> = Vec::new();
+        let mut queue: VecDeque<&Member> = self.0.get(from).into_iter().collect();
+        while let Some(member) = queue.pop_front() {
+            for path in next(member) {
+                if seen.insert(path) {
+                    order.push(path);
+                    queue.extend(self.0.get(path.as_str()));
+                }
             }
         }
+        order
     }
-    seen
+}
+
+/// The import path of the package in a folder, and what it imports. Only the heads of its files are read:
+/// most packages are looked at for nothing else.
+fn imports_of(repository: &Repository, folder: &str) -> Option<(String, BTreeSet<String>)> {
+    let heads: Vec<File> = repository
+        .files_in(folder)
+        .filter(|path| path.file_name().ends_with(".go") && !path.file_name().ends_with("_test.go"))
+        .filter_map(|path| Some(File::parse(path.clone(), head_of(repository.read(path).ok()?))))
+        .collect();
+    let name = heads.iter().map(|file| &file.package).find(|name| !name.is_empty())?;
+    let own = heads.iter().filter(|file| file.package == *name);
+    let imports = own.clone().flat_map(|file| file.imports.iter().map(|import| import.path.clone()));
+    Some((import_path(repository, own.clone().next()?, folder)?, imports.collect()))
+}
+
+/// A Go source as far as its imports go.
+fn head_of(mut text: String) -> String {
+    let begins = ["\nfunc ", "\ntype ", "\nvar ", "\nconst "];
+    if let Some(end) = begins.iter().filter_map(|word| text.find(word)).min() {
+        text.truncate(end + 1);
+    }
+    text
+}
+
+/// The path by which the package of a file is imported.
+fn import_path(repository: &Repository, file: &File, folder: &str) -> Option<String> {
+    let module = repository.module_of(&file.path)?;
+    let below = folder.strip_prefix(module.folder.as_str()).unwrap_or(folder).trim_start_matches('/');
+    Some(if below.is_empty() { module.path.clone() } else { format!("{}/{below}", module.path) })
 }
 
 /// Go's rule for `internal` folders.
@@ -246,6 +300,38 @@ mod tests {
         assert_eq!(types, [("A".to_owned(), 0), ("B".to_owned(), 2)]);
         assert_eq!(variables_of(&file), ["x", "y", "z"]);
         assert_eq!(function_parameters(&file, &file.functions[0]), 3);
+    }
+
+    #[test]
+    fn neighbours_are_what_the_package_and_its_users_work_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, imports: &[&str]| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let name = if path.ends_with("main.go") { "main" } else { "p" };
+            let imports: String = imports.iter().map(|path| format!("import _ \"m/{path}\"\n")).collect();
+            std::fs::write(path, format!("package {name}\n\n{imports}\nfunc F() {{}}\n")).unwrap();
+        };
+        std::fs::write(folder.path().join("go.mod"), "module m\n").unwrap();
+        write("own/p.go", &["near"]);
+        write("near/p.go", &["far", "main"]);
+        write("far/p.go", &[]);
+        write("user/p.go", &["own", "beside", "other/internal", "upper"]);
+        write("upper/p.go", &["own"]);
+        write("beside/p.go", &[]);
+        write("other/internal/p.go", &[]);
+        write("main/main.go", &[]);
+        write("stranger/p.go", &[]);
+        let names = || {
+            let repository = Repository::open(folder.path()).unwrap();
+            let own = Surface::read(&repository, "own").unwrap();
+            neighbours(&repository, &own).into_iter().map(|surface| surface.import_path).collect::<Vec<_>>()
+        };
+        assert_eq!(names(), ["m/near", "m/far", "m/beside"]);
+        let many: Vec<String> = (0..20).map(|number| format!("many/p{number:02}")).collect();
+        many.iter().for_each(|path| write(&format!("{path}/p.go"), &[]));
+        write("own/p.go", &many.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(names().len(), MAX_NEIGHBOURS);
     }
 
     #[test]
