@@ -166,8 +166,7 @@ fn bare(config: &KafkaConfig, messages: &[Message]) {
         let mut record = BaseRecord::to(&topic)
             .key(&message.key)
             .payload(&message.body)
-            .headers(headers)
-            .timestamp(message.time.as_millisecond());
+            .headers(headers);
         while let Err((error, back)) = producer.send(record) {
             assert_eq!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
             record = back;

@@ -160,6 +160,15 @@ fn each_kind_of_bad_input_is_told() {
         ("generator: {ai_model: {temperature: 3}}", "generator.ai_model.temperature", "from 0 to 2"),
         ("generator: {ai_model: {api_key: 'a b'}}", "generator.ai_model.api_key", "white space"),
         ("generator: {fix_strategies: []}", "generator.fix_strategies", "no fix could ever be found"),
+        ("bus: {kind: kafka}", "bus.kafka.brokers", "no broker is named"),
+        ("bus: {kafka: {brokers: 'a:1'}}", "bus.kafka.brokers", "expected a list"),
+        ("bus: {kafka: {sasl: {username: me}}}", "bus.kafka.sasl.mechanism", "belong together"),
+        ("bus: {kafka: {sasl: {mechanism: GSSAPI}}}", "bus.kafka.sasl.mechanism", "SCRAM-SHA-512"),
+        ("bus: {kafka: {tls: {enabled: true, key_file: k}}}", "bus.kafka.tls.certificate_file", "one is missing"),
+        ("bus: {kafka: {tls: {ca_file: ca.pem}}}", "bus.kafka.tls.enabled", "not enabled"),
+        ("bus: {kafka: {properties: {acks: 1}}}", "bus.kafka.properties.acks", "all replicas in sync"),
+        ("bus: {kafka: {properties: {a.b: 1}}}", "bus.kafka.properties.a.b", "no such property"),
+        ("bus: {kafka: {properties: 5}}", "bus.kafka.properties", "expected a section"),
         ("deployment: {auto_deploy: yes}", "deployment.auto_deploy", "true or false"),
         ("server: {listen: localhost}", "server.listen", "127.0.0.1:8080"),
         ("sandbox: {tier: none}", "sandbox.tier", "auto, landlock, bubblewrap"),
@@ -181,6 +190,15 @@ fn each_kind_of_bad_input_is_told() {
         assert!(problem.to_string().contains(part), "{text}: {problem}");
         assert!(problem.line > 0 && problem.column > 0 && !problem.remedy.is_empty(), "{text}: {problem}");
     }
+}
+
+#[test]
+fn properties_are_read_as_they_are_and_blamed_where_they_stand() {
+    let config = read("bus:\n  kafka:\n    properties:\n      socket.timeout.ms: 5000\n").unwrap();
+    assert_eq!(config.bus.kafka.properties["socket.timeout.ms"], "5000");
+    let told = problem("bus:\n  kafka:\n    properties:\n      client.rack: a\n      socket.timeout.ms: soon\n");
+    let expected = "my.yaml:5:26: bus.kafka.properties.socket.timeout.ms: librdkafka refuses the value\n";
+    assert!(told.starts_with(expected), "{told}");
 }
 
 #[test]

@@ -66,11 +66,16 @@ impl Node {
 
     /// The place of a dotted key, or of the deepest part of it that exists.
     pub(super) fn place_of(&self, key: &str) -> &Place {
-        let mut node = self;
-        for part in key.split('.') {
-            let Value::Map(entries) = &node.value else { break };
-            let Some(entry) = entries.iter().find(|entry| entry.key == part) else { break };
-            node = &entry.value;
+        let (mut node, mut rest) = (self, key);
+        while let Value::Map(entries) = &node.value {
+            // The name of a property may itself have dots. How much of the key is left behind an entry:
+            let left = |entry: &Entry| {
+                let more = rest.strip_prefix(entry.key.as_str())?;
+                if more.is_empty() { Some(0) } else { Some(more.strip_prefix('.')?.len()) }
+            };
+            let named = entries.iter().filter_map(|entry| Some((entry, left(entry)?)));
+            let Some((entry, left)) = named.min_by_key(|(_, left)| *left) else { break };
+            (node, rest) = (&entry.value, &rest[rest.len() - left..]);
         }
         &node.place
     }

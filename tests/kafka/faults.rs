@@ -22,7 +22,7 @@ async fn trouble(bus: &Bus) -> String {
 /// Reads everything with a bus that works.
 async fn read_back(config: &KafkaConfig, count: usize) -> BTreeMap<String, Vec<usize>> {
     let (bus, ..) = open(config);
-    let mut consumer = bus.consumer(Topic::Errors, "reader").await.unwrap();
+    let mut consumer = bus.consumer(Topic::Errors, &config.group).await.unwrap();
     by_key(&take(&mut consumer, count).await)
 }
 
@@ -141,7 +141,7 @@ async fn a_message_over_the_limit_goes_to_the_dead_letters_and_holds_nobody_up()
         expected.get_mut(&message(number).key).unwrap().retain(|other| *other != number);
     }
     assert_eq!(firsts(&read_back(&config, 98).await), expected);
-    let mut letters = bus.consumer(Topic::DeadLetters, "person").await.unwrap();
+    let mut letters = bus.consumer(Topic::DeadLetters, &person(&config)).await.unwrap();
     for letter in take(&mut letters, 2).await {
         let header =
             |name: &str| letter.message.headers.iter().find(|(key, _)| key == name).unwrap().1.clone();

@@ -16,7 +16,13 @@ use hephaestus::bus::kafka::{Kafka, KafkaConfig};
 use hephaestus::bus::{Assignment, Bus, Consumer, Delivery, Message, Position, Topic, Turn};
 use hephaestus::domain::{Pending, Settlement};
 use hephaestus::telemetry::metrics::Metrics;
+use hephaestus::telemetry::{LogFormat, LogLevel, LogOptions};
 use jiff::Timestamp;
+
+/// A group of somebody who only looks.
+fn person(config: &KafkaConfig) -> String {
+    format!("{}-person", config.group)
+}
 
 /// So long that only a hang reaches it.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -40,7 +46,11 @@ fn number(delivery: &Delivery) -> usize {
     std::str::from_utf8(&delivery.message.body).unwrap().parse().unwrap()
 }
 
+/// A bus. What it logs is shown where `HEPHAESTUS_LOG` asks for it.
 fn open(config: &KafkaConfig) -> (Bus, Kafka, Metrics) {
+    let directives = std::env::var("HEPHAESTUS_LOG").ok();
+    let options = LogOptions { level: LogLevel::Off, format: LogFormat::Text, directives, color: false };
+    hephaestus::telemetry::init(&options).unwrap();
     let metrics = Metrics::new().unwrap();
     let kafka = Kafka::open(config.clone(), &metrics).unwrap();
     (Bus::Kafka(kafka.clone()), kafka, metrics)
@@ -51,7 +61,8 @@ async fn publish(bus: &Bus, messages: impl IntoIterator<Item = Message>) -> Rece
     let (sender, settled) = sync_channel(1_000_000);
     for message in messages {
         let sender = sender.clone();
-        let pending = Pending::new(move |settlement| sender.send(settlement).unwrap());
+        // Some tests end before their messages.
+        let pending = Pending::new(move |settlement| sender.send(settlement).unwrap_or_default());
         bus.publish(&message, pending).await.unwrap();
     }
     settled

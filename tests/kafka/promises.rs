@@ -23,6 +23,14 @@ impl Home {
         Self::Kafka { _used: used, config: Box::new(config) }
     }
 
+    /// The name of a group: a broker keeps those of all tests.
+    fn group(&self, name: &str) -> String {
+        match self {
+            Self::Embedded(_) => name.to_owned(),
+            Self::Kafka { config, .. } => format!("{}-{name}", config.group),
+        }
+    }
+
     fn open(&self) -> Bus {
         match self {
             Self::Embedded(folder) => {
@@ -67,7 +75,7 @@ promises! {
 
 async fn messages_arrive_unchanged_and_in_the_order_of_their_key(home: Home) {
     let bus = home.open();
-    let mut consumer = bus.consumer(Topic::Errors, "readers").await.unwrap();
+    let mut consumer = bus.consumer(Topic::Errors, &home.group("readers")).await.unwrap();
     publish_durably(&bus, (0..500).map(message)).await;
     let got = take(&mut consumer, 500).await;
     assert_eq!(by_key(&got), all_of(0..500));
@@ -87,19 +95,19 @@ async fn messages_arrive_unchanged_and_in_the_order_of_their_key(home: Home) {
 
 async fn what_is_settled_is_there_for_the_next_process(home: Home) {
     let bus = home.open();
-    drop(bus.consumer(Topic::Errors, "readers").await.unwrap());
+    drop(bus.consumer(Topic::Errors, &home.group("readers")).await.unwrap());
     for round in 0..3 {
         publish_durably(&bus, (round * 50..(round + 1) * 50).map(message)).await;
     }
     bus.close().await;
     let bus = home.open();
-    let mut consumer = bus.consumer(Topic::Errors, "readers").await.unwrap();
+    let mut consumer = bus.consumer(Topic::Errors, &home.group("readers")).await.unwrap();
     assert_eq!(by_key(&take(&mut consumer, 150).await), all_of(0..150));
 }
 
 async fn what_was_not_committed_comes_again_and_nothing_else(home: Home) {
     let bus = home.open();
-    let mut consumer = bus.consumer(Topic::Errors, "readers").await.unwrap();
+    let mut consumer = bus.consumer(Topic::Errors, &home.group("readers")).await.unwrap();
     publish_durably(&bus, (0..100).map(message)).await;
     let got = take(&mut consumer, 100).await;
     consumer.commit(&positions(&got[..60]), &[]).await.unwrap();
@@ -108,20 +116,20 @@ async fn what_was_not_committed_comes_again_and_nothing_else(home: Home) {
     bus.close().await;
 
     let bus = home.open();
-    let mut consumer = bus.consumer(Topic::Errors, "readers").await.unwrap();
+    let mut consumer = bus.consumer(Topic::Errors, &home.group("readers")).await.unwrap();
     let got = take(&mut consumer, 40).await;
     assert_eq!(by_key(&got), expected);
     consumer.commit(&positions(&got), &[]).await.unwrap();
     publish_durably(&bus, [message(100)]).await;
     assert_eq!(number(&take(&mut consumer, 1).await[0]), 100, "nothing comes twice");
 
-    let mut other = bus.consumer(Topic::Errors, "others").await.unwrap();
+    let mut other = bus.consumer(Topic::Errors, &home.group("others")).await.unwrap();
     assert_eq!(take(&mut other, 101).await.len(), 101, "another group begins with the oldest");
 }
 
 async fn reading_begins_where_it_is_told(home: Home) {
     let bus = home.open();
-    let mut consumer = bus.consumer(Topic::Errors, "readers").await.unwrap();
+    let mut consumer = bus.consumer(Topic::Errors, &home.group("readers")).await.unwrap();
     let one_key = |number| Message { key: "shop".into(), ..message(number) };
     publish_durably(&bus, (0..30).map(one_key)).await;
     let got = take(&mut consumer, 30).await;
@@ -135,7 +143,7 @@ async fn reading_begins_where_it_is_told(home: Home) {
 
 async fn a_batch_is_limited_by_count_and_bytes_but_never_empty(home: Home) {
     let bus = home.open();
-    let mut consumer = bus.consumer(Topic::Errors, "readers").await.unwrap();
+    let mut consumer = bus.consumer(Topic::Errors, &home.group("readers")).await.unwrap();
     publish_durably(&bus, (0..11).map(message)).await;
     let mut got = take(&mut consumer, 1).await.len();
     for (max_count, max_bytes) in [(3, usize::MAX), (100, 0), (2, 0)] {
@@ -151,8 +159,8 @@ async fn a_batch_is_limited_by_count_and_bytes_but_never_empty(home: Home) {
 
 async fn a_message_that_cannot_be_read_is_set_aside_with_its_origin_and_reason(home: Home) {
     let bus = home.open();
-    let mut consumer = bus.consumer(Topic::Errors, "readers").await.unwrap();
-    let mut letters = bus.consumer(Topic::DeadLetters, "person").await.unwrap();
+    let mut consumer = bus.consumer(Topic::Errors, &home.group("readers")).await.unwrap();
+    let mut letters = bus.consumer(Topic::DeadLetters, &home.group("person")).await.unwrap();
     publish_durably(&bus, [message(0), message(1)]).await;
     let poison = take(&mut consumer, 2).await.remove(1);
     bus.dead_letter(poison.clone(), "not JSON", Timestamp::UNIX_EPOCH).await.unwrap();
@@ -172,22 +180,22 @@ async fn a_message_that_cannot_be_read_is_set_aside_with_its_origin_and_reason(h
 
 async fn messages_go_out_with_positions(home: Home) {
     let bus = home.open();
-    let mut consumer = bus.consumer(Topic::Errors, "readers").await.unwrap();
-    let mut fixes = bus.consumer(Topic::Fixes, "person").await.unwrap();
+    let mut consumer = bus.consumer(Topic::Errors, &home.group("readers")).await.unwrap();
+    let mut fixes = bus.consumer(Topic::Fixes, &home.group("person")).await.unwrap();
     publish_durably(&bus, (0..20).map(message)).await;
     let got = take(&mut consumer, 20).await;
     let fix = Message { topic: Topic::Fixes, ..message(7) };
     consumer.commit(&positions(&got), std::slice::from_ref(&fix)).await.unwrap();
     assert_eq!(take(&mut fixes, 1).await[0].message, fix);
     drop(consumer);
-    let mut next = bus.consumer(Topic::Errors, "readers").await.unwrap();
+    let mut next = bus.consumer(Topic::Errors, &home.group("readers")).await.unwrap();
     publish_durably(&bus, [message(20)]).await;
     assert_eq!(number(&take(&mut next, 1).await[0]), 20, "what was committed does not come again");
 }
 
 async fn a_closed_bus_refuses(home: Home) {
     let bus = home.open();
-    let mut consumer = bus.consumer(Topic::Errors, "readers").await.unwrap();
+    let mut consumer = bus.consumer(Topic::Errors, &home.group("readers")).await.unwrap();
     publish_durably(&bus, [message(0)]).await;
     take(&mut consumer, 1).await;
     let (waiting, ()) = tokio::join!(consumer.next(1, 1), bus.close());
@@ -196,5 +204,5 @@ async fn a_closed_bus_refuses(home: Home) {
     let pending = Pending::new(move |settlement| sender.send(settlement).unwrap());
     assert!(matches!(bus.publish(&message(1), pending).await, Err(Error::Closed)));
     assert_eq!(settled.recv(), Ok(Settlement::Refused));
-    assert!(matches!(bus.consumer(Topic::Errors, "readers").await, Err(Error::Closed)));
+    assert!(matches!(bus.consumer(Topic::Errors, &home.group("readers")).await, Err(Error::Closed)));
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
+use rdkafka::metadata::Metadata;
 
 use super::config::KafkaConfig;
-use super::trouble::{Kind, Trouble, Watch};
+use super::trouble::{Kind, Quiet, Trouble, Watch};
 use crate::bus::{Error, Topic};
 
 /// What every client of a bus is made from.
@@ -56,6 +58,10 @@ const OURS: &[(&str, &str)] = &[
 
 /// The largest message we send; brokers and topics take a little more unless told otherwise.
 pub(super) const MAX_MESSAGE_BYTES: usize = 1_000_000;
+/// How long brokers may take to tell of their topics.
+const ASKING_PATIENCE: Duration = Duration::from_secs(10);
+/// How long is listened for why they do not.
+const HEARING_PATIENCE: Duration = Duration::from_millis(500);
 /// What a queued message costs in librdkafka beside its bytes.
 pub(super) const OVERHEAD: usize = 768;
 
@@ -168,6 +174,19 @@ impl Settings {
         default(&mut client, "fetch.max.bytes", "4194304");
         default(&mut client, "fetch.wait.max.ms", "250");
         client
+    }
+
+    /// What the brokers tell of their topics.
+    pub(super) fn metadata(&self) -> Result<Metadata, Error> {
+        let quiet = Quiet(Arc::clone(&self.watch));
+        let client: BaseConsumer<Quiet> =
+            self.common().create_with_context(quiet).map_err(|error| refused(&error))?;
+        client.fetch_metadata(None, ASKING_PATIENCE).map_err(|error| {
+            // Why they do not answer is told apart from that they do not.
+            client.poll(HEARING_PATIENCE);
+            let doing = "the brokers do not tell of their topics";
+            self.watch.trouble().unwrap_or_else(|| Trouble::of_error(&error, doing)).into()
+        })
     }
 
     /// A client that asks and changes how the cluster is set up.

@@ -29,7 +29,12 @@ impl KafkaConsumer {
         let desk = Arc::new(Desk::default());
         let name = settings.name(topic).to_owned();
         let member =
-            Member { desk: Arc::clone(&desk), watch: Arc::clone(&settings.watch), name: name.clone() };
+            Member {
+            desk: Arc::clone(&desk),
+            watch: Arc::clone(&settings.watch),
+            name: name.clone(),
+            metrics: metrics.clone(),
+        };
         let mut config = settings.consumer(group);
         config.set("statistics.interval.ms", "5000");
         let client: Client = config.create_with_context(member).map_err(|error| client::refused(&error))?;

@@ -13,6 +13,7 @@ use super::desk::Desk;
 use super::record;
 use super::trouble::{self, Kind, Trouble, Watch};
 use crate::bus::{Assignment, Position, Topic};
+use crate::telemetry::metrics::Metrics;
 
 /// How long the thread waits for a message before it looks for orders.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -27,6 +28,7 @@ pub(super) struct Member {
     pub(super) desk: Arc<Desk>,
     pub(super) watch: Arc<Watch>,
     pub(super) name: String,
+    pub(super) metrics: Metrics,
 }
 
 pub(super) type Client = BaseConsumer<Member>;
@@ -46,6 +48,7 @@ impl ClientContext for Member {
             Some((*number, u64::try_from(partition.ls_offset.max(partition.hi_offset)).ok()?))
         };
         self.desk.reaches(partitions.into_iter().flatten().filter_map(end));
+        self.metrics.consumer_lag.set(self.desk.lag().cast_signed());
     }
 }
 

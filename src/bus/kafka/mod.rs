@@ -30,8 +30,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use jiff::Timestamp;
-use rdkafka::consumer::BaseConsumer;
-use rdkafka::consumer::Consumer as _;
 
 pub use client::check_property;
 pub use config::{KafkaConfig, Sasl, Tls, TopicSettings};
@@ -44,7 +42,7 @@ use crate::telemetry::metrics::Metrics;
 use client::Settings;
 use desk::Desk;
 use publisher::Publisher;
-use trouble::{Quiet, Trouble};
+use trouble::Trouble;
 
 /// What the key of a mark in a topic begins with; see [`Kafka::barrier`].
 pub const BARRIER_PREFIX: &str = "barrier/";
@@ -129,11 +127,8 @@ impl Kafka {
     pub async fn partitions(&self, topic: Topic) -> Result<i32, Error> {
         let settings = Arc::clone(&self.inner.settings);
         let ask = move || {
-            let quiet = Quiet(Arc::clone(&settings.watch));
-            let client: BaseConsumer<Quiet> =
-                settings.admin().create_with_context(quiet).map_err(|error| client::refused(&error))?;
             let name = settings.name(topic);
-            reader::partitions(client.client(), name)
+            reader::partitions_in(&settings.metadata()?, name)
                 .map_err(|error| Trouble::of_error(&error, &format!("{name} cannot be found")).into())
         };
         tokio::task::spawn_blocking(ask).await.map_err(|_| Error::Closed)?
@@ -221,3 +216,6 @@ impl std::fmt::Debug for Kafka {
         f.debug_struct("Kafka").field("brokers", &self.inner.settings.config.brokers).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

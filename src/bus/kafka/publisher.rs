@@ -178,7 +178,8 @@ impl Shared {
             partition: ticket.partition,
             payload: (!message.body.is_empty()).then_some(&message.body),
             key: Some(message.key.as_bytes()),
-            timestamp: Some(message.time.as_millisecond()),
+            // When it was published: brokers delete by it, and refuse what is far from their time.
+            timestamp: None,
             headers: Some(headers),
             delivery_opaque: Box::new(Mutex::new(ticket)),
         };

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
+use rdkafka::metadata::Metadata;
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
@@ -174,10 +175,13 @@ impl Reading {
                 });
                 true
             });
-            // The end of a partition is where a reader waits for more.
-            if let Err(error) = read.or_else(not_the_end) {
-                let doing = format!("{} cannot be read", self.name());
-                self.settings.watch.raise(Trouble::of_error(&error, &doing));
+            match read {
+                // More may come.
+                Ok(()) | Err(KafkaError::PartitionEOF(_)) => {}
+                Err(error) => {
+                    let doing = format!("{} cannot be read", self.name());
+                    self.settings.watch.raise(Trouble::of_error(&error, &doing));
+                }
             }
             if !batch.is_empty() {
                 self.settings.watch.settle();
@@ -190,7 +194,7 @@ impl Reading {
 
     /// Assigns the partitions from `known` on. Gives how many there are.
     fn take_partitions(&self, known: i32, from: &mut BTreeMap<i32, u64>) -> KafkaResult<i32> {
-        let count = partitions(self.client.client(), self.name())?;
+        let count = partitions(&self.client, self.name())?;
         let mut list = TopicPartitionList::new();
         for partition in known..count {
             let next =
@@ -265,17 +269,15 @@ impl Reading {
     }
 }
 
-fn not_the_end(error: KafkaError) -> KafkaResult<()> {
-    if matches!(error, KafkaError::PartitionEOF(_)) { Ok(()) } else { Err(error) }
-}
-
 /// How many partitions a topic has.
-pub(super) fn partitions<C: rdkafka::ClientContext>(
-    client: &rdkafka::client::Client<C>,
-    name: &str,
-) -> KafkaResult<i32> {
+fn partitions(client: &BaseConsumer<Quiet>, name: &str) -> KafkaResult<i32> {
     // Asked for one by name, a broker might make it.
     let metadata = client.fetch_metadata(None, ASKING_PATIENCE)?;
+    partitions_in(&metadata, name)
+}
+
+/// How many partitions a topic has, by what brokers tell of all of them.
+pub(super) fn partitions_in(metadata: &Metadata, name: &str) -> KafkaResult<i32> {
     let topic = metadata.topics().iter().find(|topic| topic.name() == name);
     let count = topic.map_or(0, |topic| topic.partitions().len());
     if count == 0 {

@@ -155,11 +155,7 @@ impl Desk {
 
     /// The topics that are there, with the number of their partitions and of copies of each.
     fn present(&self) -> Result<BTreeMap<String, (u32, u32)>, Error> {
-        let metadata = self.admin.inner().fetch_metadata(None, PATIENCE).map_err(|error| {
-            // Why brokers do not answer was told apart from that they do not.
-            let why = self.settings.watch.trouble();
-            why.map_or_else(|| told(&error, "the brokers do not tell of their topics"), Error::from)
-        })?;
+        let metadata = self.settings.metadata()?;
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let shape = |topic: &rdkafka::metadata::MetadataTopic| {
             let copies = topic.partitions().iter().map(|partition| partition.replicas().len()).min();

@@ -184,7 +184,7 @@ impl Transactor {
             partition: None,
             payload: (!message.body.is_empty()).then_some(&message.body),
             key: Some(message.key.as_bytes()),
-            timestamp: Some(message.time.as_millisecond()),
+            timestamp: None,
             headers: Some(record::headers(message, &self.settings.config.source)),
             delivery_opaque: (),
         };
