@@ -19,24 +19,55 @@ pub(super) enum Owned {
     /// There is nobody else.
     #[default]
     All,
-    /// By partition, how far we have come.
-    These(BTreeMap<i32, Position>),
+    /// By partition.
+    These(BTreeMap<i32, Held>),
+}
+
+/// A partition that is ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Held {
+    /// How far we have come.
+    position: Position,
+    /// Whether it is about to be given back.
+    is_released: bool,
 }
 
 impl Owned {
+    /// Whether something may be counted in a partition, and begun at its groups.
     pub(super) fn contains(&self, partition: i32) -> bool {
         match self {
             Self::All => true,
-            Self::These(positions) => positions.contains_key(&partition),
+            Self::These(held) => held.get(&partition).is_some_and(|held| !held.is_released),
+        }
+    }
+
+    pub(super) fn add(&mut self, position: Position) {
+        if let Self::These(held) = self {
+            held.insert(position.partition, Held { position, is_released: false });
         }
     }
 
     /// Remembers how far we have come in a partition that is ours.
     pub(super) fn advance(&mut self, position: &Position) {
-        if let Self::These(positions) = self
-            && let Some(known) = positions.get_mut(&position.partition)
+        if let Self::These(held) = self
+            && let Some(held) = held.get_mut(&position.partition)
         {
-            known.clone_from(position);
+            held.position.clone_from(position);
+        }
+    }
+
+    /// A partition is about to be given back: how far we have come there is still to be told.
+    pub(super) fn release(&mut self, partition: i32) {
+        if let Self::These(held) = self
+            && let Some(held) = held.get_mut(&partition)
+        {
+            held.is_released = true;
+        }
+    }
+
+    pub(super) fn remove(&mut self, partition: i32) {
+        if let Self::These(held) = self {
+            held.remove(&partition);
         }
     }
 
@@ -44,7 +75,7 @@ impl Owned {
     pub(super) fn positions(&self) -> Vec<Position> {
         match self {
             Self::All => Vec::new(),
-            Self::These(positions) => positions.values().cloned().collect(),
+            Self::These(held) => held.values().map(|held| held.position.clone()).collect(),
         }
     }
 }

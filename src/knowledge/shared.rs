@@ -30,9 +30,11 @@ use crate::telemetry::metrics::Metrics;
 /// 2. *Counting*: [`Knowledge::apply`]; then, in one transaction, the records *and the positions* of
 ///    [`unpublished`](Self::unpublished); when it is committed, [`published`](Self::published). A suggestion goes
 ///    out in the same way.
-/// 3. *Giving back*: [`disown`](Self::disown), which ends what goes on there; publish; then give it back.
-/// 4. *Losing it*, in whatever other way, or not being able to publish for good: [`rebuild`](Self::rebuild), and
-///    take over anew whatever is still assigned.
+/// 3. *Giving back*: [`release`](Self::release), which ends what goes on there; publish; [`disown`](Self::disown);
+///    then give it back.
+/// 4. *Losing it* without having been asked: [`disown`](Self::disown). Where anything is unpublished then, or where
+///    the broker refuses a transaction since somebody else has the partition: [`rebuild`](Self::rebuild), and take
+///    over anew whatever is still assigned.
 ///
 /// All messages of a group must come to one partition. Where that changes, since partitions were added, the group
 /// moves its home with its next occurrence; that its counts are exact then needs the old partition to be counted
@@ -102,29 +104,32 @@ impl Shared {
                 schema::put_position(batch, committed);
                 Ok(())
             },
-            |index| {
-                if let Owned::These(positions) = &mut index.owned {
-                    positions.insert(partition, committed.clone());
-                }
-            },
+            |index| index.owned.add(committed.clone()),
         )
     }
 
-    /// Ends what goes on in a partition: nothing more is counted or begun there, and attempts at its groups are
-    /// taken back, as if they had never begun. What is to be published stays so.
+    /// Ends what goes on in a partition, before it is given back: nothing more is counted or begun there, and
+    /// attempts at its groups are taken back, as if they had never begun. What is to be published stays so,
+    /// together with how far it was counted.
     ///
     /// # Errors
-    /// The database cannot be written: then the attempts count as broken off. The partition is given up all the
+    /// The database cannot be written: then the attempts count as broken off. The partition is released all the
     /// same.
-    pub fn disown(&self, partition: i32) -> Result<(), Error> {
+    pub fn release(&self, partition: i32) -> Result<(), Error> {
         let mut writing = self.knowledge.begin()?;
         let taken_back = self.knowledge.take_back_attempts(&mut writing, |head| head.home == partition);
-        self.knowledge.view().change(|index| {
-            if let Owned::These(positions) = &mut index.owned {
-                positions.remove(&partition);
-            }
-        });
+        self.knowledge.view().change(|index| index.owned.release(partition));
         taken_back
+    }
+
+    /// A partition is somebody else's from now on. Attempts at its groups that go on here count as broken off.
+    pub fn disown(&self, partition: i32) {
+        let mut writing = self.knowledge.lock();
+        self.knowledge.view().change(|index| {
+            let is_there = |print: &_| index.groups.get(print).is_some_and(|head| head.home == partition);
+            writing.begun.retain(|print| !is_there(print));
+            index.owned.remove(partition);
+        });
     }
 
     /// The offsets of a partition whose ids are known: what a message there brings again is recognised. Ids that

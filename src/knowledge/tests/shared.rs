@@ -125,15 +125,18 @@ fn what_is_given_up_is_taken_back_and_worked_on_no_more() {
     let knowledge = shared.knowledge();
     let (stays, goes) = (begin(knowledge, 2), begin(knowledge, 1));
     publish(&shared);
-    shared.disown(1).unwrap();
-    assert_eq!(keys(&shared.unpublished().unwrap()), [format!("group/{}", print(1))]);
+    shared.release(1).unwrap();
+    let last = shared.unpublished().unwrap();
+    assert_eq!(keys(&last), [format!("group/{}", print(1))]);
+    assert_eq!(last.positions, [place(ERRORS, 0, 1), place(ERRORS, 1, 1)]);
     assert_eq!((status(knowledge, 1), status(knowledge, 2)), (GroupStatus::New, GroupStatus::Working));
     let late = knowledge.record_suggestion(goes, suggestion(goes, Some("diff")), Vec::new(), None, at(1));
     assert!(matches!(late, Err(Error::Elsewhere(_))), "{late:?}");
     knowledge.end_attempt(stays, AttemptEnd::GiveUp, at(1)).unwrap();
+    shared.disown(1);
     let again = shared.own(&place(ERRORS, 1, 0)).unwrap_err();
     assert!(again.to_string().contains("partition 1 were not published"), "{again}");
-    publish(&shared);
+    assert_eq!(publish(&shared).positions, [place(ERRORS, 0, 1)]);
     shared.own(&place(ERRORS, 1, 1)).unwrap();
     assert_eq!(begin(knowledge, 1), goes, "it never happened");
 }

@@ -9,19 +9,23 @@ use super::broker::{Broker, CHANGELOG, CHANGELOG_TOPIC, ERRORS_TOPIC, occurrence
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Assigned,
-    Restoring { committed: u64, ends: [u64; CHANGELOG as usize] },
+    Restoring { committed: Option<u64>, ends: [u64; CHANGELOG as usize] },
     Counting,
 }
 
-/// How far it has come with a transaction.
-enum Stage {
-    Appended,
-    OffsetsSent,
+/// A transaction, and how far it has come.
+struct Ongoing {
+    transaction: usize,
+    publication: Publication,
+    has_records: bool,
+    has_offsets: bool,
 }
 
 /// What a fixer may do wrong: each of them has to be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
+    /// It writes the barrier before it asks how far others have committed.
+    BarrierFirst,
     /// It commits how far it has come by now, not how far when the records were gathered.
     LaterOffsets,
     /// It goes on with what it knows after it was fenced.
@@ -41,8 +45,11 @@ pub(super) struct Fixer {
     pub(super) is_paused: bool,
     generation: Option<u64>,
     partitions: BTreeMap<i32, Phase>,
-    transaction: Option<(usize, Publication, Stage)>,
+    ongoing: Option<Ongoing>,
     working: Option<SuggestionId>,
+    /// Whether the records of a transaction leave after its offsets, as a client does that sends them when it
+    /// commits.
+    flushes_late: bool,
     fault: Option<Fault>,
 }
 
@@ -55,7 +62,7 @@ fn place(topic: &str, partition: i32, next: u64) -> Position {
 }
 
 impl Fixer {
-    pub(super) fn new(number: usize, folder: PathBuf, fault: Option<Fault>) -> Self {
+    pub(super) fn new(number: usize, folder: PathBuf, flushes_late: bool, fault: Option<Fault>) -> Self {
         let shared = Some(open_shared(&folder));
         Self {
             number,
@@ -64,8 +71,9 @@ impl Fixer {
             is_paused: false,
             generation: None,
             partitions: BTreeMap::new(),
-            transaction: None,
+            ongoing: None,
             working: None,
+            flushes_late,
             fault,
         }
     }
@@ -86,7 +94,7 @@ impl Fixer {
         self.shared = None;
         self.is_paused = false;
         self.leave();
-        self.transaction = None;
+        self.ongoing = None;
     }
 
     /// Starts again, on its old disk or on an empty one.
@@ -110,7 +118,7 @@ impl Fixer {
     fn rebuild(&mut self) {
         if self.fault == Some(Fault::NoRebuild) {
             let partitions: Vec<i32> = self.partitions.keys().copied().collect();
-            partitions.into_iter().for_each(|partition| self.shared().disown(partition).unwrap());
+            partitions.into_iter().for_each(|partition| self.shared().disown(partition));
             let unpublished = self.shared().unpublished().unwrap();
             self.shared().published(&unpublished).unwrap();
         } else {
@@ -125,9 +133,9 @@ impl Fixer {
             return;
         }
         broker.abort(self.number);
-        self.transaction = None;
+        self.ongoing = None;
         let partitions: Vec<i32> = self.partitions.keys().copied().collect();
-        partitions.into_iter().for_each(|partition| self.shared().disown(partition).unwrap());
+        partitions.into_iter().for_each(|partition| self.shared().disown(partition));
         if !self.shared().unpublished().unwrap().records.is_empty() {
             self.rebuild();
         }
@@ -138,10 +146,11 @@ impl Fixer {
     pub(super) fn give_back(&mut self, keeps: &HashSet<i32>, broker: &mut Broker) {
         let given: Vec<i32> = self.partitions.keys().copied().filter(|it| !keeps.contains(it)).collect();
         for partition in &given {
-            self.shared().disown(*partition).unwrap();
+            self.shared().release(*partition).unwrap();
         }
         self.working = self.working.filter(|id| !given.contains(&partition_of(id.fingerprint)));
         while self.publish(broker) {}
+        given.iter().for_each(|partition| self.shared().disown(*partition));
         self.partitions.retain(|partition, _| keeps.contains(partition));
     }
 
@@ -154,35 +163,34 @@ impl Fixer {
 
     /// Goes one step further in publishing. Tells whether there was one.
     pub(super) fn publish(&mut self, broker: &mut Broker) -> bool {
-        match self.transaction.take() {
-            None => {
-                let publication = self.shared().unpublished().unwrap();
-                let is_committed = |it: &Position| broker.committed(it.partition) == Some(it.next);
-                if publication.records.is_empty() && publication.positions.iter().all(is_committed) {
-                    return false;
-                }
-                let transaction = broker.begin(self.number);
-                broker.append(transaction, &publication).unwrap();
-                self.transaction = Some((transaction, publication, Stage::Appended));
+        let Some(mut ongoing) = self.ongoing.take() else {
+            let publication = self.shared().unpublished().unwrap();
+            let is_committed = |it: &Position| broker.committed(it.partition) == Some(it.next);
+            if publication.records.is_empty() && publication.positions.iter().all(is_committed) {
+                return false;
             }
-            Some((transaction, publication, Stage::Appended)) => {
-                let positions = match self.fault {
-                    Some(Fault::LaterOffsets) => self.shared().unpublished().unwrap().positions,
-                    _ => publication.positions.clone(),
-                };
-                if broker.send_offsets(transaction, self.generation, &positions).is_ok() {
-                    self.transaction = Some((transaction, publication, Stage::OffsetsSent));
-                } else {
-                    broker.abort(self.number);
-                    self.rebuild();
-                }
+            let transaction = broker.begin(self.number);
+            self.ongoing = Some(Ongoing { transaction, publication, has_records: false, has_offsets: false });
+            return true;
+        };
+        let Ongoing { transaction, ref publication, has_records, has_offsets } = ongoing;
+        if !has_records && (!self.flushes_late || has_offsets) {
+            ongoing.has_records = broker.append(transaction, publication).is_ok();
+            // Where its time was over, it is tried again.
+            self.ongoing = ongoing.has_records.then_some(ongoing);
+        } else if !has_offsets {
+            let positions = match self.fault {
+                Some(Fault::LaterOffsets) => self.shared().unpublished().unwrap().positions,
+                _ => publication.positions.clone(),
+            };
+            if broker.send_offsets(transaction, self.generation, &positions).is_ok() {
+                self.ongoing = Some(Ongoing { has_offsets: true, ..ongoing });
+            } else {
+                broker.abort(self.number);
+                self.rebuild();
             }
-            Some((transaction, publication, Stage::OffsetsSent)) => {
-                // Where its time was over, it is tried again.
-                if broker.commit(transaction).is_ok() {
-                    self.shared().published(&publication).unwrap();
-                }
-            }
+        } else if broker.commit(transaction).is_ok() {
+            self.shared().published(publication).unwrap();
         }
         true
     }
@@ -214,18 +222,20 @@ impl Fixer {
         };
         let committed = match phase {
             Phase::Assigned => {
-                let Some(committed) = broker.committed(partition) else { return false };
-                let phase = Phase::Restoring { committed, ends: broker.ends() };
-                self.partitions.insert(partition, phase);
+                let committed = broker.committed(partition);
+                if committed.is_none() && self.fault != Some(Fault::BarrierFirst) {
+                    return false;
+                }
+                self.partitions.insert(partition, Phase::Restoring { committed, ends: broker.ends() });
                 return true;
             }
             Phase::Restoring { committed, ends } => {
-                while self.read(broker, 3) {}
                 let position = |it| self.view().position(CHANGELOG_TOPIC, it).unwrap().unwrap_or(0);
                 let is_waiting = (0..CHANGELOG).any(|it| position(it) < ends[it as usize]);
                 if is_waiting && self.fault != Some(Fault::NoBarrier) {
-                    return false;
+                    return self.read(broker, 100) && self.take_over(broker, now);
                 }
+                let Some(committed) = committed.or_else(|| broker.committed(partition)) else { return false };
                 committed
             }
             Phase::Counting => return false,

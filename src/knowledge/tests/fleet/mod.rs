@@ -2,6 +2,7 @@
 //! crashes, pauses and take-overs at any point.
 
 mod broker;
+mod faults;
 mod fixer;
 
 use std::path::PathBuf;
@@ -64,8 +65,9 @@ struct Fleet {
 }
 
 impl Fleet {
-    fn new(folder: &Path, fault: Option<Fault>) -> Self {
-        let fixers = (0..FIXERS).map(|it| Fixer::new(it, folder.join(it.to_string()), fault)).collect();
+    fn new(folder: &Path, flush_late: bool, fault: Option<Fault>) -> Self {
+        let fixer = |number: usize| Fixer::new(number, folder.join(number.to_string()), flush_late, fault);
+        let fixers = (0..FIXERS).map(fixer).collect();
         let mut fleet = Self { broker: Broker::default(), fixers, now: 0 };
         fleet.rebalance([0, 1]);
         fleet
@@ -156,7 +158,7 @@ impl Fleet {
         if let Some(number) = self.fixers.iter().position(|fixer| !fixer.is_done()) {
             return Err(format!("fixer {number} does not get on"));
         }
-        let mut newcomer = Fixer::new(FIXERS, newcomer, None);
+        let mut newcomer = Fixer::new(FIXERS, newcomer, false, None);
         while newcomer.read(&self.broker, 2) {}
         for fixer in self.fixers.iter().chain([&newcomer]) {
             (0..ERRORS).try_for_each(|partition| fixer.check_counts(&self.broker, partition))?;
@@ -187,22 +189,27 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-fn run(steps: &[Step], fault: Option<Fault>) -> Result<(), String> {
+fn run(steps: &[Step], flush_late: bool, fault: Option<Fault>) -> Result<(), TestCaseError> {
     let folder = folder();
-    let mut fleet = Fleet::new(folder.path(), fault);
-    for (number, step) in steps.iter().enumerate() {
-        fleet.take(step);
-        fleet.check().map_err(|wrong| format!("after step {number}, {step:?}: {wrong}"))?;
-    }
-    fleet.settle();
-    fleet.check_all(folder.path().join("newcomer"))
+    let mut fleet = Fleet::new(folder.path(), flush_late, fault);
+    let mut go = || {
+        for (number, step) in steps.iter().enumerate() {
+            fleet.take(step);
+            fleet.check().map_err(|wrong| format!("after step {number}, {step:?}: {wrong}"))?;
+        }
+        fleet.settle();
+        fleet.check_all(folder.path().join("newcomer"))
+    };
+    go().map_err(TestCaseError::fail)
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(), 20..120)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
     #[test]
-    fn counts_stay_exact_whoever_counts(steps in prop::collection::vec(step(), 20..120)) {
-        run(&steps, None).map_err(TestCaseError::fail)?;
+    fn counts_stay_exact_whoever_counts(steps in steps(), flush_late: bool) {
+        run(&steps, flush_late, None)?;
     }
 }
