@@ -163,7 +163,7 @@ impl<'f> Membership<'f> {
                         return Err(Failure::Closed);
                     }
                     changes.borrow_and_update();
-                    self.tell(&[]).await?;
+                    self.tell().await?;
                 }
             }
         }
@@ -184,7 +184,7 @@ impl<'f> Membership<'f> {
                 for part in batch.chunk_by(|one, next| one.partition == next.partition) {
                     self.count(part).await?;
                 }
-                self.tell(&[]).await
+                self.tell().await
             }
         }
     }
@@ -209,16 +209,13 @@ impl<'f> Membership<'f> {
         Ok(())
     }
 
-    /// Tells the others what has changed, and commits the positions with it: those of all partitions that are ours,
-    /// or of those that are about to be given back.
-    async fn tell(&mut self, given_back: &[Position]) -> Result<(), Failure> {
+    /// Tells the others what has changed, and commits the positions with it.
+    async fn tell(&mut self) -> Result<(), Failure> {
         let shared = &self.fleet.shared;
         let publication = self.fleet.insist(|| shared.unpublished()).await?;
-        let positions = publication.positions.iter().chain(given_back).map(|position| bus::Position {
-            partition: position.partition,
-            next: position.next,
-        });
-        let positions: Vec<_> = positions.collect();
+        let positions = publication.positions.iter();
+        let positions: Vec<_> =
+            positions.map(|it| bus::Position { partition: it.partition, next: it.next }).collect();
         let is_committed = |it: &bus::Position| self.committed.get(&it.partition) == Some(&it.next);
         if publication.records.is_empty() && self.dead.is_empty() && positions.iter().all(is_committed) {
             return Ok(());
@@ -252,34 +249,45 @@ impl<'f> Membership<'f> {
         Ok(message.ok())
     }
 
-    /// Gives partitions back, once the others know what has changed in them.
+    /// Gives partitions back, once the others know what has changed in them. Where they are lost already, what has
+    /// changed and was not told is void.
     async fn give_back(&mut self, revocation: Revocation) -> Result<(), Failure> {
+        let shared = &self.fleet.shared;
         if revocation.lost {
-            return Err(Failure::Lost("this one was away for too long".to_owned()));
+            self.drop_out_of(&revocation.partitions);
+            let untold = self.fleet.insist(|| shared.unpublished()).await?;
+            if !untold.records.is_empty() {
+                return Err(Failure::Lost("this one was away for too long".to_owned()));
+            }
+        } else {
+            self.part_with(|partition| revocation.partitions.contains(&partition)).await?;
+            self.drop_out_of(&revocation.partitions);
         }
-        for partition in &revocation.partitions {
-            self.coming.remove(partition);
-        }
-        self.part_with(|partition| revocation.partitions.contains(&partition)).await?;
         revocation.done();
         Ok(())
     }
 
-    /// Ends what goes on in partitions that are ours, and tells the others how they stand.
+    /// Ends what goes on in partitions that are ours, tells the others how they stand, and forgets that they are ours.
     async fn part_with(&mut self, goes: impl Fn(i32) -> bool) -> Result<(), Failure> {
-        self.tell(&[]).await?;
         let shared = &self.fleet.shared;
-        let positions = self.fleet.insist(|| shared.unpublished()).await?.positions;
-        let going: Vec<Position> = positions.into_iter().filter(|it| goes(it.partition)).collect();
-        for position in &going {
+        let going: Vec<i32> = self.committed.keys().copied().filter(|partition| goes(*partition)).collect();
+        for partition in &going {
             // Attempts that could not be taken back count as broken off.
-            if let Err(error) = task::block_in_place(|| shared.disown(position.partition)) {
+            if let Err(error) = task::block_in_place(|| shared.release(*partition)) {
                 tracing::debug!(%error, "attempts could not be taken back");
             }
         }
-        self.tell(&going).await?;
-        self.committed.retain(|partition, _| !goes(*partition));
+        self.tell().await?;
+        self.drop_out_of(&going);
         Ok(())
+    }
+
+    fn drop_out_of(&mut self, partitions: &[i32]) {
+        for partition in partitions {
+            self.coming.remove(partition);
+            self.committed.remove(partition);
+            task::block_in_place(|| self.fleet.shared.disown(*partition));
+        }
     }
 
     /// Takes over what other fixers have written, and partitions whose last word has been read.
