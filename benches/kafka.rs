@@ -163,10 +163,7 @@ fn bare(config: &KafkaConfig, messages: &[Message]) {
         for (key, value) in fields.into_iter().chain(others) {
             headers = headers.insert(Header { key, value: Some(value) });
         }
-        let mut record = BaseRecord::to(&topic)
-            .key(&message.key)
-            .payload(&message.body)
-            .headers(headers);
+        let mut record = BaseRecord::to(&topic).key(&message.key).payload(&message.body).headers(headers);
         while let Err((error, back)) = producer.send(record) {
             assert_eq!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
             record = back;

@@ -164,7 +164,11 @@ fn each_kind_of_bad_input_is_told() {
         ("bus: {kafka: {brokers: 'a:1'}}", "bus.kafka.brokers", "expected a list"),
         ("bus: {kafka: {sasl: {username: me}}}", "bus.kafka.sasl.mechanism", "belong together"),
         ("bus: {kafka: {sasl: {mechanism: GSSAPI}}}", "bus.kafka.sasl.mechanism", "SCRAM-SHA-512"),
-        ("bus: {kafka: {tls: {enabled: true, key_file: k}}}", "bus.kafka.tls.certificate_file", "one is missing"),
+        (
+            "bus: {kafka: {tls: {enabled: true, key_file: k}}}",
+            "bus.kafka.tls.certificate_file",
+            "one is missing",
+        ),
         ("bus: {kafka: {tls: {ca_file: ca.pem}}}", "bus.kafka.tls.enabled", "not enabled"),
         ("bus: {kafka: {properties: {acks: 1}}}", "bus.kafka.properties.acks", "all replicas in sync"),
         ("bus: {kafka: {properties: {a.b: 1}}}", "bus.kafka.properties.a.b", "no such property"),
@@ -196,7 +200,8 @@ fn each_kind_of_bad_input_is_told() {
 fn properties_are_read_as_they_are_and_blamed_where_they_stand() {
     let config = read("bus:\n  kafka:\n    properties:\n      socket.timeout.ms: 5000\n").unwrap();
     assert_eq!(config.bus.kafka.properties["socket.timeout.ms"], "5000");
-    let told = problem("bus:\n  kafka:\n    properties:\n      client.rack: a\n      socket.timeout.ms: soon\n");
+    let told =
+        problem("bus:\n  kafka:\n    properties:\n      client.rack: a\n      socket.timeout.ms: soon\n");
     let expected = "my.yaml:5:26: bus.kafka.properties.socket.timeout.ms: librdkafka refuses the value\n";
     assert!(told.starts_with(expected), "{told}");
 }

@@ -5,6 +5,7 @@ mod faults;
 mod groups;
 mod promises;
 mod reading;
+mod roles;
 mod topics_command;
 mod transactions;
 

@@ -41,8 +41,8 @@ mod tests {
     use std::time::Duration;
 
     use super::super::{Role, Service};
-    use crate::app::wire;
     use super::*;
+    use crate::app::wire;
     use crate::bus::{Consumer, Position, Topic, Turn};
     use crate::config::{Config, PathGlob};
     use crate::domain::Occurrences;

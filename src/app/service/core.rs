@@ -89,7 +89,11 @@ impl Core {
     }
 
     /// Lets a part run.
-    pub(super) fn spawn(&mut self, part: Part, run: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+    pub(super) fn spawn(
+        &mut self,
+        part: Part,
+        run: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    ) {
         self.running.insert(part);
         self.parts.spawn(async move { (part, run.await) });
     }

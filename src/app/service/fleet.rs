@@ -144,7 +144,14 @@ impl<'f> Membership<'f> {
         }
         let changelog = fleet.kafka.reader(Topic::Knowledge, from)?;
         let consumer = bus.consumer(Topic::Errors, &fleet.group).await?;
-        Ok(Self { fleet, consumer, changelog, coming: BTreeMap::new(), committed: BTreeMap::new(), dead: Vec::new() })
+        Ok(Self {
+            fleet,
+            consumer,
+            changelog,
+            coming: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            dead: Vec::new(),
+        })
     }
 
     /// Counts and tells until the membership ends.

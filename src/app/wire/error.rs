@@ -95,7 +95,8 @@ struct Detail<'a> {
 
 impl<'a> Body<'a> {
     fn of(occurrences: &'a Occurrences) -> Self {
-        let Occurrences { id, service, count, span, except, first_seen, last_seen, event, context } = occurrences;
+        let Occurrences { id, service, count, span, except, first_seen, last_seen, event, context } =
+            occurrences;
         let frames = event.trace.as_ref().map_or([].as_slice(), |trace| &trace.frames);
         let failing = frames.iter().find(|frame| frame.in_app).or(frames.first());
         Self {
@@ -204,7 +205,11 @@ mod tests {
             in_app,
         };
         Occurrences {
-            id: EventId { producer: ProducerId::from_bytes([1; 16]), file: FileId::from_bytes([2; 16]), start: 10 },
+            id: EventId {
+                producer: ProducerId::from_bytes([1; 16]),
+                file: FileId::from_bytes([2; 16]),
+                start: 10,
+            },
             service: "shop".into(),
             count: NonZeroU64::MIN.saturating_add(2),
             span: Span { start: 10, end: 400 },
@@ -224,7 +229,10 @@ mod tests {
                 title: "nil map write in stock.(*Ledger).Hold".into(),
                 trace: Some(Trace {
                     kind: TraceKind::Panic,
-                    frames: vec![frame("maps.Insert", 5, false), frame("shop/stock.(*Ledger).Hold", 50, true)],
+                    frames: vec![
+                        frame("maps.Insert", 5, false),
+                        frame("shop/stock.(*Ledger).Hold", 50, true),
+                    ],
                     created_by: Some(frame("main.main", 7, true)),
                     fault_address: Some(0x18),
                 }),

@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{group_key, headers};
 use crate::bus::{Message, Topic};
-use crate::domain::{
-    Decision, Fingerprint, Suggestion, SuggestionId, SuggestionRecord, SuggestionStatus,
-};
+use crate::domain::{Decision, Fingerprint, Suggestion, SuggestionId, SuggestionRecord, SuggestionStatus};
 
 const FIX_TYPE: &str = "hephaestus.fix.v1";
 const STATUS_TYPE: &str = "hephaestus.fix-status.v1";

@@ -24,7 +24,9 @@ const CONTENT_TYPE: &str = "application/json";
 
 /// The headers of a message of this type.
 fn headers(kind: &str) -> Vec<(String, String)> {
-    [("content-type", CONTENT_TYPE), ("ce_type", kind)].map(|(name, value)| (name.into(), value.into())).into()
+    [("content-type", CONTENT_TYPE), ("ce_type", kind)]
+        .map(|(name, value)| (name.into(), value.into()))
+        .into()
 }
 
 /// The key of what concerns one group of one service: all of it keeps its order.

@@ -28,8 +28,7 @@ impl KafkaConsumer {
     ) -> Result<Self, Error> {
         let desk = Arc::new(Desk::default());
         let name = settings.name(topic).to_owned();
-        let member =
-            Member {
+        let member = Member {
             desk: Arc::clone(&desk),
             watch: Arc::clone(&settings.watch),
             name: name.clone(),

@@ -23,7 +23,8 @@ async fn started(partitions: &[i32]) -> Arc<Desk> {
     let desk = Arc::new(Desk::default());
     desk.assigned(partitions);
     assert_eq!(desk.untold(), partitions);
-    let assignments = partitions.iter().map(|partition| Assignment { partition: *partition, committed: None });
+    let assignments =
+        partitions.iter().map(|partition| Assignment { partition: *partition, committed: None });
     desk.tell(assignments.collect());
     assert!(desk.untold().is_empty());
     assert!(matches!(desk.next(9, 9).await, Ok(Turn::Assigned(_))));
@@ -37,7 +38,11 @@ async fn started(partitions: &[i32]) -> Arc<Desk> {
 }
 
 async fn messages(desk: &Desk, max_count: usize, max_bytes: usize) -> Vec<(i32, u64)> {
-    match tokio::time::timeout(Duration::from_secs(10), desk.next(max_count, max_bytes)).await.unwrap().unwrap() {
+    match tokio::time::timeout(Duration::from_secs(10), desk.next(max_count, max_bytes))
+        .await
+        .unwrap()
+        .unwrap()
+    {
         Turn::Messages(batch) => batch.iter().map(|it| (it.partition, it.offset)).collect(),
         turn => panic!("{turn:?}"),
     }
@@ -50,7 +55,9 @@ async fn nothing_is_given_of_a_partition_before_it_is_begun() {
     desk.put(delivery(1, 5, 1));
     desk.put(delivery(0, 9, 1));
     assert_eq!(messages(&desk, 9, 1 << 20).await, [(1, 5), (0, 9)]);
-    assert!(desk.owns(&[Position { partition: 1, next: 0 }]) && !desk.owns(&[Position { partition: 7, next: 0 }]));
+    assert!(
+        desk.owns(&[Position { partition: 1, next: 0 }]) && !desk.owns(&[Position { partition: 7, next: 0 }])
+    );
 }
 
 #[tokio::test]
@@ -90,7 +97,9 @@ async fn a_partition_that_goes_takes_its_messages_with_it_and_stays_until_it_is_
     assert!(!revoking.is_finished());
     revocation.done();
     revoking.join().unwrap();
-    assert!(!desk.owns(&[Position { partition: 0, next: 0 }]) && desk.owns(&[Position { partition: 1, next: 0 }]));
+    assert!(
+        !desk.owns(&[Position { partition: 0, next: 0 }]) && desk.owns(&[Position { partition: 1, next: 0 }])
+    );
     desk.put(delivery(0, 2, 1));
     desk.put(delivery(1, 2, 1));
     let mut got = messages(&desk, 9, usize::MAX).await;
