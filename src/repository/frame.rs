@@ -61,19 +61,33 @@ impl Repository {
             .find(|folder| self.has_go_files(folder))
     }
 
-    /// `main` says nothing of where it stands: the printed file does. The folder that shares the
-    /// longest tail with it comes first.
+    /// `main` says nothing of where it stands: the printed file does. Every program has a `main.main`, so the
+    /// printed file must lie where it lies in its module. The folder that shares the longest tail with it comes
+    /// first.
     fn main_folders(&self, printed_file: &str) -> Vec<String> {
         let mut folders: Vec<(usize, String)> = self
             .files()
             .iter()
             .filter(|path| path.as_str().ends_with(".go"))
-            .filter_map(|path| Some((shared_tail(path.as_str(), printed_file)?, path)))
+            .filter_map(|path| {
+                let shared = shared_tail(path.as_str(), printed_file);
+                (shared >= self.parts_in_module(path)).then_some((shared, path))
+            })
             .filter(|(_, path)| self.go_file(path).is_ok_and(|file| file.package == "main"))
             .map(|(tail, path)| (tail, path.folder().to_owned()))
             .collect();
         folders.sort_by_key(|(tail, _)| std::cmp::Reverse(*tail));
         folders.into_iter().map(|(_, folder)| folder).collect()
+    }
+
+    /// How many parts the path of a file has, from the folder of its module on.
+    fn parts_in_module(&self, path: &RepoPath) -> usize {
+        let within = |module: &Module| {
+            let rest = path.as_str().strip_prefix(module.folder.as_str())?;
+            if module.folder.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+        };
+        let within = self.modules().iter().filter_map(within).min_by_key(|rest| rest.len());
+        within.unwrap_or(path.as_str()).split('/').count()
     }
 
     fn has_go_files(&self, folder: &str) -> bool {
@@ -113,11 +127,9 @@ fn folder_in(module: &Module, package: &str) -> Option<String> {
     })
 }
 
-/// How many trailing parts two paths share; none when not even the file's name.
-fn shared_tail(path: &str, printed: &str) -> Option<usize> {
-    let shared =
-        path.rsplit('/').zip(printed.rsplit('/')).take_while(|(ours, theirs)| ours == theirs).count();
-    (shared > 0).then_some(shared)
+/// How many trailing parts two paths share.
+fn shared_tail(path: &str, printed: &str) -> usize {
+    path.rsplit('/').zip(printed.rsplit('/')).take_while(|(ours, theirs)| ours == theirs).count()
 }
 
 #[cfg(test)]
@@ -138,6 +150,24 @@ func (s *Server) logged(next http.Handler) http.Handler {
 ";
 
     #[test]
+    fn the_main_function_of_another_program_is_not_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("cmd/shop")).unwrap();
+        std::fs::write(folder.path().join("go.mod"), "module example.com/shop\n").unwrap();
+        std::fs::write(folder.path().join("cmd/shop/main.go"), "package main\n\nfunc main() {}\n").unwrap();
+        let repository = Repository::open(folder.path()).unwrap();
+        for (file, is_ours) in [
+            ("/build/cmd/shop/main.go", true),
+            ("example.com/shop/cmd/shop/main.go", true),
+            ("/build/cmd/till/main.go", false),
+            ("/src/crash/main.go", false),
+        ] {
+            let frame = Frame { function: "main.main".into(), file: file.into(), line: 3, in_app: true };
+            assert_eq!(repository.locate(&frame).is_some(), is_ours, "{file}");
+        }
+    }
+
+    #[test]
     fn frames_find_their_statements() {
         let folder = tempfile::tempdir().unwrap();
         for (path, text) in [
@@ -145,6 +175,7 @@ func (s *Server) logged(next http.Handler) http.Handler {
             ("api/server.go", SERVER),
             ("tool/go.mod", "module example.com/shop/tool\n"),
             ("tool/main.go", "package main\n\nfunc main() {\n\trun()\n}\n"),
+            ("cmd/shop/main.go", "package main\n\nfunc main() {\n\tserve()\n}\n"),
         ] {
             let path = folder.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -172,6 +203,9 @@ func (s *Server) logged(next http.Handler) http.Handler {
         );
         // `main` is found by its file, and a nested module by its path.
         assert_eq!(locate("main.main", "/build/tool/main.go", 4), at("tool/main.go", 4, "main"));
+        let shop = at("cmd/shop/main.go", 4, "main");
+        assert_eq!(locate("main.main", "/build/cmd/shop/main.go", 4), shop);
+        assert_eq!(locate("main.main", "example.com/shop/cmd/shop/main.go", 4), shop);
         for (function, file) in [
             ("net/http.(*conn).serve", "net/http/server.go"),
             ("example.com/shopper/api.F", "x.go"),
