@@ -259,8 +259,12 @@ fn walk(root: &Path) -> impl Iterator<Item = ignore::DirEntry> + use<> {
         .filter_entry(|entry| entry.file_name() != ".git" && entry.file_name() != STATE_DIR)
         .build()
         .filter_map(|entry| {
-            let told =
-                |error| tracing::warn!(%error, "a part of the repository cannot be read; it is left out");
+            let told = |error: ignore::Error| {
+                // That the whole of it is away is told by whoever opens it.
+                if error.depth() != Some(0) {
+                    tracing::warn!(%error, "a part of the repository cannot be read; it is left out");
+                }
+            };
             entry.map_err(told).ok()
         })
 }
