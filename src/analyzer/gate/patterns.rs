@@ -27,10 +27,10 @@ pub(crate) const BUILT_IN: &[&str] = &[
     // Records without a level: an error field that holds something.
     r#"(?i)\b(error|err|exception|cause)(\.(message|msg))?"[ \t]*:[ \t]*("[^"]|[1-9t{-]|0\.|\[[^\]])"#,
     r#"(?i)\b(error|err|exception|cause)(\.(message|msg))?\\"[ \t]*:[ \t]*(\\"([^\\]|\\[^"])|[1-9t{-]|0\.|\[[^\]])"#,
-    r#"\b(error|err|exception|cause)(\.(message|msg))?=([^ 0<]|0[^ ]|<[^n])"#,
+    r#"(\b|[0-9]m)(error|err|exception|cause)(\.(message|msg))?=([^ 0<]|0[^ ]|<[^n])"#,
     // Levels of plain lines: in capitals, before a colon or a tab, which may be escaped, in brackets, behind
     // a colour.
-    r"\b(ERROR|ERRO|ERR|EROR|FATAL|FATA|CRITICAL|CRIT|SEVERE|ALERT|EMERG|EMERGENCY|WARN|WARNING|FTL|PANI|PNC|WRN)\b",
+    r"(\b|\\t)(ERROR|ERRO|ERR|EROR|FATAL|FATA|CRITICAL|CRIT|SEVERE|ALERT|EMERG|EMERGENCY|WARN|WARNING|FTL|PANI|PNC|WRN)\b",
     r"(?i)(\b|\\t)(error|erro|err|eror|fatal|fata|ftl|pani|pnc|critical|crit|severe|dpanic|alert|emerg|emergency|warn|warning|wrn)([+-][0-9]+)?[,|]*(:|\t|\\t)",
     r"(?i)[\[<(] *(error|erro|err|eror|fatal|fata|ftl|pani|pnc|critical|crit|severe|dpanic|alert|emerg|emergency|warn|warning|wrn)\b",
     r"[0-9]m(?i:err|eror|fat|ftl|crit|severe|alert|emerg|pani|pnc|warn|wrn)",

@@ -49,6 +49,8 @@ fn levels_by_number_and_errors_without_a_level_are_proposed() {
         "critical: the disk is odd",
         "[Error] boom",
         "\u{1b}[31merror\u{1b}[0m: boom",
+        "\u{1b}[31mcause=odd msg=boom\u{1b}[0m",
+        r#"{"log":"2009-11-10T23:00:00Z\tERROR boom\n","stream":"stderr","time":"2009-11-10T23:00:00Z"}"#,
     ] {
         assert_proposed(line);
     }
