@@ -16,6 +16,7 @@
 //! - **Memory.** Memtables of at most 4 MiB, 8 MiB in all, a block cache of 4 MiB that holds indexes and
 //!   filters too, one thread each for flushing and compacting, no log files of RocksDB's own.
 
+mod compaction;
 #[cfg(test)]
 pub(crate) mod crash;
 mod error;
@@ -32,7 +33,10 @@ use std::time::{Duration, Instant};
 
 use options::{MIB, family_options, options};
 use reserve::Reserve;
-use rocksdb::{Cache, ColumnFamily, ColumnFamilyDescriptor, DB, ErrorKind, WriteBatch, WriteOptions};
+use rocksdb::{
+    Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DEFAULT_COLUMN_FAMILY_NAME, ErrorKind, WriteBatch,
+    WriteOptions,
+};
 
 pub use error::DatabaseError;
 use error::{classify, damaged, io_error, lock_holder, newer};
@@ -107,6 +111,11 @@ impl Access<'_> {
     /// A column family.
     pub(crate) fn family(&self, name: &str) -> Result<&ColumnFamily, DatabaseError> {
         self.db.cf_handle(name).ok_or_else(|| self.owner.damaged(format!("column family {name} is missing")))
+    }
+
+    /// The names of all there should be.
+    fn families(&self) -> impl Iterator<Item = &'static str> {
+        [DEFAULT_COLUMN_FAMILY_NAME].into_iter().chain(self.owner.schema.all_families())
     }
 
     /// The error of a read.

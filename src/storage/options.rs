@@ -3,6 +3,8 @@
 use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, InfoLogger, LogLevel, Options};
 
 pub(super) const MIB: usize = 1 << 20;
+/// How many files of a family may wait to be merged before writes are slowed down.
+pub(super) const FILES_THAT_SLOW_WRITES: u64 = 20;
 
 /// Of a whole database.
 pub(super) fn options(cache: &Cache) -> Options {
@@ -39,5 +41,6 @@ pub(super) fn family_options(cache: &Cache) -> Options {
     options.set_max_write_buffer_number(2);
     options.set_target_file_size_base(4 * MIB as u64);
     options.set_max_bytes_for_level_base(16 * MIB as u64);
+    options.set_level_zero_slowdown_writes_trigger(FILES_THAT_SLOW_WRITES as i32);
     options
 }

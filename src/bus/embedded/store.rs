@@ -108,13 +108,9 @@ pub(super) fn reclaim(database: &Database, trimmed: &[Trimmed]) -> Result<(), Da
 /// database.
 pub(super) fn compact(database: &Database, trimmed: &[Trimmed]) -> Result<(), DatabaseError> {
     database.read(|access| {
-        let messages = access.family(MESSAGES)?;
-        for Trimmed { topic, below } in trimmed {
-            let range = (message_key(*topic, 0), message_key(*topic, *below));
-            access.db.compact_range_cf(messages, Some(range.0), Some(range.1));
-        }
-        // What of the books is in no file yet would keep the whole log.
-        access.db.flush().map_err(|error| access.failed(error))
+        trimmed.iter().try_for_each(|Trimmed { topic, below }| {
+            access.compact(MESSAGES, &message_key(*topic, 0), &message_key(*topic, *below))
+        })
     })
 }
 
