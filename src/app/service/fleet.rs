@@ -14,13 +14,13 @@
 //!   starts with an empty disk.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use tokio::task;
 use tokio_util::sync::CancellationToken;
 
+use super::counting;
 use super::health::{Condition, Report};
 use crate::app::wire;
 use crate::bus::kafka::{Barrier, KafkaReader, KeyedRecord};
@@ -28,13 +28,11 @@ use crate::bus::{
     self, Assignment, Bus, CommitError, Consumer, Delivery, Kafka, Message, Revocation, Topic, Turn,
 };
 use crate::domain::EventId;
-use crate::knowledge::{self, Arrival, Incoming, Position, RecordKey, Shared};
+use crate::knowledge::{self, Incoming, Position, RecordKey, Shared};
 
 /// Messages and bytes that are counted in one synced write and one transaction.
 const BATCH_MESSAGES: usize = 2_000;
 const BATCH_BYTES: usize = 4 << 20;
-/// How long to wait before something is tried again.
-const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Why a membership has ended.
 #[derive(Debug, thiserror::Error)]
@@ -117,20 +115,8 @@ impl Fleet {
         }
     }
 
-    /// Does something with knowledge, again and again while its disk is full or away: Kafka keeps everything.
     async fn insist<T>(&self, act: impl Fn() -> Result<T, knowledge::Error>) -> Result<T, knowledge::Error> {
-        loop {
-            match task::block_in_place(&act) {
-                Err(error) if error.is_retryable() => {
-                    self.health.failing(Condition::CountsUnwritable, &error);
-                    tokio::time::sleep(RETRY_INTERVAL).await;
-                }
-                done => {
-                    self.health.fine(Condition::CountsUnwritable);
-                    return done;
-                }
-            }
-        }
+        counting::insist(&self.health, act).await
     }
 }
 
@@ -159,7 +145,12 @@ impl<'f> Membership<'f> {
         let mut changes = self.fleet.shared.knowledge().view().subscribe();
         loop {
             tokio::select! {
-                () = stop.cancelled() => return self.part_with(|_| true).await,
+                () = stop.cancelled() => {
+                    let ours: Vec<_> = self.committed.keys().copied().collect();
+                    self.part_with(&ours).await?;
+                    self.drop_out_of(&ours);
+                    return Ok(());
+                }
                 turn = self.consumer.next(BATCH_MESSAGES, BATCH_BYTES) => self.take(turn?).await?,
                 records = self.changelog.next() => {
                     let Some(records) = records else { return Err(Failure::Closed) };
@@ -179,10 +170,10 @@ impl<'f> Membership<'f> {
     async fn take(&mut self, turn: Turn) -> Result<(), Failure> {
         match turn {
             Turn::Assigned(assignments) => {
-                for assignment in assignments {
-                    let barrier = self.fleet.kafka.barrier(Topic::Knowledge, &self.fleet.instance).await?;
-                    self.coming.insert(assignment.partition, TakeOver { assignment, barrier });
-                }
+                let barrier = self.fleet.kafka.barrier(Topic::Knowledge, &self.fleet.instance).await?;
+                self.coming.extend(assignments.into_iter().map(|assignment| {
+                    (assignment.partition, TakeOver { assignment, barrier: barrier.clone() })
+                }));
                 self.fleet.health.set(Condition::Starting, false);
                 Ok(())
             }
@@ -199,17 +190,11 @@ impl<'f> Membership<'f> {
     /// Counts messages of one partition. What cannot be read is set aside in the same transaction.
     async fn count(&mut self, part: &[Delivery]) -> Result<(), Failure> {
         let Some(last) = part.last() else { return Ok(()) };
-        let mut arrivals = Vec::with_capacity(part.len());
-        for delivery in part {
-            match wire::error::decode(&delivery.message) {
-                Ok(occurrences) => arrivals.push(Arrival { offset: delivery.offset, occurrences }),
-                Err(error) => {
-                    let (partition, offset) = (delivery.partition, delivery.offset);
-                    tracing::error!(partition, offset, %error, "a message cannot be read; it is set aside");
-                    self.dead.push(delivery.clone().into_dead_letter(&error.to_string(), Timestamp::now()));
-                }
-            }
-        }
+        let (arrivals, unreadable) = counting::read(part);
+        let set_aside = |(delivery, reason): (&Delivery, String)| {
+            delivery.clone().into_dead_letter(&reason, Timestamp::now())
+        };
+        self.dead.extend(unreadable.into_iter().map(set_aside));
         let position = place(Topic::Errors, last.partition, last.position().next);
         let knowledge = self.fleet.shared.knowledge();
         self.fleet.insist(|| knowledge.apply(&position, arrivals.clone(), Timestamp::now())).await?;
@@ -259,36 +244,34 @@ impl<'f> Membership<'f> {
     /// Gives partitions back, once the others know what has changed in them. Where they are lost already, what has
     /// changed and was not told is void.
     async fn give_back(&mut self, revocation: Revocation) -> Result<(), Failure> {
-        let shared = &self.fleet.shared;
+        if !revocation.lost {
+            self.part_with(&revocation.partitions).await?;
+        }
+        self.drop_out_of(&revocation.partitions);
         if revocation.lost {
-            self.drop_out_of(&revocation.partitions);
+            let shared = &self.fleet.shared;
             let untold = self.fleet.insist(|| shared.unpublished()).await?;
             if !untold.records.is_empty() {
                 return Err(Failure::Lost("this one was away for too long".to_owned()));
             }
-        } else {
-            self.part_with(|partition| revocation.partitions.contains(&partition)).await?;
-            self.drop_out_of(&revocation.partitions);
         }
         revocation.done();
         Ok(())
     }
 
-    /// Ends what goes on in partitions that are ours, tells the others how they stand, and forgets that they are ours.
-    async fn part_with(&mut self, goes: impl Fn(i32) -> bool) -> Result<(), Failure> {
+    /// Ends what goes on in partitions as far as they are ours, and tells the others how they stand.
+    async fn part_with(&mut self, partitions: &[i32]) -> Result<(), Failure> {
         let shared = &self.fleet.shared;
-        let going: Vec<i32> = self.committed.keys().copied().filter(|partition| goes(*partition)).collect();
-        for partition in &going {
+        for partition in partitions.iter().filter(|partition| self.committed.contains_key(partition)) {
             // Attempts that could not be taken back count as broken off.
             if let Err(error) = task::block_in_place(|| shared.release(*partition)) {
                 tracing::debug!(%error, "attempts could not be taken back");
             }
         }
-        self.tell().await?;
-        self.drop_out_of(&going);
-        Ok(())
+        self.tell().await
     }
 
+    /// Forgets that partitions are ours, or will be.
     fn drop_out_of(&mut self, partitions: &[i32]) {
         for partition in partitions {
             self.coming.remove(partition);

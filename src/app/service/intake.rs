@@ -1,22 +1,18 @@
 //! The bus → knowledge: occurrences are counted, each once.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use jiff::Timestamp;
 
+use super::counting;
 use super::health::{Condition, Report};
-use crate::app::wire;
 use crate::bus::{self, Assignment, Bus, CommitError, Consumer, Delivery, Topic, Turn};
-use crate::knowledge::{self, Arrival, Knowledge, Position};
+use crate::knowledge::{self, Knowledge, Position};
 
 /// The name under which positions are committed.
 const GROUP: &str = "hephaestus-fixer";
 /// Messages and bytes that are counted in one synced write.
 const BATCH_MESSAGES: usize = 512;
 const BATCH_BYTES: usize = 2 << 20;
-/// How long to wait before a write is tried again.
-const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Why counting cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -95,16 +91,9 @@ impl Intake {
     /// Counts messages of one partition. What cannot be read is set aside first, so that it is never lost.
     async fn count(&self, part: &[Delivery]) -> Result<(), Failure> {
         let Some(last) = part.last() else { return Ok(()) };
-        let mut arrivals = Vec::with_capacity(part.len());
-        for delivery in part {
-            match wire::error::decode(&delivery.message) {
-                Ok(occurrences) => arrivals.push(Arrival { offset: delivery.offset, occurrences }),
-                Err(error) => {
-                    tracing::error!(offset = delivery.offset, %error, "a message cannot be read; it is set aside");
-                    let reason = error.to_string();
-                    self.bus.dead_letter(delivery.clone(), &reason, Timestamp::now()).await?;
-                }
-            }
+        let (arrivals, unreadable) = counting::read(part);
+        for (delivery, reason) in unreadable {
+            self.bus.dead_letter(delivery.clone(), &reason, Timestamp::now()).await?;
         }
         let position = last.position();
         let position = Position {
@@ -112,25 +101,8 @@ impl Intake {
             partition: position.partition,
             next: position.next,
         };
-        self.apply(&position, arrivals).await
-    }
-
-    /// Counts, and tries again for as long as the disk is full or away: meanwhile the bus keeps everything.
-    async fn apply(&self, position: &Position, arrivals: Vec<Arrival>) -> Result<(), Failure> {
-        loop {
-            let batch = arrivals.clone();
-            let applied =
-                tokio::task::block_in_place(|| self.knowledge.apply(position, batch, Timestamp::now()));
-            match applied {
-                Err(error) if error.is_retryable() => {
-                    self.health.failing(Condition::CountsUnwritable, &error);
-                    tokio::time::sleep(RETRY_INTERVAL).await;
-                }
-                applied => {
-                    self.health.fine(Condition::CountsUnwritable);
-                    return Ok(applied.map(drop)?);
-                }
-            }
-        }
+        let apply = || self.knowledge.apply(&position, arrivals.clone(), Timestamp::now());
+        counting::insist(&self.health, apply).await?;
+        Ok(())
     }
 }

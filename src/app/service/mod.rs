@@ -14,6 +14,7 @@ mod agent;
 mod checkpoints;
 mod context;
 mod core;
+mod counting;
 mod detect;
 mod fleet;
 mod followed;
