@@ -151,39 +151,26 @@ impl Tap {
     }
 }
 
-/// [Passes](pass) everything on until the input ends. Once `broken_off` says so nothing more is waited for, whatever
-/// may hold the input open; what has been written by then still passes, however slowly it is taken. Either way the
-/// tap ends: what came last and is not complete is taken as it is.
+/// Passes everything from `input` on to `output`, byte for byte, and shows it to the tap, until the input ends. To
+/// watch an input that goes nowhere, pass it on to [`tokio::io::sink`]. Once `broken_off` says so nothing more is
+/// waited for, whatever may hold the input open; what has been written by then still passes, however slowly it is
+/// taken. Either way the tap ends: what came last and is not complete is taken as it is.
 ///
 /// # Errors
-/// When the input cannot be read or the output cannot be written.
+/// When the input cannot be read or the output cannot be written; the tap has then seen all that was read.
 pub async fn watch(
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
     mut tap: Tap,
     broken_off: &CancellationToken,
 ) -> io::Result<()> {
-    let passed = pass_until(input, output, &mut tap, QUIET_AFTER, broken_off).await;
+    let passed = pass(input, output, &mut tap, QUIET_AFTER, broken_off).await;
     tap.end().await;
     passed.map(drop)
 }
 
-/// Passes everything from `input` on to `output`, byte for byte, until the input ends, and shows it to the
-/// tap. Returns how many bytes there were. To watch an input that goes nowhere, pass it on to
-/// [`tokio::io::sink`].
-///
-/// # Errors
-/// When the input cannot be read or the output cannot be written; the tap has then seen all that was read.
-pub async fn pass(
-    input: impl AsyncRead + Unpin,
-    output: impl AsyncWrite + Unpin,
-    tap: &mut Tap,
-    quiet_after: Duration,
-) -> io::Result<u64> {
-    pass_until(input, output, tap, quiet_after, &CancellationToken::new()).await
-}
-
-async fn pass_until(
+/// Returns how many bytes have passed.
+async fn pass(
     mut input: impl AsyncRead + Unpin,
     mut output: impl AsyncWrite + Unpin,
     tap: &mut Tap,
@@ -239,7 +226,9 @@ mod tests {
         let (mut tap, mut events, counters) = tap(100, 100);
         let input: Vec<u8> = (0..200_000u32).flat_map(|line| format!("line {line}\n").into_bytes()).collect();
         let mut output = Vec::new();
-        let passed = pass(&*input, &mut output, &mut tap, Duration::from_secs(60)).await.unwrap();
+        let passed = pass(&*input, &mut output, &mut tap, Duration::from_secs(60), &CancellationToken::new())
+            .await
+            .unwrap();
         assert_eq!((passed, output == input), (input.len() as u64, true));
         let SourceEvent::Opened { offset: 0, .. } = events.recv().await.unwrap() else { panic!() };
         let SourceEvent::Bytes { bytes, .. } = events.recv().await.unwrap() else { panic!() };
@@ -261,7 +250,9 @@ mod tests {
         let (mut tap, mut events, _) = tap(100, 100);
         let (mut writer, reader) = tokio::io::duplex(64);
         let passing = async {
-            pass(reader, tokio::io::sink(), &mut tap, Duration::from_millis(5)).await.unwrap();
+            pass(reader, tokio::io::sink(), &mut tap, Duration::from_millis(5), &CancellationToken::new())
+                .await
+                .unwrap();
             tap.end().await;
         };
         let writing = async {
