@@ -89,6 +89,10 @@ properties:
 {{- include "hephaestus.config" (dict "root" . "part" .Values.sidecar "bus" "kafka" "own" $own) -}}
 {{- end -}}
 
+{{- define "hephaestus.topics.config" -}}
+{{- include "hephaestus.config" (dict "root" . "part" .Values.topics "bus" "kafka" "own" dict) -}}
+{{- end -}}
+
 {{/* A ConfigMap with a configuration. Takes a list: the context and the part's name. */}}
 {{- define "hephaestus.configmap" -}}
 {{- $ := index . 0 -}}
