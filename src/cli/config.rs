@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::Exit;
 use super::output::Output;
+use super::render;
 use crate::config::{Config, ConfigError, DEFAULTS, Environment, Loaded};
 
 /// Check, show or start a configuration
@@ -94,7 +95,7 @@ fn check(
             let problems = loaded.as_ref().map_or_else(ConfigError::problems, |_| &[]);
             let origin = loaded.as_ref().ok().map(|loaded| loaded.origin.to_string());
             let answer = json!({"ok": loaded.is_ok(), "origin": origin, "problems": problems});
-            writeln!(out, "{answer:#}")?;
+            render::json(out, &answer)?;
             if loaded.is_err() {
                 return Ok(Exit::Refused);
             }
@@ -106,7 +107,7 @@ fn check(
 fn show(out: &mut impl Write, config: &Config, format: ShowFormat) -> anyhow::Result<Exit> {
     match format {
         ShowFormat::Yaml => out.write_all(serde_saphyr::to_string(config)?.as_bytes())?,
-        ShowFormat::Json => writeln!(out, "{:#}", serde_json::to_value(config)?)?,
+        ShowFormat::Json => render::json(out, config)?,
     }
     Ok(Exit::Yes)
 }

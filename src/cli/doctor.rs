@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::Exit;
+use super::{Exit, render};
 use crate::app::examination::{Check, examine};
 use crate::config::Config;
 
@@ -42,7 +42,7 @@ impl DoctorArgs {
         let checks = examine(config);
         let ok = checks.iter().all(|check| check.ok || !check.required);
         match self.format {
-            Format::Json => writeln!(out, "{:#}", json!({"ok": ok, "checks": checks}))?,
+            Format::Json => render::json(out, &json!({"ok": ok, "checks": checks}))?,
             Format::Text => checks.iter().try_for_each(|check| line(out, check))?,
         }
         Ok(if ok { Exit::Yes } else { Exit::No })

@@ -71,12 +71,7 @@ pub(super) struct FixArgs {
 
 impl FixArgs {
     pub(super) fn run(self, config: &Config, detail: Detail) -> anyhow::Result<Exit> {
-        // The exit code and the repository are answers too: a reader who leaves early, as `head` does, must
-        // not change them.
-        self.fix(config, detail, &mut Output::new().outliving_its_reader(true))
-    }
-
-    fn fix(self, config: &Config, detail: Detail, out: &mut impl Write) -> anyhow::Result<Exit> {
+        let out = &mut Output::new();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let progress = FixProgress::new(detail);
         // There is room for every defect that is worked on, so that showing one never holds up the next.
@@ -91,7 +86,7 @@ impl FixArgs {
         progress.finish();
         let (report, signal) = ended?;
         match self.format {
-            Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?,
+            Format::Json => render::json(out, &report)?,
             Format::Text => summary(out, &report)?,
         }
         out.flush()?;

@@ -1,4 +1,4 @@
-//! Standard output, whose errors say that it is the one.
+//! Standard output: a reader who leaves is no failure, and every other error says that it is the one.
 
 use std::io::{self, ErrorKind, StdoutLock, Write};
 
@@ -11,14 +11,19 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// What nobody reads any more is dropped: a reader who leaves early, as `head` does, changes neither what a
+    /// command does nor its exit code.
     pub(super) fn new() -> Self {
-        Self { out: anstream::stdout().lock(), outlives_reader: false }
+        Self::outliving_its_reader(true)
     }
 
-    /// The same, but what nobody reads any more is dropped: the command has an answer besides it.
-    pub(super) fn outliving_its_reader(mut self, outlives_reader: bool) -> Self {
-        self.outlives_reader = outlives_reader;
-        self
+    /// Fails once its reader has left: for what does nothing but write, and may go on for long.
+    pub(super) fn ending_with_its_reader() -> Self {
+        Self::outliving_its_reader(false)
+    }
+
+    fn outliving_its_reader(outlives_reader: bool) -> Self {
+        Self { out: anstream::stdout().lock(), outlives_reader }
     }
 
     fn judge<T>(&self, written: io::Result<T>, dropped: T) -> io::Result<T> {

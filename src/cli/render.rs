@@ -191,9 +191,12 @@ pub(super) fn totals(out: &mut impl Write, suggestions: &[Suggestion], operation
 }
 
 /// Writes a value as indented JSON and ends the line.
-pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {
+///
+/// # Errors
+/// Those of writing, as they are: wrapped into one of JSON, a reader who left would not be known for one.
+pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, value)?;
-    Ok(writeln!(out)?)
+    writeln!(out)
 }
 
 /// Writes a labelled text, wrapped.

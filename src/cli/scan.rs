@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use super::output::Output;
-use super::render::{Detail, counted};
+use super::render::{self, Detail, counted};
 use crate::app::{Scan, ScanStats, Scanned, Step};
 use crate::config::Config;
 use crate::domain::{ErrorEvent, ErrorGroup, Frame, Severity, Span, Trace};
@@ -82,9 +82,8 @@ fn severities() -> impl clap::builder::TypedValueParser<Value = Severity> {
 
 impl ScanArgs {
     pub(super) fn run(self, config: &Config, detail: Detail) -> anyhow::Result<Exit> {
-        // With --fail-on the exit code is an answer too: a reader who leaves early, as `head` does, must
-        // not change it.
-        let out = Output::new().outliving_its_reader(self.fail_on.is_some());
+        // With --fail-on the exit code is an answer too, for which all must be read.
+        let out = if self.fail_on.is_some() { Output::new() } else { Output::ending_with_its_reader() };
         let mut out = std::io::BufWriter::new(out);
         let exit = self.scan(config, detail, &mut out)?;
         out.flush()?;
@@ -147,7 +146,7 @@ impl ScanArgs {
             ScanFormat::Json => {
                 let groups: Vec<_> = scanned.groups.iter().map(group_json).collect();
                 let stats = stats_json(&scanned.stats, groups.len(), elapsed);
-                writeln!(out, "{:#}", json!({"groups": groups, "stats": stats}))?;
+                render::json(out, &json!({"groups": groups, "stats": stats}))?;
             }
             ScanFormat::Ndjson => {
                 for group in &scanned.groups {
@@ -291,7 +290,7 @@ pub(super) fn write_group(out: &mut impl Write, group: &ErrorGroup) -> std::io::
         let (function, file) = (visible(&frame.function), visible(&frame.file));
         writeln!(out, "                   at {function}  {dim}{file}:{}{dim:#}", frame.line)?;
     }
-    let seen = super::render::seen(group.first_seen, group.last_seen);
+    let seen = render::seen(group.first_seen, group.last_seen);
     writeln!(out, "                   {dim}{}  {}{seen}{dim:#}\n", group.first.class, group.fingerprint)
 }
 

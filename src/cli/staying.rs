@@ -113,7 +113,7 @@ fn say(text: &str) {
 
 /// Prints suggestions as they come, and at the end those that there are. Blocks while nobody reads them.
 async fn print_all(mut suggestions: Suggestions, format: Format, stop: CancellationToken) {
-    let mut out = Output::new();
+    let mut out = Output::ending_with_its_reader();
     let mut number = 0;
     loop {
         let next = tokio::select! {

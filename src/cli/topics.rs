@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Exit, Format, block_on};
+use super::{Exit, Format, block_on, render};
 use crate::app::topics::{self, TopicReport, TopicState};
 use crate::config::Config;
 
@@ -55,7 +55,7 @@ impl TopicsCommand {
         };
         let ok = reports.iter().all(|report| report.problems.is_empty());
         match format {
-            Format::Json => writeln!(out, "{:#}", json!({"ok": ok, "topics": reports}))?,
+            Format::Json => render::json(out, &json!({"ok": ok, "topics": reports}))?,
             Format::Text => reports.iter().try_for_each(|report| line(out, report))?,
         }
         Ok(if ok { Exit::Yes } else { Exit::No })

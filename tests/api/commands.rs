@@ -319,3 +319,43 @@ fn the_text_of_a_log_cannot_steer_the_terminal() {
         assert!(!shown.contains('\u{1b}'), "{shown:?}");
     }
 }
+
+/// As `head` and `grep -q` do.
+#[test]
+fn a_reader_who_leaves_changes_nothing() {
+    let instance = Instance::start();
+    let group = instance.shelf.add_group("Put", 3);
+    let fingerprint = group.group.fingerprint.to_string();
+    let id = instance.shelf.suggest(&group, 0).id.to_string();
+    let broken = instance.state_dir().join("broken.yaml");
+    std::fs::write(&broken, "nonsense: 1\n").unwrap();
+    let without_reader = |arguments: &[&str]| {
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        drop(reader);
+        let mut command = hephaestus();
+        run(command.env("HEPHAESTUS_STATE_DIR", instance.state_dir()).args(arguments).stdout(writer))
+    };
+    for arguments in [
+        &["groups", "list"][..],
+        &["groups", "show", &fingerprint],
+        &["suggestions", "list"],
+        &["suggestions", "show", &id],
+        &["explain", &fingerprint],
+        &["config", "show"],
+        &["config", "check", broken.to_str().unwrap()],
+        &["doctor"],
+        &["version"],
+    ] {
+        for arguments in [arguments.to_vec(), [arguments, &["--format", "json"]].concat()] {
+            let (read, unread) = (command(&instance, &arguments), without_reader(&arguments));
+            assert_eq!(
+                (unread.status.code(), errors_of(&unread)),
+                (read.status.code(), errors_of(&read)),
+                "{arguments:?}"
+            );
+        }
+    }
+    let approved = without_reader(&["suggestions", "approve", &id, "--format", "json"]);
+    assert_eq!((approved.status.code(), errors_of(&approved)), (Some(0), String::new()));
+    assert_eq!(json_of(&instance, &["suggestions", "show", &id])["status"], "approved");
+}
