@@ -1,4 +1,4 @@
-//! The one system call of this room that has no safe wrapper.
+//! Closing descriptors: the system call has no safe wrapper.
 #![allow(unsafe_code)]
 
 use std::io;

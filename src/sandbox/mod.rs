@@ -46,6 +46,7 @@ mod job;
 mod launcher;
 mod policy;
 mod preamble;
+mod process_group;
 mod supervise;
 mod syscalls;
 mod tier;

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::Pid;
 
+use super::process_group;
+
 /// One look at a process group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Usage {
@@ -65,11 +67,15 @@ fn processes() -> impl Iterator<Item = i32> {
 /// Counting stops when there are more than `enough`: to look at all of a fork bomb takes time that it
 /// uses to grow.
 pub(super) fn usage(group: Pid, enough: u32) -> Usage {
-    let group = u64::from(group.as_raw_nonzero().get().unsigned_abs());
+    let group = group.as_raw_nonzero().get();
+    let number = u64::from(group.unsigned_abs());
+    // Most of a machine's processes are nobody's business here, and a call is far cheaper than a file of
+    // `/proc`. One that the kernel says nothing about is looked at.
+    let may_be_of = |pid: &i32| process_group::of(*pid).is_none_or(|its| its == group);
     let mut usage = Usage::default();
-    for pid in processes() {
+    for pid in processes().filter(may_be_of) {
         let Some(fields) = stat_fields(pid) else { continue };
-        if fields.get(GROUP) == Some(&group) && is_alive(&fields) {
+        if fields.get(GROUP) == Some(&number) && is_alive(&fields) {
             usage.processes += 1;
             usage.threads += fields.get(THREADS).copied().unwrap_or(1);
             usage.memory_bytes += resident_bytes(pid).unwrap_or(0);
@@ -83,12 +89,18 @@ pub(super) fn usage(group: Pid, enough: u32) -> Usage {
 }
 
 fn resident_bytes(pid: i32) -> Option<u64> {
-    // By a thread, since the first one may have ended; the first that tells is the process's answer.
-    fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten().find_map(|task| {
-        let status = fs::read_to_string(task.path().join("status")).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    // The first thread may have ended: then another one tells the process's answer.
+    resident_by(&process).or_else(|| {
+        fs::read_dir(process.join("task")).ok()?.flatten().find_map(|task| resident_by(&task.path()))
     })
+}
+
+/// Resident memory of a process, as one of its threads tells.
+fn resident_by(thread: &Path) -> Option<u64> {
+    let status = fs::read_to_string(thread.join("status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 /// Processor time of a process that has ended but was not yet waited for, and of children it waited for.
@@ -189,4 +201,49 @@ fn written_bytes(path: &Path, since: i64) -> u64 {
         }
     }
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt as _;
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    /// Processes that sleep, each in a group of its own until it is dropped.
+    struct Sleepers(Vec<Child>);
+
+    impl Sleepers {
+        fn new(count: usize) -> Self {
+            let sleeper = |_| Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+            Self((0..count).map(sleeper).collect())
+        }
+    }
+
+    impl Drop for Sleepers {
+        fn drop(&mut self) {
+            for child in &mut self.0 {
+                child.kill().ok();
+                child.wait().ok();
+            }
+        }
+    }
+
+    /// Calls of `read` that this thread has made.
+    fn reads() -> u64 {
+        let io = fs::read_to_string("/proc/thread-self/io").unwrap();
+        io.lines().find_map(|line| line.strip_prefix("syscr: ")).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn a_look_reads_nothing_of_other_groups() {
+        const OTHERS: usize = 60;
+        let sleepers = Sleepers::new(1 + OTHERS);
+        let before = reads();
+        let usage = usage(Pid::from_child(&sleepers.0[0]), u32::MAX);
+        let made = reads() - before;
+        assert_eq!((usage.processes, usage.threads), (1, 1), "{usage:?}");
+        assert!(usage.memory_bytes > 0, "{usage:?}");
+        assert!(made < OTHERS as u64 / 2, "{made} reads for one process");
+    }
 }

@@ -22,6 +22,7 @@ async fn limits_hold(stage: &Stage) {
     let disk = Limits { disk_bytes: Some(64 * MIB), ..Limits::default() };
     for (name, limits, ended) in [
         ("hog", memory, Ended::OutOfMemory),
+        ("orphan", memory, Ended::OutOfMemory),
         ("fork", processes, Ended::TooManyProcesses),
         ("threads", processes, Ended::TooManyProcesses),
         ("print", output, Ended::TooMuchOutput),
@@ -37,7 +38,7 @@ async fn limits_hold(stage: &Stage) {
         assert_eq!(outcome.ended, ended, "{name}: {outcome:?}");
         assert!(outcome.wall < Duration::from_secs(if quick { 8 } else { 40 }), "{name}: {:?}", outcome.wall);
         match name {
-            "hog" => assert!(outcome.peak_memory_bytes > 256 * MIB),
+            "hog" | "orphan" => assert!(outcome.peak_memory_bytes > 256 * MIB),
             "print" => assert!(outcome.truncated && outcome.stdout.len() < 65 << 10),
             "spin" => assert!(outcome.cpu > Duration::from_millis(200), "{:?}", outcome.cpu),
             _ => {}
