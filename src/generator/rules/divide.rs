@@ -2,9 +2,9 @@
 //!
 //! Evidence: an integer division or remainder on the failing line whose divisor is no constant. Edits, in
 //! order: ask in the condition that uses the result; leave early with an error where the function has
-//! one; for a mean of nothing (what was added up, divided by a length) the result is zero. A function
-//! without an error that leaves with zero for anything else may hide a defect, whatever its divisor is
-//! called: of `key % shards`, zero is a shard.
+//! one; then zero for the result. Zero may hide the defect, whatever is divided: of `key % shards` it is a
+//! shard, and of a mean of nothing it is taken for a mean. For the latter (what was added up, by a length) it
+//! is at least what is usual, so it comes before the other ways to hide.
 
 use std::sync::Arc;
 
@@ -241,12 +241,8 @@ fn checks(case: &Case<'_>, division: &Division<'_>) -> Vec<Draft> {
         let results = results_of(file, function);
         results.len() == 1 && case.zero(file, function, &results[0]).as_deref() == Some("0")
     });
-    for draft in &mut drafts {
-        // The mean of nothing is zero in a function that can say nothing else.
-        if draft.masks && division.mean && returns_number {
-            draft.masks = false;
-            draft.tier = Tier::Check;
-        }
+    for draft in drafts.iter_mut().filter(|draft| draft.masks && division.mean && returns_number) {
+        draft.tier = Tier::Guard;
     }
     drafts
 }
@@ -295,7 +291,7 @@ fn empty_case(case: &Case<'_>, division: &Division<'_>) -> Option<Draft> {
         tier: if mean { Tier::Guard } else { Tier::Mask },
         depth: 0,
         explanation: division.explained("the quotient is zero then"),
-        masks: !mean,
+        masks: true,
         edits,
     })
 }
