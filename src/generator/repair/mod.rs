@@ -5,8 +5,8 @@
 //!   HTTP requests; [`flow`] follows a value to where it comes from; [`loops`] knows what ends a loop.
 //! - [`edit`] changes files and their imports; [`scope`] finds free names and makes room for them;
 //!   [`draft`] is what a rule proposes.
-//! - [`case`] is one fault with its frames; [`suspect`] its expressions that may be nil; [`literal`] the
-//!   places that make a value of a type.
+//! - [`case`] is one fault with its frames; [`made`] knows what cannot be nil, [`suspect`] the expressions that
+//!   may be; [`literal`] the places that make a value of a type.
 //! - [`exit`] leaves a function early; [`check`] asks before an expression that can fail.
 
 pub(crate) mod case;
@@ -18,6 +18,7 @@ pub(crate) mod flow;
 pub(crate) mod handler;
 pub(crate) mod literal;
 pub(crate) mod loops;
+pub(crate) mod made;
 pub(crate) mod naming;
 pub(crate) mod scope;
 pub(crate) mod suspect;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use super::case::Case;
+use super::made::was_made;
 use super::syntax::value_at;
 use crate::repository::go::{Binding, File, Part, Shape};
 
@@ -26,7 +27,7 @@ pub(crate) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
     let Some(file) = case.file(0) else { return suspects };
     for user in case.raisers(0, |file, node| dereferenced(case, file, node).is_some()) {
         let Some(node) = dereferenced(case, file, user) else { continue };
-        if is_given(case, file, node) {
+        if is_given(case, file, node) || was_made(case, file, node) {
             continue;
         }
         if !suspects.iter().any(|known| known.node == node) {
@@ -53,6 +54,7 @@ pub(crate) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
     while let Some(suspect) = suspects.get(at).copied() {
         if let Some(outer) = followed(case, suspect)
             && !suspects.iter().any(|known| known.node == outer.node && known.depth == outer.depth)
+            && !was_made(case, outer.file, outer.node)
         {
             suspects.push(outer);
         }

@@ -101,6 +101,35 @@ pub(crate) fn may_leave(file: &File, statement: Node<'_>) -> bool {
     !leaves.is_empty()
 }
 
+/// Whether a statement is an `if` that asks whether an error is set.
+pub(crate) fn asks_for(file: &File, node: Node<'_>, name: &str) -> bool {
+    node.kind() == "if_statement"
+        && node.child_by_field_name("initializer").is_none()
+        && node.child_by_field_name("condition").is_some_and(|condition| {
+            file.text_of(condition).contains("nil")
+                && nodes_of(condition, |node| node.kind() == "identifier")
+                    .into_iter()
+                    .any(|node| file.text_of(node) == name)
+        })
+}
+
+/// Whether a block ends by leaving.
+pub(crate) fn leaves(file: &File, block: Node<'_>) -> bool {
+    let Some(list) = block.named_child(0).filter(|list| list.kind() == "statement_list") else {
+        return false;
+    };
+    let mut cursor = list.walk();
+    let last = list.named_children(&mut cursor).filter(|node| node.kind() != "comment").last();
+    last.is_some_and(|last| {
+        matches!(
+            last.kind(),
+            "return_statement" | "continue_statement" | "break_statement" | "goto_statement"
+        ) || ["panic(", "os.Exit(", "log.Fatal", "t.Fatal"]
+            .iter()
+            .any(|head| file.text_of(last).starts_with(head))
+    })
+}
+
 /// Whether a call ends the program or its goroutine.
 pub(crate) fn ends_program(file: &File, call: Node<'_>) -> bool {
     let name = called_name(file, call);

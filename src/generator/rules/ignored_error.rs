@@ -19,7 +19,7 @@ use crate::generator::repair::exit::{Blame, Failure, neighbours_status};
 use crate::generator::repair::flow::from_request;
 use crate::generator::repair::naming::{phrase, words};
 use crate::generator::repair::scope::soften_later;
-use crate::generator::repair::syntax::{called_name, nodes_of, results_of, statement_of};
+use crate::generator::repair::syntax::{asks_for, called_name, leaves, nodes_of, results_of, statement_of};
 use crate::repository::go::{Binding, File, imported_name};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -301,34 +301,5 @@ fn is_asked_between(file: &File, statement: Node<'_>, used: Node<'_>, name: &str
         std::iter::successors(node.parent(), Node::parent)
             .take_while(|parent| parent.kind() != "statement_list")
             .any(|parent| matches!(parent.kind(), "binary_expression" | "expression_case" | "for_clause"))
-    })
-}
-
-/// Whether a statement is an `if` that asks whether an error is set.
-fn asks_for(file: &File, node: Node<'_>, name: &str) -> bool {
-    node.kind() == "if_statement"
-        && node.child_by_field_name("initializer").is_none()
-        && node.child_by_field_name("condition").is_some_and(|condition| {
-            file.text_of(condition).contains("nil")
-                && nodes_of(condition, |node| node.kind() == "identifier")
-                    .into_iter()
-                    .any(|node| file.text_of(node) == name)
-        })
-}
-
-/// Whether a block ends by leaving.
-fn leaves(file: &File, block: Node<'_>) -> bool {
-    let Some(list) = block.named_child(0).filter(|list| list.kind() == "statement_list") else {
-        return false;
-    };
-    let mut cursor = list.walk();
-    let last = list.named_children(&mut cursor).filter(|node| node.kind() != "comment").last();
-    last.is_some_and(|last| {
-        matches!(
-            last.kind(),
-            "return_statement" | "continue_statement" | "break_statement" | "goto_statement"
-        ) || ["panic(", "os.Exit(", "log.Fatal", "t.Fatal"]
-            .iter()
-            .any(|head| file.text_of(last).starts_with(head))
     })
 }
