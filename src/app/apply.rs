@@ -1,16 +1,18 @@
 //! Proven fixes written into the repository, and what a person must know to take them back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::git::{self, work_tree_of};
 use super::parts;
 use crate::config::Config;
 use crate::domain::{FileChange, Fingerprint, RepoPath, Suggestion, VerdictKind};
 use crate::fixer::Finding;
-use crate::repository::{Repository, merged};
+use crate::repository::{Repository, merged, unified_diff};
 use crate::sandbox::{Job, Sandbox};
 
 /// How long git may take to look at a few files.
@@ -66,6 +68,8 @@ pub(super) struct Applied {
     pub(super) applied: Vec<Application>,
     pub(super) skipped: Vec<Skipped>,
     pub(super) work_tree: Option<WorkTree>,
+    /// The command that takes back what was written, to be pasted into a shell.
+    pub(super) undo: Option<String>,
 }
 
 /// Writes the proven fixes that do not mask into the repository. A second fix of a file is put together
@@ -97,11 +101,36 @@ pub(super) async fn apply(config: &Config, repository: &Repository, findings: &[
             tracing::warn!("{path} has changes that are not committed: git will not tell them from the fix");
         }
     }
+    let mut written = BTreeMap::new();
+    done.applied = chosen.into_iter().map(|finding| write(repository, finding, &mut written)).collect();
+    done.undo = way_back(repository.root(), &work_tree, &written).unwrap_or_else(|error| {
+        tracing::warn!("the patch that would take back what was applied cannot be kept: {error}");
+        None
+    });
     done.work_tree = Some(work_tree);
-    let mut texts = BTreeMap::new();
-    done.applied = chosen.into_iter().map(|finding| write(repository, finding, &mut texts)).collect();
     done
 }
+
+/// The command that takes back what was written. Where git cannot tell it from other changes, it is kept as a
+/// patch in the folder for temporary files.
+fn way_back(root: &Path, work_tree: &WorkTree, written: &Written) -> io::Result<Option<String>> {
+    if written.is_empty() {
+        return Ok(None);
+    }
+    if let WorkTree::Git { uncommitted } = work_tree
+        && written.keys().all(|file| !uncommitted.contains(file))
+    {
+        return Ok(Some(git::checkout(root, written.keys())));
+    }
+    let changes: Vec<FileChange> = written.values().cloned().collect();
+    let mut patch = tempfile::Builder::new().prefix("hephaestus-undo-").suffix(".patch").tempfile()?;
+    patch.write_all(unified_diff(&changes).as_bytes())?;
+    let (_, path) = patch.keep()?;
+    Ok(Some(format!("{} -R {}", git::apply(root), git::quoted(&path.display().to_string()))))
+}
+
+/// Every file that was written: what it was before the first fix, and what it is after the last.
+type Written = BTreeMap<RepoPath, FileChange>;
 
 /// Why a suggestion is not applied without a person; none for a proven fix that mends.
 const fn why_not(suggestion: &Suggestion) -> Option<&'static str> {
@@ -116,13 +145,18 @@ const fn why_not(suggestion: &Suggestion) -> Option<&'static str> {
     }
 }
 
-/// Writes one fix. `texts` holds what earlier ones made of the files.
-fn write(repository: &Repository, finding: &Finding, texts: &mut BTreeMap<RepoPath, String>) -> Application {
-    let (changes, shared) = over(&finding.changes, texts);
+/// Writes one fix over what earlier ones have `written`.
+fn write(repository: &Repository, finding: &Finding, written: &mut Written) -> Application {
+    let (changes, shared) = over(&finding.changes, written);
     let error = match changes {
         Ok(changes) => match repository.apply(&changes) {
             Ok(()) => {
-                texts.extend(changes.into_iter().map(|change| (change.path, change.after)));
+                for change in changes {
+                    match written.get_mut(&change.path) {
+                        Some(earlier) => earlier.after = change.after,
+                        None => drop(written.insert(change.path.clone(), change)),
+                    }
+                }
                 None
             }
             Err(error) => Some(error.to_string()),
@@ -142,30 +176,17 @@ fn write(repository: &Repository, finding: &Finding, texts: &mut BTreeMap<RepoPa
 
 /// A fix as a change of the files as they now are, and which of them had been changed; the first file where
 /// both changes meet is the error.
-fn over(
-    changes: &[FileChange],
-    texts: &BTreeMap<RepoPath, String>,
-) -> (Result<Vec<FileChange>, RepoPath>, Vec<RepoPath>) {
+fn over(changes: &[FileChange], written: &Written) -> (Result<Vec<FileChange>, RepoPath>, Vec<RepoPath>) {
     let mut shared = Vec::new();
     let changes = changes.iter().map(|change| {
-        let Some(now) = texts.get(&change.path) else { return Ok(change.clone()) };
+        let Some(FileChange { after: now, .. }) = written.get(&change.path) else {
+            return Ok(change.clone());
+        };
         shared.push(change.path.clone());
         let after = merged(&change.before, now, &change.after).ok_or_else(|| change.path.clone())?;
         Ok(FileChange { path: change.path.clone(), before: now.clone(), after })
     });
     (changes.collect(), shared)
-}
-
-/// The top of the git work tree in which a folder lies.
-fn work_tree_of(folder: &Path) -> Option<&Path> {
-    folder.ancestors().find(|folder| folder.join(".git").exists())
-}
-
-/// The path of a folder from the top of the git work tree in which it lies; none where it lies in none.
-#[must_use]
-pub fn place_in_work_tree(folder: &Path) -> Option<PathBuf> {
-    let folder = folder.canonicalize().ok()?;
-    Some(folder.strip_prefix(work_tree_of(&folder)?).ok()?.to_owned())
 }
 
 /// Asks git about files. It runs isolated, since a repository's settings may name programs to run.
@@ -234,6 +255,8 @@ fn listed(status: &str, within: &Path) -> Vec<RepoPath> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     fn path(path: &str) -> RepoPath {
@@ -247,14 +270,53 @@ mod tests {
             before: "a\nb\nc\n".to_owned(),
             after: after.to_owned(),
         };
-        let texts = BTreeMap::from([(path("a.go"), "A\nb\nc\n".to_owned())]);
-        let (changes, shared) = over(&[change("a\nb\nC\n")], &texts);
+        let written = BTreeMap::from([(path("a.go"), change("A\nb\nc\n"))]);
+        let (changes, shared) = over(&[change("a\nb\nC\n")], &written);
         let [laid] = &changes.unwrap()[..] else { panic!("one file") };
         assert_eq!((laid.before.as_str(), laid.after.as_str()), ("A\nb\nc\n", "A\nb\nC\n"));
         assert_eq!(shared, [path("a.go")]);
-        assert_eq!(over(&[change("x\nb\nc\n")], &texts).0, Err(path("a.go")));
+        assert_eq!(over(&[change("x\nb\nc\n")], &written).0, Err(path("a.go")));
         let (changes, shared) = over(&[change("a\nb\nC\n")], &BTreeMap::new());
         assert_eq!((changes.unwrap().len(), shared.len()), (1, 0));
+    }
+
+    /// In no work tree, at the top of one, and in a folder of one.
+    #[test]
+    fn what_git_cannot_tell_apart_is_taken_back_by_its_patch() {
+        for top in [None, Some("it's a shop"), Some("")] {
+            let folder = tempfile::tempdir().unwrap();
+            let root = folder.path().join("it's a shop");
+            std::fs::create_dir_all(root.join("a")).unwrap();
+            if let Some(top) = top {
+                let init = ["init", "-q"];
+                assert!(
+                    Command::new("git")
+                        .args(init)
+                        .current_dir(folder.path().join(top))
+                        .status()
+                        .unwrap()
+                        .success()
+                );
+            }
+            let change = |name: &str| FileChange {
+                path: path(name),
+                before: "a\nb\n".to_owned(),
+                after: "a\nB\n".to_owned(),
+            };
+            let written: Written = ["a/a.go", "b.go"].map(|name| (path(name), change(name))).into();
+            for file in written.keys() {
+                std::fs::write(root.join(file.as_str()), "a\nB\n").unwrap();
+            }
+            let uncommitted = WorkTree::Git { uncommitted: vec![path("b.go")] };
+            let work_tree = top.map_or(WorkTree::NotGit, |_| uncommitted);
+            let command = way_back(&root, &work_tree, &written).unwrap().unwrap();
+            assert!(Command::new("sh").args(["-c", &command]).current_dir("/").status().unwrap().success());
+            let (_, patch) = command.trim_end_matches('\'').rsplit_once('\'').unwrap();
+            std::fs::remove_file(patch).unwrap();
+            for file in written.keys() {
+                assert_eq!(std::fs::read_to_string(root.join(file.as_str())).unwrap(), "a\nb\n", "{command}");
+            }
+        }
     }
 
     #[test]

@@ -92,6 +92,9 @@ pub struct Report {
     pub skipped: Vec<Skipped>,
     /// What git said of the files before they were changed; none where nothing was applied.
     pub work_tree: Option<WorkTree>,
+    /// The command that takes back all that `apply` wrote, to be pasted into a shell; none where nothing was
+    /// written.
+    pub undo: Option<String>,
 }
 
 /// Reads the logs, works out a suggestion for every code defect, each on its own against the repository
@@ -140,8 +143,8 @@ pub async fn fix(
     report.broken_off = stop.is_cancelled();
     report.unfinished = total - findings.len();
     if request.apply && !report.broken_off {
-        let Applied { applied, skipped, work_tree } = apply(config, &repository, &findings).await;
-        report = Report { applied, skipped, work_tree, ..report };
+        let Applied { applied, skipped, work_tree, undo } = apply(config, &repository, &findings).await;
+        report = Report { applied, skipped, work_tree, undo, ..report };
     }
     report.suggestions = findings.into_iter().map(|finding| finding.suggestion).collect();
     Ok(report)

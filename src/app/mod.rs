@@ -8,6 +8,7 @@ mod evidence;
 pub mod examination;
 pub mod exec;
 pub mod fix;
+pub mod git;
 mod parts;
 pub mod review;
 pub mod run;

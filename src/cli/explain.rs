@@ -7,9 +7,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::attempts::Attempts;
-use super::render::{self, BOLD, field, quoted};
+use super::render::{self, BOLD, field};
 use super::{Exit, Format, groups, suggestions};
-use crate::app::apply::place_in_work_tree;
+use crate::app::git;
 use crate::app::review::Review;
 use crate::config::Config;
 use crate::domain::{GroupRecord, GroupStatus, SuggestionRecord, SuggestionStatus, VerdictKind};
@@ -113,19 +113,12 @@ fn undecided_step(reason: &str) -> String {
     format!("Mend what kept the last attempt from being decided, where that can be done: {reason}")
 }
 
-/// What applies a patch to the repository that it is for.
-fn git_apply(repository: Option<&str>) -> String {
-    let Some(folder) = repository else { return "git apply, at the root of its repository".to_owned() };
-    // Git takes the paths of a patch from the top of the work tree, and passes over what is not below the folder.
-    let place = place_in_work_tree(Path::new(folder));
-    let directory = place.as_deref().and_then(Path::to_str).filter(|place| !place.is_empty());
-    let directory = directory.map(|place| format!(" --directory={}", quoted(place))).unwrap_or_default();
-    format!("git -C {} apply{directory}", quoted(folder))
-}
-
 fn with_patch(record: &SuggestionRecord) -> Vec<String> {
     let id = record.id;
-    let git = git_apply(record.repository.as_deref());
+    let git = match &record.repository {
+        Some(folder) => git::apply(Path::new(folder)),
+        None => "git apply, at the root of its repository".to_owned(),
+    };
     let apply = format!("Apply it: hephaestus suggestions show {id} --format json | jq -r .patch | {git}");
     let mut steps = Vec::new();
     match record.status {

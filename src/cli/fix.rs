@@ -211,5 +211,5 @@ fn summary(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
     for skipped in &report.skipped {
         writeln!(out, "not applied: {}: {}", plain(&skipped.title), skipped.why)?;
     }
-    render::way_back(out, &report.applied, report.work_tree.as_ref())
+    render::way_back(out, report)
 }

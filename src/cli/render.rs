@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::app::apply::{Application, WorkTree};
+use crate::app::fix::Report;
 use crate::domain::{OperationalFinding, RepoPath, Step, StepResult, Suggestion, VerdictKind};
 
 pub(super) const BOLD: Style = Style::new().bold();
@@ -131,42 +132,20 @@ pub(super) fn application(out: &mut impl Write, application: &Application) -> io
 }
 
 /// Writes how what was applied is taken back.
-pub(super) fn way_back(
-    out: &mut impl Write,
-    applied: &[Application],
-    work_tree: Option<&WorkTree>,
-) -> io::Result<()> {
-    let mut files: Vec<_> =
-        applied.iter().filter(|one| one.error.is_none()).flat_map(|one| one.files.clone()).collect();
-    files.sort();
-    files.dedup();
-    if files.is_empty() {
-        return Ok(());
+pub(super) fn way_back(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    if let Some(WorkTree::Unknown { reason }) = &report.work_tree {
+        let reason = plain(reason);
+        writeln!(out, "whether there were changes that are not committed could not be told: {reason}")?;
     }
-    let by_git = match work_tree {
-        Some(WorkTree::Git { uncommitted }) => files.iter().all(|file| !uncommitted.contains(file)),
-        Some(WorkTree::NotGit | WorkTree::Unknown { .. }) | None => false,
-    };
-    if by_git {
-        let files: Vec<_> = files.iter().map(|file| quoted(file.as_str())).collect();
-        return writeln!(out, "to undo, in the repository: git restore {}", files.join(" "));
-    }
-    if let Some(WorkTree::Unknown { reason }) = work_tree {
-        writeln!(
+    match &report.undo {
+        // What is to be pasted into a shell is one line, however long.
+        Some(command) => writeln!(out, "to undo:\n  {}", plain(command)),
+        None if report.applied.iter().any(|one| one.error.is_none()) => writeln!(
             out,
-            "whether there were changes that are not committed could not be told: {}",
-            plain(reason)
-        )?;
+            "to undo a fix, give its patch as printed above (or `patch` of --format json) to `git apply -R`"
+        ),
+        None => Ok(()),
     }
-    writeln!(
-        out,
-        "to undo a fix, give its patch as printed above (or `patch` of --format json) to `git apply -R`"
-    )
-}
-
-/// A word as a shell reads it.
-pub(super) fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 fn listed(files: &[RepoPath]) -> String {

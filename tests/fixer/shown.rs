@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::module::Till;
+use super::module::{BASKET, Till};
 use crate::harness::{errors_of, go, hephaestus, run, succeed};
 
 /// A till with a second defect in the file of the first, and the log of both.
@@ -47,6 +47,11 @@ fn git(till: &Till, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Runs a command that is told to a person, from wherever that person stands.
+fn run_pasted(command: &str) {
+    succeed(Command::new("sh").args(["-c", command]).current_dir("/"));
+}
+
 #[test]
 fn fixes_are_written_though_nobody_reads_on() {
     let till = Till::new();
@@ -75,7 +80,6 @@ fn two_fixes_of_one_file_are_both_written_and_taken_back() {
         "applied: index out of range in basket.Last, to basket/basket.go",
         "applied: divide by zero in basket.Share, to basket/basket.go",
         "each was proven alone: run your tests",
-        "git restore 'basket/basket.go'",
         "this test is not written",
         "func Test",
     ] {
@@ -90,7 +94,8 @@ fn two_fixes_of_one_file_are_both_written_and_taken_back() {
         let arguments = &arguments[..if argument.is_empty() { 2 } else { 3 }];
         succeed(go().args(arguments).current_dir(till.repository()));
     }
-    git(&till, &["restore", "basket/basket.go"]);
+    let (_, rest) = shown.split_once("to undo:\n  git ").expect(&shown);
+    run_pasted(&format!("git {}", rest.lines().next().unwrap()));
     assert_eq!(git(&till, &["status", "--porcelain"]), "");
 }
 
@@ -106,8 +111,12 @@ fn changes_that_are_not_committed_are_warned_about() {
     let uncommitted = serde_json::json!({"kind": "git", "uncommitted": ["basket/basket.go"]});
     assert_eq!(report["work_tree"], uncommitted, "{report}");
     assert!(errors_of(&output).contains("basket/basket.go has changes that are not committed"));
-    // It ends like that, too: what was written is found in its patch alone.
     assert_eq!(report["applied"][0]["files"], serde_json::json!(["basket/basket.go"]));
+    // Git could only take it back together with those changes: the patch alone does.
+    let basket = till.repository().join("basket/basket.go");
+    assert_ne!(std::fs::read_to_string(&basket).unwrap(), BASKET);
+    run_pasted(report["undo"].as_str().unwrap());
+    assert_eq!(std::fs::read_to_string(&basket).unwrap(), BASKET);
 }
 
 #[test]
