@@ -77,7 +77,7 @@ impl FixArgs {
         // There is room for every defect that is worked on, so that showing one never holds up the next.
         let room = usize::try_from(config.fixer.max_defects).unwrap_or(usize::MAX >> 4).max(1);
         let (give, done) = mpsc::channel(room);
-        let mut shown = Shown { out, progress: &progress, format: self.format, detail, number: 0 };
+        let mut shown = Shown { out, progress: &progress, format: self.format, detail };
         let listener = tell(progress.listener(), give);
         let request = Request { repo: self.repo, logs: self.logs, apply: self.apply };
         let ended = runtime.block_on(work(config, request, listener, done, &mut shown));
@@ -107,26 +107,29 @@ impl FixArgs {
 const GRACE: Duration = Duration::from_millis(500);
 
 /// Hears everything for the progress, and hands on what is done.
-fn tell(progress: Listener, give: mpsc::Sender<Suggestion>) -> Listener {
+fn tell(progress: Listener, give: mpsc::Sender<Numbered>) -> Listener {
     Arc::new(move |stage| {
         let done = match &stage {
-            Stage::Done { suggestion, .. } => Some(Suggestion::clone(suggestion)),
+            Stage::Done { number, suggestion, .. } => Some((*number, Suggestion::clone(suggestion))),
             _ => None,
         };
         progress(stage);
-        if let Some(suggestion) = done {
+        if let Some(done) = done {
             // Nobody listens any more only when the work is being broken off.
-            give.try_send(suggestion).ok();
+            give.try_send(done).ok();
         }
     })
 }
+
+/// A suggestion under the number that the progress tells.
+type Numbered = (usize, Suggestion);
 
 /// Does the work, shows what is done as it is done, and breaks off at a signal.
 async fn work<W: Write>(
     config: &Config,
     request: Request,
     listener: Listener,
-    mut done: mpsc::Receiver<Suggestion>,
+    mut done: mpsc::Receiver<Numbered>,
     shown: &mut Shown<'_, W>,
 ) -> anyhow::Result<(Report, Option<Signal>)> {
     // From here on, before anything is copied or started.
@@ -137,7 +140,7 @@ async fn work<W: Write>(
     let report = loop {
         tokio::select! {
             biased;
-            Some(suggestion) = done.recv() => shown.suggestion(&suggestion)?,
+            Some((number, suggestion)) = done.recv() => shown.suggestion(number, &suggestion)?,
             received = signals.next(), if signal.is_none() => {
                 signal = Some(received);
                 stop.cancel();
@@ -145,8 +148,8 @@ async fn work<W: Write>(
             report = &mut working => break report?,
         }
     };
-    while let Ok(suggestion) = done.try_recv() {
-        shown.suggestion(&suggestion)?;
+    while let Ok((number, suggestion)) = done.try_recv() {
+        shown.suggestion(number, &suggestion)?;
     }
     // A signal that came when all was done changes nothing.
     let signal = signal.filter(|_| report.broken_off);
@@ -159,18 +162,15 @@ struct Shown<'a, W> {
     progress: &'a FixProgress,
     format: Format,
     detail: Detail,
-    /// Of the last one.
-    number: usize,
 }
 
 impl<W: Write> Shown<'_, W> {
-    fn suggestion(&mut self, suggestion: &Suggestion) -> std::io::Result<()> {
+    fn suggestion(&mut self, number: usize, suggestion: &Suggestion) -> std::io::Result<()> {
         if self.format == Format::Json {
             return Ok(());
         }
-        self.number += 1;
         self.progress.aside(|| {
-            render::suggestion(self.out, self.number, suggestion)?;
+            render::suggestion(self.out, number, suggestion)?;
             if self.detail == Detail::Much {
                 render::reproducer(self.out, suggestion)?;
             }

@@ -140,6 +140,7 @@ fn what_is_done_is_printed_at_once_and_kept_at_a_signal() {
         shown.push_str(&line);
     }
     assert!(child.try_wait().unwrap().is_none(), "the first is shown before the second is done");
+    assert!(shown.starts_with("1. index out of range in basket.Last"), "{shown}");
     succeed(Command::new("kill").arg("-INT").arg(child.id().to_string()));
     output.read_to_string(&mut shown).unwrap();
     let mut errors = String::new();
@@ -147,6 +148,33 @@ fn what_is_done_is_printed_at_once_and_kept_at_a_signal() {
     assert_eq!(child.wait().unwrap().code(), Some(130), "{shown}{errors}");
     assert!(shown.contains("1 code defect: 1 proven") && shown.contains("1 more not worked out"), "{shown}");
     assert!(errors.contains("broken off by SIGINT"), "{errors}");
+}
+
+/// A defect of another repository is done at once, long before the one that stands first.
+#[test]
+fn a_finding_bears_the_number_of_its_progress() {
+    let till = Till::new();
+    let crash = std::fs::read_to_string(till.crash_log()).unwrap();
+    let elsewhere = "panic: assignment to entry in nil map\n\ngoroutine 1 [running]:\nelsewhere/store.Put(0x1)\n\
+                     \t/src/elsewhere/store/store.go:7 +0x1d\nmain.main()\n\t/src/elsewhere/main.go:9 +0x1d\n\
+                     exit status 2\n";
+    let path = till.outside().join("two.log");
+    std::fs::write(&path, [&crash, elsewhere, &crash].concat()).unwrap();
+    let config = till.outside().join("hephaestus.yaml");
+    std::fs::write(&config, "fixer: {parallel: 2}\n").unwrap();
+    let output = succeed(fix(&till, &path).arg("--config").arg(&config));
+    let (shown, errors) = (String::from_utf8_lossy(&output.stdout), errors_of(&output));
+    let is_heading = |line: &&str| line.starts_with("1. ") || line.starts_with("2. ");
+    let headings: Vec<_> = shown.lines().filter(is_heading).collect();
+    assert_eq!(
+        headings,
+        ["2. nil map write in store.Put", "1. index out of range in basket.Last"],
+        "{shown}{errors}"
+    );
+    for heading in headings {
+        let (number, title) = heading.split_once(". ").unwrap();
+        assert!(errors.contains(&format!("[{number}/2] {title}: ")), "{heading}: {errors}");
+    }
 }
 
 #[test]
