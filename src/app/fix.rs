@@ -1,7 +1,8 @@
 //! One pass over logs that are there already, and a fix for every defect found in them.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::evidence::{self, Found};
 use super::examination::{demand_build_cache, demand_scratch};
 use super::parts;
 use crate::config::Config;
-use crate::domain::{ErrorGroup, OperationalFinding, Suggestion};
+use crate::domain::{Class, ErrorGroup, Fingerprint, OperationalFinding, Suggestion};
 use crate::fixer::{Finding, Fixer, Workbench, is_operational, operational};
 use crate::repository::Repository;
 
@@ -85,7 +86,7 @@ pub struct Report {
     /// Whether it was told to stop before all was done.
     pub broken_off: bool,
     /// Code defects that were not worked out because it was told to stop.
-    pub unfinished: usize,
+    pub unfinished: Vec<Unfinished>,
     /// What `apply` did; empty without it.
     pub applied: Vec<Application>,
     /// Patches that `apply` leaves to a person; empty without it.
@@ -95,6 +96,36 @@ pub struct Report {
     /// The command that takes back all that `apply` wrote, to be pasted into a shell; none where nothing was
     /// written.
     pub undo: Option<String>,
+}
+
+/// A code defect that was not worked out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unfinished {
+    /// Which, from 1: the number that its progress bore.
+    pub number: usize,
+    /// The group.
+    pub fingerprint: Fingerprint,
+    /// What kind of failure it is.
+    pub class: Class,
+    /// What it is called.
+    pub title: String,
+    /// How often it occurred.
+    pub count: u64,
+    /// What was being done about it when it was broken off; none where its turn had not come.
+    pub doing: Option<String>,
+}
+
+impl Unfinished {
+    fn new(number: usize, group: &ErrorGroup, doing: Option<String>) -> Self {
+        Self {
+            number,
+            fingerprint: group.fingerprint,
+            class: group.first.class,
+            title: group.first.title.clone(),
+            count: group.count,
+            doing,
+        }
+    }
 }
 
 /// Reads the logs, works out a suggestion for every code defect, each on its own against the repository
@@ -120,28 +151,29 @@ pub async fn fix(
     listener(Stage::Read { events: found.events, groups: found.groups.len() });
     let most = parts::as_usize(config.fixer.max_defects);
     let (failures, mut defects): (Vec<_>, Vec<_>) = found.groups.into_iter().partition(is_operational);
+    report.left_out = defects.split_off(defects.len().min(most)).len();
     report.operational = place(failures, &repository, most, &stop).await?;
     if stop.is_cancelled() {
-        return Ok(Report { broken_off: true, unfinished: defects.len().min(most), ..report });
+        let untouched = (1..).zip(&defects).map(|(number, group)| Unfinished::new(number, group, None));
+        return Ok(Report { broken_off: true, unfinished: untouched.collect(), ..report });
     }
     if defects.is_empty() {
         return Ok(report);
     }
-    report.left_out = defects.split_off(defects.len().min(most)).len();
     demand_build_cache(config)?;
-    let total = defects.len();
     let work = Work {
         repository: Arc::clone(&repository),
         fixer: parts::fixer(config)?,
         context: found.context,
         listener,
-        total,
-        waiting: Mutex::new((1..).zip(defects).collect()),
+        groups: defects,
+        taken: AtomicUsize::new(0),
+        doing: Mutex::default(),
         done: Mutex::default(),
     };
-    let findings = work.all(parts::as_usize(config.fixer.parallel), &stop).await?;
+    let (findings, unfinished) = work.all(parts::as_usize(config.fixer.parallel), &stop).await?;
     report.broken_off = stop.is_cancelled();
-    report.unfinished = total - findings.len();
+    report.unfinished = unfinished;
     if request.apply && !report.broken_off {
         let Applied { applied, skipped, work_tree, undo } = apply(config, &repository, &findings).await;
         report = Report { applied, skipped, work_tree, undo, ..report };
@@ -195,25 +227,34 @@ struct Work {
     fixer: Fixer,
     context: Vec<String>,
     listener: Listener,
-    total: usize,
-    /// The groups nobody has taken yet, each with its number.
-    waiting: Mutex<VecDeque<(usize, ErrorGroup)>>,
-    /// What is done, each with its number.
-    done: Mutex<Vec<(usize, Finding)>>,
+    groups: Vec<ErrorGroup>,
+    /// How many of them were taken on.
+    taken: AtomicUsize,
+    /// What is being done, or was last, by the number of the group.
+    doing: Mutex<BTreeMap<usize, String>>,
+    /// What is done, by the number of the group.
+    done: Mutex<BTreeMap<usize, Finding>>,
 }
 
 impl Work {
-    /// Works on all groups, `parallel` at once, until it is told to stop; in the order of the groups.
-    async fn all(self, parallel: usize, stop: &CancellationToken) -> anyhow::Result<Vec<Finding>> {
+    /// Works on all groups, `parallel` at once, until it is told to stop: what came of them and what is left,
+    /// both in the order of the groups.
+    async fn all(
+        self,
+        parallel: usize,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<(Vec<Finding>, Vec<Unfinished>)> {
         let work = Arc::new(self);
         let mut first = Workbench::new(Arc::clone(&work.repository));
         tokio::select! {
             biased;
-            () = stop.cancelled() => return Ok(Vec::new()),
+            () = stop.cancelled() => return Ok(work.outcome()),
             () = work.warm_up(&mut first) => {}
         }
         let mut benches = vec![first];
-        benches.resize_with(parallel.clamp(1, work.total), || Workbench::new(Arc::clone(&work.repository)));
+        benches.resize_with(parallel.clamp(1, work.groups.len()), || {
+            Workbench::new(Arc::clone(&work.repository))
+        });
         let mut workers = JoinSet::new();
         for bench in benches {
             workers.spawn(Arc::clone(&work).worker(bench));
@@ -232,9 +273,16 @@ impl Work {
                 },
             }
         }
-        let mut findings = std::mem::take(&mut *lock(&work.done));
-        findings.sort_by_key(|(number, _)| *number);
-        Ok(findings.into_iter().map(|(_, finding)| finding).collect())
+        Ok(work.outcome())
+    }
+
+    fn outcome(&self) -> (Vec<Finding>, Vec<Unfinished>) {
+        let done = std::mem::take(&mut *lock(&self.done));
+        let doing = std::mem::take(&mut *lock(&self.doing));
+        let left = (1..).zip(&self.groups).filter(|(number, _)| !done.contains_key(number));
+        let left =
+            left.map(|(number, group)| Unfinished::new(number, group, doing.get(&number).cloned())).collect();
+        (done.into_values().collect(), left)
     }
 
     /// Fills the build cache, and says so if that takes its time.
@@ -249,30 +297,32 @@ impl Work {
     /// Takes one group after the other.
     async fn worker(self: Arc<Self>, mut bench: Workbench) {
         while let Some((number, group)) = self.next() {
-            let finding = self.one(&mut bench, number, &group).await;
-            lock(&self.done).push((number, finding));
+            let finding = self.one(&mut bench, number, group).await;
+            lock(&self.done).insert(number, finding);
         }
     }
 
-    fn next(&self) -> Option<(usize, ErrorGroup)> {
-        lock(&self.waiting).pop_front()
+    fn next(&self) -> Option<(usize, &ErrorGroup)> {
+        let index = self.taken.fetch_add(1, Ordering::Relaxed);
+        Some((index + 1, self.groups.get(index)?))
     }
 
     async fn one(&self, bench: &mut Workbench, number: usize, group: &ErrorGroup) -> Finding {
-        let title = &group.first.title;
+        let (title, total) = (&group.first.title, self.groups.len());
         let progress = |doing: &str| {
             let (title, doing) = (title.clone(), doing.to_owned());
-            (self.listener)(Stage::Working { number, total: self.total, title, doing });
+            lock(&self.doing).insert(number, doing.clone());
+            (self.listener)(Stage::Working { number, total, title, doing });
         };
         let mut finding = self.fixer.work_out(bench, group, &self.context, &progress).await;
         to_milliseconds(&mut finding.suggestion);
         let suggestion = Box::new(finding.suggestion.clone());
-        (self.listener)(Stage::Done { number, total: self.total, suggestion });
+        (self.listener)(Stage::Done { number, total, suggestion });
         finding
     }
 }
 
-/// A queue that is only popped from, or a list that is only pushed to, cannot be left half changed.
+/// A map that is only inserted into, or taken whole, cannot be left half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

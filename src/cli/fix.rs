@@ -180,7 +180,7 @@ impl<W: Write> Shown<'_, W> {
 }
 
 fn what_is_missing(report: &Report) -> String {
-    match report.unfinished {
+    match report.unfinished.len() {
         0 if report.suggestions.is_empty() => "before the logs were read".to_owned(),
         0 => "every defect is worked out".to_owned(),
         count => format!("{} not worked out", counted(count as u64, "defect")),
@@ -192,9 +192,9 @@ fn summary(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
     for finding in &report.operational {
         render::operational(out, finding)?;
     }
-    let nothing_was_read = report.broken_off && report.suggestions.is_empty() && report.unfinished == 0;
+    let nothing_was_read = report.broken_off && report.suggestions.is_empty() && report.unfinished.is_empty();
     if !nothing_was_read {
-        render::totals(out, &report.suggestions, report.operational.len())?;
+        render::totals(out, report)?;
     }
     for unread in &report.unread {
         writeln!(out, "{}: what was read before is all that was worked on", plain(unread))?;
@@ -202,8 +202,8 @@ fn summary(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
     if report.left_out > 0 {
         writeln!(out, "{} more left out: raise fixer.max_defects", report.left_out)?;
     }
-    if report.unfinished > 0 {
-        writeln!(out, "{} more not worked out: broken off", report.unfinished)?;
+    for unfinished in &report.unfinished {
+        render::unfinished(out, unfinished)?;
     }
     for application in &report.applied {
         render::application(out, application)?;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::app::apply::{Application, WorkTree};
-use crate::app::fix::Report;
+use crate::app::fix::{Report, Unfinished};
 use crate::domain::{OperationalFinding, RepoPath, Step, StepResult, Suggestion, VerdictKind};
 
 pub(super) const BOLD: Style = Style::new().bold();
@@ -152,10 +152,22 @@ fn listed(files: &[RepoPath]) -> String {
     files.iter().map(RepoPath::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// Writes one line that counts the verdicts.
-pub(super) fn totals(out: &mut impl Write, suggestions: &[Suggestion], operational: usize) -> io::Result<()> {
+/// Writes a defect that was not worked out because it was broken off.
+pub(super) fn unfinished(out: &mut impl Write, unfinished: &Unfinished) -> io::Result<()> {
+    let Unfinished { number, title, count, doing, .. } = unfinished;
+    let how = match doing {
+        Some(doing) => format!("broken off while {}", plain(doing)),
+        None => "not begun".to_owned(),
+    };
+    writeln!(out, "not worked out: {number}. {}, seen {}: {how}", plain(title), times(*count))
+}
+
+/// Writes one line that counts the defects and the verdicts on them.
+pub(super) fn totals(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let Report { suggestions, unfinished, operational, .. } = report;
     let of = |kind| suggestions.iter().filter(move |suggestion| suggestion.verdict == kind);
-    write!(out, "{BOLD}{}:{BOLD:#}", counted(suggestions.len() as u64, "code defect"))?;
+    let all = suggestions.len() + unfinished.len();
+    write!(out, "{BOLD}{}:{BOLD:#}", counted(all as u64, "code defect"))?;
     for kind in
         [VerdictKind::Proven, VerdictKind::Plausible, VerdictKind::Rejected, VerdictKind::Inconclusive]
     {
@@ -166,7 +178,10 @@ pub(super) fn totals(out: &mut impl Write, suggestions: &[Suggestion], operation
             write!(out, " ({masking} may mask)")?;
         }
     }
-    writeln!(out, "; {operational} operational")
+    if !unfinished.is_empty() {
+        write!(out, " {RED}{} not worked out{RED:#}", unfinished.len())?;
+    }
+    writeln!(out, "; {} operational", operational.len())
 }
 
 /// Writes a value as indented JSON and ends the line.

@@ -67,9 +67,9 @@ impl<'a> Attempt<'a> {
         self.obstacle = Some(why.to_string());
     }
 
-    pub(super) fn out_of_time(&mut self, limit: Duration) {
+    pub(super) fn out_of_time(&mut self, limit: Duration, doing: &str) {
         self.give_up(format_args!(
-            "the time limit of {} s ran out; raise generator.timeout",
+            "the time limit of {} s ran out while {doing}; raise generator.timeout",
             limit.as_secs()
         ));
     }

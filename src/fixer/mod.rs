@@ -7,6 +7,7 @@ mod challenge;
 mod standing;
 mod workbench;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::{ErrorGroup, FileChange, Nature, OperationalFinding, Suggestion};
@@ -119,6 +120,11 @@ impl Fixer {
         log_context: &[String],
         progress: Progress<'_>,
     ) -> Finding {
+        let doing = Mutex::new(String::new());
+        let progress: Progress<'_> = &|what| {
+            *doing.lock().unwrap_or_else(PoisonError::into_inner) = what.to_owned();
+            progress(what);
+        };
         progress("diagnosing");
         let repository = bench.repository();
         let diagnosis = diagnose(&group.first, &repository);
@@ -133,7 +139,8 @@ impl Fixer {
             .is_err()
         {
             bench.clear();
-            attempt.out_of_time(self.config.timeout);
+            let doing = doing.lock().unwrap_or_else(PoisonError::into_inner);
+            attempt.out_of_time(self.config.timeout, &doing);
         }
         attempt.finish(group, diagnosis, begun.elapsed().as_secs_f64())
     }
