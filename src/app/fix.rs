@@ -251,10 +251,9 @@ impl Work {
             () = stop.cancelled() => return Ok(work.outcome()),
             () = work.warm_up(&mut first) => {}
         }
-        let mut benches = vec![first];
-        benches.resize_with(parallel.clamp(1, work.groups.len()), || {
-            Workbench::new(Arc::clone(&work.repository))
-        });
+        let others = parallel.clamp(1, work.groups.len()) - 1;
+        let mut benches: Vec<_> = std::iter::repeat_with(|| first.beside()).take(others).collect();
+        benches.push(first);
         let mut workers = JoinSet::new();
         for bench in benches {
             workers.spawn(Arc::clone(&work).worker(bench));

@@ -21,17 +21,23 @@ impl Workbench {
         Self { repository, workspace: None, baseline: Baseline::default() }
     }
 
+    /// A further place for work on the same repository, at the same time: what was measured of it is common.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self { repository: Arc::clone(&self.repository), workspace: None, baseline: self.baseline.clone() }
+    }
+
     pub(super) fn repository(&self) -> Arc<Repository> {
         Arc::clone(&self.repository)
     }
 
     /// The scratch copy, as the repository stands, and the baseline.
-    pub(super) fn set_up(&mut self) -> Result<(&Workspace, &mut Baseline), Error> {
+    pub(super) fn set_up(&mut self) -> Result<(&Workspace, &Baseline), Error> {
         let workspace = match self.workspace.take() {
             Some(workspace) => workspace,
             None => Workspace::copy_of(&self.repository)?,
         };
-        Ok((self.workspace.insert(workspace), &mut self.baseline))
+        Ok((self.workspace.insert(workspace), &self.baseline))
     }
 
     /// Throws the scratch copy away: work on it was broken off, so nobody knows how it stands.

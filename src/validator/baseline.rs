@@ -1,8 +1,10 @@
 //! What holds before any change: the measure for every candidate of one fault.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::measured::{Answer, Measured};
 use super::packages::{LIST_FORMAT, Packages};
 use super::suite::{Compiled, Tests};
 use super::{Error, Subject, Validator, advice, cut_short, no_answer, shown, succeeded, tail, text_of};
@@ -35,15 +37,19 @@ pub enum Broken {
 }
 
 /// What holds before any change, for all faults of one repository. Everything is measured when it is
-/// first asked for, and once; but what a limit or the surroundings made unknown may be known later.
+/// first asked for, and once; but what a limit or the surroundings made unknown may be known later. Its clones
+/// are one: what one worker has measured in its scratch copy, or just measures, no other measures again.
+#[derive(Debug, Default, Clone)]
+pub struct Baseline(Arc<Known>);
+
 #[derive(Debug, Default)]
-pub struct Baseline {
-    graph: Graph,
+struct Known {
+    graph: tokio::sync::Mutex<Graph>,
     /// Whether every package of a module builds.
-    whole: BTreeMap<String, bool>,
-    builds: BTreeMap<String, Option<Broken>>,
-    vet: BTreeMap<String, BTreeSet<String>>,
-    tests: BTreeMap<String, Tests>,
+    whole: Measured<bool>,
+    builds: Measured<Option<Broken>>,
+    vet: Measured<Result<BTreeSet<String>, String>>,
+    tests: Measured<Tests>,
 }
 
 /// Who imports whom, as far as Go told.
@@ -98,7 +104,7 @@ impl Validator<'_> {
     pub async fn survey(
         &self,
         subject: Subject<'_>,
-        baseline: &mut Baseline,
+        baseline: &Baseline,
     ) -> Result<Result<(), Broken>, Error> {
         let Some(place) = subject.fault.stack.first() else { return Ok(Ok(())) };
         let broken = self.build_before(subject, baseline, place.file.folder()).await?;
@@ -109,44 +115,40 @@ impl Validator<'_> {
     pub(super) async fn build_before(
         &self,
         subject: Subject<'_>,
-        baseline: &mut Baseline,
+        baseline: &Baseline,
         folder: &str,
     ) -> Result<Option<Broken>, Error> {
-        if let Some(broken) = baseline.builds.get(folder) {
-            return Ok(broken.clone());
-        }
-        let built = self.build(subject, folder, ".").await?;
-        let name = shown(folder).to_owned();
-        let broken = if let Some(why) = no_answer(&built, || "the build".to_owned()) {
-            Some(Broken::Unknown { folder: name, why })
-        } else if succeeded(&built) {
-            None
-        } else {
+        let measure = async {
+            let built = self.build(subject, folder, ".").await?;
+            let name = shown(folder).to_owned();
+            if let Some(why) = no_answer(&built, || "the build".to_owned()) {
+                return Ok(Answer::ForNow(Some(Broken::Unknown { folder: name, why })));
+            }
+            if succeeded(&built) {
+                return Ok(Answer::ForGood(None));
+            }
             let said = text_of(&built);
             let advice = advice::to_make_it_build(subject.repository.root(), &said);
-            Some(Broken::DoesNotBuild { folder: name, advice, output: tail(&said, 12) })
+            Ok(Answer::ForGood(Some(Broken::DoesNotBuild { folder: name, advice, output: tail(&said, 12) })))
         };
-        if !matches!(broken, Some(Broken::Unknown { .. })) {
-            baseline.builds.insert(folder.to_owned(), broken.clone());
-        }
-        Ok(broken)
+        baseline.0.builds.of(folder, measure).await
     }
 
     /// Whether every package of a module builds as it stands. Measured once.
     pub(super) async fn whole_before(
         &self,
         subject: Subject<'_>,
-        baseline: &mut Baseline,
+        baseline: &Baseline,
         module: &str,
     ) -> Result<bool, Error> {
-        if let Some(builds) = baseline.whole.get(module) {
-            return Ok(*builds);
-        }
-        let built = self.build(subject, module, "./...").await?;
-        if no_answer(&built, String::new).is_none() {
-            baseline.whole.insert(module.to_owned(), succeeded(&built));
-        }
-        Ok(succeeded(&built))
+        let measure = async {
+            let built = self.build(subject, module, "./...").await?;
+            Ok(match no_answer(&built, String::new) {
+                Some(_) => Answer::ForNow(false),
+                None => Answer::ForGood(succeeded(&built)),
+            })
+        };
+        baseline.0.whole.of(module, measure).await
     }
 
     /// Builds packages in a folder of the scratch copy, and keeps nothing of them.
@@ -164,11 +166,11 @@ impl Validator<'_> {
     pub(super) async fn dependents(
         &self,
         subject: Subject<'_>,
-        baseline: &mut Baseline,
+        baseline: &Baseline,
         module: &str,
         folders: &BTreeSet<String>,
     ) -> Result<Result<Dependents, String>, Error> {
-        let graph = &mut baseline.graph;
+        let graph = &mut *baseline.0.graph.lock().await;
         let all = subject.repository.modules().iter().map(|module| module.folder.as_str());
         let others = all.filter(|other| *other != module);
         let mut unseen = Vec::new();
@@ -278,35 +280,32 @@ impl Validator<'_> {
     pub(super) async fn tests_before(
         &self,
         subject: Subject<'_>,
-        baseline: &mut Baseline,
+        baseline: &Baseline,
         folder: &str,
     ) -> Result<Tests, Error> {
-        if let Some(tests) = baseline.tests.get(folder) {
-            return Ok(tests.clone());
-        }
-        let tests = self.package_tests(subject, folder, "baseline.test").await?;
-        // What is not known now may be later.
-        if !matches!(tests, Tests::Unknown(_)) {
-            baseline.tests.insert(folder.to_owned(), tests.clone());
-        }
-        Ok(tests)
+        let measure = async {
+            Ok(match self.package_tests(subject, folder, "baseline.test").await? {
+                unknown @ Tests::Unknown(_) => Answer::ForNow(unknown),
+                tests => Answer::ForGood(tests),
+            })
+        };
+        baseline.0.tests.of(folder, measure).await
     }
 
     /// What `go vet` says of a package, measured once; the inner error says why nobody knows.
     pub(super) async fn vet_before(
         &self,
         subject: Subject<'_>,
-        baseline: &mut Baseline,
+        baseline: &Baseline,
         folder: &str,
     ) -> Result<Result<BTreeSet<String>, String>, Error> {
-        if let Some(findings) = baseline.vet.get(folder) {
-            return Ok(Ok(findings.clone()));
-        }
-        let findings = self.vet(subject, folder).await?;
-        if let Ok(findings) = &findings {
-            baseline.vet.insert(folder.to_owned(), findings.clone());
-        }
-        Ok(findings)
+        let measure = async {
+            Ok(match self.vet(subject, folder).await? {
+                Ok(findings) => Answer::ForGood(Ok(findings)),
+                Err(why) => Answer::ForNow(Err(why)),
+            })
+        };
+        baseline.0.vet.of(folder, measure).await
     }
 
     /// What `go vet` says of a package, line numbers left out; the inner error says why

@@ -91,7 +91,7 @@ impl Validator<'_> {
     pub(super) async fn survey_change<'c>(
         &self,
         subject: Subject<'_>,
-        baseline: &mut Baseline,
+        baseline: &Baseline,
         confirmed: Option<&'c Confirmed>,
         candidate: &'c FixCandidate,
     ) -> Result<Change<'c>, Error> {

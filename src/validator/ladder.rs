@@ -45,7 +45,7 @@ impl Validator<'_> {
     pub async fn validate(
         &self,
         subject: Subject<'_>,
-        baseline: &mut Baseline,
+        baseline: &Baseline,
         confirmed: Option<&Confirmed>,
         candidate: &FixCandidate,
     ) -> Result<Verdict, Error> {

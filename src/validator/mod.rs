@@ -11,6 +11,7 @@ mod advice;
 mod baseline;
 mod change;
 mod ladder;
+mod measured;
 mod packages;
 mod policy;
 mod report;

@@ -57,23 +57,18 @@ impl Bench {
         Validator::new(&config(), &self.go, &sandbox(None)).warm_up(&self.workspace).await.unwrap();
     }
 
-    async fn survey(
-        &self,
-        baseline: &mut Baseline,
-        config: &Config,
-        sandbox: &Sandbox,
-    ) -> Result<(), Broken> {
+    async fn survey(&self, baseline: &Baseline, config: &Config, sandbox: &Sandbox) -> Result<(), Broken> {
         Validator::new(config, &self.go, sandbox).survey(self.subject(), baseline).await.unwrap()
     }
 
     /// Judges that `lib/lib.go` becomes `after`.
     async fn judge(&self, after: &str) -> VerdictRecord {
-        self.judge_within(&mut Baseline::default(), &config(), &sandbox(None), None, after).await
+        self.judge_within(&Baseline::default(), &config(), &sandbox(None), None, after).await
     }
 
     async fn judge_within(
         &self,
-        baseline: &mut Baseline,
+        baseline: &Baseline,
         config: &Config,
         sandbox: &Sandbox,
         reproducer: Option<Reproducer>,
@@ -150,8 +145,8 @@ async fn packages_without_tests_that_import_the_changed_one_must_build() {
 
     // Those that are beyond the limit are told of.
     let none = Config { max_dependents: 0, ..config() };
-    let mut baseline = Baseline::default();
-    let record = bench.judge_within(&mut baseline, &none, &sandbox(None), None, &guarded()).await;
+    let baseline = Baseline::default();
+    let record = bench.judge_within(&baseline, &none, &sandbox(None), None, &guarded()).await;
     let told = &step(&record, StepName::Build).detail;
     assert!(told.contains("1 more that import them were left out"), "{told}");
 }
@@ -161,12 +156,12 @@ async fn a_limit_is_no_answer_and_names_its_setting() {
     // Not even gofmt comes to its end.
     let bench = Bench::new(&[]);
     let hasty = Config { step_timeout: Duration::from_millis(1), ..config() };
-    let broken = bench.survey(&mut Baseline::default(), &hasty, &sandbox(None)).await.unwrap_err();
+    let broken = bench.survey(&Baseline::default(), &hasty, &sandbox(None)).await.unwrap_err();
     assert!(broken.to_string().contains("validator.step_timeout"), "{broken}");
 
-    let mut baseline = Baseline::default();
-    bench.survey(&mut baseline, &config(), &sandbox(None)).await.unwrap();
-    let record = bench.judge_within(&mut baseline, &hasty, &sandbox(None), None, &guarded()).await;
+    let baseline = Baseline::default();
+    bench.survey(&baseline, &config(), &sandbox(None)).await.unwrap();
+    let record = bench.judge_within(&baseline, &hasty, &sandbox(None), None, &guarded()).await;
     assert_eq!(record.kind, VerdictKind::Inconclusive, "{record:#?}");
     assert!(step(&record, StepName::Format).detail.contains("validator.step_timeout"), "{record:#?}");
 
@@ -177,7 +172,7 @@ async fn a_limit_is_no_answer_and_names_its_setting() {
     let bench = Bench::new(&[("lib/lib_test.go", test)]);
     bench.warm_up().await;
     let small = sandbox(Some(600 << 20));
-    let record = bench.judge_within(&mut Baseline::default(), &config(), &small, None, &hungry).await;
+    let record = bench.judge_within(&Baseline::default(), &config(), &small, None, &hungry).await;
     assert_eq!(record.kind, VerdictKind::Inconclusive, "{record:#?}");
     assert!(step(&record, StepName::PackageTests).detail.contains("raise sandbox.memory"), "{record:#?}");
 }
@@ -187,15 +182,15 @@ async fn what_a_limit_hid_is_asked_again() {
     let hungry = "package lib\n\nimport \"testing\"\n\nfunc TestShare(t *testing.T) {\n\tall := make([]byte, 900<<20)\n\tfor i := range all {\n\t\tall[i] = 1\n\t}\n\tif Share(4, 2) != 2 {\n\t\tt.Fatal(len(all))\n\t}\n}\n";
     let bench = Bench::new(&[("lib/lib_test.go", hungry)]);
     bench.warm_up().await;
-    let mut baseline = Baseline::default();
+    let baseline = Baseline::default();
     let hasty = Config { step_timeout: Duration::from_millis(1), ..config() };
-    let broken = bench.survey(&mut baseline, &hasty, &sandbox(None)).await.unwrap_err();
+    let broken = bench.survey(&baseline, &hasty, &sandbox(None)).await.unwrap_err();
     assert!(broken.to_string().contains("raise validator.step_timeout"), "{broken}");
     for (memory, kind, told) in [
         (Some(600 << 20), VerdictKind::Inconclusive, "raise sandbox.memory"),
         (None, VerdictKind::Plausible, "1 pass"),
     ] {
-        let record = bench.judge_within(&mut baseline, &config(), &sandbox(memory), None, &guarded()).await;
+        let record = bench.judge_within(&baseline, &config(), &sandbox(memory), None, &guarded()).await;
         assert_eq!(record.kind, kind, "{record:#?}");
         assert!(step(&record, StepName::PackageTests).detail.contains(told), "{record:#?}");
     }
@@ -224,9 +219,8 @@ async fn what_vet_says_of_the_written_test_is_no_finding() {
         reach: Reach::EntryPoint,
     };
     let bench = Bench::new(&[("user/user.go", USER)]);
-    let mut baseline = Baseline::default();
-    let record =
-        bench.judge_within(&mut baseline, &config(), &sandbox(None), Some(reproducer), &guarded()).await;
+    let baseline = Baseline::default();
+    let record = bench.judge_within(&baseline, &config(), &sandbox(None), Some(reproducer), &guarded()).await;
     assert_eq!(record.kind, VerdictKind::Proven, "{record:#?}");
     let names: BTreeMap<_, _> = record.evidence.steps.iter().map(|step| (step.name, step.result)).collect();
     assert!(
