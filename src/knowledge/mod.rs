@@ -161,6 +161,12 @@ impl Knowledge {
     /// Becomes the one who writes. After a failed write the database is opened and read again first.
     fn begin(&self) -> Result<MutexGuard<'_, Writing>, Error> {
         let mut writing = self.lock();
+        self.recover(&mut writing)?;
+        Ok(writing)
+    }
+
+    /// Opens and reads the database again where a write has failed.
+    fn recover(&self, writing: &mut Writing) -> Result<(), Error> {
         if self.database().is_broken() {
             // Until it was read again: reading may fail when opening did not.
             writing.is_stale = true;
@@ -180,7 +186,7 @@ impl Knowledge {
             // Whether it can be written again, the next write will show.
             tracing::debug!("knowledge is opened anew after a failed write");
         }
-        Ok(writing)
+        Ok(())
     }
 
     /// Writes a batch, with marks for what others have to be told, and then shows it to readers.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use rocksdb::IteratorMode;
+use rocksdb::{Direction, IteratorMode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -187,6 +187,15 @@ pub(super) fn position(
     partition: i32,
 ) -> Result<Option<u64>, DatabaseError> {
     meta(database, position_key(topic, partition).as_bytes())
+}
+
+/// Whether anything was ever counted, whatever is left of it.
+pub(super) fn has_positions(database: &Database) -> Result<bool, DatabaseError> {
+    database.read(|access| {
+        let from = IteratorMode::From(POSITION_PREFIX.as_bytes(), Direction::Forward);
+        let first = access.db.iterator(from).next().transpose().map_err(|error| access.failed(error))?;
+        Ok(first.is_some_and(|(key, _)| key.starts_with(POSITION_PREFIX.as_bytes())))
+    })
 }
 
 fn meta<T: DeserializeOwned>(database: &Database, key: &[u8]) -> Result<Option<T>, DatabaseError> {

@@ -54,13 +54,14 @@ impl Shared {
     pub fn open(folder: &Path, config: &Config, metrics: &Metrics) -> Result<Self, Error> {
         let database = Database::open(folder, &schema::SCHEMA)?;
         let is_shared = schema::is_shared(&database)?;
+        // What it has counted up to, and which events it has seen, are those of another log.
+        if !is_shared && schema::has_positions(&database)? {
+            return Err(Error::Alone(folder.into()));
+        }
         let marks = schema::marks(&database)?;
         let knowledge = Knowledge::new(database, config, metrics, true)?;
         let shared = Self { knowledge, writer: Arc::new(Mutex::new(random_writer())) };
         if !is_shared {
-            if !shared.knowledge.view().index().groups.is_empty() {
-                return Err(Error::Alone(folder.into()));
-            }
             shared.knowledge.write(
                 |_, batch| {
                     schema::put_shared(batch);
@@ -116,8 +117,10 @@ impl Shared {
     /// The database cannot be written: then the attempts count as broken off. The partition is released all the
     /// same.
     pub fn release(&self, partition: i32) -> Result<(), Error> {
-        let mut writing = self.knowledge.begin()?;
-        let taken_back = self.knowledge.take_back_attempts(&mut writing, |head| head.home == partition);
+        let mut writing = self.knowledge.lock();
+        let recovered = self.knowledge.recover(&mut writing);
+        let taken_back = recovered
+            .and_then(|()| self.knowledge.take_back_attempts(&mut writing, |head| head.home == partition));
         self.knowledge.view().change(|index| index.owned.release(partition));
         taken_back
     }

@@ -142,6 +142,17 @@ fn what_is_given_up_is_taken_back_and_worked_on_no_more() {
 }
 
 #[test]
+fn what_is_given_up_is_so_though_nothing_can_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = owner(folder.path(), 0);
+    shared.own(&place(ERRORS, 1, 0)).unwrap();
+    shared.knowledge().close();
+    assert!(shared.release(0).unwrap_err().is_retryable(), "nothing could be taken back");
+    let index = shared.knowledge().view().index();
+    assert!(!index.owned.contains(0) && index.owned.contains(1));
+}
+
+#[test]
 fn a_message_counts_again_where_its_count_was_lost_and_another_with_its_id_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let shared = owner(folder.path(), 0);
@@ -312,8 +323,14 @@ fn knowledge_is_gathered_alone_or_shared() {
     let (alone, shared) = (folder.path().join("alone"), folder.path().join("shared"));
     apply(&open(&alone), 1, vec![seen(1, 10, 1)]);
     drop(open_shared(&shared));
-    let refused = Shared::open(&alone, &Config::default(), &Metrics::new().unwrap()).unwrap_err();
-    assert!(refused.to_string().contains("cannot be shared"), "{refused}");
+    let refuses_to_share = || {
+        let refused = Shared::open(&alone, &Config::default(), &Metrics::new().unwrap()).unwrap_err();
+        assert!(refused.to_string().contains("cannot be shared"), "{refused}");
+    };
+    refuses_to_share();
+    let far = at(i64::try_from(200 * DAY).unwrap());
+    assert_eq!(open(&alone).cleanup(far).unwrap(), Removed { groups: 1, suggestions: 0 });
+    refuses_to_share();
     let refused = Knowledge::open(&shared, &Config::default(), &Metrics::new().unwrap()).unwrap_err();
     assert!(refused.to_string().contains("is shared with other fixers"), "{refused}");
     assert!(View::open(&shared).is_ok(), "anybody may read");
