@@ -30,8 +30,8 @@ pub(super) struct Parts {
     pub(super) span: Span,
 }
 
-/// The event, if the parts make one.
-pub(super) fn event(parts: Parts, max_frames: usize) -> Option<ErrorEvent> {
+/// The event of this service, if the parts make one.
+pub(super) fn event(parts: Parts, service: &str, max_frames: usize) -> Option<ErrorEvent> {
     let Parts { failure, judged, before, time, sample, span } = parts;
     let mut event = match judged {
         Some(judged) => logged(judged, failure, time, sample, span),
@@ -40,6 +40,7 @@ pub(super) fn event(parts: Parts, max_frames: usize) -> Option<ErrorEvent> {
     if let Some(trace) = &mut event.trace {
         trace.frames.truncate(max_frames);
     }
+    event.keys = event.keys.of_service(service);
     Some(event)
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Symbols are hashed, never files or lines: inlining, build paths and edits elsewhere in a file change
 //! those, but not the logical name of the function that failed. So the same defect has the same
-//! fingerprint whether the crash ended the process, was recovered by net/http, or was logged as JSON.
+//! fingerprint whether the crash ended the process, was recovered by net/http, or was logged as JSON. What service it
+//! was is added at the end, to the `site` alone.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -17,7 +18,8 @@ const VERSION: &str = "hephaestus fingerprint v1";
 /// Callers that enter the `path` key.
 const CALLERS: usize = 4;
 
-/// The keys of one failure. `place` names who logged it where there is no stack: a function or logger.
+/// The keys of one failure, whatever the service. `place` names who logged it where there is no stack: a function
+/// or logger.
 #[must_use]
 pub fn keys(class: Class, frames: &[Frame], message: &str, place: Option<&str>) -> FingerprintKeys {
     keys_with(class, frames, place, || Cow::Owned(mask(bare(message))))

@@ -9,6 +9,7 @@ use crate::bus::kafka::{KafkaConfig, Sasl, Tls, TopicSettings};
 use crate::bus::{Bus, Embedded, Kafka};
 use crate::collector::tail;
 use crate::config::{BusKind, ByteSize, Config, Interval, SandboxTier, StartAt, StrategyType};
+use crate::domain::UNKNOWN_SERVICE;
 use crate::fixer::{self, Fixer};
 use crate::sandbox::go::GoToolchain;
 use crate::sandbox::{self, Sandbox};
@@ -33,6 +34,11 @@ pub(super) fn analyzer(config: &Config) -> analyzer::Config {
         severity_threshold: section.severity_threshold,
         max_groups: as_usize(section.max_groups),
     }
+}
+
+/// The service that wrote a log: the one that is named; where none is, the container whose log it is.
+pub(super) fn service_of(named: &str, container: Option<String>) -> String {
+    container.filter(|_| named == UNKNOWN_SERVICE).unwrap_or_else(|| named.to_owned())
 }
 
 /// How occurrences are counted before they go out.
@@ -228,6 +234,15 @@ pub(super) fn as_usize(count: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_is_the_service_where_none_is_named() {
+        let unnamed = Config::built_in().unwrap().service_name;
+        let of = |named, container: Option<&str>| service_of(named, container.map(str::to_owned));
+        assert_eq!(of(&unnamed, Some("billing")), "billing");
+        assert_eq!(of("shop", Some("billing")), "shop");
+        assert_eq!(of(&unnamed, None), UNKNOWN_SERVICE);
+    }
 
     /// Whoever uses a room by itself gets what the compiled-in configuration says.
     #[test]

@@ -14,6 +14,8 @@ use crate::domain::{ErrorEvent, ErrorGroup};
 pub struct Scan {
     analyzer: Analyzer,
     sources: Vec<Source>,
+    /// The service that the configuration names.
+    service: String,
     step_bytes: usize,
     grain: Grain,
 }
@@ -82,7 +84,8 @@ impl Scan {
     pub fn new(config: &Config, paths: &[PathBuf]) -> Result<Self, analyzer::Error> {
         let analyzer = Analyzer::new(&parts::analyzer(config))?;
         let sources = paths.iter().map(|path| Source::named(path)).collect();
-        Ok(Self { analyzer, sources, step_bytes: usize::MAX, grain: Grain::Site })
+        let service = config.service_name.clone();
+        Ok(Self { analyzer, sources, service, step_bytes: usize::MAX, grain: Grain::Site })
     }
 
     /// The same pass in steps of so many bytes at the most: an event is given near to where it was read.
@@ -116,7 +119,8 @@ impl Scan {
         for source in &self.sources {
             let name = source.to_string();
             let mut start = 0;
-            let mut stream = self.analyzer.stream();
+            let service = parts::service_of(&self.service, source.container());
+            let mut stream = self.analyzer.stream().of_service(&service);
             let mut flow = ControlFlow::Continue(());
             let read = collector::read(source, |chunk| {
                 if start == 0

@@ -10,7 +10,7 @@ use super::scan::style_of;
 use super::{Exit, Format, limit, one_of};
 use crate::app::review::{GroupList, GroupQuery, GroupSummary, Limit, Review, Workforce};
 use crate::config::Config;
-use crate::domain::{Class, GroupRecord, GroupStatus, Severity};
+use crate::domain::{Class, GroupRecord, GroupStatus, Severity, UNKNOWN_SERVICE};
 
 /// How many lines of a sample are shown.
 const SAMPLE_LINES: usize = 40;
@@ -26,7 +26,7 @@ pub(super) enum GroupsCommand {
         hephaestus groups list --status new --severity critical\n  \
         hephaestus groups list --format json | jq -r '.groups[] | \"\\(.count) \\(.title)\"'\n\n\
         JSON:\n  \
-        {\"groups\": [{\"fingerprint\", \"class\", \"severity\", \"title\", \"count\", \"first_seen\", \"last_seen\", \"status\"}]}")]
+        {\"groups\": [{\"fingerprint\", \"class\", \"severity\", \"title\", \"service\", \"count\", \"first_seen\", \"last_seen\", \"status\"}]}")]
     List(ListArgs),
     /// Show one group in full: its first occurrence, stack and sample
     #[command(after_help = "Examples:\n  \
@@ -132,7 +132,11 @@ fn write_summary(out: &mut impl Write, group: &GroupSummary, attempts: Attempts)
     writeln!(out, "{style}{severity:<8}{style:#} {:>7}×  {BOLD}{title}{BOLD:#}", group.count)?;
     let seen = render::seen(group.first_seen, group.last_seen);
     let (status, class, fingerprint) = (attempts.status(group.status), group.class, group.fingerprint);
-    writeln!(out, "                   {status}  {DIM}{class}  {fingerprint}{seen}{DIM:#}\n")
+    let service = match group.service.as_str() {
+        UNKNOWN_SERVICE => String::new(),
+        service => format!(" in {}", plain(service)),
+    };
+    writeln!(out, "                   {status}  {DIM}{class}{service}  {fingerprint}{seen}{DIM:#}\n")
 }
 
 /// What the log told: shared with `explain`.

@@ -14,6 +14,7 @@ mod framing;
 mod identity;
 mod origin;
 pub mod pipe;
+mod pod;
 mod prefix;
 mod reading;
 pub mod registry;

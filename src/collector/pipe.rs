@@ -126,6 +126,7 @@ impl Tap {
             slots.next()?.send(SourceEvent::Opened {
                 file: self.file,
                 path: self.name.clone(),
+                container: None,
                 offset: self.offset,
                 before: Vec::new(),
             });

@@ -13,6 +13,7 @@ use flate2::bufread::GzDecoder;
 
 use super::contents::{is_gzip, may_become_gzip};
 use super::identity::files_in;
+use super::pod::container_of;
 
 /// Bytes asked for at once.
 const CHUNK_BYTES: usize = 512 << 10;
@@ -35,6 +36,13 @@ impl Source {
     #[must_use]
     pub fn named(name: &Path) -> Self {
         if name == Path::new("-") { Self::Stdin } else { Self::File(name.to_owned()) }
+    }
+
+    /// The container whose log it is, where it is a pod's.
+    #[must_use]
+    pub fn container(&self) -> Option<String> {
+        let Self::File(path) = self else { return None };
+        container_of(path, &path.canonicalize().unwrap_or_else(|_| path.clone()))
     }
 
     /// The number of bytes that reading it will give, where it is known beforehand.

@@ -24,7 +24,7 @@ mod verdict;
 pub use class::{Class, Nature};
 pub use diagnosis::{Diagnosis, Fault, FaultFacts, Reach, Reproducer};
 pub use event::ErrorEvent;
-pub use fingerprint::{Fingerprint, FingerprintKeys};
+pub use fingerprint::{Fingerprint, FingerprintKeys, UNKNOWN_SERVICE};
 pub use fix::{FileChange, FixCandidate, Provenance};
 pub use group::ErrorGroup;
 pub use hex::ParseIdError;

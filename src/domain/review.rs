@@ -55,7 +55,7 @@ pub struct GroupRecord {
     /// The group and its exact count.
     #[serde(flatten)]
     pub group: ErrorGroup,
-    /// The service whose log told of it first.
+    /// The service whose log told of it.
     pub service: String,
     /// How far it has come.
     pub status: GroupStatus,

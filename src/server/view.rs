@@ -194,6 +194,8 @@ pub struct GroupSummary {
     pub severity: Severity,
     /// One short line.
     pub title: String,
+    /// The service whose failure it is.
+    pub service: String,
     /// Exact number of occurrences.
     pub count: u64,
     /// When it was first seen, where the log tells.
@@ -212,6 +214,7 @@ impl From<GroupRecord> for GroupSummary {
             class: group.first.class,
             severity: group.severity,
             title: group.first.title,
+            service: record.service,
             count: group.count,
             first_seen: group.first_seen,
             last_seen: group.last_seen,

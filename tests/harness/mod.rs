@@ -16,7 +16,7 @@ pub(crate) fn project() -> &'static Path {
 /// The real binary, deaf to the environment's configuration and colours.
 pub(crate) fn hephaestus() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hephaestus"));
-    for variable in ["HEPHAESTUS_CONFIG", "HEPHAESTUS_LOG", "CLICOLOR_FORCE"] {
+    for variable in ["HEPHAESTUS_CONFIG", "HEPHAESTUS_LOG", "CLICOLOR_FORCE", "OTEL_SERVICE_NAME"] {
         command.env_remove(variable);
     }
     command.env("NO_COLOR", "1").current_dir(std::env::temp_dir());

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -22,10 +22,19 @@ struct Node {
 }
 
 impl Node {
-    fn new(config: &KafkaConfig, arguments: &[&str]) -> Self {
+    fn fixer(config: &KafkaConfig) -> Self {
+        Self::new(config, "unknown_service", &["fixer"])
+    }
+
+    /// What reads the log of a service.
+    fn agent(config: &KafkaConfig, log: &Log) -> Self {
+        Self::new(config, log.service, &["agent", log.path.to_str().unwrap()])
+    }
+
+    fn new(config: &KafkaConfig, service: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
-            "state_dir: {}\nservice_name: shop\nserver: {{listen: '127.0.0.1:0'}}\n\
+            "state_dir: {}\nservice_name: {service}\nserver: {{listen: '127.0.0.1:0'}}\n\
              collector: {{polling_interval: 100ms}}\nbus:\n  kind: kafka\n  kafka:\n    brokers: ['{}']\n    \
              topic_prefix: {}\n    group: {}\n    properties: {{session.timeout.ms: '6000', heartbeat.interval.ms: '1000'}}\n",
             folder.path().join("state").display(),
@@ -73,13 +82,18 @@ impl Node {
         std::fs::read_to_string(self.folder.path().join("errors")).unwrap()
     }
 
-    /// What it counts, by kind; nothing where it does not answer yet.
+    /// What it counts, by service and kind; nothing where it does not answer yet.
     fn counts(&self) -> BTreeMap<String, u64> {
         let output = run(self.command().args(["groups", "list", "--format", "json"]));
         let list: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         let groups = list["groups"].as_array().cloned().unwrap_or_default();
-        let kind = |group: &Value| group["title"].as_str().unwrap().chars().last().unwrap().to_string();
-        groups.iter().map(|group| (kind(group), group["count"].as_u64().unwrap())).collect()
+        let mut counts = BTreeMap::new();
+        for group in &groups {
+            let (service, title) = (group["service"].as_str().unwrap(), group["title"].as_str().unwrap());
+            let name = format!("{service} {}", title.chars().last().unwrap());
+            assert_eq!(counts.insert(name, group["count"].as_u64().unwrap()), None, "{groups:?}");
+        }
+        counts
     }
 
     #[track_caller]
@@ -103,22 +117,27 @@ impl Drop for Node {
     }
 }
 
-/// Writes crashes, and keeps count.
-struct Log<'a> {
-    path: &'a Path,
+/// Writes the crashes of a service, and keeps count.
+struct Log {
+    service: &'static str,
+    path: PathBuf,
     written: BTreeMap<String, u64>,
 }
 
-impl Log<'_> {
+impl Log {
+    fn new(folder: &Path, service: &'static str) -> Self {
+        Self { service, path: folder.join(service), written: BTreeMap::new() }
+    }
+
     fn write(&mut self, rounds: usize) {
-        let mut file = OpenOptions::new().create(true).append(true).open(self.path).unwrap();
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.path).unwrap();
         for kind in KINDS.repeat(rounds) {
             let crash = format!(
                 "panic: assignment to entry in nil map\n\ngoroutine 1 [running]:\nshop/store.put{kind}(0x1)\n\
                  \t/src/shop/store/store.go:7 +0x1d\nmain.main()\n\t/src/shop/main.go:9 +0x1d\nexit status 2\n"
             );
             file.write_all(crash.as_bytes()).unwrap();
-            *self.written.entry(kind.to_owned()).or_default() += 1;
+            *self.written.entry(format!("{} {kind}", self.service)).or_default() += 1;
         }
     }
 }
@@ -129,11 +148,10 @@ async fn counts_are_exact_whoever_dies() {
     let config = used.broker.prepared("roles-kills").await;
     tokio::task::block_in_place(|| {
         let logs = tempfile::tempdir().unwrap();
-        let path = logs.path().join("app.log");
-        let mut log = Log { path: &path, written: BTreeMap::new() };
+        let mut log = Log::new(logs.path(), "shop");
         log.write(3);
-        let mut agent = Node::new(&config, &["agent", path.to_str().unwrap()]);
-        let mut fixers = [(); 2].map(|()| Node::new(&config, &["fixer"]));
+        let mut agent = Node::agent(&config, &log);
+        let mut fixers = [(); 2].map(|()| Node::fixer(&config));
         fixers[0].await_counts(&log.written);
         for round in 0..4 {
             log.write(2);
@@ -160,21 +178,46 @@ async fn one_that_was_paused_is_fenced_and_knows_what_the_other_knows() {
     let config = used.broker.prepared("roles-paused").await;
     tokio::task::block_in_place(|| {
         let logs = tempfile::tempdir().unwrap();
-        let path = logs.path().join("app.log");
-        let mut log = Log { path: &path, written: BTreeMap::new() };
+        let mut log = Log::new(logs.path(), "shop");
         log.write(2);
-        let _agent = Node::new(&config, &["agent", path.to_str().unwrap()]);
-        let paused = Node::new(&config, &["fixer"]);
+        let _agent = Node::agent(&config, &log);
+        let paused = Node::fixer(&config);
         paused.await_counts(&log.written);
         paused.signal("-STOP");
         log.write(2);
         // It hears of nothing that comes in these partitions before they are taken from the other.
-        let other = Node::new(&config, &["fixer"]);
+        let other = Node::fixer(&config);
         other.await_counts(&log.written);
         paused.signal("-CONT");
         log.write(1);
         for fixer in [&paused, &other] {
             fixer.await_counts(&log.written);
         }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_crash_in_two_services_is_two_groups_with_exact_counts() {
+    let used = broker::shared().await;
+    let config = used.broker.prepared("roles-services").await;
+    tokio::task::block_in_place(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut logs = ["shop", "billing"].map(|service| Log::new(folder.path(), service));
+        let written = |logs: &[Log; 2]| logs.iter().flat_map(|log| log.written.clone()).collect();
+        logs[0].write(3);
+        logs[1].write(2);
+        let _agents = logs.each_ref().map(|log| Node::agent(&config, log));
+        let mut fixers = [(); 2].map(|()| Node::fixer(&config));
+        fixers[0].await_counts(&written(&logs));
+        for (round, fixer) in fixers.iter_mut().enumerate() {
+            logs[round].write(2);
+            fixer.kill();
+            logs.iter_mut().for_each(|log| log.write(1));
+            if round == 1 {
+                fixer.lose_disk();
+            }
+            fixer.start();
+        }
+        fixers.iter().for_each(|fixer| fixer.await_counts(&written(&logs)));
     });
 }

@@ -9,6 +9,7 @@ mod instance;
 #[path = "../../src/app/service/log_writer.rs"]
 mod log_writer;
 mod namespace;
+mod services;
 mod shortage;
 mod surroundings;
 mod told;

@@ -34,8 +34,9 @@ const PATIENCE_BYTES: u64 = 64 << 10;
 const MAX_BEHIND_BYTES: u64 = 16 << 20;
 
 /// The failures that are open.
-#[derive(Default)]
 pub(super) struct Failures {
+    /// Whose they are.
+    service: Box<str>,
     /// The one whose last line came last stands last.
     open: Vec<Open>,
     /// Lines that the container runtime has split, as far as they were seen.
@@ -63,6 +64,24 @@ enum Read {
 }
 
 impl Failures {
+    /// None yet, of the service of this name.
+    pub(super) fn of(service: &str) -> Self {
+        Self {
+            service: service.into(),
+            open: Vec::new(),
+            parts: [const { None }; 2],
+            anchor: 0,
+            taken: None,
+            events: 0,
+            cut_lines: 0,
+        }
+    }
+
+    /// Whose they are.
+    pub(super) const fn service(&self) -> &str {
+        &self.service
+    }
+
     /// Whether nothing is open: only proposed lines need to be read.
     pub(super) fn is_quiet(&self) -> bool {
         self.open.is_empty() && self.parts.iter().all(Option::is_none)
@@ -107,7 +126,8 @@ impl Failures {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        self.open.capacity() * size_of::<Open>()
+        self.service.len()
+            + self.open.capacity() * size_of::<Open>()
             + self.open.iter().map(|open| open.held_bytes()).sum::<usize>()
             + self.parts.iter().flatten().map(Parts::held_bytes).sum::<usize>()
     }
@@ -208,7 +228,7 @@ impl Failures {
             if self.open.len() == MAX_OPEN {
                 let Some(at) = self.least_needed(raw) else {
                     // There is no room to wait for its stack.
-                    self.give(open.close(shared).0, sink);
+                    self.give(open.close(shared, &self.service).0, sink);
                     return Read::Taken;
                 };
                 let undecided = self.close(at, shared, sink);
@@ -243,7 +263,7 @@ impl Failures {
 
     /// Gives the event of a failure that has ended, and the lines that do not belong to it.
     fn close(&mut self, at: usize, shared: &Shared, sink: Sink<'_>) -> Vec<Held> {
-        let (event, undecided) = self.open.remove(at).close(shared);
+        let (event, undecided) = self.open.remove(at).close(shared, &self.service);
         if self.open.is_empty() {
             self.open.shrink_to_fit();
         }
@@ -285,7 +305,7 @@ impl Failures {
         self.parts.iter_mut().flatten().for_each(Parts::tick);
         for open in &mut self.open {
             if open.tick()
-                && let Some(event) = open.give(shared, |_| true)
+                && let Some(event) = open.give(shared, &self.service, |_| true)
             {
                 self.events += 1;
                 sink(event);
@@ -296,7 +316,7 @@ impl Failures {
     /// Gives those structured records that are urgent.
     pub(super) fn pause(&mut self, shared: &Shared, is_urgent: &dyn Fn(&ErrorEvent) -> bool, sink: Sink<'_>) {
         for open in self.open.iter_mut().filter(|open| open.structured && open.machine.is_mere_record()) {
-            if let Some(event) = open.give(shared, is_urgent) {
+            if let Some(event) = open.give(shared, &self.service, is_urgent) {
                 self.events += 1;
                 sink(event);
             }

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-use crate::domain::ErrorEvent;
+use crate::domain::{ErrorEvent, UNKNOWN_SERVICE};
 
 use super::gate::{Scratch, automaton};
 use super::{Config, Shared};
@@ -111,9 +111,22 @@ impl StreamAnalyzer {
             passing: (!before.is_empty() && !before.ends_with(b"\n")).then_some(offset),
             offset,
             last: last.to_vec(),
-            failures: Failures::default(),
+            failures: Failures::of(UNKNOWN_SERVICE),
             stats: Stats::default(),
         }
+    }
+
+    /// The same stream, of nothing read yet, where the service of this name writes the source: its groups are its
+    /// own. Whoever names none reads a source of an [unknown](UNKNOWN_SERVICE) service.
+    #[must_use]
+    pub fn of_service(self, service: &str) -> Self {
+        Self { failures: Failures::of(service), ..self }
+    }
+
+    /// The service that writes the source.
+    #[must_use]
+    pub const fn service(&self) -> &str {
+        self.failures.service()
     }
 
     /// What the stream has seen so far.

@@ -136,6 +136,7 @@ impl Open {
     pub(super) fn give(
         &mut self,
         shared: &Shared,
+        service: &str,
         is_wanted: impl Fn(&ErrorEvent) -> bool,
     ) -> Option<ErrorEvent> {
         let so_far = Self {
@@ -147,21 +148,21 @@ impl Open {
             undecided: Vec::new(),
             ..*self
         };
-        let event = so_far.close(shared).0.filter(is_wanted)?;
+        let event = so_far.close(shared, service).0.filter(is_wanted)?;
         self.given = true;
         // From now on it only tells which lines belong.
         (self.judged, self.before, self.sample) = (None, None, Vec::new());
         Some(event)
     }
 
-    /// The event of a failure that has ended, if it is one and was not given yet, and the lines that do
-    /// not belong to it.
-    pub(super) fn close(self, shared: &Shared) -> (Option<ErrorEvent>, Vec<Held>) {
+    /// The event of a failure of this service that has ended, if it is one and was not given yet, and the lines that
+    /// do not belong to it.
+    pub(super) fn close(self, shared: &Shared, service: &str) -> (Option<ErrorEvent>, Vec<Held>) {
         let Self { machine, judged, before, time, sample, span, undecided, given, .. } = self;
         let event = machine.close().filter(|_| !given).and_then(|failure| {
             let sample = String::from_utf8_lossy(&sample).into_owned();
             let parts = Parts { failure, judged, before, time, sample, span };
-            event(parts, shared.config.max_stack_depth)
+            event(parts, service, shared.config.max_stack_depth)
         });
         let wanted = |event: &ErrorEvent| event.severity >= shared.config.severity_threshold;
         (event.filter(wanted), undecided)

@@ -31,7 +31,7 @@ use super::followed::{Followed, outlook_of};
 use super::in_flight::InFlight;
 use super::outbox::Outbox;
 use crate::analyzer::{Aggregator, Analyzer, Stats, StreamAnalyzer};
-use crate::app::wire;
+use crate::app::{parts, wire};
 use crate::bus::Bus;
 use crate::collector::registry::{self, Registry};
 use crate::collector::tail::SourceEvent;
@@ -61,6 +61,7 @@ pub(super) struct Parts {
     pub(super) registry: Arc<Registry>,
     pub(super) bus: Bus,
     pub(super) metrics: Metrics,
+    /// The service that the configuration names.
     pub(super) service: String,
     pub(super) context_lines: usize,
 }
@@ -244,8 +245,9 @@ impl Detector {
             return Ok(());
         }
         match event {
-            SourceEvent::Opened { file, path, offset, before } => {
-                let stream = self.parts.analyzer.stream_from(offset, &before);
+            SourceEvent::Opened { file, path, container, offset, before } => {
+                let service = parts::service_of(&self.parts.service, container);
+                let stream = self.parts.analyzer.stream_from(offset, &before).of_service(&service);
                 let done = self.parts.registry.checkpoint(file).unwrap_or_default();
                 self.files.insert(file, Followed::new(path, stream, offset, done));
                 self.parts.aggregator.resume(file, self.parts.registry.alone_until(file));
@@ -290,7 +292,8 @@ impl Detector {
         if self.files.get(&file).is_some_and(|followed| followed.next != offset) {
             self.analyze(file, Ending::Gap, |stream, _, sink| stream.finish(sink)).await?;
             if let Some(followed) = self.files.get_mut(&file) {
-                followed.stream = self.parts.analyzer.stream_from(offset, b"");
+                let stream = self.parts.analyzer.stream_from(offset, b"");
+                followed.stream = stream.of_service(followed.stream.service());
                 followed.stats = Stats::default();
             }
         }
@@ -336,8 +339,8 @@ impl Detector {
     /// One event: it goes out at once, or is counted.
     async fn found(&mut self, file: FileId, event: ErrorEvent, ending: Ending) -> anyhow::Result<()> {
         let start = event.span.start;
-        let is_done = self.files.get(&file).is_some_and(|followed| followed.done.is_done(start));
-        if is_done || self.outbox.covers(file, event.keys.site, start) {
+        let Some(followed) = self.files.get(&file) else { return Ok(()) };
+        if followed.done.is_done(start) || self.outbox.covers(file, event.keys.site, start) {
             return Ok(());
         }
         let (language, severity) = (event.language.as_str(), event.severity.as_str());
@@ -346,7 +349,7 @@ impl Detector {
         let now = Timestamp::now();
         let occurrence = Occurrences {
             id: EventId { producer: self.parts.registry.producer(), file, start },
-            service: self.parts.service.clone(),
+            service: followed.stream.service().to_owned(),
             count: NonZeroU64::MIN,
             span: event.span,
             except: Vec::new(),

@@ -63,11 +63,11 @@ pub struct Body<'a> {
 /// What OpenTelemetry has no name for.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Detail<'a> {
-    /// The group it belongs to: one defect.
+    /// The group it belongs to: one defect of one service.
     fingerprint: Fingerprint,
-    /// The same with the callers.
+    /// The failure with its callers, whatever the service.
     fingerprint_path: Fingerprint,
-    /// The same with the whole stack.
+    /// The failure with its whole stack, whatever the service.
     fingerprint_exact: Fingerprint,
     /// How many occurrences this message counts. Their sum is the number of occurrences.
     count: NonZeroU64,

@@ -12,6 +12,7 @@ use super::discover::{Discovery, Found, Walked, is_compressed};
 use super::{Config, Now, SourceEvent};
 use crate::collector::budget::{Chunk, Permit};
 use crate::collector::identity::{HEAD_BYTES, Inode, MARK_BYTES, Mark, Refused, read_at};
+use crate::collector::pod::container_of;
 use crate::collector::registry::{self, KnownFile, Registry};
 use crate::collector::stats::{Counters, Rotation};
 use crate::domain::FileId;
@@ -335,6 +336,7 @@ impl Files {
             let event = SourceEvent::Opened {
                 file,
                 path: followed.path.clone(),
+                container: container_of(&followed.path, &followed.real_path),
                 offset: followed.position,
                 before: followed.before(),
             };

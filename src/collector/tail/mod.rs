@@ -68,6 +68,8 @@ pub enum SourceEvent {
         file: FileId,
         /// The path by which it was found; for a pipe, its name.
         path: PathBuf,
+        /// The container whose log it is, where it is a pod's.
+        container: Option<String>,
         /// Where reading begins: the last checkpoint.
         offset: u64,
         /// Bytes just before that, at most 4 KiB: what a parser needs to find its place in them.

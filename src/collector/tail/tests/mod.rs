@@ -140,7 +140,7 @@ impl Rig {
 
     fn take(&mut self, event: SourceEvent) {
         match event {
-            SourceEvent::Opened { file, path, offset, before } => {
+            SourceEvent::Opened { file, path, offset, before, .. } => {
                 assert_ne!(
                     self.registry.checkpoint(file),
                     None,

@@ -1,5 +1,7 @@
 //! A broker in a few lines: logs, transactions that stay open for a while, and a group of consumers.
 
+use std::sync::LazyLock;
+
 use super::super::*;
 
 /// Partitions of the log of errors, and of the changelog.
@@ -44,18 +46,36 @@ pub(super) struct Broker {
     pub(super) generation: u64,
 }
 
+/// Failures that are written, and the services that have every one of them.
+const FAILURES: u64 = 4;
+const SERVICES: [&str; 2] = ["shop", "billing"];
+
+/// What stands at a place of the log of an application.
 pub(super) fn occurrences(start: u64) -> Occurrences {
-    seen(u8::try_from(start % 7).unwrap(), start, start % 5 + 1)
+    let service = SERVICES[usize::try_from(start / FAILURES).unwrap() % SERVICES.len()];
+    let mut occurrences = seen(u8::try_from(start % FAILURES).unwrap(), start, start % 5 + 1);
+    occurrences.event.keys = occurrences.event.keys.of_service(service);
+    Occurrences { service: service.into(), ..occurrences }
+}
+
+/// Where a message goes, by its key. For one fingerprint it depends on the service.
+fn partition_for(occurrences: &Occurrences) -> i32 {
+    let key = format!("{}/{}", occurrences.service, occurrences.fingerprint());
+    key.bytes().map(i32::from).sum::<i32>() % ERRORS
 }
 
 /// Where the messages of a group go.
 pub(super) fn partition_of(fingerprint: Fingerprint) -> i32 {
-    i32::from(fingerprint.as_bytes()[0]) % ERRORS
+    static PARTITIONS: LazyLock<HashMap<Fingerprint, i32>> = LazyLock::new(|| {
+        let kinds = (0..FAILURES * SERVICES.len() as u64).map(occurrences);
+        kinds.map(|kind| (kind.fingerprint(), partition_for(&kind))).collect()
+    });
+    PARTITIONS[&fingerprint]
 }
 
 impl Broker {
     pub(super) fn produce(&mut self, start: u64) {
-        let partition = partition_of(occurrences(start).fingerprint());
+        let partition = partition_for(&occurrences(start));
         self.errors[partition as usize].push(start);
     }
 

@@ -6,7 +6,7 @@ use super::{Step, run};
 
 /// Two messages of one group, which fixer 1 owns.
 const FIRST: Step = Produce(1);
-const SECOND: Step = Produce(8);
+const SECOND: Step = Produce(9);
 /// Fixer 1 is not there, and fixer 2 gets what it had.
 const TO_FIXER_2: Step = Rebalance([0, 1]);
 
