@@ -47,7 +47,7 @@ fn groups_are_listed_and_shown() {
         json_of(&instance, &["groups", "list"]),
         json!({"groups": [{
             "fingerprint": fingerprint, "class": "nil_map_write", "severity": "critical",
-            "title": "nil map write in store.Put", "count": 3,
+            "title": "nil map write in store.Put", "service": "shop", "count": 3,
             "first_seen": "2026-05-01T12:00:00Z", "last_seen": "2026-05-01T13:00:00Z", "status": "new",
         }]})
     );
@@ -279,8 +279,17 @@ fn what_nobody_works_on_is_not_said_to_be_worked_on() {
     let list: Value = serde_json::from_str(&asked(&["groups", "list", "--format", "json"])).unwrap();
     for group in list["groups"].as_array().unwrap() {
         let keys: Vec<_> = group.as_object().unwrap().keys().map(String::as_str).collect();
-        let mut expected =
-            ["fingerprint", "class", "severity", "title", "count", "first_seen", "last_seen", "status"];
+        let mut expected = [
+            "fingerprint",
+            "class",
+            "severity",
+            "title",
+            "service",
+            "count",
+            "first_seen",
+            "last_seen",
+            "status",
+        ];
         expected.sort_unstable();
         assert_eq!(keys, expected);
     }

@@ -24,8 +24,8 @@ fn groups_are_listed_worst_first_and_filtered() {
     let listed = |group: &hephaestus::domain::GroupRecord, status: &str| {
         json!({
             "fingerprint": group.group.fingerprint, "class": "nil_map_write", "severity": "critical",
-            "title": group.group.first.title, "count": group.group.count, "first_seen": "2026-05-01T12:00:00Z",
-            "last_seen": "2026-05-01T13:00:00Z", "status": status,
+            "title": group.group.first.title, "service": "shop", "count": group.group.count,
+            "first_seen": "2026-05-01T12:00:00Z", "last_seen": "2026-05-01T13:00:00Z", "status": status,
         })
     };
     assert_eq!(answer.json(), json!({"groups": [listed(&frequent, "new"), listed(&rare, "suggested")]}));
