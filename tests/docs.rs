@@ -103,3 +103,23 @@ fn the_schemas_are_made_from_the_types() {
         );
     }
 }
+
+/// The page of metrics lists what the source declares, each with its help.
+#[test]
+fn the_page_of_metrics_lists_every_metric() {
+    let (page, source) = (document("docs/metrics.md"), document("src/telemetry/metrics.rs"));
+    let declarations = source.lines().filter(|line| line.ends_with("\";"));
+    let mut count = 0;
+    for line in declarations {
+        let parts: Vec<&str> = line.rsplit('"').collect();
+        let (name, help) = (parts[3], parts[1]);
+        let row = page.lines().find(|row| row.starts_with(&format!("| `hephaestus_{name}` |")));
+        assert!(
+            row.is_some_and(|row| row.ends_with(&format!("| {help} |"))),
+            "docs/metrics.md lacks {name}: {help}"
+        );
+        count += 1;
+    }
+    let rows = page.lines().filter(|row| row.starts_with("| `hephaestus_")).count();
+    assert_eq!(rows, count, "docs/metrics.md lists a metric that there is not");
+}

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::domain::{Class, ErrorGroup, Fingerprint, OperationalFinding, Suggestion};
 use crate::fixer::{Finding, Fixer, Workbench, is_operational, operational};
 use crate::repository::Repository;
+use crate::telemetry::metrics::Metrics;
 
 /// Preparations that take no longer are not worth a word.
 const QUIETLY: Duration = Duration::from_secs(2);
@@ -163,7 +164,7 @@ pub async fn fix(
     demand_build_cache(config)?;
     let work = Work {
         repository: Arc::clone(&repository),
-        fixer: parts::fixer(config)?,
+        fixer: parts::fixer(config, &Metrics::new()?)?,
         context: found.context,
         listener,
         groups: defects,

@@ -151,7 +151,7 @@ pub(super) fn repository(config: &Config) -> repository::Config {
 }
 
 /// A fixer with the toolchain and sandbox of this machine.
-pub(super) fn fixer(config: &Config) -> anyhow::Result<Fixer> {
+pub(super) fn fixer(config: &Config, metrics: &Metrics) -> anyhow::Result<Fixer> {
     let settings = fixer::Config {
         timeout: config.generator.timeout.get(),
         reproduce_timeout: config.generator.reproduction_timeout.get(),
@@ -165,7 +165,7 @@ pub(super) fn fixer(config: &Config) -> anyhow::Result<Fixer> {
         max_dependents: as_usize(config.validator.max_dependents),
         max_patch_lines: as_usize(config.validator.max_patch_lines),
     };
-    Ok(Fixer::new(settings, validator, go(config)?, Sandbox::detect(&sandbox(config))?))
+    Ok(Fixer::new(settings, validator, go(config)?, Sandbox::detect(&sandbox(config))?, metrics))
 }
 
 /// The Go toolchain of this machine.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::standing::Standing;
-use super::{Finding, Fixer, Progress, Workbench};
+use super::{Finding, Fixer, Progress, Stage, Workbench};
 use crate::domain::{
     Diagnosis, ErrorGroup, Evidence, Fault, Provenance, Reach, Reproducer, Suggestion, VerdictKind,
 };
@@ -88,9 +88,13 @@ impl<'a> Attempt<'a> {
         let validator = Validator::new(&fixer.validator, &fixer.go, &fixer.sandbox);
         (self.progress)("building as it stands");
         // Before anything is searched for: nothing can be learnt from a package that does not build.
+        let stage = fixer.begin(Stage::Survey);
         validator.survey(subject, baseline).await??;
+        drop(stage);
         (self.progress)("reproducing");
+        let stage = fixer.begin(Stage::Reproduce);
         self.reproduce(fault, workspace).await?;
+        drop(stage);
         let candidates = if fixer.config.rules { rules::propose(fault, self.repository) } else { Vec::new() };
         if candidates.is_empty() {
             return Ok(());
@@ -98,13 +102,16 @@ impl<'a> Attempt<'a> {
         let mut confirmed = None;
         if let Some(reproducer) = self.reproducer.clone() {
             (self.progress)("confirming the reproducer");
+            let _stage = fixer.begin(Stage::Confirm);
             confirmed = Some(validator.confirm(subject, reproducer).await?);
         }
         let total = candidates.len().min(fixer.config.max_fix_attempts);
         for candidate in candidates.into_iter().take(total) {
             self.judged += 1;
             (self.progress)(&format!("judging candidate {} of {total}", self.judged));
+            let stage = fixer.begin(Stage::Validate);
             let verdict = validator.validate(subject, baseline, confirmed.as_ref(), &candidate).await?;
+            drop(stage);
             tracing::debug!(explanation = candidate.explanation, verdict = ?verdict.kind(), reason = verdict.reason(), "judged");
             if verdict.kind() != VerdictKind::Proven {
                 self.standing.take(candidate, verdict);
@@ -112,8 +119,10 @@ impl<'a> Attempt<'a> {
             }
             (self.progress)("looking for another way to the crash");
             self.standing.await_challenge(candidate.clone(), verdict);
+            let stage = fixer.begin(Stage::Challenge);
             let step =
                 fixer.challenge(subject, &candidate, self.log_context, self.searched, self.progress).await?;
+            drop(stage);
             tracing::debug!(result = ?step.result, detail = step.detail, "challenged");
             // With a doubtful reproducer no other candidate comes further.
             if self.standing.challenged(step) >= Some(VerdictKind::Plausible) {

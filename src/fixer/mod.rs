@@ -10,12 +10,15 @@ mod workbench;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use prometheus::{HistogramTimer, HistogramVec};
+
 use crate::domain::{ErrorGroup, FileChange, Nature, OperationalFinding, Suggestion};
 use crate::generator::diagnose::diagnose;
 use crate::generator::operational::remedy;
 use crate::repository::Repository;
 use crate::sandbox::Sandbox;
 use crate::sandbox::go::GoToolchain;
+use crate::telemetry::metrics::Metrics;
 use crate::validator::{self, Validator};
 
 use attempt::Attempt;
@@ -70,6 +73,35 @@ pub fn operational(group: &ErrorGroup, repository: Option<&Repository>) -> Opera
     }
 }
 
+/// What takes the time of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Diagnose,
+    /// The repository is built as it stands.
+    Survey,
+    Reproduce,
+    /// The reproducer is run again and again.
+    Confirm,
+    /// A candidate is judged.
+    Validate,
+    /// Another way to the crash is looked for.
+    Challenge,
+}
+
+impl Stage {
+    /// A stable name, fit for a metric label.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Diagnose => "diagnose",
+            Self::Survey => "survey",
+            Self::Reproduce => "reproduce",
+            Self::Confirm => "confirm",
+            Self::Validate => "validate",
+            Self::Challenge => "challenge",
+        }
+    }
+}
+
 /// Hears how an attempt goes on, one short phrase a stage.
 pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
@@ -80,6 +112,7 @@ pub struct Fixer {
     validator: validator::Config,
     go: GoToolchain,
     sandbox: Sandbox,
+    stage_seconds: HistogramVec,
 }
 
 impl Fixer {
@@ -91,10 +124,17 @@ impl Fixer {
         mut validator: validator::Config,
         go: GoToolchain,
         sandbox: Sandbox,
+        metrics: &Metrics,
     ) -> Self {
         validator.step_timeout = longest_step(config.timeout, validator.step_timeout);
         config.reproduce_timeout = longest_reproduction(config.timeout, config.reproduce_timeout);
-        Self { config, validator, go, sandbox }
+        let (sandbox, stage_seconds) = (sandbox.counting(metrics), metrics.fix_stage_seconds.clone());
+        Self { config, validator, go, sandbox, stage_seconds }
+    }
+
+    /// Measures a stage until the value is dropped, and so also one that is broken off.
+    fn begin(&self, stage: Stage) -> HistogramTimer {
+        self.stage_seconds.with_label_values(&[stage.as_str()]).start_timer()
     }
 
     /// Builds what every test needs of the standard library, so that a cold build cache costs no attempt
@@ -127,7 +167,9 @@ impl Fixer {
         };
         progress("diagnosing");
         let repository = bench.repository();
+        let stage = self.begin(Stage::Diagnose);
         let diagnosis = diagnose(&group.first, &repository);
+        drop(stage);
         let begun = Instant::now();
         let mut attempt = Attempt::new(self, &repository, log_context, progress);
         if diagnosis.fault.stack.is_empty() {

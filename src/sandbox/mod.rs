@@ -58,6 +58,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use prometheus::IntCounterVec;
+
 pub use config::{Config, TierChoice};
 pub use error::{Error, Unavailable};
 pub use go::{Folders, GoError, GoToolchain};
@@ -71,12 +73,16 @@ use tier::Failure;
 use policy::{Paths, Policy, ProcessLimits, Surround, Task};
 use supervise::{Bounds, Handle, Launch};
 
+use crate::telemetry::metrics::Metrics;
+
 /// A way to run commands isolated that was seen to hold on this machine.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     tier: Tier,
     config: Config,
     launcher: PathBuf,
+    /// What was run, by tier and result; none where nobody looks.
+    runs: Option<IntCounterVec>,
 }
 
 impl Sandbox {
@@ -92,7 +98,7 @@ impl Sandbox {
             let report = probe(config, *surround);
             if let Ok(tier) = &report.result {
                 let launcher = launcher_path(config);
-                return Ok(Self { tier: tier.clone(), config: config.clone(), launcher });
+                return Ok(Self { tier: tier.clone(), config: config.clone(), launcher, runs: None });
             }
             probes.push(report);
         }
@@ -103,6 +109,12 @@ impl Sandbox {
     #[must_use]
     pub fn report(config: &Config) -> Vec<ProbeReport> {
         candidates(TierChoice::Auto).iter().map(|surround| probe(config, *surround)).collect()
+    }
+
+    /// The same, counting what it runs.
+    #[must_use]
+    pub fn counting(self, metrics: &Metrics) -> Self {
+        Self { runs: Some(metrics.sandbox_runs.clone()), ..self }
     }
 
     /// The tier that jobs run in.
@@ -120,6 +132,7 @@ impl Sandbox {
         let program = job.program.clone();
         let launch = self.prepare(job)?;
         let (send, receive) = tokio::sync::oneshot::channel();
+        let count = self.counter();
         let handle = Handle::default();
         // Killed with the future; the thread then ends by itself.
         let guard = handle.clone().kill_on_drop();
@@ -127,13 +140,29 @@ impl Sandbox {
         // threads of a pool come and go.
         std::thread::Builder::new()
             .name("sandbox".to_owned())
-            .spawn(move || send.send(supervise::supervise(launch, &handle)).ok())
+            .spawn(move || {
+                let result = supervise::supervise(launch, &handle);
+                // Here, so that a job whose future was dropped counts too.
+                count(&result);
+                send.send(result).ok()
+            })
             .map_err(|source| Error::System { what: "start a thread", source })?;
         let result = receive.await.unwrap_or_else(|_| {
             Err(Error::Refused { program, what: "the supervising thread failed".to_owned() })
         });
         drop(guard);
         result
+    }
+
+    /// Counts how a job ended.
+    fn counter(&self) -> impl FnOnce(&Result<Outcome, Error>) + Send + use<> {
+        let (runs, tier) = (self.runs.clone(), self.tier.name());
+        move |result: &Result<Outcome, Error>| {
+            let result = result.as_ref().map_or("refused", |outcome| outcome.ended.as_str());
+            if let Some(runs) = runs {
+                runs.with_label_values(&[tier, result]).inc();
+            }
+        }
     }
 
     fn prepare(&self, job: Job) -> Result<Launch, Error> {

@@ -250,7 +250,7 @@ fn workshop(
         attempts: config.fixer.max_attempts,
         pause: config.fixer.retry_after.get(),
     };
-    let (fixer, of) = (parts::fixer(config)?, (parts::absolute(&repository), reading));
+    let (fixer, of) = (parts::fixer(config, metrics)?, (parts::absolute(&repository), reading));
     Ok(Workshop::new(knowledge.clone(), fixer, of, limits, metrics.clone(), health))
 }
 
