@@ -9,6 +9,7 @@ pub mod examination;
 pub mod exec;
 pub mod fix;
 pub mod git;
+pub mod letters;
 mod parts;
 pub mod review;
 pub mod run;

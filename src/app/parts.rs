@@ -113,14 +113,9 @@ pub(super) fn kafka(config: &Config, instance: String) -> KafkaConfig {
 }
 
 /// The bus of this instance.
-pub(super) fn open_bus(
-    config: &Config,
-    folder: &Path,
-    instance: String,
-    metrics: &Metrics,
-) -> Result<Bus, bus::Error> {
+pub(super) fn open_bus(config: &Config, instance: String, metrics: &Metrics) -> Result<Bus, bus::Error> {
     match config.bus.kind {
-        BusKind::Embedded => Ok(Bus::Embedded(Embedded::open(folder, &bus(config), metrics)?)),
+        BusKind::Embedded => Ok(Bus::Embedded(Embedded::open(&bus_dir(config), &bus(config), metrics)?)),
         BusKind::Kafka => Ok(Bus::Kafka(Kafka::open(kafka(config, instance), metrics)?)),
     }
 }
@@ -194,6 +189,11 @@ pub(super) fn sandbox(config: &Config) -> sandbox::Config {
 /// Where it is remembered.
 pub(super) fn knowledge_dir(config: &Config) -> PathBuf {
     config.knowledge.storage_path.clone().unwrap_or_else(|| config.state_dir.join("knowledge"))
+}
+
+/// Where the embedded bus lies.
+pub(super) fn bus_dir(config: &Config) -> PathBuf {
+    config.state_dir.join("bus")
 }
 
 /// How the server works.

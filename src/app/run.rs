@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::parts;
 use super::service::{self, Agent, Service, Suggestions};
+use super::{letters, parts};
 use crate::config::Config;
 use crate::server::{Handles, NotReady, Server};
 use crate::telemetry::metrics::Metrics;
@@ -97,6 +97,7 @@ impl Instance {
         let running = Running::start(config, role).await?;
         let handles = Handles {
             knowledge: running.service().map(|service| service.knowledge().clone()),
+            letters: running.service().map(|service| letters::kept(service.bus())),
             readiness: running.readiness(),
             metrics: running.metrics(),
             repository: config.repository.path.as_deref().map(parts::absolute),

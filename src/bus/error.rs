@@ -25,6 +25,14 @@ pub enum Error {
         /// What to do.
         remedy: String,
     },
+    /// What was asked of dead letters cannot be done.
+    #[error("dead letters: {message}; {remedy}")]
+    Letters {
+        /// Why not.
+        message: String,
+        /// What to do.
+        remedy: String,
+    },
     /// Kafka does not do what it was asked for.
     #[error("Kafka: {message}; {remedy}")]
     Kafka {

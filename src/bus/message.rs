@@ -49,10 +49,12 @@ impl Delivery {
         Position { partition: self.partition, next: self.offset + 1 }
     }
 
-    /// The message as a dead letter: unchanged, with its origin and the reason among its headers.
+    /// The message as a dead letter: unchanged, with its origin and the reason among its headers. Headers that would
+    /// tell of another origin go.
     #[must_use]
     pub fn into_dead_letter(self, reason: &str, now: Timestamp) -> Message {
         let Self { partition, offset, mut message } = self;
+        message.headers.retain(|(name, _)| !name.starts_with("dlq_"));
         let mut note = |name: &str, value: String| message.headers.push((format!("dlq_{name}"), value));
         note("topic", message.topic.name().to_owned());
         note("partition", partition.to_string());

@@ -26,6 +26,7 @@
 mod embedded;
 mod error;
 pub mod kafka;
+mod letters;
 mod message;
 mod topic;
 mod turn;
@@ -35,6 +36,7 @@ use jiff::Timestamp;
 pub use embedded::{Config, Embedded, EmbeddedConsumer, EmbeddedStatus, GroupStatus, TopicStatus};
 pub use error::Error;
 pub use kafka::{Kafka, KafkaConsumer};
+pub use letters::DeadLetters;
 pub use message::{Delivery, Message, Position};
 pub use topic::Topic;
 pub use turn::{Assignment, CommitError, Revocation, Status, Turn};

@@ -7,6 +7,7 @@ mod agent;
 mod attempts;
 mod completions;
 mod config;
+mod dlq;
 mod doctor;
 mod exec;
 mod exit;
@@ -53,6 +54,7 @@ Examples:
   hephaestus explain FINGERPRINT           what is this one, and what do I do?
   hephaestus suggestions approve ID        I want this patch
   hephaestus topics check                  are the topics on Kafka as they should be?
+  hephaestus dlq list                      which messages could not be read, and why?
   hephaestus config check                  is my configuration right?
   hephaestus config show --format json     what holds in the end, secrets left out
 
@@ -140,6 +142,8 @@ enum Command {
     #[command(subcommand)]
     Topics(topics::TopicsCommand),
     #[command(subcommand)]
+    Dlq(dlq::DlqCommand),
+    #[command(subcommand)]
     Config(config::ConfigCommand),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -186,6 +190,7 @@ impl Cli {
             Command::Suggestions(command) => command.run(&loaded?.config, environment, &mut Output::new()),
             Command::Explain(args) => args.run(&loaded?.config, &mut Output::new()),
             Command::Topics(command) => command.run(&loaded?.config, &mut Output::new()),
+            Command::Dlq(command) => command.run(&loaded?.config, &mut Output::new()),
             Command::Completions(args) => args.run(&mut Output::new()),
             Command::Man(args) => args.run(&mut Output::new()),
             Command::Version(args) => args.run(&mut Output::new()),

@@ -11,6 +11,7 @@ mod fingerprint;
 mod fix;
 mod group;
 mod hex;
+mod letter;
 mod line;
 mod occurrence;
 mod pending;
@@ -28,6 +29,10 @@ pub use fingerprint::{Fingerprint, FingerprintKeys, UNKNOWN_SERVICE};
 pub use fix::{FileChange, FixCandidate, Provenance};
 pub use group::ErrorGroup;
 pub use hex::ParseIdError;
+pub use letter::{
+    ChosenLetter, LetterChoice, LetterFate, LetterList, LetterName, LetterPlace, LetterStatus, LetterStretch,
+    LetterSummary, MOST_NAMED, ReplayOrder, ReplayReport,
+};
 pub use line::{Line, Span};
 pub use occurrence::{Claim, EventId, FileId, Occurrences, ParseEventIdError, ProducerId};
 pub use pending::{Pending, Settlement};

@@ -15,10 +15,12 @@ use tokio::net::UnixStream;
 use super::problem::Problem;
 use super::socket::{Reachable, SOCKET_NAME};
 use super::view::{
-    GroupList, GroupQuery, GroupSummary, InstanceSummary, SuggestionList, SuggestionQuery, SuggestionSummary,
-    Word, verb,
+    GroupList, GroupQuery, GroupSummary, InstanceSummary, Limit, SuggestionList, SuggestionQuery,
+    SuggestionSummary, Word, verb,
 };
-use crate::domain::{Fingerprint, GroupRecord, SuggestionId, SuggestionRecord};
+use crate::domain::{
+    Fingerprint, GroupRecord, LetterList, ReplayOrder, ReplayReport, SuggestionId, SuggestionRecord,
+};
 use crate::knowledge::Choice;
 
 /// How long an answer may take.
@@ -130,6 +132,23 @@ impl Client {
     ) -> Result<Option<SuggestionRecord>, ClientError> {
         let body = serde_json::to_vec(word).map_err(|error| ClientError::Exchange(error.into()))?;
         self.ask(Method::POST, &format!("suggestions/{id}/{}", verb(choice)), body).await
+    }
+
+    /// The latest dead letters; none where the instance tells of none.
+    ///
+    /// # Errors
+    /// When the instance does not answer, or refuses.
+    pub async fn dead_letters(&self, limit: Limit) -> Result<Option<LetterList>, ClientError> {
+        self.get(&format!("dead-letters?limit={}", limit.get())).await
+    }
+
+    /// Puts dead letters back; none where the instance tells of none.
+    ///
+    /// # Errors
+    /// When the instance does not answer, or refuses.
+    pub async fn replay(&self, order: &ReplayOrder) -> Result<Option<ReplayReport>, ClientError> {
+        let body = serde_json::to_vec(order).map_err(|error| ClientError::Exchange(error.into()))?;
+        self.ask(Method::POST, "dead-letters/replay", body).await
     }
 
     async fn get<T: DeserializeOwned>(&self, route: &str) -> Result<Option<T>, ClientError> {

@@ -14,6 +14,8 @@
 //! | `GET /api/v1/suggestions?status=&class=&verdict=&prefix=&limit=` | suggestions, latest first |
 //! | `GET /api/v1/suggestions/{id}` | one suggestion in full |
 //! | `GET /api/v1/suggestions/stream?after=` | suggestions as they come, as server-sent events |
+//! | `GET /api/v1/dead-letters?limit=` | messages that could not be read, latest first |
+//! | `POST /api/v1/dead-letters/replay` | puts some back: `{"choice", "dry_run"}` |
 //! | `POST /api/v1/suggestions/{id}/approve`, `…/reject` | a person's word: `{"by", "note"}` |
 //!
 //! Failures are `application/problem+json`. Everything is bounded: connections, streams, headers, bodies, the
@@ -25,6 +27,7 @@ pub mod catalog;
 mod client;
 mod connection;
 mod health;
+mod letters;
 mod problem;
 mod socket;
 mod stream;
@@ -49,6 +52,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::Token;
 pub use client::{Client, ClientError};
 pub use health::NotReady;
+pub use letters::{Answer, Letters};
 pub use socket::SOCKET_NAME;
 pub use view::{
     GroupList, GroupQuery, GroupSummary, IdPrefix, InstanceSummary, Limit, MOST_RECORDS, SuggestionList,
@@ -92,6 +96,8 @@ pub struct Config {
 pub struct Handles {
     /// Groups and suggestions; none where they are remembered elsewhere, as by an agent. Then there is no API.
     pub knowledge: Option<Knowledge>,
+    /// Dead letters, where there are some to tell of.
+    pub letters: Option<Arc<dyn Letters>>,
     /// Why the instance is not ready; empty when it is.
     pub readiness: watch::Receiver<Vec<NotReady>>,
     /// The metrics to show.
@@ -133,6 +139,7 @@ pub enum Error {
 #[derive(Clone)]
 struct Shared {
     knowledge: Knowledge,
+    letters: Option<Arc<dyn Letters>>,
     repository: Option<PathBuf>,
     token: Option<Token>,
     streams: Arc<Semaphore>,
@@ -174,9 +181,10 @@ impl Server {
     /// not gone after the request time-out is cut off.
     pub async fn run(self, stop: CancellationToken) {
         let Self { tcp, control, config, handles } = self;
-        let Handles { knowledge, readiness, metrics, repository } = handles;
+        let Handles { knowledge, letters, readiness, metrics, repository } = handles;
         let shared = knowledge.map(|knowledge| Shared {
             knowledge,
+            letters,
             repository,
             token: config.token,
             questions: Arc::new(Semaphore::new(MOST_QUESTIONS)),
@@ -223,6 +231,7 @@ fn api_routes(shared: Shared) -> Router {
     let decisions = Router::new()
         .route("/suggestions/{id}/approve", post(api::approve))
         .route("/suggestions/{id}/reject", post(api::reject))
+        .route("/dead-letters/replay", post(letters::replay))
         .route_layer(middleware::from_fn_with_state(shared.clone(), access::may_decide));
     let api = Router::new()
         .route("/instance", get(api::instance))
@@ -231,6 +240,7 @@ fn api_routes(shared: Shared) -> Router {
         .route("/suggestions", get(api::suggestions))
         .route("/suggestions/stream", get(stream::suggestions))
         .route("/suggestions/{id}", get(api::suggestion))
+        .route("/dead-letters", get(letters::list))
         .merge(decisions)
         .route_layer(middleware::from_fn_with_state(shared.clone(), access::may_read));
     Router::new().nest("/api/v1", api).with_state(shared)

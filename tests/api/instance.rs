@@ -73,6 +73,7 @@ impl Instance {
         let knowledge = shelf.knowledge.clone();
         let handles = Handles {
             knowledge: Some(knowledge),
+            letters: None,
             readiness: readiness.subscribe(),
             metrics: metrics.clone(),
             repository: repository.map(PathBuf::from),

@@ -1,8 +1,10 @@
 //! The bus on a real Kafka broker, and what both engines of the bus promise.
 
 mod broker;
+mod dlq;
 mod faults;
 mod groups;
+mod node;
 mod promises;
 mod reading;
 mod roles;

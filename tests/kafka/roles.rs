@@ -3,125 +3,19 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Instant;
 
-use serde_json::Value;
-
+use super::node::Node;
 use super::*;
-use crate::harness::{hephaestus, run, succeed};
 
 /// The kinds of crashes that are written: each is a group of its own.
 const KINDS: [&str; 5] = ["A", "B", "C", "D", "E"];
 
-/// A process of one role, with a folder of its own.
-struct Node {
-    folder: tempfile::TempDir,
-    arguments: Vec<String>,
-    process: Option<Child>,
-}
-
-impl Node {
-    fn fixer(config: &KafkaConfig) -> Self {
-        Self::new(config, "unknown_service", &["fixer"])
-    }
-
-    /// What reads the log of a service.
-    fn agent(config: &KafkaConfig, log: &Log) -> Self {
-        Self::new(config, log.service, &["agent", log.path.to_str().unwrap()])
-    }
-
-    fn new(config: &KafkaConfig, service: &str, arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let text = format!(
-            "state_dir: {}\nservice_name: {service}\nserver: {{listen: '127.0.0.1:0'}}\n\
-             collector: {{polling_interval: 100ms}}\nbus:\n  kind: kafka\n  kafka:\n    brokers: ['{}']\n    \
-             topic_prefix: {}\n    group: {}\n    properties: {{session.timeout.ms: '6000', heartbeat.interval.ms: '1000'}}\n",
-            folder.path().join("state").display(),
-            config.brokers[0],
-            config.topic_prefix,
-            config.group,
-        );
-        std::fs::write(folder.path().join("hephaestus.yaml"), text).unwrap();
-        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let mut node = Self { folder, arguments, process: None };
-        node.start();
-        node
-    }
-
-    fn command(&self) -> Command {
-        let mut command = hephaestus();
-        command.arg("--config").arg(self.folder.path().join("hephaestus.yaml"));
-        command
-    }
-
-    fn start(&mut self) {
-        let errors =
-            OpenOptions::new().create(true).append(true).open(self.folder.path().join("errors")).unwrap();
-        let mut command = self.command();
-        command.arg("-v").args(&self.arguments).stdout(Stdio::null()).stderr(errors);
-        self.process = Some(command.spawn().unwrap());
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.process.as_ref().unwrap().id().to_string();
-        succeed(Command::new("kill").args([name, &id]));
-    }
-
-    fn kill(&mut self) {
-        let mut process = self.process.take().unwrap();
-        process.kill().unwrap();
-        process.wait().unwrap();
-    }
-
-    fn lose_disk(&self) {
-        std::fs::remove_dir_all(self.folder.path().join("state")).unwrap();
-    }
-
-    fn errors(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("errors")).unwrap()
-    }
-
-    /// What it counts, by service and kind; nothing where it does not answer yet.
-    fn counts(&self) -> BTreeMap<String, u64> {
-        let output = run(self.command().args(["groups", "list", "--format", "json"]));
-        let list: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let groups = list["groups"].as_array().cloned().unwrap_or_default();
-        let mut counts = BTreeMap::new();
-        for group in &groups {
-            let (service, title) = (group["service"].as_str().unwrap(), group["title"].as_str().unwrap());
-            let name = format!("{service} {}", title.chars().last().unwrap());
-            assert_eq!(counts.insert(name, group["count"].as_u64().unwrap()), None, "{groups:?}");
-        }
-        counts
-    }
-
-    #[track_caller]
-    fn await_counts(&self, expected: &BTreeMap<String, u64>) {
-        let begun = Instant::now();
-        while self.counts() != *expected {
-            let counts = self.counts();
-            assert!(begun.elapsed() < PATIENCE, "{counts:?}, not {expected:?}; it said {}", self.errors());
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        if let Some(process) = &mut self.process {
-            // One that has ended already cannot be killed.
-            process.kill().ok();
-            process.wait().ok();
-        }
-    }
-}
-
 /// Writes the crashes of a service, and keeps count.
-struct Log {
-    service: &'static str,
-    path: PathBuf,
-    written: BTreeMap<String, u64>,
+pub(super) struct Log {
+    pub(super) service: &'static str,
+    pub(super) path: PathBuf,
+    /// How many of each, by service and title.
+    pub(super) written: BTreeMap<String, u64>,
 }
 
 impl Log {
@@ -137,7 +31,7 @@ impl Log {
                  \t/src/shop/store/store.go:7 +0x1d\nmain.main()\n\t/src/shop/main.go:9 +0x1d\nexit status 2\n"
             );
             file.write_all(crash.as_bytes()).unwrap();
-            *self.written.entry(format!("{} {kind}", self.service)).or_default() += 1;
+            *self.written.entry(format!("{} nil map write in store.put{kind}", self.service)).or_default() += 1;
         }
     }
 }

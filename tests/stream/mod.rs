@@ -1,6 +1,7 @@
 //! `hephaestus run` and `exec` as they are run: the real binary, real files, real signals.
 
 mod counts;
+mod dead_letters;
 mod depot;
 mod durable;
 mod ending;

@@ -70,9 +70,8 @@ impl Core {
     pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
         let state = StateDir::take(config.state_dir.clone()).await?;
         let metrics = Metrics::new()?;
-        let bus_dir = state.bus();
         let registry = Arc::new(state.into_registry()?);
-        let bus = parts::open_bus(config, &bus_dir, registry.producer().to_string(), &metrics)?;
+        let bus = parts::open_bus(config, registry.producer().to_string(), &metrics)?;
         Ok(Self {
             registry,
             bus,

@@ -122,6 +122,12 @@ impl Service {
         &self.knowledge
     }
 
+    /// What carries events.
+    #[must_use]
+    pub const fn bus(&self) -> &Bus {
+        &self.core.bus
+    }
+
     /// What can be measured.
     #[must_use]
     pub const fn metrics(&self) -> &Metrics {

@@ -119,11 +119,6 @@ impl StateDir {
     pub(super) fn into_registry(self) -> Result<Registry, registry::Error> {
         Ok(Registry::open(&self.root.join(registry::FILE_NAME))?.with_lock(self.lock))
     }
-
-    /// The embedded bus.
-    pub(super) fn bus(&self) -> PathBuf {
-        self.root.join("bus")
-    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@
 mod config;
 mod consumer;
 mod ledger;
+mod shelf;
 mod store;
 mod writer;
 
@@ -40,6 +41,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 pub use config::Config;
 pub use consumer::EmbeddedConsumer;
+pub(super) use shelf::Shelf;
 
 use super::{Error, Message, Status, Topic};
 use crate::domain::{Pending, Settlement};
@@ -297,24 +299,42 @@ impl Shared {
 
     /// Writes a message, whether or not there is room for it, and returns once it is durable.
     async fn write(&self, message: &Message) -> Result<(), Error> {
-        let (sender, receiver) = oneshot::channel();
-        let pending = Pending::new(move |settlement| {
-            // Where nobody waits for it any more, nobody needs to know.
-            sender.send(settlement).ok();
-        });
-        let value = message.encode();
-        let publication =
-            Publication { topic: message.topic, value, pending, since: Instant::now(), _room: None };
-        self.hand_over(|inbox| inbox.orders.push_back(Order::Write(publication)))?;
-        match receiver.await {
-            Ok(Settlement::Durable) => {
-                if message.topic == Topic::DeadLetters {
-                    self.metrics.bus_dead_letters.with_label_values(&["unreadable"]).inc();
-                }
-                Ok(())
-            }
-            Ok(Settlement::Refused) | Err(_) => Err(Error::Closed),
+        self.write_together(std::slice::from_ref(message)).await?;
+        if message.topic == Topic::DeadLetters {
+            self.metrics.bus_dead_letters.with_label_values(&["unreadable"]).inc();
         }
+        Ok(())
+    }
+
+    /// Likewise for several, in one batch: all become durable or none.
+    async fn write_together(&self, messages: &[Message]) -> Result<(), Error> {
+        let mut orders = VecDeque::with_capacity(messages.len());
+        let mut settled = Vec::with_capacity(messages.len());
+        for message in messages {
+            let (sender, receiver) = oneshot::channel();
+            let pending = Pending::new(move |settlement| {
+                // Where nobody waits for it any more, nobody needs to know.
+                sender.send(settlement).ok();
+            });
+            let (topic, value) = (message.topic, message.encode());
+            orders.push_back(Order::Write(Publication {
+                topic,
+                value,
+                pending,
+                since: Instant::now(),
+                _room: None,
+            }));
+            settled.push(receiver);
+        }
+        // The writer takes all orders that are there.
+        self.hand_over(|inbox| inbox.orders.append(&mut orders))?;
+        for receiver in settled {
+            match receiver.await {
+                Ok(Settlement::Durable) => {}
+                Ok(Settlement::Refused) | Err(_) => return Err(Error::Closed),
+            }
+        }
+        Ok(())
     }
 
     /// Changes where a group stands and tells where that is, once it is durable.

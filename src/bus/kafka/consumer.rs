@@ -32,6 +32,7 @@ impl KafkaConsumer {
             desk: Arc::clone(&desk),
             watch: Arc::clone(&settings.watch),
             name: name.clone(),
+            source: settings.config.source.clone(),
             metrics: metrics.clone(),
         };
         let mut config = settings.consumer(group);

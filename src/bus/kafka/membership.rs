@@ -28,6 +28,8 @@ pub(super) struct Member {
     pub(super) desk: Arc<Desk>,
     pub(super) watch: Arc<Watch>,
     pub(super) name: String,
+    /// Who publishes here.
+    pub(super) source: String,
     pub(super) metrics: Metrics,
 }
 
@@ -106,7 +108,7 @@ pub(super) fn run(client: &Client, topic: Topic) {
             None | Some(Err(KafkaError::PartitionEOF(_))) => {}
             Some(Ok(message)) => {
                 member.watch.settle();
-                desk.put(record::delivery(&message, topic));
+                desk.put(record::delivery(&message, topic, &member.source));
             }
             Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
                 let trouble = client.client().fatal_error();

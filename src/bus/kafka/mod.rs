@@ -9,6 +9,7 @@
 //! - *Committing* (`transaction`): messages and positions become visible together, and only from a consumer whose
 //!   partitions are still its own.
 //! - *Reading* (`reader`): a whole topic without a group, up to a [`Barrier`]; the identities of a stretch.
+//! - *Putting back* (`replay`): what was set aside and that it was put back become visible together.
 //! - *Topics* (`topics`): made and checked.
 //!
 //! What goes wrong is told once a kind, with what to do about it (`trouble`).
@@ -22,6 +23,7 @@ mod outgoing;
 mod publisher;
 mod reader;
 mod record;
+mod replay;
 pub mod topics;
 mod transaction;
 mod trouble;
@@ -35,6 +37,7 @@ pub use client::check_property;
 pub use config::{KafkaConfig, Sasl, Tls, TopicSettings};
 pub use consumer::KafkaConsumer;
 pub use reader::{Barrier, KafkaReader, KeyedRecord, RangeReader};
+pub(super) use replay::Replayer;
 
 use super::{Error, Message, Status, Topic};
 use crate::domain::Pending;
@@ -107,7 +110,8 @@ impl Kafka {
         KafkaReader::start(&self.inner.settings, topic, from)
     }
 
-    /// Reads the identities of the messages of a partition from one offset up to another.
+    /// Reads the identities of the messages of a partition from one offset up to another, each with its offset.
+    /// Messages without one are left out.
     ///
     /// # Errors
     /// The reader cannot be started.
@@ -116,8 +120,8 @@ impl Kafka {
         topic: Topic,
         partition: i32,
         range: std::ops::Range<u64>,
-    ) -> Result<RangeReader, Error> {
-        RangeReader::start(&self.inner.settings, topic, partition, range)
+    ) -> Result<RangeReader<(String, u64)>, Error> {
+        RangeReader::start(&self.inner.settings, topic, partition, range, record::identity)
     }
 
     /// How many partitions a topic has.

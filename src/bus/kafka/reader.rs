@@ -97,35 +97,38 @@ impl Barrier {
     }
 }
 
-/// The identities of the messages of a stretch of one partition.
+/// What there is of the messages of a stretch of one partition.
 #[derive(Debug)]
-pub struct RangeReader {
-    ids: mpsc::Receiver<Result<Vec<(String, u64)>, Error>>,
+pub struct RangeReader<T> {
+    batches: mpsc::Receiver<Result<Vec<T>, Error>>,
 }
 
-impl RangeReader {
+/// What is taken of a record; none where it is passed over.
+type Take<T> = fn(&BorrowedMessage<'_>, Topic) -> Option<T>;
+
+impl<T: Send + 'static> RangeReader<T> {
     pub(super) fn start(
         settings: &Arc<Settings>,
         topic: Topic,
         partition: i32,
         range: std::ops::Range<u64>,
+        take: Take<T>,
     ) -> Result<Self, Error> {
         let reading = Reading::new(settings, topic)?;
-        let (sender, ids) = mpsc::channel(BATCHES);
+        let (sender, batches) = mpsc::channel(BATCHES);
         std::thread::Builder::new()
             .name("kafka-range".into())
-            .spawn(move || reading.scan(partition, range, &sender))
+            .spawn(move || reading.scan(partition, range, take, &sender))
             .map_err(Error::Thread)?;
-        Ok(Self { ids })
+        Ok(Self { batches })
     }
 
-    /// The next identities with their offsets, in order; none at the end. Messages without one are left out, as are
-    /// those that were deleted by now.
+    /// The next, in order; none at the end. Those that were deleted by now are left out.
     ///
     /// # Errors
     /// The stretch cannot be read to its end.
-    pub async fn next(&mut self) -> Result<Option<Vec<(String, u64)>>, Error> {
-        self.ids.recv().await.transpose()
+    pub async fn next(&mut self) -> Result<Option<Vec<T>>, Error> {
+        self.batches.recv().await.transpose()
     }
 }
 
@@ -209,11 +212,12 @@ impl Reading {
         Ok(count)
     }
 
-    fn scan(
+    fn scan<T>(
         &self,
         partition: i32,
         range: std::ops::Range<u64>,
-        sender: &mpsc::Sender<Result<Vec<(String, u64)>, Error>>,
+        take: Take<T>,
+        sender: &mpsc::Sender<Result<Vec<T>, Error>>,
     ) {
         let mut list = TopicPartitionList::new();
         let from = Offset::Offset(range.start.cast_signed());
@@ -231,7 +235,7 @@ impl Reading {
                 let (_, offset) = record::place(record);
                 is_over |= offset + 1 >= range.end;
                 if offset < range.end {
-                    batch.extend(record::id(record).map(|id| (id, offset)));
+                    batch.extend(take(record, self.topic));
                 }
                 !is_over
             });

@@ -10,26 +10,32 @@ const VERSION: (&str, &str) = ("ce_specversion", "1.0");
 const ID: &str = "ce_id";
 const SOURCE: &str = "ce_source";
 const TIME: &str = "ce_time";
-/// Headers that the fields of a message stand for.
+/// Headers that every message has.
 const FIELDS: [&str; 4] = [VERSION.0, ID, SOURCE, TIME];
 
-/// The headers of a record.
+/// The headers of a record. `source` is who publishes, unless the message tells who did at first.
 pub(super) fn headers(message: &Message, source: &str) -> OwnedHeaders {
     let time = message.time.to_string();
-    let fields = [VERSION, (ID, &message.id), (SOURCE, source), (TIME, &time)];
+    let own = message.headers.iter().all(|(name, _)| name != SOURCE).then_some((SOURCE, source));
+    let fields = [Some(VERSION), Some((ID, message.id.as_str())), own, Some((TIME, &time))];
     let others = message.headers.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     let headers = OwnedHeaders::new_with_capacity(FIELDS.len() + message.headers.len());
     fields
         .into_iter()
+        .flatten()
         .chain(others)
         .fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value.as_bytes()) }))
 }
 
-/// The headers of a record that no field of a message stands for.
+/// The headers of a record that not every message has.
 pub(super) fn extra_headers(record: &BorrowedMessage<'_>) -> Vec<(String, String)> {
+    headers_but(record, &FIELDS)
+}
+
+fn headers_but(record: &BorrowedMessage<'_>, names: &[&str]) -> Vec<(String, String)> {
     let headers = record.headers().into_iter().flat_map(|headers| headers.iter());
     headers
-        .filter(|header| !FIELDS.contains(&header.key))
+        .filter(|header| !names.contains(&header.key))
         .map(|header| (header.key.to_owned(), text(header.value)))
         .collect()
 }
@@ -45,9 +51,10 @@ pub(super) fn size(message: &Message) -> usize {
     message.body.len() + message.key.len() + message.id.len() + headers
 }
 
-/// What a record carries. One that is not ours gets an identity from where it stands; what of it is no text is
-/// replaced, and whoever reads the body will see whether it makes sense.
-pub(super) fn delivery(record: &BorrowedMessage<'_>, topic: Topic) -> Delivery {
+/// What a record carries; who published it is among its headers, unless it is `we`. One that is not ours gets an
+/// identity from where it stands; what of it is no text is replaced, and whoever reads the body will see whether it
+/// makes sense.
+pub(super) fn delivery(record: &BorrowedMessage<'_>, topic: Topic, we: &str) -> Delivery {
     let (mut id, mut time) = (None, None);
     for header in record.headers().into_iter().flat_map(|headers| headers.iter()) {
         match header.key {
@@ -59,6 +66,8 @@ pub(super) fn delivery(record: &BorrowedMessage<'_>, topic: Topic) -> Delivery {
     let written =
         || record.timestamp().to_millis().and_then(|millis| Timestamp::from_millisecond(millis).ok());
     let (partition, offset) = place(record);
+    let mut headers = headers_but(record, &[VERSION.0, ID, TIME]);
+    headers.retain(|(name, value)| name != SOURCE || value != we);
     Delivery {
         partition,
         offset,
@@ -66,18 +75,19 @@ pub(super) fn delivery(record: &BorrowedMessage<'_>, topic: Topic) -> Delivery {
             topic,
             id: id.unwrap_or_else(|| format!("{}/{partition}/{offset}", topic.name())),
             key: text(record.key()),
-            headers: extra_headers(record),
+            headers,
             body: record.payload().unwrap_or_default().to_vec(),
             time: time.or_else(written).unwrap_or_default(),
         },
     }
 }
 
-/// The identity of what a record carries, without a look at the rest.
-pub(super) fn id(record: &BorrowedMessage<'_>) -> Option<String> {
+/// The identity of what a record carries, and its offset, without a look at the rest.
+pub(super) fn identity(record: &BorrowedMessage<'_>, _topic: Topic) -> Option<(String, u64)> {
     let headers = record.headers()?;
     let header = headers.iter().find(|header| header.key == ID)?;
-    std::str::from_utf8(header.value?).ok().map(str::to_owned)
+    let id = std::str::from_utf8(header.value?).ok()?;
+    Some((id.to_owned(), place(record).1))
 }
 
 /// Partition and offset. Kafka's offsets are never negative.

@@ -49,7 +49,7 @@ pub(super) struct Scope<'a> {
 }
 
 /// How an attempt ended that did not succeed.
-enum Failure {
+pub(super) enum Failure {
     /// The group has moved on. Nothing was written.
     Fenced(String),
     /// It cannot succeed, however often it is tried.
@@ -87,6 +87,11 @@ impl Transactor {
                 Ok(()) => {
                     self.settings.watch.settle();
                     desk.committed(scope.positions);
+                    let letters = scope.messages.iter().filter(|message| message.topic == Topic::DeadLetters);
+                    self.metrics
+                        .bus_dead_letters
+                        .with_label_values(&["unreadable"])
+                        .inc_by(letters.count() as u64);
                     return Ok(());
                 }
                 Err(Failure::Fenced(reason)) => return Err(CommitError::Fenced(reason)),
@@ -126,20 +131,14 @@ impl Transactor {
         }
         client.begin_transaction().map_err(|error| lost(&error, "a transaction cannot be begun"))?;
         match self.fill(client, scope, mark) {
-            Ok(()) => self.finish(client),
-            Err(failure) => match client.abort_transaction(STEP_PATIENCE) {
-                Ok(()) => Err(failure),
-                Err(error) => {
-                    let is_conclusive = matches!(failure, Failure::Fenced(_) | Failure::Refused(_));
+            Ok(()) => finish(client),
+            Err(failure) => {
+                let (failure, is_usable) = abort(client, failure);
+                if !is_usable {
                     self.client = None;
-                    // Whatever is left open, the next client or the time limit aborts.
-                    if is_conclusive {
-                        Err(failure)
-                    } else {
-                        Err(lost(&error, "a transaction cannot be aborted"))
-                    }
                 }
-            },
+                Err(failure)
+            }
         }
     }
 
@@ -148,59 +147,20 @@ impl Transactor {
         if self.client.is_some() {
             return Ok(());
         }
-        let fate = Fate { watch: Arc::clone(&self.settings.watch), refused: Arc::default() };
-        let created = self.settings.transactor(&self.id).create_with_context(fate);
-        let client: BaseProducer<Fate> =
-            created.map_err(|error| Failure::Refused(client::refused(&error)))?;
-        client
-            .init_transactions(STEP_PATIENCE * 3)
-            .map_err(|error| lost(&error, "transactions cannot be begun"))?;
-        self.client = Some(client);
+        self.client = Some(begin_client(&self.settings, &self.id)?);
         Ok(())
     }
 
     /// Puts messages and positions into the transaction.
     fn fill(&self, client: &BaseProducer<Fate>, scope: &Scope<'_>, mark: &str) -> Result<(), Failure> {
-        let fate = client.context();
-        fate.take();
+        client.context().take();
         for message in scope.messages {
-            self.send(client, message)?;
+            send(&self.settings, client, message, None)?;
         }
         if !scope.positions.is_empty() {
             self.send_positions(client, scope, mark)?;
         }
-        if client.flush(STEP_PATIENCE).is_err() {
-            return Err(Failure::Aborted(unknown("messages of a transaction take long")));
-        }
-        match fate.take() {
-            None => Ok(()),
-            Some(error) => Err(failure_of(&error, "a message of a transaction cannot be written")),
-        }
-    }
-
-    fn send(&self, client: &BaseProducer<Fate>, message: &Message) -> Result<(), Failure> {
-        let mut record = BaseRecord::<[u8], [u8]> {
-            topic: self.settings.name(message.topic),
-            partition: None,
-            payload: (!message.body.is_empty()).then_some(&message.body),
-            key: Some(message.key.as_bytes()),
-            timestamp: None,
-            headers: Some(record::headers(message, &self.settings.config.source)),
-            delivery_opaque: (),
-        };
-        loop {
-            match client.send(record) {
-                Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                    record = back;
-                    client.poll(Duration::from_millis(20));
-                }
-                Err((error, _)) => {
-                    let what = format!("a message of {} bytes cannot be sent", message.body.len());
-                    return Err(failure_of(&error, &what));
-                }
-            }
-        }
+        await_sent(client)
     }
 
     fn send_positions(
@@ -237,25 +197,6 @@ impl Transactor {
         Ok(list)
     }
 
-    /// Commits. As long as the answer is only late, it is asked for again.
-    fn finish(&self, client: &BaseProducer<Fate>) -> Result<(), Failure> {
-        let begun = Instant::now();
-        loop {
-            match client.commit_transaction(STEP_PATIENCE) {
-                Ok(()) => return Ok(()),
-                Err(error) if is_retriable(&error) && begun.elapsed() < STEP_PATIENCE * 4 => {}
-                Err(error) => {
-                    let what = "a transaction cannot be committed";
-                    let may_abort = matches!(&error, KafkaError::Transaction(it) if it.txn_requires_abort());
-                    if may_abort && client.abort_transaction(STEP_PATIENCE).is_ok() {
-                        return Err(Failure::Aborted(Trouble::of_error(&error, what)));
-                    }
-                    return Err(lost(&error, what));
-                }
-            }
-        }
-    }
-
     /// Whether the transaction of this mark was committed.
     fn is_committed(&self, scope: &Scope<'_>, mark: &str) -> Result<bool, Failure> {
         let asked = |error| Failure::Unknown(Trouble::of_error(&error, "committed offsets cannot be read"));
@@ -267,6 +208,102 @@ impl Transactor {
             element.error().map_err(asked)?;
         }
         Ok(elements.first().is_some_and(|element| element.metadata() == mark))
+    }
+}
+
+/// A client that has fenced its predecessors and had the brokers finish what they left.
+pub(super) fn begin_client(settings: &Settings, id: &str) -> Result<BaseProducer<Fate>, Failure> {
+    let fate = Fate { watch: Arc::clone(&settings.watch), refused: Arc::default() };
+    let created = settings.transactor(id).create_with_context(fate);
+    let client: BaseProducer<Fate> = created.map_err(|error| Failure::Refused(client::refused(&error)))?;
+    client
+        .init_transactions(STEP_PATIENCE * 3)
+        .map_err(|error| lost(&error, "transactions cannot be begun"))?;
+    Ok(client)
+}
+
+/// Writes messages in one transaction, some of them into a partition that is named. It is tried once.
+pub(super) fn write<'m>(
+    settings: &Settings,
+    client: &BaseProducer<Fate>,
+    mut messages: impl Iterator<Item = (&'m Message, Option<i32>)>,
+) -> Result<(), Failure> {
+    client.context().take();
+    client.begin_transaction().map_err(|error| lost(&error, "a transaction cannot be begun"))?;
+    let sent = messages.try_for_each(|(message, partition)| send(settings, client, message, partition));
+    match sent.and_then(|()| await_sent(client)) {
+        Ok(()) => finish(client),
+        Err(failure) => Err(abort(client, failure).0),
+    }
+}
+
+/// Aborts a transaction that has failed. Gives what that comes to, and whether the client is still of use.
+fn abort(client: &BaseProducer<Fate>, failure: Failure) -> (Failure, bool) {
+    let Err(error) = client.abort_transaction(STEP_PATIENCE) else { return (failure, true) };
+    // Whatever is left open, the next client or the time limit aborts.
+    let is_conclusive = matches!(failure, Failure::Fenced(_) | Failure::Refused(_));
+    let failure = if is_conclusive { failure } else { lost(&error, "a transaction cannot be aborted") };
+    (failure, false)
+}
+
+/// Waits until a client's messages are with the brokers.
+fn await_sent(client: &BaseProducer<Fate>) -> Result<(), Failure> {
+    if client.flush(STEP_PATIENCE).is_err() {
+        return Err(Failure::Aborted(unknown("messages of a transaction take long")));
+    }
+    match client.context().take() {
+        None => Ok(()),
+        Some(error) => Err(failure_of(&error, "a message of a transaction cannot be written")),
+    }
+}
+
+/// Hands a message to a client, for a partition where one is named.
+fn send(
+    settings: &Settings,
+    client: &BaseProducer<Fate>,
+    message: &Message,
+    partition: Option<i32>,
+) -> Result<(), Failure> {
+    let mut record = BaseRecord::<[u8], [u8]> {
+        topic: settings.name(message.topic),
+        partition,
+        payload: (!message.body.is_empty()).then_some(&message.body),
+        key: Some(message.key.as_bytes()),
+        timestamp: None,
+        headers: Some(record::headers(message, &settings.config.source)),
+        delivery_opaque: (),
+    };
+    loop {
+        match client.send(record) {
+            Ok(()) => return Ok(()),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                record = back;
+                client.poll(Duration::from_millis(20));
+            }
+            Err((error, _)) => {
+                let what = format!("a message of {} bytes cannot be sent", message.body.len());
+                return Err(failure_of(&error, &what));
+            }
+        }
+    }
+}
+
+/// Commits. As long as the answer is only late, it is asked for again.
+fn finish(client: &BaseProducer<Fate>) -> Result<(), Failure> {
+    let begun = Instant::now();
+    loop {
+        match client.commit_transaction(STEP_PATIENCE) {
+            Ok(()) => return Ok(()),
+            Err(error) if is_retriable(&error) && begun.elapsed() < STEP_PATIENCE * 4 => {}
+            Err(error) => {
+                let what = "a transaction cannot be committed";
+                let may_abort = matches!(&error, KafkaError::Transaction(it) if it.txn_requires_abort());
+                if may_abort && client.abort_transaction(STEP_PATIENCE).is_ok() {
+                    return Err(Failure::Aborted(Trouble::of_error(&error, what)));
+                }
+                return Err(lost(&error, what));
+            }
+        }
     }
 }
 
@@ -306,7 +343,7 @@ fn failure_of(error: &KafkaError, what: &str) -> Failure {
 
 /// What is told of the messages of a transaction.
 #[derive(Clone)]
-struct Fate {
+pub(super) struct Fate {
     watch: Arc<Watch>,
     refused: Arc<Mutex<Option<KafkaError>>>,
 }

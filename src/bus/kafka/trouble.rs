@@ -99,6 +99,11 @@ impl Trouble {
         Some(Self { kind, message })
     }
 
+    /// Brokers that do not do something, and do not say why.
+    pub(super) fn silence(message: &str) -> Self {
+        Self { kind: Kind::Unreachable, message: message.to_owned() }
+    }
+
     /// What an error means.
     pub(super) fn of_error(error: &KafkaError, doing: &str) -> Self {
         let detail = match error {
