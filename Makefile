@@ -17,7 +17,7 @@ export PATH := $(HEPHAESTUS_CACHE)/bin:$(PATH):$(HOME)/.cargo/bin
 # Should it be missing, cargo must not set out to compile it: an assignment on its own ends the line.
 CARGO = dir="$$(.ci/rocksdb)" && ROCKSDB_STATIC=1 ROCKSDB_LIB_DIR="$$dir" cargo
 
-.PHONY: help setup build install fmt lint test test-long helm-test bench demo kafka clean
+.PHONY: help setup build install fmt lint test test-long helm-test bench demo demo-kafka kafka clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench: setup ## measure: framing, gate, parsing, fingerprint, stream, kafka
 
 demo: build ## start a broken shop, read its logs, prove patches
 	@examples/demo/run.sh "$(CARGO_TARGET_DIR)/demo" "$(CARGO_TARGET_DIR)/debug/hephaestus"
+
+demo-kafka: build ## the same over a Kafka broker, with agent and fixer apart
+	@examples/demo/kafka.sh "$(CARGO_TARGET_DIR)/demo-kafka" "$(CARGO_TARGET_DIR)/debug/hephaestus"
 
 kafka: setup ## run a Kafka broker on this machine, to try things with
 	@tests/kafka/try.sh "$(HEPHAESTUS_CACHE)/kafka/try"

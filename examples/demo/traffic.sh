@@ -24,6 +24,8 @@ die() {
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=port.sh
+. "$here/port.sh"
 shop_dir=${SHOP_DIR:-$here/../shop}
 read -ra build_flags <<<"${BUILD_FLAGS--trimpath}"
 
@@ -47,19 +49,6 @@ trap 'exit 130' INT TERM
 
 readonly max_starts=12
 readonly traffic_seconds=120
-
-# Nothing listens on the port just now; the range lies below the one used for outgoing connections.
-free_port() {
-    local port
-    for _ in {1..50}; do
-        port=$((20000 + RANDOM % 12000))
-        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-            echo "$port"
-            return
-        fi
-    done
-    die "found no free port on the loopback interface"
-}
 
 # Ends the shop that runs just now, then the supervisor itself.
 retire() {

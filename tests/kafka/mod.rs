@@ -1,6 +1,7 @@
 //! The bus on a real Kafka broker, and what both engines of the bus promise.
 
 mod broker;
+mod demo;
 mod dlq;
 mod faults;
 mod groups;
