@@ -53,6 +53,25 @@ pub(crate) fn go() -> Command {
     command
 }
 
+/// The fenced blocks of a language in a section of a document, which ends where the next one begins.
+pub(crate) fn blocks(document: &str, section: &str, language: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(project().join(document)).unwrap();
+    let (_, rest) = text.split_once(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("no {section}"));
+    let section = rest.split("\n## ").next().unwrap();
+    let opening = format!("```{language}\n");
+    let fences = section.split(&opening).skip(1);
+    let blocks: Vec<String> = fences.map(|rest| rest.split("```").next().unwrap().to_owned()).collect();
+    assert!(!blocks.is_empty(), "{document} shows no {language}");
+    blocks
+}
+
+/// The commands that such blocks show, a line each, without what stands behind a `#`.
+pub(crate) fn commands(document: &str, section: &str) -> Vec<String> {
+    let console = blocks(document, section, "console").concat().replace("\\\n", " ");
+    let commands = console.lines().filter_map(|line| line.strip_prefix("$ "));
+    commands.map(|command| command.split(" #").next().unwrap().trim_end().to_owned()).collect()
+}
+
 /// Copies a folder whole.
 pub(crate) fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();

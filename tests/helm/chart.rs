@@ -12,7 +12,7 @@ use crate::harness::{copy_folder, project, succeed};
 
 /// The oldest and the newest Kubernetes whose schemas `kubernetes-validate` carries.
 const OLDEST: &str = "1.25";
-const NEWEST: &str = "1.37";
+pub(super) const NEWEST: &str = "1.37";
 /// The first Kubernetes that starts native sidecars.
 const FIRST_WITH_SIDECARS: &str = "1.29";
 
@@ -64,13 +64,19 @@ pub(super) fn stem(path: &Path) -> String {
     path.file_stem().unwrap().to_str().unwrap().to_owned()
 }
 
-/// The example beside our chart, in a folder of its own: helm packs the dependency into the chart that has it.
+/// A folder in which our chart and the example lie as in the project. Helm packs the one into the other there.
+pub(super) fn stage() -> TempDir {
+    let stage = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    copy_folder(&our_chart(), &stage.path().join("helm/hephaestus"));
+    copy_folder(&project().join("examples/helm-sidecar"), &stage.path().join("examples/helm-sidecar"));
+    stage
+}
+
+/// The example beside our chart, which is packed into it.
 pub(super) fn example() -> PathBuf {
     static STAGE: OnceLock<TempDir> = OnceLock::new();
     let stage = STAGE.get_or_init(|| {
-        let stage = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        copy_folder(&our_chart(), &stage.path().join("helm/hephaestus"));
-        copy_folder(&project().join("examples/helm-sidecar"), &stage.path().join("examples/helm-sidecar"));
+        let stage = stage();
         succeed(helm().args(["dependency", "build"]).arg(stage.path().join("examples/helm-sidecar")));
         stage
     });

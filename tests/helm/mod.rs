@@ -3,9 +3,10 @@
 
 mod alive;
 mod chart;
+mod documented;
 mod images;
-mod metrics;
+pub(crate) mod metrics;
 mod parts;
 mod pods;
 mod renders;
-mod tools;
+pub(crate) mod tools;

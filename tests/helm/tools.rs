@@ -25,9 +25,14 @@ pub(super) fn helm() -> Command {
     helm
 }
 
-pub(super) fn promtool() -> Command {
+pub(crate) fn promtool() -> Command {
     static PATH: OnceLock<String> = OnceLock::new();
     program("promtool", &PATH)
+}
+
+pub(crate) fn prometheus() -> Command {
+    static PATH: OnceLock<String> = OnceLock::new();
+    program("prometheus", &PATH)
 }
 
 pub(super) fn kubernetes_validate() -> Command {

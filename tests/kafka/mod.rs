@@ -1,6 +1,7 @@
 //! The bus on a real Kafka broker, and what both engines of the bus promise.
 
 mod broker;
+mod consumers;
 mod demo;
 mod dlq;
 mod faults;
@@ -9,6 +10,7 @@ mod node;
 mod promises;
 mod reading;
 mod roles;
+pub(crate) mod scraped;
 mod topics_command;
 mod transactions;
 

@@ -17,30 +17,40 @@ pub(super) struct Node {
     process: Option<Child>,
 }
 
+/// The part of a configuration that says how Kafka is used.
+fn bus(config: &KafkaConfig) -> String {
+    format!(
+        "bus:\n  kind: kafka\n  kafka:\n    brokers: ['{}']\n    topic_prefix: {}\n    group: {}\n    properties: \
+         {{session.timeout.ms: '6000', heartbeat.interval.ms: '1000'}}\n",
+        config.brokers[0], config.topic_prefix, config.group,
+    )
+}
+
 impl Node {
+    pub(super) fn new(config: &KafkaConfig, arguments: &[&str]) -> Self {
+        Self::of("shop", &bus(config), arguments)
+    }
+
     pub(super) fn fixer(config: &KafkaConfig) -> Self {
         Self::new(config, &["fixer"])
     }
 
     /// What reads the log of a service.
     pub(super) fn agent(config: &KafkaConfig, log: &Log) -> Self {
-        Self::of(log.service, config, &["agent", log.path.to_str().unwrap()])
+        Self::of(log.service, &bus(config), &["agent", log.path.to_str().unwrap()])
     }
 
-    pub(super) fn new(config: &KafkaConfig, arguments: &[&str]) -> Self {
-        Self::of("shop", config, arguments)
+    /// One that needs no broker.
+    pub(super) fn embedded(arguments: &[&str]) -> Self {
+        Self::of("shop", "", arguments)
     }
 
-    fn of(service: &str, config: &KafkaConfig, arguments: &[&str]) -> Self {
+    fn of(service: &str, settings: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "state_dir: {}\nservice_name: {service}\nserver: {{listen: '127.0.0.1:0'}}\n\
-             collector: {{polling_interval: 100ms}}\nbus:\n  kind: kafka\n  kafka:\n    brokers: ['{}']\n    \
-             topic_prefix: {}\n    group: {}\n    properties: {{session.timeout.ms: '6000', heartbeat.interval.ms: '1000'}}\n",
+             collector: {{polling_interval: 100ms}}\n{settings}",
             folder.path().join("state").display(),
-            config.brokers[0],
-            config.topic_prefix,
-            config.group,
         );
         std::fs::write(folder.path().join("hephaestus.yaml"), text).unwrap();
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
@@ -61,6 +71,18 @@ impl Node {
         let mut command = self.command();
         command.arg("-v").args(&self.arguments).stdout(Stdio::null()).stderr(errors);
         self.process = Some(command.spawn().unwrap());
+    }
+
+    /// Where its server listens, once it says so.
+    pub(super) fn address(&self) -> String {
+        let begun = Instant::now();
+        loop {
+            if let Some((_, rest)) = self.errors().split_once("http://") {
+                return rest.split(';').next().unwrap().to_owned();
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not start: {}", self.errors());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// What a command of its answers, as JSON.

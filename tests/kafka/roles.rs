@@ -31,7 +31,8 @@ impl Log {
                  \t/src/shop/store/store.go:7 +0x1d\nmain.main()\n\t/src/shop/main.go:9 +0x1d\nexit status 2\n"
             );
             file.write_all(crash.as_bytes()).unwrap();
-            *self.written.entry(format!("{} nil map write in store.put{kind}", self.service)).or_default() += 1;
+            *self.written.entry(format!("{} nil map write in store.put{kind}", self.service)).or_default() +=
+                1;
         }
     }
 }

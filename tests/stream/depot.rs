@@ -56,13 +56,13 @@ func main() {
 ";
 
 /// A module with two defects, where it crashes and what it prints then.
-pub(super) struct Depot {
+pub(crate) struct Depot {
     folder: tempfile::TempDir,
     name: &'static str,
 }
 
 impl Depot {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::in_folder("depot")
     }
 
@@ -82,7 +82,7 @@ impl Depot {
         depot
     }
 
-    pub(super) fn repository(&self) -> PathBuf {
+    pub(crate) fn repository(&self) -> PathBuf {
         self.folder.path().join(self.name)
     }
 
@@ -100,7 +100,7 @@ impl Depot {
         output.stderr
     }
 
-    pub(super) fn nil_map(&self) -> Vec<u8> {
+    pub(crate) fn nil_map(&self) -> Vec<u8> {
         self.crash(&["green"], "assignment to entry in nil map")
     }
 
@@ -109,7 +109,7 @@ impl Depot {
     }
 }
 
-pub(super) fn append(log: &Path, text: &[u8]) {
+pub(crate) fn append(log: &Path, text: &[u8]) {
     OpenOptions::new().create(true).append(true).open(log).unwrap().write_all(text).unwrap();
 }
 

@@ -2,7 +2,7 @@
 
 mod counts;
 mod dead_letters;
-mod depot;
+pub(crate) mod depot;
 mod durable;
 mod ending;
 mod instance;
