@@ -21,7 +21,7 @@ pub mod registry;
 mod stats;
 pub mod tail;
 
-pub use budget::{Budget, Chunk, Permit};
+pub use budget::{Budget, Chunk, Held, Permit};
 pub use contents::Doubt;
 pub use framing::{Framer, FramerStats};
 pub use origin::Origin;

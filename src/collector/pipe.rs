@@ -79,7 +79,7 @@ impl Tap {
 
     /// Takes bytes if there is room for them, else drops and counts them. Never waits.
     pub fn push(&mut self, bytes: &[u8]) {
-        for part in bytes.chunks(BUFFER_BYTES.min(self.budget.total_bytes().max(1) as usize)) {
+        for part in bytes.chunks(BUFFER_BYTES.min(self.budget.most_at_once() as usize)) {
             let skipped =
                 if self.in_dropped_line { memchr(b'\n', part).map_or(part.len(), |at| at + 1) } else { 0 };
             if skipped > 0 {
@@ -232,8 +232,12 @@ mod tests {
             .unwrap();
         assert_eq!((passed, output == input), (input.len() as u64, true));
         let SourceEvent::Opened { offset: 0, .. } = events.recv().await.unwrap() else { panic!() };
-        let SourceEvent::Bytes { bytes, .. } = events.recv().await.unwrap() else { panic!() };
-        assert_eq!(&*bytes, &input[..100]);
+        let mut held = Vec::new();
+        for half in [&input[..50], &input[50..100]] {
+            let SourceEvent::Bytes { bytes, .. } = events.recv().await.unwrap() else { panic!() };
+            assert_eq!(&*bytes, half);
+            held.push(bytes);
+        }
         tap.end().await;
         let SourceEvent::Lost { bytes: Some(lost), reason, .. } = events.recv().await.unwrap() else {
             panic!()

@@ -9,6 +9,7 @@ mod instance;
 /// The library's own tests use it too.
 #[path = "../../src/app/service/log_writer.rs"]
 mod log_writer;
+mod memory;
 mod namespace;
 mod services;
 mod shortage;

@@ -20,7 +20,7 @@ use crate::analyzer::level::Level;
 use crate::analyzer::parse::prefix::continued;
 use crate::analyzer::parse::wrapper::{Stream, Unwrapped, strip};
 use crate::analyzer::parse::{Form, Outline, parse};
-use crate::domain::{ErrorEvent, Severity};
+use crate::domain::{ErrorEvent, Severity, Span};
 
 use super::Sink;
 use super::open::{Held, Open, Raw, text};
@@ -107,7 +107,7 @@ impl Failures {
     fn starts(&self, silent: bool) -> impl Iterator<Item = u64> {
         let open = self.open.iter().filter(move |open| open.is_silent() == silent).flat_map(Open::starts);
         let parts = self.parts.iter().flatten().filter(move |parts| parts.is_silent() == silent);
-        open.chain(parts.map(Parts::start))
+        open.chain(parts.filter_map(Parts::start))
     }
 
     /// The start of the last line read, if a failure took it.
@@ -126,10 +126,17 @@ impl Failures {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
+        let parts = self.parts.iter().flatten().map(Parts::held_bytes);
         self.service.len()
             + self.open.capacity() * size_of::<Open>()
             + self.open.iter().map(|open| open.held_bytes()).sum::<usize>()
-            + self.parts.iter().flatten().map(Parts::held_bytes).sum::<usize>()
+            + parts.sum::<usize>()
+    }
+
+    /// Bytes of memory that what is open has read.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        let parts = self.parts.iter().flatten().map(Parts::held_bytes);
+        self.open.iter().map(Open::waiting_bytes).sum::<usize>() + parts.sum::<usize>()
     }
 
     /// One line as it stands in the source.
@@ -181,9 +188,20 @@ impl Failures {
 
     /// A split line whose last part has been seen. Tells whether a failure took it.
     fn joined(&mut self, parts: Parts, shared: &Shared, sink: Sink<'_>) -> bool {
-        self.cut_lines += u64::from(parts.is_cut());
-        let span = parts.span();
-        let mut line = parts.into_line();
+        let (is_cut, span) = (parts.is_cut(), parts.span());
+        let Some(line) = parts.into_line() else { return false };
+        self.put_together(line, span, is_cut, shared, sink)
+    }
+
+    fn put_together(
+        &mut self,
+        mut line: Vec<u8>,
+        span: Span,
+        is_cut: bool,
+        shared: &Shared,
+        sink: Sink<'_>,
+    ) -> bool {
+        self.cut_lines += u64::from(is_cut);
         line.push(b'\n');
         let mut hits = Vec::new();
         shared.gate.hits(&line, &mut Scratch::default(), &mut hits);
@@ -310,6 +328,24 @@ impl Failures {
                 self.events += 1;
                 sink(event);
             }
+        }
+    }
+
+    /// Gives everything as far as it was read, and keeps no more of it than tells which lines belong.
+    pub(super) fn let_go(&mut self, shared: &Shared, sink: Sink<'_>) {
+        for slot in Stream::ALL.map(|stream| stream as usize) {
+            if let Some(parts) = &mut self.parts[slot]
+                && let (span, Some(line)) = (parts.span(), parts.cut_short())
+            {
+                self.put_together(line, span, true, shared, sink);
+            }
+        }
+        for open in &mut self.open {
+            if let Some(event) = open.give(shared, &self.service, |_| true) {
+                self.events += 1;
+                sink(event);
+            }
+            open.let_go();
         }
     }
 

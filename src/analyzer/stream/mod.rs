@@ -198,8 +198,45 @@ impl StreamAnalyzer {
     /// given back.
     pub fn tick(&mut self, sink: Sink<'_>) {
         self.failures.tick(&self.shared, sink);
-        self.carry.shrink_to_fit();
         self.last.shrink_to_fit();
+        self.spare();
+    }
+
+    /// Lets go of something that waits for bytes to come, for want of room, if anything does; the gentlest way
+    /// first. Memory that is not in use is given back. Failures are given early, as by [`tick`](Self::tick), though
+    /// lines have just been added. A line that has not ended is cut, as at the limit. Where none of this frees
+    /// anything, everything open ends here.
+    pub fn let_go(&mut self, sink: Sink<'_>) {
+        let held = self.waiting_bytes();
+        self.spare();
+        if self.waiting_bytes() < held {
+            return;
+        }
+        if self.carry.len() > self.failures.waiting_bytes() {
+            self.cut_carried(sink);
+        }
+        // What was cut may have opened a failure. It would look otherwise if it was read again.
+        self.failures.let_go(&self.shared, sink);
+        self.spare();
+        if self.waiting_bytes() >= held {
+            self.cut_carried(sink);
+            self.failures.end_all(&self.shared, sink);
+            self.spare();
+        }
+    }
+
+    /// Cuts the line that no chunk has ended yet.
+    fn cut_carried(&mut self, sink: Sink<'_>) {
+        let line = std::mem::take(&mut self.carry);
+        if !line.is_empty() {
+            let length = line.len() as u64;
+            self.cut_off(line, length, sink);
+        }
+    }
+
+    /// Gives back memory that is not in use.
+    fn spare(&mut self) {
+        self.carry.shrink_to_fit();
         self.candidates = Vec::new();
         self.scratch = Scratch::default();
     }
@@ -227,12 +264,18 @@ impl StreamAnalyzer {
     /// some hundred, and the last line, after [`tick`](Self::tick) on a quiet source.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        size_of::<Self>()
-            + self.scratch.held_bytes()
-            + self.candidates.capacity() * size_of::<usize>()
-            + self.carry.capacity()
-            + self.last.capacity()
-            + self.failures.held_bytes()
+        size_of::<Self>() + self.own_bytes() + self.last.capacity() + self.failures.held_bytes()
+    }
+
+    /// Bytes of memory beyond those that every stream has: a line that has not ended, what open failures are made
+    /// of, the working memory for the next block. [`let_go`](Self::let_go) makes them fewer, down to none.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.own_bytes() + self.failures.waiting_bytes()
+    }
+
+    fn own_bytes(&self) -> usize {
+        self.scratch.held_bytes() + self.candidates.capacity() * size_of::<usize>() + self.carry.capacity()
     }
 
     /// Carries over the beginning of a line.
@@ -246,8 +289,13 @@ impl StreamAnalyzer {
         let mut line = std::mem::take(&mut self.carry);
         let total = line.len() + part.len();
         line.extend_from_slice(&part[..room]);
+        self.cut_off(line, total as u64, sink);
+    }
+
+    /// A line is cut before its end, of which `length` bytes have been seen; its rest is passed over.
+    fn cut_off(&mut self, line: Vec<u8>, length: u64, sink: Sink<'_>) {
         let start = self.offset;
-        self.truncated(line, total as u64, sink);
+        self.truncated(line, length, sink);
         self.passing = Some(start);
     }
 

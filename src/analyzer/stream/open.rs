@@ -152,7 +152,22 @@ impl Open {
         self.given = true;
         // From now on it only tells which lines belong.
         (self.judged, self.before, self.sample) = (None, None, Vec::new());
+        self.machine.shed();
         Some(event)
+    }
+
+    /// Forgets what it can do without: all that was read of an event that was given, the text of one that was not,
+    /// and lines that the next one would decide about, up to the first that may open a failure. The last stays: it
+    /// tells that the failure did not end with the line before.
+    pub(super) fn let_go(&mut self) {
+        if self.given {
+            self.machine.shed();
+        }
+        self.sample = Vec::new();
+        let first = self.undecided.iter().position(|held| held.candidate).unwrap_or(self.undecided.len());
+        self.undecided.drain(..first.min(self.undecided.len().saturating_sub(1)));
+        self.undecided.shrink_to_fit();
+        self.undecided_bytes = self.undecided.iter().map(Held::size_bytes).sum();
     }
 
     /// The event of a failure of this service that has ended, if it is one and was not given yet, and the lines that
@@ -201,9 +216,12 @@ impl Open {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        size_of::<Self>()
-            + self.origin.len()
-            + self.machine.held_bytes()
+        size_of::<Self>() + self.origin.len() + self.waiting_bytes()
+    }
+
+    /// Bytes of memory that what it has read takes.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.machine.held_bytes()
             + self.judged.as_ref().map_or(0, Judged::held_bytes)
             + self.before.as_ref().map_or(0, String::capacity)
             + self.sample.capacity()

@@ -9,7 +9,8 @@ use crate::domain::Span;
 
 /// The parts of one line, as far as they were seen.
 pub(super) struct Parts {
-    line: Vec<u8>,
+    /// None once it was read before its end: what follows is passed over.
+    line: Option<Vec<u8>>,
     span: Span,
     cut: bool,
     /// Whether a part was added since the last tick, and whether a tick found that none was.
@@ -20,21 +21,27 @@ pub(super) struct Parts {
 impl Parts {
     /// Begins a line; its first part is yet to be added.
     pub(super) fn new(first: &Unwrapped<'_>, span: Span) -> Self {
-        Self { line: first.prefix().into_bytes(), span, cut: false, fresh: true, silent: false }
+        Self { line: Some(first.prefix().into_bytes()), span, cut: false, fresh: true, silent: false }
     }
 
     /// Adds a part. What goes beyond the limit of a line is cut off.
     pub(super) fn add(&mut self, text: &str, span: Span, limit: usize) {
         self.span = self.span.cover(span);
         (self.fresh, self.silent) = (true, false);
-        let room = limit.saturating_sub(self.line.len());
+        let Some(line) = &mut self.line else { return };
+        let room = limit.saturating_sub(line.len());
         self.cut |= text.len() > room;
-        self.line.extend_from_slice(&text.as_bytes()[..text.len().min(room)]);
+        line.extend_from_slice(&text.as_bytes()[..text.len().min(room)]);
     }
 
-    /// Offset of the first part.
-    pub(super) const fn start(&self) -> u64 {
-        self.span.start
+    /// Where an event may begin: at the first part of a line that was not read yet.
+    pub(super) fn start(&self) -> Option<u64> {
+        self.line.as_ref().map(|_| self.span.start)
+    }
+
+    /// The line as far as it was seen, to be read before its end.
+    pub(super) const fn cut_short(&mut self) -> Option<Vec<u8>> {
+        self.line.take()
     }
 
     /// A while has passed.
@@ -57,12 +64,12 @@ impl Parts {
         self.cut
     }
 
-    /// The joined line.
-    pub(super) fn into_line(self) -> Vec<u8> {
+    /// The joined line, unless it was read before its end.
+    pub(super) fn into_line(self) -> Option<Vec<u8>> {
         self.line
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        self.line.capacity()
+        self.line.as_ref().map_or(0, Vec::capacity)
     }
 }

@@ -105,6 +105,7 @@ impl Core {
             aggregator: Aggregator::new(parts::pace(config)),
             registry: Arc::clone(&self.registry),
             bus: self.bus.clone(),
+            budget: self.budget.clone(),
             metrics: self.metrics.clone(),
             service: config.service_name.clone(),
             context_lines: parts::as_usize(config.analyzer.context_lines),

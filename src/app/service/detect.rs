@@ -14,6 +14,9 @@
 //! A failure that is given before its end is certain (because time passed, or its source ended) may look
 //! otherwise when it is read again with what was written since. It always goes out alone: the identity of
 //! one occurrence does not depend on how it looks.
+//!
+//! What streams keep until more bytes come (a line that has not ended, an open trace) is charged to the budget of
+//! the bytes that are read. Where it takes too much of it, what holds most is given early in the same way.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
@@ -33,6 +36,7 @@ use super::outbox::Outbox;
 use crate::analyzer::{Aggregator, Analyzer, Stats, StreamAnalyzer};
 use crate::app::{parts, wire};
 use crate::bus::Bus;
+use crate::collector::Budget;
 use crate::collector::registry::{self, Registry};
 use crate::collector::tail::SourceEvent;
 use crate::domain::{ErrorEvent, EventId, FileId, Occurrences};
@@ -60,6 +64,7 @@ pub(super) struct Parts {
     pub(super) aggregator: Aggregator,
     pub(super) registry: Arc<Registry>,
     pub(super) bus: Bus,
+    pub(super) budget: Budget,
     pub(super) metrics: Metrics,
     /// The service that the configuration names.
     pub(super) service: String,
@@ -77,6 +82,8 @@ enum Ending {
     End,
     /// Bytes of its source are missing.
     Gap,
+    /// There was no more room to wait for it.
+    Memory,
 }
 
 impl Ending {
@@ -87,6 +94,7 @@ impl Ending {
             Self::Silence => Some("silence"),
             Self::End => Some("end"),
             Self::Gap => Some("gap"),
+            Self::Memory => Some("memory"),
         }
     }
 }
@@ -106,6 +114,8 @@ pub(super) struct Detector {
     ending: CancellationToken,
     /// Sources that brought something since then, and whether it is left.
     left: HashMap<FileId, bool>,
+    /// Whether it was told that there is too little room to wait for what comes.
+    complained: bool,
 }
 
 impl Detector {
@@ -121,6 +131,7 @@ impl Detector {
             pause_due: Instant::now(),
             ending,
             left: HashMap::new(),
+            complained: false,
         }
     }
 
@@ -249,7 +260,8 @@ impl Detector {
                 let service = parts::service_of(&self.parts.service, container);
                 let stream = self.parts.analyzer.stream_from(offset, &before).of_service(&service);
                 let done = self.parts.registry.checkpoint(file).unwrap_or_default();
-                self.files.insert(file, Followed::new(path, stream, offset, done));
+                let held = self.parts.budget.hold();
+                self.files.insert(file, Followed::new(path, stream, held, offset, done));
                 self.parts.aggregator.resume(file, self.parts.registry.alone_until(file));
             }
             SourceEvent::Bytes { file, offset, bytes } => {
@@ -260,6 +272,7 @@ impl Detector {
                 self.lively.insert(file);
                 for step in bytes.chunks(STEP_BYTES) {
                     self.analyze(file, Ending::Certain, |stream, _, sink| stream.push(step, sink)).await?;
+                    self.make_room().await?;
                 }
             }
             SourceEvent::Quiet { file } => {
@@ -282,6 +295,27 @@ impl Detector {
                 let counted = self.parts.aggregator.forget(file);
                 self.promise(counted).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Lets sources go of what they hold, the one that holds most first, until there is room for what comes.
+    async fn make_room(&mut self) -> anyhow::Result<()> {
+        while self.parts.budget.is_crowded() {
+            let most = self.files.iter().max_by_key(|(_, followed)| followed.held.bytes());
+            let Some((file, followed)) = most.filter(|(_, followed)| followed.held.bytes() > 0) else {
+                break;
+            };
+            let file = *file;
+            if !std::mem::replace(&mut self.complained, true) {
+                tracing::warn!(
+                    path = %followed.path.display(),
+                    "long lines and traces that have not ended take half of collector.memory; those that take most \
+                     are cut, and counted in lines_truncated_total and multiline_flushes_total; raise it to keep them \
+                     whole"
+                );
+            }
+            self.analyze(file, Ending::Memory, |stream, _, sink| stream.let_go(sink)).await?;
         }
         Ok(())
     }
@@ -314,6 +348,7 @@ impl Detector {
         let Some(followed) = self.files.get_mut(&file) else { return Ok(()) };
         let mut events = Vec::new();
         work(&mut followed.stream, &self.parts.aggregator, &mut |event| events.push(event));
+        followed.held.set(followed.stream.waiting_bytes());
         let before = std::mem::replace(&mut followed.stats, followed.stream.stats());
         self.parts.metrics.source_lines.inc_by(followed.stats.lines - before.lines);
         self.parts.metrics.lines_truncated.inc_by(followed.stats.truncated_lines - before.truncated_lines);

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::analyzer::{Outlook, Stats, StreamAnalyzer};
-use crate::collector::Prefix;
 use crate::collector::registry::Checkpoint;
+use crate::collector::{Held, Prefix};
 use crate::domain::FileId;
 
 /// Most starts that a checkpoint excepts.
@@ -16,6 +16,8 @@ pub(super) struct Followed {
     /// The path by which it was found; for a pipe, its name.
     pub(super) path: PathBuf,
     pub(super) stream: StreamAnalyzer,
+    /// What the stream keeps of what it was given.
+    pub(super) held: Held,
     /// What the stream had seen when that was last measured.
     pub(super) stats: Stats,
     pub(super) prefix: Prefix,
@@ -32,10 +34,17 @@ pub(super) struct Followed {
 
 impl Followed {
     /// A source whose first byte will be at this offset.
-    pub(super) fn new(path: PathBuf, stream: StreamAnalyzer, offset: u64, done: Checkpoint) -> Self {
+    pub(super) fn new(
+        path: PathBuf,
+        stream: StreamAnalyzer,
+        held: Held,
+        offset: u64,
+        done: Checkpoint,
+    ) -> Self {
         Self {
             path,
             stream,
+            held,
             stats: Stats::default(),
             prefix: Prefix::new(offset),
             done,

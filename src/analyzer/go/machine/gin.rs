@@ -46,7 +46,7 @@ impl Machine {
 
     pub(super) fn gin_function(&mut self, line: &str, number: u32) -> Feed {
         let Some(name) = function(line) else { return Feed::Ended };
-        if self.frames.len() < MAX_FRAMES {
+        if self.keeping && self.frames.len() < MAX_FRAMES {
             self.frames.push(frame(&symbol(&self.pending, name), &self.pending, number));
         }
         self.state = State::GinPlace;

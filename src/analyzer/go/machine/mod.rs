@@ -178,7 +178,15 @@ impl Machine {
     /// Bytes of memory in use.
     pub(crate) fn held_bytes(&self) -> usize {
         let frames = self.frames.iter().chain(&self.created_by);
-        self.message.capacity() + self.pending.capacity() + frames.map(frame_bytes).sum::<usize>()
+        let texts = self.later.iter().chain([&self.message, &self.pending]);
+        texts.map(String::capacity).sum::<usize>() + frames.map(frame_bytes).sum::<usize>()
+    }
+
+    /// Forgets what it has read of the failure. From now on it only tells which lines belong.
+    pub(crate) fn shed(&mut self) {
+        (self.message, self.later, self.pending) = (String::new(), Vec::new(), String::new());
+        (self.frames, self.created_by) = (Vec::new(), None);
+        (self.settled, self.keeping) = (true, false);
     }
 
     /// Whether it began with a stack that had no head.

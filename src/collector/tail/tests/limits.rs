@@ -209,7 +209,7 @@ fn new_files_wait_while_the_registry_cannot_be_written() {
 #[test]
 fn a_small_budget_gives_everyone_a_turn() {
     let mut rig = Rig::new(&["*.log"]);
-    rig.budget = Budget::new(10);
+    rig.budget = Budget::new(20);
     for name in ["a.log", "b.log", "c.log"] {
         rig.append(name, &"0123456789".repeat(20));
     }
