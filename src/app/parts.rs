@@ -60,6 +60,7 @@ pub(super) fn tail(config: &Config) -> tail::Config {
         },
         max_files: as_usize(section.max_files),
         max_open_files: as_usize(section.max_open_files),
+        rotate_wait: section.rotate_wait.get(),
         forget_after: section.forget_after.get(),
         ..tail::Config::default()
     }

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,13 @@ pub(super) struct Content {
     pub(super) head: Mark,
     pub(super) mark: Mark,
     pub(super) length: u64,
+}
+
+/// Where an open file lies now, if it lies anywhere.
+fn place_of(file: &File) -> Option<PathBuf> {
+    let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+    let (there, meta) = (path.metadata().ok()?, file.metadata().ok()?);
+    (Inode::of(&there) == Inode::of(&meta)).then_some(path)
 }
 
 impl Followed {
@@ -55,9 +63,10 @@ impl Files {
     /// A followed file was not found at any path.
     pub(super) fn left(&mut self, file: FileId, now: Now) {
         let Some(followed) = self.followed.get_mut(&file) else { return };
+        let stands = followed.leaving.is_none() || followed.handle.is_none();
         // A folder that could not be listed, for want of rights or handles, tells nothing.
         match followed.path.metadata() {
-            Ok(meta) if Inode::of(&meta) == followed.inode && followed.leaving.is_none() => {
+            Ok(meta) if Inode::of(&meta) == followed.inode && stands => {
                 return self.measured(file, &meta, now);
             }
             Err(error) if !is_absence(&error) => return,
@@ -71,6 +80,8 @@ impl Files {
                 followed.stirred = now.instant;
                 self.counters.rotated(kind);
                 self.by_path.remove(&followed.path);
+            } else if meta.nlink() == 0 {
+                followed.leaving = Some(Rotation::Deleted);
             }
             self.measured(file, &meta, now);
             return;
@@ -151,10 +162,16 @@ impl Files {
     /// The content of a followed file goes on under another name, or in another inode.
     fn goes_on_in(&mut self, file: FileId, hit: Hit, kind: Rotation, now: Now) {
         let Some(followed) = self.followed.get_mut(&file) else { return };
-        self.counters.rotated(kind);
+        // One that had left before was only given another name.
+        if followed.leaving.is_none() {
+            self.counters.rotated(kind);
+            followed.stirred = now.instant;
+        }
         self.by_inode.remove(&followed.inode);
         self.by_inode.insert(hit.inode, file);
-        self.by_path.remove(&followed.path);
+        if self.by_path.get(&followed.path) == Some(&file) {
+            self.by_path.remove(&followed.path);
+        }
         self.held.remove(&hit.inode);
         followed.inode = hit.inode;
         followed.path.clone_from(&hit.path);
@@ -162,7 +179,6 @@ impl Files {
         followed.handle = Some(hit.file);
         followed.length = hit.length;
         followed.leaving = Some(kind);
-        followed.stirred = now.instant;
         self.registry.observe(file, |known| {
             known.inode = hit.inode;
             known.path.clone_from(&hit.path);
@@ -179,7 +195,9 @@ impl Files {
         // Where other content has grown beyond the position, nobody knows how much there was before.
         let meta = followed.handle.as_ref().and_then(|handle| handle.metadata().ok());
         let is_known = meta.is_none_or(|meta| meta.len() < followed.position);
-        self.counters.rotated(kind);
+        if followed.leaving.is_none() || kind != Rotation::Deleted {
+            self.counters.rotated(kind);
+        }
         if unread > 0 {
             self.lost(file, is_known.then_some(unread), reason);
         }
@@ -191,25 +209,64 @@ impl Files {
         self.news.push_back(SourceEvent::Lost { file, bytes, reason });
     }
 
-    /// Ends files that left and have been quiet for long enough; sooner where they hold too many handles.
+    /// Ends files that left and have been quiet for long enough. One that was renamed is closed before that, and
+    /// looked at where it lies now: its writer may have it open for long. One that was deleted cannot be opened
+    /// again, and takes space on its disk for as long as it is open.
     ///
     /// Where not all folders could be listed for want of handles, one that was renamed may still stand where
     /// the globs lead. It is kept then, but only the later half of them: the want may be their doing.
     pub(super) fn let_go(&mut self, is_whole: bool, now: Now) {
-        let leaving = self.followed.iter().filter_map(|(file, followed)| {
-            followed.leaving.map(|kind| (followed.stirred, *file, kind, followed.unread()))
-        });
+        let leaving = self
+            .followed
+            .iter()
+            .filter_map(|(file, followed)| followed.leaving.map(|kind| (followed.stirred, *file, kind)));
         let mut leaving: Vec<_> = leaving.collect();
         leaving.sort_unstable_by_key(|(stirred, file, ..)| (*stirred, *file));
-        let surplus = leaving.len().saturating_sub(self.config.max_open_files / 2);
+        let open = leaving.iter().filter(|(_, file, _)| self.followed[file].handle.is_some()).count();
+        let mut surplus = open.saturating_sub(self.config.max_open_files / 2);
         let spare = leaving.len() / 2;
-        for (index, (stirred, file, kind, unread)) in leaving.into_iter().enumerate() {
+        for (index, (stirred, file, kind)) in leaving.into_iter().enumerate() {
+            if self.followed.get(&file).is_none_or(|followed| followed.unread() > 0) {
+                continue;
+            }
+            let quiet = now.instant.saturating_duration_since(stirred);
             let is_told = is_whole || kind == Rotation::Deleted || index < spare;
-            let is_over = is_told && now.instant.saturating_duration_since(stirred) >= self.config.grace;
-            if unread == 0 && (is_over || index < surplus) {
+            let wait = if kind == Rotation::Renamed { self.config.rotate_wait } else { self.config.grace };
+            if is_told && quiet >= wait {
                 self.end(file, kind, now);
+            } else if quiet >= self.config.grace || surplus > 0 {
+                let is_held = !self.set_aside(file);
+                if is_held && surplus > 0 {
+                    self.end(file, kind, now);
+                }
+                surplus = surplus.saturating_sub(1);
             }
         }
+    }
+
+    /// Closes a file that was renamed, if it can be opened again where it lies now. Whether it is closed.
+    fn set_aside(&mut self, file: FileId) -> bool {
+        let Some(followed) = self.followed.get_mut(&file) else { return false };
+        let Some(handle) = &followed.handle else { return true };
+        let Some(path) = place_of(handle).filter(|_| followed.leaving == Some(Rotation::Renamed)) else {
+            return false;
+        };
+        followed.handle = None;
+        followed.path.clone_from(&path);
+        followed.real_path.clone_from(&path);
+        self.registry.observe(file, |known| known.real_path = path);
+        true
+    }
+
+    /// Ends the file that left first, for another to be followed. Whether there was one.
+    pub(super) fn give_way(&mut self, now: Now) -> bool {
+        let over = self.followed.iter().filter(|(_, followed)| followed.unread() == 0);
+        let leaving = over.filter_map(|(file, followed)| Some((followed.stirred, *file, followed.leaving?)));
+        let first = leaving.min_by_key(|(stirred, file, _)| (*stirred, *file));
+        if let Some((_, file, kind)) = first {
+            self.end(file, kind, now);
+        }
+        first.is_some()
     }
 
     fn end(&mut self, file: FileId, kind: Rotation, now: Now) {

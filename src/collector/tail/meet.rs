@@ -30,7 +30,8 @@ impl Files {
         let start_at = if self.registry.is_first_start() { self.config.start_at } else { StartAt::Beginning };
         let mut fresh = Vec::new();
         for (path, inode, _) in candidates {
-            if self.followed.len() + fresh.len() >= self.config.max_files {
+            let is_full = self.followed.len() + fresh.len() >= self.config.max_files;
+            if is_full && !self.give_way(now) {
                 self.warn(&path, &"as many files as allowed are followed; raise collector.max_files");
                 continue;
             }

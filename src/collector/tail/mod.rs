@@ -21,7 +21,8 @@
 //! - Every read overlaps what was read before by some bytes, and compares them. So content that was replaced
 //!   is noticed even where the file has grown beyond the old position again.
 //! - A file that leaves its path (renamed, deleted) is read through its open handle until it has been quiet
-//!   for a while. A file that was copied and then truncated goes on in its copy, under the same id and at the
+//!   for a while. One that was renamed is looked at under its new name for longer, since its writer may have it
+//!   open still, and is opened again where something was added. A file that was copied and then truncated goes on in its copy, under the same id and at the
 //!   same offsets. So a copy in the same folder waits a little before it is taken for a file of its own.
 //! - Within one file offsets are contiguous from the one in [`SourceEvent::Opened`] on.
 //!
@@ -143,8 +144,10 @@ pub struct Config {
     pub max_open_files: usize,
     /// The most files followed at once.
     pub max_files: usize,
-    /// How long a file that left its path is still listened to once it is quiet, and how long a file that looks
-    /// like a copy waits for its original to be truncated.
+    /// How long a file that was renamed is still listened to once it is quiet, where no glob leads to its new name.
+    pub rotate_wait: Duration,
+    /// How long a file that left its path is kept open once it is quiet, and how long a file that looks like a copy
+    /// waits for its original to be truncated.
     pub grace: Duration,
     /// How long nothing must have been added to a file before it is told to be quiet.
     pub quiet_after: Duration,
@@ -161,6 +164,7 @@ impl Default for Config {
             start_at: StartAt::Beginning,
             max_open_files: 500,
             max_files: 10_000,
+            rotate_wait: Duration::from_secs(300),
             grace: Duration::from_secs(10),
             quiet_after: Duration::from_secs(1),
             forget_after: Duration::from_secs(7 * 86_400),

@@ -21,6 +21,8 @@ section! {
         max_files: u32 [1..=1_000_000],
         /// The most files open at once.
         max_open_files: u32 [1..=1_000_000],
+        /// How long a renamed file is still listened to once it is quiet.
+        rotate_wait: Interval [Interval::from_secs(10)..=Interval::from_days(1)],
         /// How long a file that is gone is remembered.
         forget_after: Interval [Interval::from_secs(60)..=Interval::from_days(3650)],
     }

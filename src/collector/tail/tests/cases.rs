@@ -70,6 +70,76 @@ fn a_renamed_file_is_read_to_its_end_beside_the_new_one() {
 }
 
 #[test]
+fn a_renamed_file_is_closed_when_quiet_and_read_on_when_its_writer_goes_on() {
+    let mut rig = Rig::new(&["a.log"]);
+    rig.append("a.log", "one\n");
+    rig.look();
+    let mut writer = OpenOptions::new().append(true).open(rig.path("a.log")).unwrap();
+    rig.rename("a.log", "a.log.1");
+    rig.append("a.log", "new\n");
+    rig.look();
+    let is_open = |rig: &Rig| rig.files.followed[&rig.order[0]].handle.is_some();
+    let mut text = "one\n".to_owned();
+    for name in ["a.log.1", "old/a.log.1"] {
+        assert!(is_open(&rig));
+        for _ in 0..3 {
+            rig.pass(rig.config.grace);
+            rig.look();
+        }
+        assert!(!is_open(&rig), "nothing came for a while");
+        // It is given another name while it is closed, in its folder.
+        let last = if name == "a.log.1" { "a.log.2" } else { "a.log.1" };
+        if name == "a.log.1" {
+            rig.rename("a.log.1", last);
+        }
+        writer.write_all(b"late\n").unwrap();
+        text += "late\n";
+        rig.look();
+        assert_eq!(rig.texts(), texts(&[("a.log", 0, &text), ("a.log", 0, "new\n")]));
+        // Into another folder while it is open.
+        if name == "a.log.1" {
+            fs::create_dir(rig.path("old")).unwrap();
+            rig.rename("a.log.2", "old/a.log.1");
+            rig.look();
+        }
+    }
+    rig.settle_down();
+    assert_eq!((rig.ends(), rig.losses()), (vec![RENAMED, None], vec![]));
+    assert_eq!(rig.rotations(Rotation::Renamed), 1);
+}
+
+#[test]
+fn a_renamed_file_that_was_closed_goes_on_after_a_restart() {
+    let mut rig = Rig::new(&["a.log"]);
+    rig.append("a.log", &line("one"));
+    rig.look();
+    let file = rig.order[0];
+    rig.rename("a.log", "a.log.1");
+    for _ in 0..3 {
+        rig.look();
+        rig.pass(rig.config.grace);
+    }
+    rig.commit_all();
+    rig.restart();
+    rig.append("a.log.1", "late\n");
+    rig.look();
+    assert_eq!((&*rig.heard[&file].bytes, rig.losses()), (&b"late\n"[..], vec![]));
+}
+
+#[test]
+fn renamed_files_give_way_to_new_ones() {
+    let mut rig = Rig::with(&["*.log"], |config| config.max_files = 3);
+    for index in 0..9 {
+        rig.append("a.log", &line(&index.to_string()));
+        rig.look();
+        rig.rename("a.log", &format!("a.{index}"));
+        rig.look();
+    }
+    assert_eq!((rig.order.len(), rig.losses()), (9, vec![]));
+    assert!(rig.files.followed.len() <= 3);
+}
+
+#[test]
 fn a_renamed_file_that_a_glob_still_finds_goes_on() {
     let mut rig = Rig::new(&["a.log*"]);
     rig.append("a.log", "one\n");

@@ -119,7 +119,7 @@ impl Rig {
     fn settle_down(&mut self) {
         for _ in 0..4 {
             self.look();
-            self.pass(self.config.grace);
+            self.pass(self.config.rotate_wait);
         }
         self.look();
     }
