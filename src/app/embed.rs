@@ -195,7 +195,10 @@ impl Hephaestus {
         let (ended, has_ended) = oneshot::channel();
         let Some(tap) = self.service.tap(name) else { return has_ended };
         let ending = self.ending.clone();
-        self.monitors.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
+        let mut monitors = self.monitors.lock().unwrap_or_else(PoisonError::into_inner);
+        // A program may run for years and give a reader for each of its requests.
+        while monitors.try_join_next().is_some() {}
+        monitors.spawn(async move {
             if let Err(error) = pipe::watch(reader, tokio::io::sink(), tap, &ending).await {
                 tracing::warn!(%error, "a reader is not watched any more");
             }
@@ -261,5 +264,24 @@ impl Hephaestus {
         }
         self.ending.cancel();
         self.read_to_end().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn readers_that_have_ended_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let builder = Hephaestus::builder().unwrap().state_dir(folder.path().join("state"));
+        let hephaestus = builder.start().await.unwrap();
+        for _ in 0..50 {
+            hephaestus.watch("reader", &b"fine\n"[..]).await.ok();
+        }
+        let left = hephaestus.monitors.lock().unwrap().len();
+        // The last ones may have told of their end, and not come to it.
+        assert!(left < 10, "{left} readers that have ended are remembered");
+        hephaestus.stop().await.unwrap();
     }
 }
