@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
@@ -166,6 +166,10 @@ impl Core {
         Some(match self.parts.join_next().await? {
             Ok((part, result)) => {
                 self.running.remove(&part);
+                // It reads on until it is told to stop, or nothing will come any more.
+                let is_early = part == Part::Intake && !self.stop_working.is_cancelled();
+                let result =
+                    result.and_then(|()| if is_early { Err(anyhow!("the bus has ended")) } else { Ok(()) });
                 result.with_context(|| format!("the {part:?} has ended"))
             }
             Err(error) => {

@@ -23,6 +23,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task;
@@ -157,7 +158,7 @@ impl Detector {
                 Some(kept) = self.checkpoints.written() => self.wrote(&kept),
                 () = tokio::time::sleep(wait) => {}
             }
-            self.hear();
+            self.hear()?;
             if sources.is_empty() && Instant::now() >= self.pause_due {
                 self.pause().await?;
             }
@@ -176,7 +177,7 @@ impl Detector {
         let counted = self.parts.aggregator.drain(outlook_of(&self.files));
         self.promise(counted).await?;
         loop {
-            self.hear();
+            self.hear()?;
             let unsettled: usize = self.files.values().map(|followed| followed.prefix.unsettled()).sum();
             if unsettled == 0 && self.outbox.all_published() {
                 break;
@@ -455,7 +456,7 @@ impl Detector {
     }
 
     /// Notes what the bus has made durable.
-    fn hear(&mut self) {
+    fn hear(&mut self) -> anyhow::Result<()> {
         for id in self.in_flight.take_durable() {
             self.checkpoints.moved(id.file);
             self.outbox.published(id);
@@ -463,6 +464,8 @@ impl Detector {
                 followed.prefix.settled(id.start);
             }
         }
+        ensure!(!self.in_flight.is_refused(), "the bus has ended, and what was on its way is not durable");
+        Ok(())
     }
 
     /// Begins to write the checkpoints of these files, and takes out of the outbox what needs not be sent or

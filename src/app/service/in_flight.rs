@@ -27,6 +27,8 @@ struct Messages {
     since: VecDeque<Instant>,
     /// What the bus has made durable and nobody has heard of yet.
     durable: Vec<EventId>,
+    /// Whether the bus has refused something: it has ended.
+    refused: bool,
 }
 
 impl Shared {
@@ -42,16 +44,19 @@ impl InFlight {
         self.shared.messages().since.push_back(Instant::now());
         let shared = Arc::clone(&self.shared);
         Pending::new(move |settlement| {
-            if settlement == Settlement::Durable {
-                let mut messages = shared.messages();
-                messages.since.pop_front();
-                messages.durable.push(id);
-                shared.news.notify_one();
+            let mut messages = shared.messages();
+            match settlement {
+                Settlement::Durable => {
+                    messages.since.pop_front();
+                    messages.durable.push(id);
+                }
+                Settlement::Refused => messages.refused = true,
             }
+            shared.news.notify_one();
         })
     }
 
-    /// Waits until something has become durable.
+    /// Waits until something has become durable, or was refused.
     pub(super) fn news(&self) -> impl Future<Output = ()> + use<> {
         let shared = Arc::clone(&self.shared);
         async move { shared.news.notified().await }
@@ -60,6 +65,11 @@ impl InFlight {
     /// What has become durable since this was last asked.
     pub(super) fn take_durable(&self) -> Vec<EventId> {
         std::mem::take(&mut self.shared.messages().durable)
+    }
+
+    /// Whether something was refused: it will never become durable.
+    pub(super) fn is_refused(&self) -> bool {
+        self.shared.messages().refused
     }
 
     /// For how long the oldest has been on its way.

@@ -243,3 +243,24 @@ async fn counts_are_exact_after_any_history() {
 async fn counts_are_exact_after_ten_thousand_histories() {
     histories(10_000).await;
 }
+
+/// As when its thread has died.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_a_bus_that_has_ended() {
+    let mut failures = 0;
+    for round in 0..12 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = World::new(folder.path(), None).await;
+        for _ in 0..1_000 {
+            let text = world.next(Kind::Order) + &world.next(Kind::Cart);
+            world.writers[0].write(Kind::Order, &text);
+        }
+        // Somewhere between reading and counting.
+        tokio::time::sleep(Duration::from_millis(10 * round)).await;
+        world.service.core.bus.cut().await;
+        let finished = tokio::time::timeout(PATIENCE, world.service.finish()).await;
+        failures += u32::from(finished.expect("it waits for ever").is_err());
+        world.service.crash().await;
+    }
+    assert!(failures > 0, "it was always too late");
+}
