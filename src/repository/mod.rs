@@ -31,7 +31,7 @@ pub use crash::{KnownCrash, Likeness};
 pub use literals::Literal;
 pub use merge::merged;
 pub use patch::unified_diff;
-pub use scratch::{Folder, sweep_scratch};
+pub use scratch::{Folder, Scratch, sweep_scratch};
 pub use stamp::{code_stamp, stamp};
 pub use workspace::Workspace;
 

@@ -12,8 +12,10 @@ use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tempfile::TempDir;
 
 /// How the names of folders begin, and of nothing else.
@@ -25,6 +27,10 @@ pub(super) const TREE: &str = "tree";
 pub(super) const TMP: &str = "tmp";
 pub(super) const BIN: &str = "bin";
 pub(super) const RUN: &str = "run-";
+const STATE: &str = "state";
+/// How often it is looked for processes that are left behind: what is killed may just have started another.
+const LOOKS: usize = 20;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// How often a folder is made anew, should somebody who sweeps be quicker than its lock.
 const ATTEMPTS: usize = 8;
 
@@ -87,7 +93,7 @@ fn open_up(path: &Path) {
 
 /// A folder that is ours until it is dropped.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub struct Scratch {
     folder: Folder,
     /// Released after the folder is gone: fields are dropped in order.
     _lock: File,
@@ -113,10 +119,25 @@ impl Scratch {
     pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
+
+    /// Makes one for what is to be kept no longer than this value.
+    ///
+    /// # Errors
+    /// When the folder for temporary files cannot be written.
+    pub fn temporary() -> io::Result<Self> {
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// Where a state directory may lie in it.
+    #[must_use]
+    pub fn state_dir(&self) -> PathBuf {
+        self.path().join(STATE)
+    }
 }
 
 /// Removes the scratch folders that processes of this user left behind when they were killed, and says
-/// which. Those of living ones stay, and so does whatever has no lock.
+/// which. What still runs in them is ended: a job's first process dies with whoever watches it, those that it has
+/// started do not everywhere. Folders of living ones stay, and so does whatever has no lock.
 pub fn sweep_scratch() -> Vec<PathBuf> {
     sweep(&std::env::temp_dir())
 }
@@ -128,8 +149,38 @@ fn sweep(parent: &Path) -> Vec<PathBuf> {
         .filter_map(Result::ok)
         .filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
         .map(|entry| entry.path())
-        .filter(|path| is_left_behind(path).is_ok_and(|lock| lock.is_some_and(|_| remove(path))))
+        .filter(|path| {
+            is_left_behind(path).is_ok_and(|lock| {
+                lock.is_some_and(|_| {
+                    end_orphans(path);
+                    remove(path)
+                })
+            })
+        })
         .collect()
+}
+
+/// Kills whatever runs in a folder: its program or its working folder lies there.
+fn end_orphans(folder: &Path) {
+    for _ in 0..LOOKS {
+        let mut found = false;
+        for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let id = process.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+            // Taken before it is looked at: its number may be given to another.
+            let Some(handle) = id.and_then(|id| pidfd_open(id, PidfdFlags::empty()).ok()) else { continue };
+            let lies_there = |link: &str| {
+                std::fs::read_link(process.path().join(link)).is_ok_and(|place| place.starts_with(folder))
+            };
+            if ["cwd", "exe"].into_iter().any(lies_there) {
+                // One that has ended meanwhile needs no killing.
+                found |= pidfd_send_signal(&handle, Signal::KILL).is_ok();
+            }
+        }
+        if !found {
+            return;
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
 }
 
 /// The lock of a folder of this user whose process is gone.
@@ -156,7 +207,7 @@ fn holds_only_ours(path: &Path) -> io::Result<bool> {
         let name = name.to_string_lossy();
         let known = match &*name {
             LOCK => entry.file_type()?.is_file(),
-            TREE | TMP | BIN => entry.file_type()?.is_dir(),
+            TREE | TMP | BIN | STATE => entry.file_type()?.is_dir(),
             name => name.starts_with(RUN) && entry.file_type()?.is_dir(),
         };
         if !known {
@@ -257,6 +308,23 @@ mod tests {
         let path = living.path().to_owned();
         drop(living);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_still_runs_in_a_folder_that_is_left_behind_is_ended() {
+        let parent = tempfile::tempdir().unwrap();
+        let (dead, living) = (killed(parent.path()), Scratch::below(parent.path()).unwrap());
+        let start = |folder: &Path| {
+            let cwd = folder.join("run-1");
+            std::fs::create_dir(&cwd).unwrap();
+            std::process::Command::new("sleep").arg("60").current_dir(cwd).spawn().unwrap()
+        };
+        let (mut orphan, mut busy) = (start(&dead), start(living.path()));
+        assert_eq!(sweep(parent.path()), [dead]);
+        assert!(!orphan.wait().unwrap().success());
+        assert!(busy.try_wait().unwrap().is_none(), "its folder is in use");
+        busy.kill().unwrap();
+        busy.wait().unwrap();
     }
 
     #[test]
