@@ -13,11 +13,13 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::parts;
 use super::service::{Role, Service, Suggestions};
 use crate::collector::pipe::{self, Tap};
 use crate::config::{BusKind, Config};
 use crate::domain::{GroupRecord, GroupStatus};
 use crate::knowledge::{GroupFilter, GroupOrder, View};
+use crate::repository::Scratch;
 
 /// How long what the program left behind may go on writing after it has ended.
 const AFTERMATH: Duration = Duration::from_secs(2);
@@ -37,7 +39,7 @@ pub struct Watched {
     /// Whether defects are worked on.
     mends: bool,
     /// Removed with this value.
-    _state: tempfile::TempDir,
+    _state: Scratch,
 }
 
 impl Watched {
@@ -46,8 +48,9 @@ impl Watched {
     /// # Errors
     /// When it cannot be started, or the service cannot.
     pub async fn start(config: &Config, program: &[OsString]) -> anyhow::Result<Self> {
-        let state = tempfile::Builder::new().prefix("hephaestus-exec-").tempdir()?;
-        let service = Service::start(&within(config, state.path()), Role::Whole).await?;
+        parts::sweep_scratch();
+        let state = Scratch::temporary()?;
+        let service = Service::start(&within(config, &state.state_dir()), Role::Passing).await?;
         let (name, arguments) = program.split_first().context("no program is named")?;
         let mut child = Command::new(name)
             .args(arguments)

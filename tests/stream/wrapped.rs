@@ -47,6 +47,19 @@ fn how_much_is_left_to_be_worked_on_is_told_unless_it_is_to_be_quiet() {
 }
 
 #[test]
+fn an_attempt_that_was_not_decided_is_promised_again_only_while_the_program_runs() {
+    let depot = Depot::new();
+    let log = depot.repository().join("crash.log");
+    std::fs::write(&log, depot.index()).unwrap();
+    std::fs::write(depot.repository().join("basket/basket.go"), "package basket\n\nfunc Last(\n").unwrap();
+    let mut command = hephaestus();
+    command.arg("exec").arg("--repo").arg(depot.repository());
+    let errors = errors_of(&run(command.args(["--", "cat"]).arg(&log)));
+    assert!(errors.contains("an attempt was not decided"), "{errors}");
+    assert!(errors.contains("if the program still runs by then"), "{errors}");
+}
+
+#[test]
 fn a_last_line_without_an_end_counts_though_something_holds_the_output_open() {
     let line = r#"{"level":"error","msg":"order not saved"}"#;
     let output = run(&mut exec(&format!("sleep 8 & printf '%s' '{line}'; exit 3")));
@@ -100,6 +113,22 @@ fn signals_pass_and_a_killed_program_is_told_as_a_shell_would() {
         assert_eq!((child.wait().unwrap().code(), rest), (Some(42), format!("{signal}\n")));
     }
     assert_eq!(run(&mut exec("kill -9 $$")).status.code(), Some(137));
+}
+
+#[test]
+fn what_a_killed_one_has_left_is_removed_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let left = || std::fs::read_dir(folder.path()).unwrap().count();
+    let mut child =
+        exec("echo ready; sleep 5").env("TMPDIR", folder.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!((&*line, left()), ("ready\n", 1));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(left(), 1, "it could do nothing about it");
+    assert!(run(exec("exit 0").env("TMPDIR", folder.path())).status.success());
+    assert_eq!(left(), 0);
 }
 
 #[test]

@@ -57,6 +57,8 @@ use workshop::{Limits, Workshop};
 pub enum Role {
     /// All of it.
     Whole,
+    /// Likewise, and nothing is kept once the program that is watched has ended.
+    Passing,
     /// It counts what others have read, and works on it.
     Fixer,
 }
@@ -86,12 +88,13 @@ impl Service {
         let knowledge = memory.knowledge().clone();
         let workshop = match &config.repository.path {
             Some(repository) => {
-                Some(workshop(config, repository.clone(), &knowledge, &core.metrics, core.health.clone())?)
+                let health = core.health.clone();
+                Some(workshop(config, role, repository.clone(), &knowledge, &core.metrics, health)?)
             }
             None => None,
         };
         let (is_idle, idle) = watch::channel(0);
-        if role == Role::Whole {
+        if role != Role::Fixer {
             core.read(config)?;
         }
         count(&mut core, config, memory);
@@ -242,6 +245,7 @@ impl Memory {
 /// A workshop for this repository.
 fn workshop(
     config: &Config,
+    role: Role,
     repository: PathBuf,
     knowledge: &Knowledge,
     metrics: &Metrics,
@@ -255,6 +259,7 @@ fn workshop(
         parallel: parts::as_usize(config.fixer.parallel),
         attempts: config.fixer.max_attempts,
         pause: config.fixer.retry_after.get(),
+        lasting: role != Role::Passing,
     };
     let (fixer, of) = (parts::fixer(config, metrics)?, (parts::absolute(&repository), reading));
     Ok(Workshop::new(knowledge.clone(), fixer, of, limits, metrics.clone(), health))

@@ -36,6 +36,8 @@ pub(super) struct Limits {
     pub(super) attempts: u32,
     /// How long a group rests between two.
     pub(super) pause: Duration,
+    /// Whether what is remembered outlasts this process, for the next one to go on.
+    pub(super) lasting: bool,
 }
 
 /// Where groups are worked on.
@@ -252,10 +254,15 @@ impl Workshop {
         let undecided = suggestion.verdict == VerdictKind::Inconclusive;
         if undecided && id.attempt < self.limits.attempts {
             let (title, reason) = (&suggestion.title, &suggestion.reason);
+            let otherwise = match self.limits.lasting {
+                true => "",
+                false => ", if the program still runs by then; `hephaestus run` would go on without it",
+            };
             tracing::warn!(
                 title,
                 reason,
-                "an attempt was not decided; it is made again after fixer.retry_after, or once the code changes"
+                "an attempt was not decided; it is made again after fixer.retry_after, or once the code \
+                 changes{otherwise}"
             );
             return self.end(id, AttemptEnd::Undecided { reason: suggestion.reason, code }).await;
         }
