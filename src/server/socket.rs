@@ -1,8 +1,9 @@
 //! The control socket: `hephaestus.sock` in the state directory, for its owner alone.
 //!
 //! A lock beside it tells a live instance from a dead one: the kernel gives it up when its holder dies, so
-//! whoever gets it may remove the socket that it finds. A path that does not fit into the address of a
-//! socket is reached through a handle of the folder.
+//! whoever gets it may remove the socket that it finds. The lock of the state directory would not do: it is given
+//! back once nobody writes there any more, and the next instance may be there before this one removes its socket.
+//! A path that does not fit into the address of a socket is reached through a handle of the folder.
 
 use std::fs::{self, File};
 use std::io;
