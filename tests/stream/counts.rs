@@ -5,11 +5,14 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::instance::{Chance, Place};
+use serde_json::Value;
+
+use super::instance::{Chance, Instance, PATIENCE, Place};
 use super::log_writer::{Kind, LogWriter};
+use crate::harness::run;
 
 /// Writes failures of several kinds with sequence numbers between healthy lines, and rotates its file.
 struct Writer {
@@ -24,6 +27,11 @@ impl Writer {
         let mut cuts = Chance(!seed);
         let log = LogWriter::new(path, is_container, move |bytes| cuts.below(bytes as u64) as usize);
         Self { log, chance: Chance(seed), sequence: 0, written: BTreeMap::new() }
+    }
+
+    /// How many failures it has written.
+    fn total(&self) -> u64 {
+        self.written.values().sum()
     }
 
     fn write(&mut self) {
@@ -61,17 +69,38 @@ const fn title(kind: Kind) -> Option<&'static str> {
     }
 }
 
+/// Waits until an instance has counted more than this.
+fn await_progress(instance: &mut Instance, counted: u64) {
+    instance.await_start();
+    let begun = std::time::Instant::now();
+    while instance.served_counts().is_none_or(|counts| counts.values().sum::<u64>() <= counted) {
+        instance.assert_runs();
+        assert!(begun.elapsed() < PATIENCE, "it counts no more: {}", instance.said());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// How much is counted in what a killed instance has left; nothing where it died before it had anything.
+fn counted_by_the_dead(place: &Place) -> u64 {
+    let listed = run(place.command().args(["groups", "list", "--limit", "1000", "--format", "json"]));
+    let list: Value =
+        if listed.status.success() { serde_json::from_slice(&listed.stdout).unwrap() } else { Value::Null };
+    list["groups"].as_array().into_iter().flatten().filter_map(|group| group["count"].as_u64()).sum()
+}
+
 /// Kills an instance again and again while somebody writes, and compares the counts.
 fn survive_kills(kills: u32, seed: u64) {
     let place = Place::new();
-    let stop = Arc::new(AtomicBool::new(false));
+    let (stop, written_so_far) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let write = |mut writer: Writer| {
-        let stop = Arc::clone(&stop);
+        let (stop, so_far) = (Arc::clone(&stop), Arc::clone(&written_so_far));
         std::thread::spawn(move || {
             while !stop.load(Relaxed) {
+                let before = writer.total();
                 for _ in 0..20 {
                     writer.write();
                 }
+                so_far.fetch_add(writer.total() - before, Relaxed);
                 std::thread::sleep(Duration::from_millis(2));
             }
             writer.log.finish();
@@ -81,11 +110,21 @@ fn survive_kills(kills: u32, seed: u64) {
     let writing = [("app.log", false), ("pod.log", true)]
         .map(|(name, is_container)| write(Writer::new(place.log(name), is_container, seed)));
     let mut chance = Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let (mut counted, mut met) = (0, 0);
     for _ in 0..kills {
-        let instance = place.start();
-        std::thread::sleep(Duration::from_millis(50 + chance.below(700)));
+        let mut instance = place.start();
+        // One in four may die while it starts, the others while they count.
+        if chance.below(4) > 0 {
+            await_progress(&mut instance, counted);
+        }
+        std::thread::sleep(Duration::from_millis(50 + chance.below(500)));
+        let written = written_so_far.load(Relaxed);
         instance.kill();
+        // It had counted something, and had not come to the end of it.
+        let before = std::mem::replace(&mut counted, counted_by_the_dead(&place));
+        met += u32::from(before < counted && counted < written);
     }
+    assert!(met * 2 >= kills, "{met} of {kills} kills met work that was under way");
     stop.store(true, Relaxed);
     let mut written = BTreeMap::new();
     for writer in writing.map(|writing| writing.join().unwrap()) {
