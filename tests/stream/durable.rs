@@ -57,16 +57,33 @@ fn await_checkpoint(state: &Path, length: u64) {
     let begun = Instant::now();
     loop {
         let registry = std::fs::read(state.join("registry.json")).unwrap_or_default();
-        let committed = serde_json::from_slice(&registry).map(|registry| committed(&registry));
-        if matches!(committed, Ok(offset) if offset == length) {
+        let mut known = Value::Null;
+        // Its last line may be about to be written.
+        let whole_lines =
+            registry.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+        whole_lines.for_each(|line| take_line(&mut known, line));
+        let committed = committed(&known);
+        if committed == length {
             return;
         }
-        assert!(
-            begun.elapsed() < Duration::from_secs(60),
-            "the checkpoint stays at {committed:?} of {length}"
-        );
+        assert!(begun.elapsed() < Duration::from_secs(60), "the checkpoint stays at {committed} of {length}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Takes in one line of a registry: the first is all of it, each further one what has changed since.
+fn take_line(known: &mut Value, line: &[u8]) {
+    let line: Value = serde_json::from_slice(line).unwrap();
+    if line["version"].is_number() {
+        *known = line;
+        return;
+    }
+    for file in line["files"].as_array().unwrap() {
+        known["files"][file["id"].as_str().unwrap()] = file.clone();
+    }
+    let outbox = known["outbox"].as_array_mut().unwrap();
+    outbox.retain(|promise| !line["kept"].as_array().unwrap().contains(&promise["id"]));
+    outbox.extend(line["promised"].as_array().unwrap().iter().cloned());
 }
 
 /// The checkpoint of the one file in a registry.
@@ -76,42 +93,47 @@ fn committed(registry: &Value) -> u64 {
 }
 
 /// One writing of the registry.
-struct Registry<'a> {
+struct Registry {
+    /// What it says then.
     content: Value,
-    rename: &'a Call,
+    begun: usize,
+    /// When it was synced.
+    durable: usize,
 }
 
-/// Every registry that was renamed into place, which is checked to have been synced before, and its folder
-/// after.
-fn registries<'a>(calls: &'a [Call], state: &str) -> Vec<Registry<'a>> {
+/// Every writing of the registry: whole, which is checked to have been synced before it was renamed into place,
+/// and its folder after; or one more line, which is checked to have been synced.
+fn registries(calls: &[Call], state: &str) -> Vec<Registry> {
     let (unfinished, finished) = (format!("{state}/registry.json.new"), format!("{state}/registry.json"));
-    let (mut found, mut content) = (Vec::new(), Vec::new());
+    let (mut found, mut known, mut content) = (Vec::new(), Value::Null, Vec::new());
     let mut last_write = 0;
-    for call in calls.iter().filter(|call| call.path == unfinished) {
+    let is_meant = |call: &&Call| call.path == unfinished || call.path == finished;
+    for call in calls.iter().filter(is_meant) {
+        let is_added = call.path == finished;
         match call.name.as_str() {
             "openat" => content.clear(),
             _ if call.is_write() => {
                 content.extend(call.texts.concat());
                 last_write = call.ended;
+                if is_added && content.ends_with(b"\n") {
+                    take_line(&mut known, &content);
+                    let durable = synced_between(calls, &finished, last_write, usize::MAX, "what is added");
+                    found.push(Registry { content: known.clone(), begun: call.begun, durable });
+                }
             }
             _ if call.is_rename() => {
                 assert_eq!(call.texts[1], finished.as_bytes());
-                synced_between(
-                    calls,
-                    &unfinished,
-                    last_write,
-                    call.begun,
-                    "a registry that is put into place",
-                );
-                found.push(Registry { content: serde_json::from_slice(&content).unwrap(), rename: call });
+                let what = "a registry that is put into place";
+                synced_between(calls, &unfinished, last_write, call.begun, what);
+                take_line(&mut known, &content);
+                let what = "the folder of a registry put into place";
+                let durable = synced_between(calls, state, call.ended, usize::MAX, what);
+                found.push(Registry { content: known.clone(), begun: call.begun, durable });
             }
             _ => {}
         }
     }
-    for (index, registry) in found.iter().enumerate() {
-        let next = found.get(index + 1).map_or(usize::MAX, |next| next.rename.begun);
-        synced_between(calls, state, registry.rename.ended, next, "the folder of a registry put into place");
-    }
+    assert!(found.windows(2).all(|pair| pair[0].durable < pair[1].begun), "one writing waits for the other");
     found
 }
 
@@ -171,8 +193,8 @@ fn every_stage_is_synced_before_the_stage_before_it_forgets() {
     let positions = positions(&calls, &bus);
     for (offset, word) in WORDS.into_iter().enumerate() {
         // Log -> bus: the checkpoint passes an error only after the bus has synced it.
-        let passes = |registry: &&Registry<'_>| committed(&registry.content) >= ends[word];
-        let checkpoint = registries.iter().find(passes).expect("the checkpoint reaches the end").rename.begun;
+        let passes = |registry: &&Registry| committed(&registry.content) >= ends[word];
+        let checkpoint = registries.iter().find(passes).expect("the checkpoint reaches the end").begun;
         let published = recorded(&calls, &bus, word, checkpoint);
         // Bus -> knowledge: the bus may forget it only after knowledge has synced it. These errors are the
         // first on the bus, in the order in which they were written.
@@ -185,7 +207,7 @@ fn every_stage_is_synced_before_the_stage_before_it_forgets() {
     // Counts: promised in a synced registry before they are published.
     let promises = registries.iter().flat_map(|registry| {
         let outbox = registry.content["outbox"].as_array().unwrap();
-        outbox.iter().map(|promise| (promise["id"].as_str().unwrap(), registry.rename.ended))
+        outbox.iter().map(|promise| (promise["id"].as_str().unwrap(), registry.durable))
     });
     let mut first = BTreeMap::new();
     for (id, moment) in promises {
@@ -196,6 +218,6 @@ fn every_stage_is_synced_before_the_stage_before_it_forgets() {
         let published =
             calls.iter().find(|call| call.path.starts_with(&format!("{bus}/")) && call.wrote(id.as_bytes()));
         let published = published.unwrap_or_else(|| panic!("{id} was promised and never published"));
-        synced_between(&calls, &state, moment, published.begun, "a promise in the outbox");
+        assert!(moment < published.begun, "{id} was published before its promise was durable");
     }
 }

@@ -160,14 +160,16 @@ mod tests {
         };
         registry.commit(&[], &[]).unwrap();
         assert_eq!(look(), (0, 0, false), "nothing was written");
-        let obstacle = folder.path().join("registry.json.new");
-        std::fs::create_dir(&obstacle).unwrap();
+        let (path, aside) = (folder.path().join("registry.json"), folder.path().join("aside"));
+        std::fs::rename(&path, &aside).unwrap();
+        std::fs::create_dir(&path).unwrap();
         for _ in 0..2 {
             registry.add_to_outbox(&[]).unwrap_err();
         }
         assert_eq!(look(), (0, 2, true));
         assert_eq!(look(), (0, 2, true), "nothing was tried since");
-        std::fs::remove_dir(&obstacle).unwrap();
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::rename(&aside, &path).unwrap();
         registry.add_to_outbox(&[]).unwrap();
         assert_eq!(look(), (1, 2, false));
     }

@@ -1,8 +1,9 @@
 //! What must survive a crash: which files are known, how far each is done, and what was promised.
 //!
-//! One versioned JSON file holds the identity of this state directory, the known files and the outbox. It is
-//! written whole: to a temporary file, synced, renamed over the old one, and the folder synced. So at any
-//! moment the old or the new one is there, never a part of one.
+//! One versioned file holds the identity of this state directory, the known files and the outbox. What changes is
+//! added to it as a line of JSON and synced. Once that is more than all the rest, the file is written whole: to a
+//! temporary file, synced, renamed over the old one, and the folder synced. So at any moment the old or the new one
+//! is there, never a part of one.
 //!
 //! Changes that must be durable (a file's identity before its first event, the outbox, checkpoints) return
 //! once they are. What was merely observed (a file's name, its length) waits for the next write. A write that
@@ -16,9 +17,9 @@ mod file;
 mod store;
 mod trail;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -31,6 +32,7 @@ use crate::domain::{EventId, FileId, Occurrences, ProducerId};
 pub use checkpoint::Checkpoint;
 pub(super) use file::KnownFile;
 pub use store::Error;
+use store::{Change, Store};
 use trail::Trail;
 
 /// The name of the file under the state directory.
@@ -49,12 +51,26 @@ struct State {
     outbox: Vec<Occurrences>,
 }
 
+impl State {
+    /// Adds promises. One whose id is there already is replaced.
+    fn promise(&mut self, promises: &[Occurrences]) {
+        self.drop_promises(&promises.iter().map(|promise| promise.id).collect::<Vec<_>>());
+        self.outbox.extend_from_slice(promises);
+    }
+
+    fn drop_promises(&mut self, kept: &[EventId]) {
+        if !kept.is_empty() {
+            let kept: HashSet<_> = kept.iter().collect();
+            self.outbox.retain(|promise| !kept.contains(&promise.id));
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Memory {
     state: State,
-    /// How often something was observed, and how much of that is on disk.
-    observed: u64,
-    durable: u64,
+    /// Files of which something was observed that is not on disk, or which were forgotten.
+    unwritten: HashSet<FileId>,
     /// Marks of what was read since the start, for checkpoints to come.
     trails: HashMap<FileId, Trail>,
     /// Why the last write failed.
@@ -64,10 +80,9 @@ struct Memory {
 /// The registry of one state directory. Shared by the tailer and whoever commits.
 #[derive(Debug)]
 pub struct Registry {
-    path: PathBuf,
     memory: Mutex<Memory>,
     /// Held while a write is under way; `memory` is not.
-    writing: Mutex<()>,
+    store: Mutex<Store>,
     counters: Arc<Counters>,
     /// What makes this the only writer; let go with the last that could write.
     _lock: Option<File>,
@@ -79,25 +94,24 @@ impl Registry {
     /// # Errors
     /// When it is damaged, was written by a newer program, or cannot be read or written.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let state = match store::load(path)? {
+        let (mut store, found) = Store::open(path)?;
+        let state = match found {
             Some(state) => state,
             None => {
                 let producer = ProducerId::from_bytes(random_bytes());
                 let state = State { producer, settled_in: false, files: BTreeMap::new(), outbox: Vec::new() };
-                store::save(path, &state)?;
+                store.write(&state)?;
                 state
             }
         };
         Ok(Self {
-            path: path.to_owned(),
             memory: Mutex::new(Memory {
                 state,
-                observed: 0,
-                durable: 0,
+                unwritten: HashSet::new(),
                 trails: HashMap::new(),
                 trouble: None,
             }),
-            writing: Mutex::new(()),
+            store: Mutex::new(store),
             counters: Arc::default(),
             _lock: None,
         })
@@ -155,7 +169,7 @@ impl Registry {
         if self.memory().state.files.get(&file).is_none_or(is_allowed) {
             return Ok(());
         }
-        self.write(|state| {
+        self.write(&mut self.store(), &[file], &[], |state| {
             if let Some(known) = state.files.get_mut(&file) {
                 known.alone_until = known.alone_until.max(offset);
             }
@@ -174,9 +188,9 @@ impl Registry {
     /// # Errors
     /// When the registry cannot be written; then nothing has changed.
     pub fn add_to_outbox(&self, promises: &[Occurrences]) -> Result<(), Error> {
-        self.write(|state| {
-            state.outbox.retain(|old| promises.iter().all(|new| new.id != old.id));
-            state.outbox.extend_from_slice(promises);
+        let files: Vec<_> = promises.iter().map(|promise| promise.id.file).collect();
+        self.write(&mut self.store(), &files, &[], |state| {
+            state.promise(promises);
             for promise in promises {
                 if let Some(known) = state.files.get_mut(&promise.id.file) {
                     known.alone_until = known.alone_until.max(promise.span.end);
@@ -192,6 +206,8 @@ impl Registry {
     /// # Errors
     /// When the registry cannot be written; then nothing has changed.
     pub fn commit(&self, checkpoints: &[(FileId, Checkpoint)], kept: &[EventId]) -> Result<(), Error> {
+        // What is only being written is not on disk yet.
+        let mut store = self.store();
         let moves: Vec<_> = {
             let memory = self.memory();
             let moves: Vec<_> = checkpoints
@@ -204,18 +220,18 @@ impl Registry {
                     (file, checkpoint, trail.and_then(|trail| trail.before(checkpoint.resume)))
                 })
                 .collect();
-            if moves.is_empty() && kept.is_empty() && memory.observed == memory.durable {
+            if moves.is_empty() && kept.is_empty() && memory.unwritten.is_empty() {
                 return Ok(());
             }
             moves
         };
-        self.write(|state| {
+        let moved: Vec<_> = moves.iter().map(|(file, ..)| **file).collect();
+        self.write(&mut store, &moved, kept, |state| {
             for &(file, checkpoint, mark) in &moves {
                 if let Some(known) = state.files.get_mut(file) {
                     known.commit(checkpoint, mark);
                 }
             }
-            state.outbox.retain(|promise| !kept.contains(&promise.id));
         })?;
         let mut memory = self.memory();
         for (file, checkpoint, _) in moves {
@@ -243,12 +259,13 @@ impl Registry {
 
     /// The files that stood there at the very first start have been taken in.
     pub(super) fn settle_in(&self) -> Result<(), Error> {
-        self.write(|state| state.settled_in = true)
+        self.write(&mut self.store(), &[], &[], |state| state.settled_in = true)
     }
 
     /// Makes new files known; they are durable when this returns.
     pub(super) fn register(&self, files: &[KnownFile]) -> Result<(), Error> {
-        self.write(|state| {
+        let new: Vec<_> = files.iter().map(|known| known.id).collect();
+        self.write(&mut self.store(), &new, &[], |state| {
             state.files.extend(files.iter().map(|known| (known.id, known.clone())));
         })
     }
@@ -256,11 +273,13 @@ impl Registry {
     /// Notes something about a file; it becomes durable with the next write.
     pub(super) fn observe(&self, file: FileId, change: impl FnOnce(&mut KnownFile)) {
         let mut memory = self.memory();
-        let Memory { state, observed, .. } = &mut *memory;
+        let Memory { state, unwritten, .. } = &mut *memory;
         if let Some(known) = state.files.get_mut(&file) {
             let before = known.clone();
             change(known);
-            *observed += u64::from(*known != before);
+            if *known != before {
+                unwritten.insert(file);
+            }
         }
     }
 
@@ -272,7 +291,7 @@ impl Registry {
     /// Forgets files that ended before `then`, and the oldest of those that ended beyond a number.
     pub(super) fn forget_ended(&self, then: Timestamp) -> Vec<FileId> {
         let mut memory = self.memory();
-        let Memory { state, observed, trails, .. } = &mut *memory;
+        let Memory { state, unwritten, trails, .. } = &mut *memory;
         let mut ended: Vec<_> = state
             .files
             .values()
@@ -286,7 +305,7 @@ impl Registry {
         for file in &over {
             state.files.remove(file);
             trails.remove(file);
-            *observed += 1;
+            unwritten.insert(*file);
         }
         over
     }
@@ -296,27 +315,53 @@ impl Registry {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state on disk, and then in memory. `change` sees the state twice: it may only set, remove
-    /// and add, so that the result is the same.
-    fn write(&self, change: impl Fn(&mut State)) -> Result<(), Error> {
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut next, observed) = {
-            let memory = self.memory();
-            (memory.state.clone(), memory.observed)
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state on disk, and then in memory, and takes kept promises out of the outbox. `change` sees the
+    /// state twice, on its way to the disk no more of it than these files: it may only set and add, so that the result
+    /// is the same.
+    fn write(
+        &self,
+        store: &mut Store,
+        files: &[FileId],
+        kept: &[EventId],
+        change: impl Fn(&mut State),
+    ) -> Result<(), Error> {
+        let mut memory = self.memory();
+        let observed = std::mem::take(&mut memory.unwritten);
+        let saved = if store.is_long() {
+            let mut next = memory.state.clone();
+            drop(memory);
+            change(&mut next);
+            next.drop_promises(kept);
+            store.write(&next)
+        } else {
+            let State { producer, settled_in, files: all, .. } = &memory.state;
+            let changed =
+                files.iter().chain(&observed).filter_map(|file| Some((*file, all.get(file)?.clone())));
+            let (producer, settled_in, files) = (*producer, *settled_in, changed.collect());
+            let mut next = State { producer, settled_in, files, outbox: Vec::new() };
+            drop(memory);
+            change(&mut next);
+            let gone = observed.iter().filter(|file| !next.files.contains_key(file)).copied().collect();
+            let files = next.files.into_values().collect();
+            let (settled_in, promised) = (next.settled_in, next.outbox);
+            store.add(&Change { settled_in, files, gone, promised, kept: kept.to_vec() })
         };
-        change(&mut next);
-        let saved = store::save(&self.path, &next);
         let mut memory = self.memory();
         match saved {
             Ok(()) => {
                 self.counters.checkpoint_writes.fetch_add(1, Relaxed);
                 change(&mut memory.state);
-                memory.durable = observed;
+                memory.state.drop_promises(kept);
                 memory.trouble = None;
                 Ok(())
             }
             Err(error) => {
                 self.counters.checkpoint_failures.fetch_add(1, Relaxed);
+                memory.unwritten.extend(observed);
                 memory.trouble = Some(error.clone());
                 Err(error)
             }

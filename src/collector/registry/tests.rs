@@ -1,5 +1,6 @@
 use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use crate::collector::identity::{Inode, Mark};
 use crate::domain::{Class, ErrorEvent, Fingerprint, FingerprintKeys, Language, Severity, Span};
@@ -132,16 +133,20 @@ fn a_promise_is_replaced_by_one_with_its_id() {
 #[test]
 fn a_damaged_or_newer_one_is_refused_and_left_alone() {
     let (_folder, path) = place();
+    Registry::open(&path).unwrap();
+    // The first write of each start writes it whole.
     Registry::open(&path).unwrap().register(&[known(1)]).unwrap();
     let whole = std::fs::read_to_string(&path).unwrap();
-    let newer = whole.replace("\"version\":1", "\"version\":2");
+    let newer = whole.replace("\"version\":2", "\"version\":3");
+    let between = format!("{whole}{{\"files\":[]\n{{}}\n");
     let cut = &whole[..whole.len() / 2];
     for (text, hint) in [
         (cut, "is damaged and was left as it is; restore it"),
         ("", "is damaged"),
         ("[]", "is damaged"),
         ("{\"version\":1}", "is damaged"),
-        (&newer, "has version 2, and this program knows versions up to 1; start the newer program"),
+        (&between, "is damaged"),
+        (&newer, "has version 3, and this program knows versions up to 2; start the newer program"),
     ] {
         std::fs::write(&path, text).unwrap();
         let error = Registry::open(&path).unwrap_err();
@@ -161,9 +166,10 @@ fn a_write_that_fails_changes_nothing_and_can_be_tried_again() {
     let (_folder, path) = place();
     let registry = Registry::open(&path).unwrap();
     registry.register(&[known(1)]).unwrap();
-    // A folder in the place of the temporary file: no rights are needed to be refused.
-    let obstacle = path.with_extension("json.new");
-    std::fs::create_dir(&obstacle).unwrap();
+    // A folder in its place: no rights are needed to be refused.
+    let aside = path.with_extension("aside");
+    std::fs::rename(&path, &aside).unwrap();
+    std::fs::create_dir(&path).unwrap();
     let errors = [
         registry.commit(&[(known(1).id, 4.into())], &[]).unwrap_err(),
         registry.add_to_outbox(&[promise(&registry, 1, 1)]).unwrap_err(),
@@ -172,7 +178,8 @@ fn a_write_that_fails_changes_nothing_and_can_be_tried_again() {
     assert!(errors.iter().all(Error::is_retryable));
     assert_eq!((registry.files(), registry.outbox()), (vec![known(1)], vec![]));
     assert_eq!(registry.counters().stats().checkpoint_failures, 3);
-    std::fs::remove_dir(&obstacle).unwrap();
+    std::fs::remove_dir(&path).unwrap();
+    std::fs::rename(&aside, &path).unwrap();
     registry.commit(&[(known(1).id, 4.into())], &[]).unwrap();
     assert_eq!(Registry::open(&path).unwrap().checkpoint(known(1).id).map(|at| at.resume), Some(4));
 }
@@ -184,6 +191,7 @@ fn a_full_disk_is_an_error_that_can_be_retried() {
         return;
     }
     let (_folder, path) = place();
+    Registry::open(&path).unwrap();
     let registry = Registry::open(&path).unwrap();
     std::os::unix::fs::symlink(folder, path.with_extension("json.new")).unwrap();
     let error = registry.settle_in().unwrap_err();
@@ -232,7 +240,64 @@ fn what_is_only_being_written_is_not_taken_for_durable() {
             assert!(!commit.is_finished(), "it has returned before anything was written");
         }
     };
-    registry.write(while_writing).unwrap();
+    registry.write(&mut registry.store(), &[], &[], while_writing).unwrap();
     committing.into_inner().unwrap().unwrap().join().unwrap().unwrap();
     assert_eq!(store::load(&path).unwrap().unwrap().files[&known(1).id].length, 99);
+}
+
+/// A file that is told from others by its number.
+fn numbered(number: u32) -> KnownFile {
+    let mut id = [9; 16];
+    id[..4].copy_from_slice(&number.to_be_bytes());
+    KnownFile { id: FileId::from_bytes(id), ..known(9) }
+}
+
+#[test]
+fn only_what_changed_is_written_and_all_of_it_once_in_a_while() {
+    const ROUNDS: u32 = 300;
+    for (files, is_written_whole) in [(10_000, false), (50, true)] {
+        let (_folder, path) = place();
+        let length = || path.metadata().unwrap().len();
+        Registry::open(&path).unwrap();
+        let registry = Registry::open(&path).unwrap();
+        registry.register(&(0..files).map(numbered).collect::<Vec<_>>()).unwrap();
+        let whole = length();
+        let (mut written, mut before, mut has_shrunk) = (0, whole, false);
+        for round in 1..=ROUNDS {
+            registry.observe(numbered(1).id, |known| known.length = u64::from(round) + 10);
+            registry.commit(&[(numbered(round % files).id, u64::from(round).into())], &[]).unwrap();
+            let now = length();
+            has_shrunk |= now < before;
+            written += if now < before { now } else { now - before };
+            before = now;
+        }
+        let each = written / u64::from(ROUNDS);
+        assert!(each < 3_000, "{each} bytes for a checkpoint of one of {files} files, {whole} bytes in all");
+        assert_eq!(has_shrunk, is_written_whole, "{whole} bytes became {before}");
+        assert!(before < 2 * whole + (80 << 10), "{whole} bytes became {before}");
+        let again = Registry::open(&path).unwrap();
+        assert_eq!((again.files(), again.outbox()), (registry.files(), registry.outbox()));
+    }
+}
+
+#[test]
+fn a_line_that_a_crash_has_cut_was_told_to_nobody() {
+    let (_folder, path) = place();
+    let registry = Registry::open(&path).unwrap();
+    registry.register(&[known(1)]).unwrap();
+    registry.add_to_outbox(&[promise(&registry, 5, 3)]).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    registry.commit(&[(known(1).id, 4.into())], &[promise(&registry, 5, 3).id]).unwrap();
+    let after = std::fs::read(&path).unwrap();
+    assert!(after.starts_with(&before) && after.len() > before.len());
+    for end in before.len()..=after.len() {
+        std::fs::write(&path, &after[..end]).unwrap();
+        let again = Registry::open(&path).unwrap();
+        let is_whole = end == after.len();
+        let at = again.checkpoint(known(1).id).unwrap().resume;
+        assert_eq!((at, again.outbox().len()), if is_whole { (4, 0) } else { (0, 1) }, "cut at {end}");
+        // What is written next does not stand behind the rest of it.
+        again.commit(&[(known(1).id, 6.into())], &[]).unwrap();
+        assert_eq!(Registry::open(&path).unwrap().checkpoint(known(1).id).unwrap().resume, 6);
+    }
 }
