@@ -270,8 +270,11 @@ fn hostile_files_are_refused_soon() {
         let aliases = vec![format!("*a{below}"); 9].join(", ");
         format!("{text}a{level}: &a{level} [{aliases}]\n")
     });
+    let chain = (1..60).fold("a0: &a0 [x]\n".to_owned(), |text, level| {
+        format!("{text}a{level}: &a{level} [*a{}]\n", level - 1)
+    });
     let deep_map: String = (0..2_000).map(|depth| format!("{}k:\n", " ".repeat(depth))).collect();
-    for text in ["[".repeat(500_000), "- ".repeat(200_000), "{a: ".repeat(100_000), deep_map, bomb] {
+    for text in ["[".repeat(500_000), "- ".repeat(200_000), "{a: ".repeat(100_000), deep_map, bomb, chain] {
         assert!(read(&text).is_err());
     }
     let tagged = "generator: {ai_model: {api_key: !!binary aGk=, model: !wanted x}}\n[a]: b";

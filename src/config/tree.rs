@@ -13,6 +13,9 @@ use serde_saphyr::{Location, Spanned};
 
 use super::problem::{Place, Problem};
 
+/// How deep values may lie in each other; the deepest key has a few levels. Reading one takes a part of the stack.
+const DEEPEST: usize = 16;
+
 /// One value and where it was written.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
@@ -42,7 +45,11 @@ impl Node {
     pub(super) fn parse(file: &Arc<str>, text: &str) -> Result<Self, Problem> {
         let options = serde_saphyr::options! {
             with_snippet: false,
-            alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 10_000 },
+            budget: serde_saphyr::budget! { max_depth: DEEPEST },
+            alias_limits: serde_saphyr::alias_limits! {
+                max_total_replayed_events: 10_000,
+                max_replay_stack_depth: DEEPEST,
+            },
         };
         let raw: Option<Spanned<Raw>> = serde_saphyr::from_str_with_options(text, options)
             .map_err(|error| syntax_problem(file, text, &error))?;
