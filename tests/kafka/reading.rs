@@ -142,6 +142,38 @@ async fn events_are_cloud_events_and_foreign_messages_are_told_apart() {
     assert_eq!(take(&mut letters, 1).await[0].message.body, b"\xff\xfe not ours");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn lag_counts_what_is_there_and_was_not_committed() {
+    use rdkafka::admin::{AdminClient, AdminOptions};
+    use rdkafka::{Offset, TopicPartitionList};
+    let used = broker::shared().await;
+    let config = used.broker.prepared("lag").await;
+    let (bus, _, metrics) = open(&config);
+    let one_key = |number| Message { key: "shop".into(), ..message(number) };
+    publish_durably(&bus, (0..100).map(one_key)).await;
+    let topic = format!("{}.errors.v1", config.topic_prefix);
+    let admin: AdminClient<_> =
+        rdkafka::ClientConfig::new().set("bootstrap.servers", config.brokers.join(",")).create().unwrap();
+    let mut consumer = bus.consumer(Topic::Errors, &config.group).await.unwrap();
+    let partition = take(&mut consumer, 1).await[0].partition;
+    // What is beyond the time of keeping goes in the same way.
+    let mut deleted = TopicPartitionList::new();
+    deleted.add_partition_offset(&topic, partition, Offset::Offset(60)).unwrap();
+    admin.delete_records(&deleted, &AdminOptions::new()).await.unwrap();
+    let lag = async |expected: u64| {
+        let begun = std::time::Instant::now();
+        while (metrics.consumer_lag.get(), bus.status().lag) != (expected.cast_signed(), expected) {
+            let told = (metrics.consumer_lag.get(), bus.status().lag);
+            assert!(begun.elapsed() < PATIENCE, "{told:?}, not {expected}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    lag(40).await;
+    consumer.commit(&[Position { partition, next: 70 }], &[]).await.unwrap();
+    lag(30).await;
+    drop(consumer);
+}
+
 struct Raw {
     headers: Vec<(String, String)>,
     key: String,

@@ -4,6 +4,7 @@
 //! lower one it lets them go on. So it polls at all times, whatever its consumer is busy with.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -55,8 +56,8 @@ struct Partition {
     stage: Stage,
     /// The offset of the next message to commit, as far as is known.
     committed: u64,
-    /// The offset of the next message to be written, as far as is known.
-    end: u64,
+    /// The offsets that it holds, as far as is known: what lies before was deleted.
+    held: Range<u64>,
 }
 
 /// How far a partition has come.
@@ -163,9 +164,11 @@ impl Desk {
         }
     }
 
-    /// Messages that were written and not committed, in the partitions that are owned.
+    /// Messages that are there and not committed, in the partitions that are owned.
     pub(super) fn lag(&self) -> u64 {
-        let behind = |partition: &Partition| partition.end.saturating_sub(partition.committed);
+        let behind = |partition: &Partition| {
+            partition.held.end.saturating_sub(partition.committed.max(partition.held.start))
+        };
         self.inner().owned.values().map(behind).sum()
     }
 
@@ -248,19 +251,19 @@ impl Desk {
         else {
             return;
         };
-        partition.end = partition.end.max(delivery.position().next);
+        partition.held.end = partition.held.end.max(delivery.position().next);
         inner.bytes += cost(&delivery);
         inner.turns.push_back(Entry::Message(delivery));
         drop(inner);
         self.news.notify_one();
     }
 
-    /// Notes how far partitions go.
-    pub(super) fn reaches(&self, ends: impl IntoIterator<Item = (i32, u64)>) {
+    /// Notes which offsets partitions hold.
+    pub(super) fn hold(&self, held: impl IntoIterator<Item = (i32, Range<u64>)>) {
         let mut inner = self.inner();
-        for (number, end) in ends {
+        for (number, Range { start, end }) in held {
             if let Some(partition) = inner.owned.get_mut(&number) {
-                partition.end = partition.end.max(end);
+                partition.held = start..partition.held.end.max(end);
             }
         }
     }

@@ -46,10 +46,12 @@ impl ClientContext for Member {
 
     fn stats(&self, statistics: Statistics) {
         let partitions = statistics.topics.get(&self.name).map(|topic| &topic.partitions);
-        let end = |(number, partition): (&i32, &rdkafka::statistics::Partition)| {
-            Some((*number, u64::try_from(partition.ls_offset.max(partition.hi_offset)).ok()?))
+        // What is not known yet is negative.
+        let held = |(number, partition): (&i32, &rdkafka::statistics::Partition)| {
+            let end = partition.ls_offset.max(partition.hi_offset);
+            Some((*number, u64::try_from(partition.lo_offset).ok()?..u64::try_from(end).ok()?))
         };
-        self.desk.reaches(partitions.into_iter().flatten().filter_map(end));
+        self.desk.hold(partitions.into_iter().flatten().filter_map(held));
         self.metrics.consumer_lag.set(self.desk.lag().cast_signed());
     }
 }

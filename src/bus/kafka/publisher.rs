@@ -198,6 +198,7 @@ impl Shared {
     fn run(&self) {
         let mut pause = FIRST_PAUSE;
         loop {
+            self.metrics.bus_queue_bytes.set(self.queued_bytes().cast_signed());
             let client = self.line().client.clone();
             if let Some(client) = client {
                 let delivered = self.reports.delivered();
@@ -205,7 +206,6 @@ impl Shared {
                 if self.reports.delivered() > delivered {
                     pause = FIRST_PAUSE;
                 }
-                self.metrics.bus_queue_bytes.set(self.queued_bytes().cast_signed());
                 let line = self.line();
                 if line.closing {
                     drop(line);

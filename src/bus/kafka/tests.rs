@@ -78,6 +78,17 @@ async fn partitions_pause_when_much_lines_up_and_go_on_when_little_does() {
     assert_eq!(desk.lag(), 5);
 }
 
+#[tokio::test]
+async fn what_was_deleted_is_not_waited_for() {
+    let desk = started(&[0, 1]).await;
+    desk.hold([(0, 1_000..1_010), (1, 0..7), (2, 0..99)]);
+    assert_eq!(desk.lag(), 17, "nothing was committed yet");
+    desk.committed(&[Position { partition: 0, next: 1_004 }]);
+    assert_eq!(desk.lag(), 13);
+    desk.hold([(0, 1_008..1_012)]);
+    assert_eq!(desk.lag(), 11, "some were deleted before they were committed");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_that_goes_takes_its_messages_with_it_and_stays_until_it_is_released() {
     let desk = started(&[0, 1]).await;
