@@ -103,7 +103,12 @@ impl Fleet {
     /// When the bus or knowledge cannot be used.
     pub(super) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         loop {
-            let ended = async { Membership::join(&self).await?.stay(&stop).await };
+            let joined = tokio::select! {
+                joined = Membership::join(&self) => joined,
+                // Brokers are waited for.
+                () = stop.cancelled() => return Ok(()),
+            };
+            let ended = async { joined?.stay(&stop).await };
             match ended.await {
                 Err(Failure::Closed) | Ok(()) => return Ok(()),
                 Err(Failure::Lost(reason)) => {

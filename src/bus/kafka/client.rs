@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
 use super::config::KafkaConfig;
@@ -185,8 +185,22 @@ impl Settings {
             // Why they do not answer is told apart from that they do not.
             client.poll(HEARING_PATIENCE);
             let doing = "the brokers do not tell of their topics";
-            self.watch.trouble().unwrap_or_else(|| Trouble::of_error(&error, doing)).into()
+            self.watch.trouble().unwrap_or_else(|| self.told(Trouble::of_error(&error, doing))).into()
         })
+    }
+
+    /// How many partitions a topic has. That it is missing, or brokers do not answer, is told.
+    pub(super) fn partitions(&self, topic: Topic) -> Result<i32, Error> {
+        let (metadata, name) = (self.metadata()?, self.name(topic));
+        partitions_in(&metadata, name).map_err(|error| {
+            let doing = format!("{name} cannot be found");
+            self.told(Trouble::of_error(&error, &doing)).into()
+        })
+    }
+
+    fn told(&self, trouble: Trouble) -> Trouble {
+        self.watch.raise(trouble.clone());
+        trouble
     }
 
     /// A client that asks and changes how the cluster is set up.
@@ -212,6 +226,16 @@ pub fn check_property(name: &str, value: &str) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// How many partitions a topic has, by what brokers tell of all of them.
+pub(super) fn partitions_in(metadata: &Metadata, name: &str) -> KafkaResult<i32> {
+    let topic = metadata.topics().iter().find(|topic| topic.name() == name);
+    let count = topic.map_or(0, |topic| topic.partitions().len());
+    if count == 0 {
+        return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition));
+    }
+    Ok(i32::try_from(count).unwrap_or(i32::MAX))
 }
 
 /// Sets what the operator has not.

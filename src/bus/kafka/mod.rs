@@ -30,6 +30,7 @@ mod trouble;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -45,10 +46,11 @@ use crate::telemetry::metrics::Metrics;
 use client::Settings;
 use desk::Desk;
 use publisher::Publisher;
-use trouble::Trouble;
 
 /// What the key of a mark in a topic begins with; see [`Kafka::barrier`].
 pub const BARRIER_PREFIX: &str = "barrier/";
+/// How often brokers are asked that do not answer.
+const ASKING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The bus on Kafka. Clones are the same bus; it is closed when the last is dropped.
 #[derive(Clone)]
@@ -124,25 +126,31 @@ impl Kafka {
         RangeReader::start(&self.inner.settings, topic, partition, range, record::identity)
     }
 
-    /// How many partitions a topic has.
+    /// How many partitions a topic has. Brokers that do not answer are waited for, and so is a topic that is
+    /// missing, which is told.
     ///
     /// # Errors
-    /// There is no such topic, or the brokers do not answer.
+    /// The bus is closed, or the configuration cannot work.
     pub async fn partitions(&self, topic: Topic) -> Result<i32, Error> {
-        let settings = Arc::clone(&self.inner.settings);
-        let ask = move || {
-            let name = settings.name(topic);
-            reader::partitions_in(&settings.metadata()?, name)
-                .map_err(|error| Trouble::of_error(&error, &format!("{name} cannot be found")).into())
-        };
-        tokio::task::spawn_blocking(ask).await.map_err(|_| Error::Closed)?
+        loop {
+            let settings = Arc::clone(&self.inner.settings);
+            let asked = tokio::task::spawn_blocking(move || settings.partitions(topic)).await;
+            match asked.map_err(|_| Error::Closed)? {
+                // It was told.
+                Err(Error::Kafka { .. }) if !self.inner.state().is_closed => {
+                    tokio::time::sleep(ASKING_INTERVAL).await;
+                }
+                Err(Error::Kafka { .. }) => return Err(Error::Closed),
+                answer => return answer,
+            }
+        }
     }
 
     /// Sets a mark in every partition of a topic, under the key `barrier/NAME`, and tells where they stand. A reader
     /// of the topic meets them as records of that key.
     ///
     /// # Errors
-    /// There is no such topic, the brokers do not answer, or the bus is closed.
+    /// The bus is closed, or the configuration cannot work.
     pub async fn barrier(&self, topic: Topic, name: &str) -> Result<Barrier, Error> {
         let publisher = self.inner.publisher()?;
         let mark = Message {

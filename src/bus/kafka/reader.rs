@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
-use rdkafka::metadata::Metadata;
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
@@ -277,15 +276,5 @@ impl Reading {
 fn partitions(client: &BaseConsumer<Quiet>, name: &str) -> KafkaResult<i32> {
     // Asked for one by name, a broker might make it.
     let metadata = client.fetch_metadata(None, ASKING_PATIENCE)?;
-    partitions_in(&metadata, name)
-}
-
-/// How many partitions a topic has, by what brokers tell of all of them.
-pub(super) fn partitions_in(metadata: &Metadata, name: &str) -> KafkaResult<i32> {
-    let topic = metadata.topics().iter().find(|topic| topic.name() == name);
-    let count = topic.map_or(0, |topic| topic.partitions().len());
-    if count == 0 {
-        return Err(KafkaError::MetadataFetch(rdkafka::error::RDKafkaErrorCode::UnknownTopicOrPartition));
-    }
-    Ok(i32::try_from(count).unwrap_or(i32::MAX))
+    client::partitions_in(&metadata, name)
 }
