@@ -181,8 +181,8 @@ impl Broker {
         config
     }
 
-    /// Allows a user everything with topics, groups and transactions whose names begin so.
-    pub(crate) fn allow(&self, user: &str, prefix: &str) {
+    /// Allows a user everything with what begins so: of `topic`, `group` and `transactional-id` those that are named.
+    pub(crate) fn allow(&self, user: &str, prefix: &str, resources: &[&str]) {
         let jars = succeed(&mut Command::new(project().join(".ci/kafka")));
         let jars = format!("{}/*", String::from_utf8(jars.stdout).unwrap().trim());
         let mut command = Command::new("java");
@@ -195,7 +195,9 @@ impl Broker {
         ]);
         command.args(["--bootstrap-server", &self.address(), "--add", "--resource-pattern-type", "prefixed"]);
         command.args(["--allow-principal", &format!("User:{user}"), "--operation", "All"]);
-        command.args(["--topic", prefix, "--group", prefix, "--transactional-id", prefix]);
+        for resource in resources {
+            command.args([&format!("--{resource}"), prefix]);
+        }
         succeed(&mut command);
     }
 }

@@ -70,6 +70,49 @@ async fn who_does_not_own_a_partition_commits_nothing() {
     consumer.commit(&[owned], &[fix(1)]).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_is_given_up_ends_at_once() {
+    let used = broker::shared().await;
+    let config = used.broker.prepared("given-up").await;
+    let (bus, _, metrics) = open(&config);
+    let mut consumer = bus.consumer(Topic::Errors, &config.group).await.unwrap();
+    publish_durably(&bus, [message(0)]).await;
+    let got = take(&mut consumer, 1).await;
+    consumer.commit(&positions(&got), &[fix(0)]).await.unwrap();
+    let too_large = Message { body: vec![b'x'; 2 << 20], ..fix(0) };
+    let begun = std::time::Instant::now();
+    consumer.commit(&positions(&got), &[fix(1), too_large]).await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    consumer.commit(&positions(&got), &[fix(2)]).await.unwrap();
+    let mut person = bus.consumer(Topic::Fixes, &person(&config)).await.unwrap();
+    let mut seen: Vec<_> = take(&mut person, 2).await.iter().map(number).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [0, 2], "nothing of what was given up");
+    assert_eq!(metrics.bus_published.with_label_values(&["kafka"]).get(), 3, "an error and two fixes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bus_closes_soon_though_a_commit_waits_for_the_broker() {
+    let used = broker::alone().await;
+    let config = used.broker.prepared("closes").await;
+    let (bus, ..) = open(&config);
+    let mut consumer = bus.consumer(Topic::Errors, &config.group).await.unwrap();
+    publish_durably(&bus, [message(0)]).await;
+    let got = take(&mut consumer, 1).await;
+    consumer.commit(&positions(&got), &[fix(0)]).await.unwrap();
+    used.broker.kill();
+    let committing = tokio::spawn(async move { consumer.commit(&positions(&got), &[fix(1)]).await });
+    // It is amid the transaction then.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let begun = std::time::Instant::now();
+    bus.close().await;
+    let committed = committing.await.unwrap();
+    let took = begun.elapsed();
+    tokio::task::block_in_place(|| used.broker.start());
+    assert!(matches!(committed, Err(CommitError::Bus(hephaestus::bus::Error::Closed))), "{committed:?}");
+    assert!(took < Duration::from_secs(6), "{took:?}");
+}
+
 /// A consumer in a process of its own: it says what it has, waits for a line, commits, and says how that ended.
 #[test]
 #[ignore = "a part of another test"]
@@ -155,8 +198,10 @@ async fn commits_happen_once_while_the_broker_dies_again_and_again() {
     let mut consumer = bus.consumer(Topic::Errors, &config.group).await.unwrap();
     let got = take(&mut consumer, COMMITS).await;
     let broker = used.broker;
+    let (committed, commits) = sync_channel(0);
     let trouble = std::thread::spawn(move || {
         for pause in [300, 700, 1_100] {
+            commits.recv().expect("it dies amid work");
             std::thread::sleep(Duration::from_millis(pause));
             broker.kill();
             broker.start();
@@ -170,10 +215,11 @@ async fn commits_happen_once_while_the_broker_dies_again_and_again() {
         let wait = if is_owned { Duration::from_millis(100) } else { PATIENCE };
         match tokio::time::timeout(wait, consumer.next(1_000, 1 << 20)).await.map(Result::unwrap) {
             Err(_) if is_owned => {
-                let committed = consumer.commit(&[delivery.position()], &[fix(number(delivery))]).await;
-                match committed {
+                match consumer.commit(&[delivery.position()], &[fix(number(delivery))]).await {
                     Ok(()) => {
                         left.pop_front();
+                        // Only the first is waited for before each death.
+                        committed.try_send(()).ok();
                     }
                     Err(CommitError::Fenced(_)) => {
                         owned.remove(&delivery.partition);
@@ -195,6 +241,7 @@ async fn commits_happen_once_while_the_broker_dies_again_and_again() {
             }
         }
     }
+    drop(committed);
     tokio::task::block_in_place(|| trouble.join().unwrap());
     let mut person = bus.consumer(Topic::Fixes, &person(&config)).await.unwrap();
     let mut seen: Vec<_> = take(&mut person, COMMITS).await.iter().map(number).collect();

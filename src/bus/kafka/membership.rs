@@ -113,10 +113,12 @@ pub(super) fn run(client: &Client, topic: Topic) {
                 desk.put(record::delivery(&message, topic, &member.source));
             }
             Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
-                let trouble = client.client().fatal_error();
-                let message = trouble.map_or_else(|| code.to_string(), |(_, message)| message);
-                let message = format!("the consumer has failed: {message}");
-                desk.fail(message, Kind::Other.remedy().to_owned());
+                let trouble = Trouble::of_fatal(client.client());
+                let trouble = trouble.unwrap_or_else(|| Trouble {
+                    kind: Kind::Other,
+                    message: format!("the consumer has failed: {code}"),
+                });
+                desk.fail(trouble.message, trouble.kind.remedy().to_owned());
                 return;
             }
             // The client has told of it already, and goes on by itself. But for a topic it does not know there

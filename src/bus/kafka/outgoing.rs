@@ -62,7 +62,6 @@ pub(super) struct Outgoing {
     key: Vec<u8>,
     body: Option<Vec<u8>>,
     headers: Option<OwnedHeaders>,
-    timestamp: Option<i64>,
     ticket: Ticket,
     /// Why it was refused.
     code: Option<RDKafkaErrorCode>,
@@ -75,7 +74,6 @@ impl Outgoing {
             key: record.key.map(<[u8]>::to_vec).unwrap_or_default(),
             body: record.payload.map(<[u8]>::to_vec),
             headers: record.headers,
-            timestamp: record.timestamp,
             ticket: record.delivery_opaque.into_inner().unwrap_or_else(PoisonError::into_inner),
             code,
         }
@@ -88,7 +86,6 @@ impl Outgoing {
             key: message.key().unwrap_or_default().to_vec(),
             body: message.payload().map(<[u8]>::to_vec),
             headers: message.headers().map(rdkafka::message::BorrowedHeaders::detach),
-            timestamp: message.timestamp().to_millis(),
             ticket,
             code,
         }
@@ -111,7 +108,8 @@ impl Outgoing {
             partition: self.ticket.partition,
             payload: self.body.as_deref(),
             key: Some(&self.key),
-            timestamp: self.timestamp,
+            // Anew: a clock that was wrong may be right by now.
+            timestamp: None,
             headers: self.headers,
             delivery_opaque: Box::new(Mutex::new(self.ticket)),
         };
@@ -214,15 +212,7 @@ impl ProducerContext for Reports {
             }
             Err((error, message)) => {
                 let code = error.rdkafka_error_code();
-                let is_ours = matches!(
-                    code,
-                    Some(
-                        RDKafkaErrorCode::PurgeQueue
-                            | RDKafkaErrorCode::PurgeInflight
-                            | RDKafkaErrorCode::Fatal
-                    )
-                );
-                if !is_ours {
+                if !code.is_some_and(trouble::says_nothing) {
                     let doing = format!("{} cannot be written", message.topic());
                     self.watch.raise(Trouble::of_error(error, &doing));
                 }

@@ -178,7 +178,7 @@ impl Shared {
             partition: ticket.partition,
             payload: (!message.body.is_empty()).then_some(&message.body),
             key: Some(message.key.as_bytes()),
-            // When it was published: brokers delete by it, and refuse what is far from their time.
+            // When it is sent: brokers delete by it, and refuse what is far from their time.
             timestamp: None,
             headers: Some(headers),
             delivery_opaque: Box::new(Mutex::new(ticket)),
@@ -228,6 +228,9 @@ impl Shared {
     fn recall(&self) {
         let client = self.line().client.take();
         if let Some(client) = client {
+            Trouble::of_fatal(client.client())
+                .into_iter()
+                .for_each(|trouble| self.settings.watch.raise(trouble));
             // What is on its way may still arrive; the rest comes back with the client's end at the latest.
             client.purge(PurgeConfig::default().queue());
             client.flush(DRAINING_PATIENCE).ok();

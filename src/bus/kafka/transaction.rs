@@ -14,7 +14,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext, PurgeConfig};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::client::{self, Settings};
@@ -26,6 +26,8 @@ use crate::telemetry::metrics::Metrics;
 
 /// How long one step may take before it is asked again whether it is still worth it.
 const STEP_PATIENCE: Duration = Duration::from_secs(5);
+/// How long one is waited for before it is looked whether anybody still cares.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -46,6 +48,32 @@ pub(super) struct Scope<'a> {
     pub(super) client: &'a Client,
     pub(super) positions: &'a [Position],
     pub(super) messages: &'a [Message],
+}
+
+impl Scope<'_> {
+    fn is_over(&self) -> bool {
+        self.client.context().desk.is_closed()
+    }
+}
+
+/// Takes a step that goes on where it was when it is taken again, until it has ended: for so long, and no longer than
+/// somebody waits for it.
+fn wait(
+    patience: Duration,
+    is_over: &dyn Fn() -> bool,
+    step: impl Fn(Duration) -> KafkaResult<()>,
+) -> KafkaResult<()> {
+    let begun = Instant::now();
+    loop {
+        let asked = Instant::now();
+        match step(LOOK_INTERVAL) {
+            Err(error) if is_retriable(&error) && begun.elapsed() < patience && !is_over() => {
+                // Not every answer takes its time.
+                std::thread::sleep(FIRST_PAUSE.saturating_sub(asked.elapsed()));
+            }
+            ended => return ended,
+        }
+    }
 }
 
 /// How an attempt ended that did not succeed.
@@ -71,12 +99,12 @@ impl Transactor {
 
     /// Commits, and tries again for as long as the partitions are the consumer's.
     pub(super) fn commit(&mut self, scope: &Scope<'_>) -> Result<(), CommitError> {
-        let desk = &scope.client.context().desk;
+        let (desk, since) = (&scope.client.context().desk, Instant::now());
         self.count += 1;
         let mark = format!("{}/{}/{}", self.id, self.begun, self.count);
         let (mut pause, mut is_unknown, mut outdone) = (FIRST_PAUSE, false, 0);
         loop {
-            if desk.is_closed() {
+            if scope.is_over() {
                 return Err(Error::Closed.into());
             }
             if !desk.owns(scope.positions) {
@@ -87,11 +115,7 @@ impl Transactor {
                 Ok(()) => {
                     self.settings.watch.settle();
                     desk.committed(scope.positions);
-                    let letters = scope.messages.iter().filter(|message| message.topic == Topic::DeadLetters);
-                    self.metrics
-                        .bus_dead_letters
-                        .with_label_values(&["unreadable"])
-                        .inc_by(letters.count() as u64);
+                    self.count_durable(scope.messages, since.elapsed());
                     return Ok(());
                 }
                 Err(Failure::Fenced(reason)) => return Err(CommitError::Fenced(reason)),
@@ -120,8 +144,16 @@ impl Transactor {
         }
     }
 
+    fn count_durable(&self, messages: &[Message], took: Duration) {
+        let metrics = &self.metrics;
+        metrics.bus_published.with_label_values(&["kafka"]).inc_by(messages.len() as u64);
+        messages.iter().for_each(|_| metrics.bus_delivery_seconds.observe(took.as_secs_f64()));
+        let letters = messages.iter().filter(|message| message.topic == Topic::DeadLetters).count();
+        metrics.bus_dead_letters.with_label_values(&["unreadable"]).inc_by(letters as u64);
+    }
+
     fn attempt(&mut self, scope: &Scope<'_>, mark: &str, is_unknown: bool) -> Result<(), Failure> {
-        self.connect()?;
+        self.connect(scope)?;
         let Some(client) = &self.client else {
             return Err(Failure::Unknown(unknown("no client")));
         };
@@ -131,9 +163,9 @@ impl Transactor {
         }
         client.begin_transaction().map_err(|error| lost(&error, "a transaction cannot be begun"))?;
         match self.fill(client, scope, mark) {
-            Ok(()) => finish(client),
+            Ok(()) => finish(client, &|| scope.is_over()),
             Err(failure) => {
-                let (failure, is_usable) = abort(client, failure);
+                let (failure, is_usable) = abort(client, failure, &|| scope.is_over());
                 if !is_usable {
                     self.client = None;
                 }
@@ -142,25 +174,24 @@ impl Transactor {
         }
     }
 
-    /// A client that has fenced its predecessors and had the brokers finish what they left.
-    fn connect(&mut self) -> Result<(), Failure> {
-        if self.client.is_some() {
-            return Ok(());
+    fn connect(&mut self, scope: &Scope<'_>) -> Result<(), Failure> {
+        if self.client.is_none() {
+            self.client = Some(begin_client(&self.settings, &self.id, &|| scope.is_over())?);
         }
-        self.client = Some(begin_client(&self.settings, &self.id)?);
         Ok(())
     }
 
     /// Puts messages and positions into the transaction.
     fn fill(&self, client: &BaseProducer<Fate>, scope: &Scope<'_>, mark: &str) -> Result<(), Failure> {
+        let is_over = || scope.is_over();
         client.context().take();
         for message in scope.messages {
-            send(&self.settings, client, message, None)?;
+            send(&self.settings, client, (message, None), &is_over)?;
         }
         if !scope.positions.is_empty() {
             self.send_positions(client, scope, mark)?;
         }
-        await_sent(client)
+        await_sent(client, &is_over)
     }
 
     fn send_positions(
@@ -170,29 +201,32 @@ impl Transactor {
         mark: &str,
     ) -> Result<(), Failure> {
         let what = "positions cannot be committed";
-        let list = self.list(scope, Some(mark)).map_err(|error| failure_of(&error, what))?;
+        let list = self.list(scope, mark).map_err(|error| failure_of(client, &error, what))?;
         let Some(group) = scope.client.group_metadata() else {
             return Err(Failure::Aborted(unknown("the consumer is in no group")));
         };
         let begun = Instant::now();
+        // This begins anew each time.
         loop {
             match client.send_offsets_to_transaction(&list, &group, STEP_PATIENCE) {
                 Ok(()) => return Ok(()),
-                Err(error) if is_retriable(&error) && begun.elapsed() < STEP_PATIENCE * 2 => {}
-                Err(error) => return Err(failure_of(&error, what)),
+                Err(error)
+                    if is_retriable(&error) && begun.elapsed() < STEP_PATIENCE * 2 && !scope.is_over() =>
+                {
+                    std::thread::sleep(FIRST_PAUSE);
+                }
+                Err(error) => return Err(failure_of(client, &error, what)),
             }
         }
     }
 
-    fn list(&self, scope: &Scope<'_>, mark: Option<&str>) -> KafkaResult<TopicPartitionList> {
+    fn list(&self, scope: &Scope<'_>, mark: &str) -> KafkaResult<TopicPartitionList> {
         let name = self.settings.name(self.topic);
         let mut list = TopicPartitionList::with_capacity(scope.positions.len());
         for position in scope.positions {
             let mut element = list.add_partition(name, position.partition);
             element.set_offset(Offset::Offset(position.next.cast_signed()))?;
-            if let Some(mark) = mark {
-                element.set_metadata(mark);
-            }
+            element.set_metadata(mark);
         }
         Ok(list)
     }
@@ -212,12 +246,15 @@ impl Transactor {
 }
 
 /// A client that has fenced its predecessors and had the brokers finish what they left.
-pub(super) fn begin_client(settings: &Settings, id: &str) -> Result<BaseProducer<Fate>, Failure> {
+pub(super) fn begin_client(
+    settings: &Settings,
+    id: &str,
+    is_over: &dyn Fn() -> bool,
+) -> Result<BaseProducer<Fate>, Failure> {
     let fate = Fate { watch: Arc::clone(&settings.watch), refused: Arc::default() };
     let created = settings.transactor(id).create_with_context(fate);
     let client: BaseProducer<Fate> = created.map_err(|error| Failure::Refused(client::refused(&error)))?;
-    client
-        .init_transactions(STEP_PATIENCE * 3)
+    wait(STEP_PATIENCE * 3, is_over, |patience| client.init_transactions(patience))
         .map_err(|error| lost(&error, "transactions cannot be begun"))?;
     Ok(client)
 }
@@ -228,32 +265,13 @@ pub(super) fn write<'m>(
     client: &BaseProducer<Fate>,
     mut messages: impl Iterator<Item = (&'m Message, Option<i32>)>,
 ) -> Result<(), Failure> {
+    let is_over = || false;
     client.context().take();
     client.begin_transaction().map_err(|error| lost(&error, "a transaction cannot be begun"))?;
-    let sent = messages.try_for_each(|(message, partition)| send(settings, client, message, partition));
-    match sent.and_then(|()| await_sent(client)) {
-        Ok(()) => finish(client),
-        Err(failure) => Err(abort(client, failure).0),
-    }
-}
-
-/// Aborts a transaction that has failed. Gives what that comes to, and whether the client is still of use.
-fn abort(client: &BaseProducer<Fate>, failure: Failure) -> (Failure, bool) {
-    let Err(error) = client.abort_transaction(STEP_PATIENCE) else { return (failure, true) };
-    // Whatever is left open, the next client or the time limit aborts.
-    let is_conclusive = matches!(failure, Failure::Fenced(_) | Failure::Refused(_));
-    let failure = if is_conclusive { failure } else { lost(&error, "a transaction cannot be aborted") };
-    (failure, false)
-}
-
-/// Waits until a client's messages are with the brokers.
-fn await_sent(client: &BaseProducer<Fate>) -> Result<(), Failure> {
-    if client.flush(STEP_PATIENCE).is_err() {
-        return Err(Failure::Aborted(unknown("messages of a transaction take long")));
-    }
-    match client.context().take() {
-        None => Ok(()),
-        Some(error) => Err(failure_of(&error, "a message of a transaction cannot be written")),
+    let sent = messages.try_for_each(|placed| send(settings, client, placed, &is_over));
+    match sent.and_then(|()| await_sent(client, &is_over)) {
+        Ok(()) => finish(client, &is_over),
+        Err(failure) => Err(abort(client, failure, &is_over).0),
     }
 }
 
@@ -261,8 +279,8 @@ fn await_sent(client: &BaseProducer<Fate>) -> Result<(), Failure> {
 fn send(
     settings: &Settings,
     client: &BaseProducer<Fate>,
-    message: &Message,
-    partition: Option<i32>,
+    (message, partition): (&Message, Option<i32>),
+    is_over: &dyn Fn() -> bool,
 ) -> Result<(), Failure> {
     let mut record = BaseRecord::<[u8], [u8]> {
         topic: settings.name(message.topic),
@@ -276,35 +294,62 @@ fn send(
     loop {
         match client.send(record) {
             Ok(()) => return Ok(()),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) if !is_over() => {
                 record = back;
                 client.poll(Duration::from_millis(20));
             }
             Err((error, _)) => {
                 let what = format!("a message of {} bytes cannot be sent", message.body.len());
-                return Err(failure_of(&error, &what));
+                return Err(failure_of(client, &error, &what));
             }
         }
     }
 }
 
-/// Commits. As long as the answer is only late, it is asked for again.
-fn finish(client: &BaseProducer<Fate>) -> Result<(), Failure> {
-    let begun = Instant::now();
-    loop {
-        match client.commit_transaction(STEP_PATIENCE) {
-            Ok(()) => return Ok(()),
-            Err(error) if is_retriable(&error) && begun.elapsed() < STEP_PATIENCE * 4 => {}
-            Err(error) => {
-                let what = "a transaction cannot be committed";
-                let may_abort = matches!(&error, KafkaError::Transaction(it) if it.txn_requires_abort());
-                if may_abort && client.abort_transaction(STEP_PATIENCE).is_ok() {
-                    return Err(Failure::Aborted(Trouble::of_error(&error, what)));
-                }
-                return Err(lost(&error, what));
-            }
-        }
+/// Waits until a client's messages are with the brokers.
+fn await_sent(client: &BaseProducer<Fate>, is_over: &dyn Fn() -> bool) -> Result<(), Failure> {
+    if wait(STEP_PATIENCE, is_over, |patience| client.flush(patience)).is_err() {
+        let message = "brokers do not take the messages of a transaction".to_owned();
+        return Err(Failure::Aborted(Trouble { kind: trouble::Kind::Unreachable, message }));
     }
+    match client.context().take() {
+        None => Ok(()),
+        Some(error) => Err(failure_of(client, &error, "a message of a transaction cannot be written")),
+    }
+}
+
+/// Commits. As long as the answer is only late, it is asked for again.
+fn finish(client: &BaseProducer<Fate>, is_over: &dyn Fn() -> bool) -> Result<(), Failure> {
+    let committed = wait(STEP_PATIENCE * 4, is_over, |patience| client.commit_transaction(patience));
+    committed.map_err(|error| {
+        let what = "a transaction cannot be committed";
+        let may_abort = matches!(&error, KafkaError::Transaction(it) if it.txn_requires_abort());
+        if may_abort && try_abort(client, is_over).is_ok() {
+            Failure::Aborted(Trouble::of_error(&error, what))
+        } else {
+            lost(&error, what)
+        }
+    })
+}
+
+/// Ends a transaction that has failed. Gives what that comes to, and whether the client is still of use.
+fn abort(client: &BaseProducer<Fate>, failure: Failure, is_over: &dyn Fn() -> bool) -> (Failure, bool) {
+    let Err(error) = try_abort(client, is_over) else { return (failure, true) };
+    // Whatever is left open, the next client or the time limit aborts.
+    let is_conclusive = matches!(failure, Failure::Fenced(_) | Failure::Refused(_));
+    let failure = if is_conclusive { failure } else { lost(&error, "a transaction cannot be aborted") };
+    (failure, false)
+}
+
+/// Ends a transaction as if it had not been. That waits for the reports of all its messages, which nobody takes
+/// meanwhile: so they come back before. What has been sent may be answered yet, or else is given up.
+fn try_abort(client: &BaseProducer<Fate>, is_over: &dyn Fn() -> bool) -> KafkaResult<()> {
+    client.purge(PurgeConfig::default().queue());
+    if client.flush(LOOK_INTERVAL).is_err() {
+        client.purge(PurgeConfig::default().inflight());
+        client.flush(LOOK_INTERVAL)?;
+    }
+    wait(STEP_PATIENCE, is_over, |patience| client.abort_transaction(patience))
 }
 
 fn unknown(message: &str) -> Trouble {
@@ -318,25 +363,33 @@ fn is_retriable(error: &KafkaError) -> bool {
 
 /// What an error means after which the client is of no use.
 fn lost(error: &KafkaError, what: &str) -> Failure {
+    lost_for(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail), Trouble::of_error(error, what))
+}
+
+fn lost_for(code: RDKafkaErrorCode, trouble: Trouble) -> Failure {
     use RDKafkaErrorCode as Code;
-    let trouble = Trouble::of_error(error, what);
-    match error.rdkafka_error_code() {
-        Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch) => Failure::Outdone(trouble),
+    match code {
+        Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => Failure::Outdone(trouble),
         _ => Failure::Unknown(trouble),
     }
 }
 
 /// What an error means before the transaction was to be committed.
-fn failure_of(error: &KafkaError, what: &str) -> Failure {
+fn failure_of(client: &BaseProducer<Fate>, error: &KafkaError, what: &str) -> Failure {
     use RDKafkaErrorCode as Code;
+    // Once a client has failed, its other errors tell only that.
+    if let Some((code, cause)) = client.client().fatal_error() {
+        return lost_for(
+            code,
+            Trouble::of(code, &format!("{what}: {cause}")).unwrap_or_else(|| unknown(what)),
+        );
+    }
     let trouble = Trouble::of_error(error, what);
-    let is_fatal = matches!(error, KafkaError::Transaction(error) if error.is_fatal());
     match error.rdkafka_error_code() {
         Some(Code::IllegalGeneration | Code::UnknownMemberId | Code::FencedInstanceId) => {
             Failure::Fenced(trouble.message)
         }
         Some(Code::MessageSizeTooLarge | Code::InvalidTopic) => Failure::Refused(trouble.into()),
-        _ if is_fatal => lost(error, what),
         _ => Failure::Aborted(trouble),
     }
 }

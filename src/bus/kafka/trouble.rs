@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
+use rdkafka::client::Client;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
@@ -30,6 +31,9 @@ pub(super) enum Kind {
     Other,
     Replicas,
     TooLarge,
+    Clock,
+    Instance,
+    Version,
     Topic,
     Permission,
     Encryption,
@@ -41,6 +45,7 @@ impl Kind {
         use RDKafkaErrorCode as Code;
         Some(match code {
             Code::NoError | Code::PartitionEOF | Code::AutoOffsetReset | Code::Noop => return None,
+            code if says_nothing(code) => return None,
             Code::BrokerTransportFailure
             | Code::AllBrokersDown
             | Code::Resolve
@@ -68,6 +73,11 @@ impl Kind {
             Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize => {
                 Self::TooLarge
             }
+            Code::InvalidTimestamp => Self::Clock,
+            Code::FencedInstanceId | Code::UnreleasedInstanceId => Self::Instance,
+            Code::UnsupportedFeature | Code::UnsupportedVersion | Code::UnsupportedForMessageFormat => {
+                Self::Version
+            }
             _ => Self::Other,
         })
     }
@@ -86,13 +96,28 @@ impl Kind {
             }
             Self::Replicas => "check that enough brokers run for the topic's min.insync.replicas",
             Self::TooLarge => "raise the topic's max.message.bytes, or lower analyzer.max_event_bytes",
+            Self::Clock => {
+                "set the clocks of this machine and of the brokers right; how far they may be apart is the topic's \
+                 message.timestamp.after.max.ms and message.timestamp.before.max.ms"
+            }
+            Self::Instance => "give each instance a group.instance.id of its own, or none",
+            Self::Version => {
+                "use brokers of Apache Kafka 2.5 or later, or of a service that does all they do"
+            }
             Self::Other => "see the brokers' log; it is tried again",
         }
     }
 }
 
+/// Whether a code tells only that something else went wrong, which is told by itself: what a client reports of its
+/// other messages once one was refused, or once it has failed.
+pub(super) fn says_nothing(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(code, Code::Fatal | Code::GaplessGuarantee | Code::PurgeQueue | Code::PurgeInflight)
+}
+
 impl Trouble {
-    /// What a code means; none where it means nothing bad.
+    /// What a code means; none where it means nothing bad, or nothing by itself.
     pub(super) fn of(code: RDKafkaErrorCode, detail: &str) -> Option<Self> {
         let kind = Kind::of(code)?;
         let message = if detail.is_empty() { code.to_string() } else { detail.to_owned() };
@@ -112,6 +137,12 @@ impl Trouble {
         };
         let kind = error.rdkafka_error_code().and_then(Kind::of).unwrap_or(Kind::Other);
         Self { kind, message: format!("{doing}: {detail}") }
+    }
+
+    /// Why a client has failed for good, where it has and that is not told otherwise.
+    pub(super) fn of_fatal<C: ClientContext>(client: &Client<C>) -> Option<Self> {
+        let (code, detail) = client.fatal_error()?;
+        Self::of(code, &detail)
     }
 }
 
@@ -144,39 +175,49 @@ struct Seen {
     facilities: BTreeMap<String, Instant>,
 }
 
+impl Seen {
+    /// Something does not work. Whether that is to be told. What says more about why is kept.
+    fn met(&mut self, trouble: Trouble, now: Instant) -> bool {
+        if self.now.as_ref().is_some_and(|known| known.kind > trouble.kind) {
+            return false;
+        }
+        let due = |told: &Instant| now.saturating_duration_since(*told) >= REMINDER_INTERVAL;
+        let is_due = self.told.get(&trouble.kind).is_none_or(due);
+        if is_due {
+            self.told.insert(trouble.kind, now);
+            self.is_told = true;
+        }
+        self.now = Some(trouble);
+        is_due
+    }
+
+    /// Something works again. Whether that is to be told.
+    fn over(&mut self) -> bool {
+        self.now.take().is_some() && std::mem::take(&mut self.is_told)
+    }
+}
+
 impl Watch {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something does not work. What says more about why is kept.
+    /// Something does not work.
     pub(super) fn raise(&self, trouble: Trouble) {
         let mut seen = self.seen();
-        if seen.now.as_ref().is_some_and(|now| now.kind > trouble.kind) {
-            return;
-        }
-        let due = |told: &Instant| told.elapsed() >= REMINDER_INTERVAL;
-        if seen.told.get(&trouble.kind).is_none_or(due) {
-            seen.told.insert(trouble.kind, Instant::now());
-            seen.is_told = true;
+        if seen.met(trouble.clone(), Instant::now()) {
             tracing::error!(
                 reason = trouble.message,
                 remedy = trouble.kind.remedy(),
                 "Kafka cannot be used as configured; what is published waits, and it is tried again"
             );
         }
-        seen.now = Some(trouble);
         self.is_troubled.store(true, Ordering::Relaxed);
     }
 
     /// Something works again.
     pub(super) fn settle(&self) {
-        if !self.is_troubled.swap(false, Ordering::Relaxed) {
-            return;
-        }
-        let mut seen = self.seen();
-        if seen.now.take().is_some() && std::mem::take(&mut seen.is_told) {
-            seen.told.clear();
+        if self.is_troubled.swap(false, Ordering::Relaxed) && self.seen().over() {
             tracing::warn!("Kafka can be used again; nothing was lost");
         }
     }
@@ -206,7 +247,7 @@ pub(super) fn hear(watch: &Watch, error: &KafkaError, reason: &str) {
 
 /// Passes on a line of librdkafka's log: once a kind, and what its errors are told of anyway only to who debugs.
 pub(super) fn note(watch: &Watch, level: RDKafkaLogLevel, facility: &str, line: &str) {
-    let told_otherwise = ["FAIL", "ERROR", "CONFWARN", "CLOSE"].contains(&facility);
+    let told_otherwise = ["FAIL", "ERROR", "FATAL", "CONFWARN", "CLOSE"].contains(&facility);
     let is_loud = level as i32 <= RDKafkaLogLevel::Warning as i32;
     if is_loud && !told_otherwise && watch.is_news(facility) {
         tracing::warn!(facility, "librdkafka: {line}");
@@ -230,3 +271,56 @@ impl ClientContext for Quiet {
 }
 
 impl rdkafka::consumer::ConsumerContext for Quiet {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trouble(kind: Kind) -> Trouble {
+        Trouble { kind, message: "as in a test".to_owned() }
+    }
+
+    /// How often something was told that was met every second of a quarter of an hour, and that it was over.
+    fn lines(comes_and_goes: bool) -> (u32, u32) {
+        let (start, mut seen) = (Instant::now(), Seen::default());
+        let (mut begun, mut ended) = (0, 0);
+        for second in 0..=900 {
+            begun += u32::from(seen.met(trouble(Kind::Topic), start + Duration::from_secs(second)));
+            ended += u32::from(comes_and_goes && seen.over());
+        }
+        (begun, ended)
+    }
+
+    #[test]
+    fn what_comes_and_goes_is_told_no_more_often_than_what_lasts() {
+        assert_eq!(lines(false), (4, 0));
+        assert_eq!(lines(true), (4, 4));
+    }
+
+    #[test]
+    fn what_says_more_is_kept_until_it_is_over() {
+        let (now, mut seen) = (Instant::now(), Seen::default());
+        assert!(seen.met(trouble(Kind::Unreachable), now) && seen.met(trouble(Kind::Credentials), now));
+        assert!(!seen.met(trouble(Kind::Unreachable), now));
+        assert_eq!(seen.now.as_ref().map(|it| it.kind), Some(Kind::Credentials));
+        assert!(seen.over() && !seen.over());
+        assert!(!seen.met(trouble(Kind::Unreachable), now), "it was told just now");
+        assert!(!seen.over(), "so nobody needs to hear that it is over");
+    }
+
+    #[test]
+    fn what_only_follows_from_something_else_is_not_told() {
+        use RDKafkaErrorCode as Code;
+        let watch = Watch::default();
+        for code in [Code::Fatal, Code::GaplessGuarantee, Code::PurgeQueue, Code::PurgeInflight] {
+            hear(
+                &watch,
+                &KafkaError::Global(code),
+                "Fatal error: Local: Gap-less ordering guarantee violated",
+            );
+        }
+        assert_eq!(watch.trouble(), None);
+        hear(&watch, &KafkaError::Global(Code::TopicAuthorizationFailed), "not for you");
+        assert_eq!(watch.trouble().map(|it| it.kind), Some(Kind::Permission));
+    }
+}
