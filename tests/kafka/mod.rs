@@ -6,11 +6,14 @@ mod demo;
 mod dlq;
 mod faults;
 mod groups;
+mod kills;
 mod node;
 mod promises;
 mod reading;
 mod roles;
 pub(crate) mod scraped;
+mod suggestions;
+mod surroundings;
 mod topics_command;
 mod transactions;
 

@@ -1,7 +1,7 @@
 //! Processes of one role each over the broker.
 
 use std::fs::OpenOptions;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 use serde_json::Value;
@@ -29,6 +29,11 @@ fn bus(config: &KafkaConfig) -> String {
 impl Node {
     pub(super) fn new(config: &KafkaConfig, arguments: &[&str]) -> Self {
         Self::of("shop", &bus(config), arguments)
+    }
+
+    /// With further settings.
+    pub(super) fn with(config: &KafkaConfig, arguments: &[&str], settings: &str) -> Self {
+        Self::of("shop", &(bus(config) + settings), arguments)
     }
 
     pub(super) fn fixer(config: &KafkaConfig) -> Self {
@@ -107,6 +112,24 @@ impl Node {
         }
     }
 
+    /// It has not ended by itself.
+    #[track_caller]
+    pub(super) fn assert_runs(&mut self) {
+        let ended = self.process.as_mut().unwrap().try_wait().unwrap();
+        assert!(ended.is_none(), "it ended: {}", self.errors());
+    }
+
+    /// Waits until something holds of it.
+    #[track_caller]
+    pub(super) fn await_that(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        while !holds(self) {
+            self.assert_runs();
+            assert!(begun.elapsed() < PATIENCE * 2, "not {what}: {}", self.errors());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     pub(super) fn signal(&self, name: &str) {
         let id = self.process.as_ref().unwrap().id().to_string();
         succeed(Command::new("kill").args([name, &id]));
@@ -118,6 +141,14 @@ impl Node {
         process.wait().unwrap();
     }
 
+    /// Asks it to end; gives how long it took, and how it ended.
+    pub(super) fn terminate(&mut self) -> (Duration, ExitStatus) {
+        let begun = Instant::now();
+        self.signal("-TERM");
+        let ended = self.process.take().unwrap().wait().unwrap();
+        (begun.elapsed(), ended)
+    }
+
     pub(super) fn lose_disk(&self) {
         std::fs::remove_dir_all(self.folder.path().join("state")).unwrap();
     }
@@ -126,11 +157,16 @@ impl Node {
         std::fs::read_to_string(self.folder.path().join("errors")).unwrap()
     }
 
-    /// What it counts, by service and title; nothing where it does not answer yet.
-    fn counts(&self) -> BTreeMap<String, u64> {
-        let output = run(self.command().args(["groups", "list", "--format", "json"]));
+    /// What it tells of `groups` or of `suggestions`; nothing where it does not answer yet.
+    pub(super) fn list(&self, what: &str) -> Vec<Value> {
+        let output = run(self.command().args([what, "list", "--format", "json"]));
         let list: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let groups = list["groups"].as_array().cloned().unwrap_or_default();
+        list[what].as_array().cloned().unwrap_or_default()
+    }
+
+    /// What it counts, by service and title.
+    fn counts(&self) -> BTreeMap<String, u64> {
+        let groups = self.list("groups");
         let mut counts = BTreeMap::new();
         for group in &groups {
             let (service, title) = (group["service"].as_str().unwrap(), group["title"].as_str().unwrap());

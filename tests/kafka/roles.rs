@@ -19,11 +19,11 @@ pub(super) struct Log {
 }
 
 impl Log {
-    fn new(folder: &Path, service: &'static str) -> Self {
+    pub(super) fn new(folder: &Path, service: &'static str) -> Self {
         Self { service, path: folder.join(service), written: BTreeMap::new() }
     }
 
-    fn write(&mut self, rounds: usize) {
+    pub(super) fn write(&mut self, rounds: usize) {
         let mut file = OpenOptions::new().create(true).append(true).open(&self.path).unwrap();
         for kind in KINDS.repeat(rounds) {
             let crash = format!(

@@ -15,15 +15,15 @@ use super::log_writer::{Kind, LogWriter};
 use crate::harness::run;
 
 /// Writes failures of several kinds with sequence numbers between healthy lines, and rotates its file.
-struct Writer {
+pub(crate) struct Writer {
     log: LogWriter,
     chance: Chance,
     sequence: u64,
-    written: BTreeMap<String, u64>,
+    pub(crate) written: BTreeMap<String, u64>,
 }
 
 impl Writer {
-    fn new(path: PathBuf, is_container: bool, seed: u64) -> Self {
+    pub(crate) fn new(path: PathBuf, is_container: bool, seed: u64) -> Self {
         let mut cuts = Chance(!seed);
         let log = LogWriter::new(path, is_container, move |bytes| cuts.below(bytes as u64) as usize);
         Self { log, chance: Chance(seed), sequence: 0, written: BTreeMap::new() }
@@ -32,6 +32,21 @@ impl Writer {
     /// How many failures it has written.
     fn total(&self) -> u64 {
         self.written.values().sum()
+    }
+
+    /// Writes until it is stopped, for so long nothing between twenty lines and the next. How many failures that are
+    /// is told as it goes on.
+    pub(crate) fn write_until(mut self, stop: &AtomicBool, pause: Duration, so_far: &AtomicU64) -> Self {
+        while !stop.load(Relaxed) {
+            let before = self.total();
+            for _ in 0..20 {
+                self.write();
+            }
+            so_far.fetch_add(self.total() - before, Relaxed);
+            std::thread::sleep(pause);
+        }
+        self.log.finish();
+        self
     }
 
     fn write(&mut self) {
@@ -92,20 +107,9 @@ fn counted_by_the_dead(place: &Place) -> u64 {
 fn survive_kills(kills: u32, seed: u64) {
     let place = Place::new();
     let (stop, written_so_far) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let write = |mut writer: Writer| {
+    let write = |writer: Writer| {
         let (stop, so_far) = (Arc::clone(&stop), Arc::clone(&written_so_far));
-        std::thread::spawn(move || {
-            while !stop.load(Relaxed) {
-                let before = writer.total();
-                for _ in 0..20 {
-                    writer.write();
-                }
-                so_far.fetch_add(writer.total() - before, Relaxed);
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            writer.log.finish();
-            writer
-        })
+        std::thread::spawn(move || writer.write_until(&stop, Duration::from_millis(2), &so_far))
     };
     let writing = [("app.log", false), ("pod.log", true)]
         .map(|(name, is_container)| write(Writer::new(place.log(name), is_container, seed)));

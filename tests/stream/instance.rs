@@ -15,11 +15,11 @@ use crate::harness::{hephaestus, succeed};
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Numbers that are the same in every run.
-pub(super) struct Chance(pub(super) u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
     /// The next number below a limit (xorshift64).
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

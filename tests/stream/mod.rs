@@ -1,11 +1,11 @@
 //! `hephaestus run` and `exec` as they are run: the real binary, real files, real signals.
 
-mod counts;
+pub(crate) mod counts;
 mod dead_letters;
 pub(crate) mod depot;
 mod durable;
 mod ending;
-mod instance;
+pub(crate) mod instance;
 /// The library's own tests use it too.
 #[path = "../../src/app/service/log_writer.rs"]
 mod log_writer;

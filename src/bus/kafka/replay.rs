@@ -132,11 +132,12 @@ impl Replayer {
         // Why brokers do not answer is told best where they are asked for something simple.
         settings.metadata()?;
         let id = format!("{}-dlq", settings.config.group);
-        let client = transaction::begin_client(&settings, &id, &|| false).map_err(|failure| match failure {
-            // Nothing was begun yet, so nothing is in doubt.
-            Failure::Unknown(trouble) => trouble.into(),
-            failure => told(failure),
-        })?;
+        let client =
+            transaction::begin_client(&settings, &id, &|| false).map_err(|failure| match failure {
+                // Nothing was begun yet, so nothing is in doubt.
+                Failure::Unknown(trouble) => trouble.into(),
+                failure => told(failure),
+            })?;
         let replayer = Self { settings, client: Arc::new(client) };
         replayer.await_others()?;
         Ok(replayer)
