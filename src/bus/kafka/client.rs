@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
@@ -101,7 +102,8 @@ impl Settings {
         // After an outage we are back within a second or two, not ten.
         client.set("reconnect.backoff.ms", "100").set("reconnect.backoff.max.ms", "1000");
         client.set("socket.keepalive.enable", "true");
-        client.set("log.connection.close", "false");
+        // Why a connection was closed is told at this level only.
+        client.set_log_level(RDKafkaLogLevel::Info);
         let protocol = match (&self.config.tls, &self.config.sasl) {
             (None, None) => "plaintext",
             (Some(_), None) => "ssl",

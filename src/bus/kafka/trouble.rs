@@ -34,6 +34,7 @@ pub(super) enum Kind {
     Clock,
     Instance,
     Version,
+    Stranger,
     Topic,
     Permission,
     Encryption,
@@ -73,11 +74,13 @@ impl Kind {
             Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize => {
                 Self::TooLarge
             }
-            Code::InvalidTimestamp => Self::Clock,
+            // All that brokers could find wrong with our records is when they were sent.
+            Code::InvalidTimestamp | Code::InvalidRecord => Self::Clock,
             Code::FencedInstanceId | Code::UnreleasedInstanceId => Self::Instance,
             Code::UnsupportedFeature | Code::UnsupportedVersion | Code::UnsupportedForMessageFormat => {
                 Self::Version
             }
+            Code::BadMessage => Self::Stranger,
             _ => Self::Other,
         })
     }
@@ -101,6 +104,9 @@ impl Kind {
                  message.timestamp.after.max.ms and message.timestamp.before.max.ms"
             }
             Self::Instance => "give each instance a group.instance.id of its own, or none",
+            Self::Stranger => {
+                "check that bus.kafka.brokers names brokers of Kafka, and bus.kafka.tls: whether they expect it"
+            }
             Self::Version => {
                 "use brokers of Apache Kafka 2.5 or later, or of a service that does all they do"
             }
@@ -247,6 +253,10 @@ pub(super) fn hear(watch: &Watch, error: &KafkaError, reason: &str) {
 
 /// Passes on a line of librdkafka's log: once a kind, and what its errors are told of anyway only to who debugs.
 pub(super) fn note(watch: &Watch, level: RDKafkaLogLevel, facility: &str, line: &str) {
+    // Of somebody who closes the connection instead of answering there is no other report.
+    if facility == "FAIL" && ["security.protocol", "api.version.request"].iter().any(|it| line.contains(it)) {
+        watch.raise(Trouble { kind: Kind::Stranger, message: line.to_owned() });
+    }
     let told_otherwise = ["FAIL", "ERROR", "FATAL", "CONFWARN", "CLOSE"].contains(&facility);
     let is_loud = level as i32 <= RDKafkaLogLevel::Warning as i32;
     if is_loud && !told_otherwise && watch.is_news(facility) {
