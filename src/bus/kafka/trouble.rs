@@ -253,8 +253,10 @@ pub(super) fn hear(watch: &Watch, error: &KafkaError, reason: &str) {
 
 /// Passes on a line of librdkafka's log: once a kind, and what its errors are told of anyway only to who debugs.
 pub(super) fn note(watch: &Watch, level: RDKafkaLogLevel, facility: &str, line: &str) {
-    // Of somebody who closes the connection instead of answering there is no other report.
-    if facility == "FAIL" && ["security.protocol", "api.version.request"].iter().any(|it| line.contains(it)) {
+    // Of somebody who closes the connection instead of saying what it can there is no other report.
+    if facility == "FAIL"
+        && ["in state APIVERSION_QUERY", "security.protocol"].iter().any(|it| line.contains(it))
+    {
         watch.raise(Trouble { kind: Kind::Stranger, message: line.to_owned() });
     }
     let told_otherwise = ["FAIL", "ERROR", "FATAL", "CONFWARN", "CLOSE"].contains(&facility);
