@@ -7,6 +7,8 @@ use hephaestus::bus::kafka::topics;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 
 use super::faults::trouble_with;
+use tokio::task::JoinSet;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,7 +32,8 @@ async fn without_permission_nothing_is_consumed_or_committed_until_it_is_given()
     let got = take(&mut consumer, 10).await;
     let fix = Message { topic: Topic::Fixes, ..message(10) };
     let (given, ready) = tokio::sync::oneshot::channel();
-    let committing = tokio::spawn(async move {
+    let mut committing = JoinSet::new();
+    committing.spawn(async move {
         let committed = consumer.commit(&positions(&got), &[fix]).await;
         given.send(()).unwrap();
         (committed, consumer)
@@ -39,7 +42,7 @@ async fn without_permission_nothing_is_consumed_or_committed_until_it_is_given()
     assert!(told.to_lowercase().contains("transaction"), "{told}");
     allow("transactional-id").await;
     ready.await.unwrap();
-    committing.await.unwrap().0.unwrap();
+    committing.join_next().await.unwrap().unwrap().0.unwrap();
     assert_eq!(bus.status().trouble, None);
 }
 
@@ -48,17 +51,19 @@ async fn a_fixer_waits_for_topics_that_are_missing() {
     let used = broker::shared().await;
     let config = used.broker.config("fixer-no-topic");
     let (bus, kafka, _) = open(&config);
-    let asking = tokio::spawn(async move { kafka.partitions(Topic::Knowledge).await });
+    let mut asking = JoinSet::new();
+    asking.spawn(async move { kafka.partitions(Topic::Knowledge).await });
     let told = trouble_with(&bus, "topics create").await;
     assert!(told.contains(&format!("{}.knowledge.v1", config.topic_prefix)), "{told}");
     topics::create(config.clone(), false).await.unwrap();
-    assert_eq!(asking.await.unwrap().unwrap(), 3);
+    assert_eq!(asking.join_next().await.unwrap().unwrap().unwrap(), 3);
     // Nobody waits on a bus that is closed.
     let (bus, kafka, _) = open(&KafkaConfig { topic_prefix: "nowhere".into(), ..config });
-    let asking = tokio::spawn(async move { kafka.partitions(Topic::Knowledge).await });
+    let mut asking = JoinSet::new();
+    asking.spawn(async move { kafka.partitions(Topic::Knowledge).await });
     trouble_with(&bus, "topics create").await;
     bus.close().await;
-    assert!(matches!(asking.await.unwrap(), Err(hephaestus::bus::Error::Closed)));
+    assert!(matches!(asking.join_next().await.unwrap().unwrap(), Err(hephaestus::bus::Error::Closed)));
 }
 
 /// Answers every request on a port of its own.

@@ -8,6 +8,8 @@ use hephaestus::bus::CommitError;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
+use tokio::task::JoinSet;
+
 use super::*;
 
 fn fix(number: usize) -> Message {
@@ -101,12 +103,13 @@ async fn a_bus_closes_soon_though_a_commit_waits_for_the_broker() {
     let got = take(&mut consumer, 1).await;
     consumer.commit(&positions(&got), &[fix(0)]).await.unwrap();
     used.broker.kill();
-    let committing = tokio::spawn(async move { consumer.commit(&positions(&got), &[fix(1)]).await });
+    let mut committing = JoinSet::new();
+    committing.spawn(async move { consumer.commit(&positions(&got), &[fix(1)]).await });
     // It is amid the transaction then.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let begun = std::time::Instant::now();
     bus.close().await;
-    let committed = committing.await.unwrap();
+    let committed = committing.join_next().await.unwrap().unwrap();
     let took = begun.elapsed();
     tokio::task::block_in_place(|| used.broker.start());
     assert!(matches!(committed, Err(CommitError::Bus(hephaestus::bus::Error::Closed))), "{committed:?}");

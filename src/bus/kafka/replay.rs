@@ -112,7 +112,7 @@ impl Gauge {
     fn ends(&self) -> Result<BTreeMap<i32, u64>, Error> {
         let told = |error| Error::from(Trouble::of_error(&error, &format!("{} cannot be read", self.name)));
         let metadata = self.settings.metadata()?;
-        let count = super::reader::partitions_in(&metadata, &self.name).map_err(told)?;
+        let count = client::partitions_in(&metadata, &self.name).map_err(told)?;
         let end = |partition| {
             let (_, high) = self.client.fetch_watermarks(&self.name, partition, ASKING_PATIENCE)?;
             Ok((partition, u64::try_from(high).unwrap_or_default()))
