@@ -79,6 +79,15 @@ impl Shared {
         Ok(shared)
     }
 
+    /// How far a partition of a topic was applied.
+    ///
+    /// # Errors
+    /// The database cannot be read, nor opened again.
+    pub fn position(&self, topic: &str, partition: i32) -> Result<Option<u64>, Error> {
+        let _writing = self.knowledge.begin()?;
+        self.knowledge.view().position(topic, partition)
+    }
+
     /// What is remembered, and how it changes.
     #[must_use]
     pub const fn knowledge(&self) -> &Knowledge {
@@ -141,6 +150,7 @@ impl Shared {
     /// # Errors
     /// The database cannot be read.
     pub fn known_ids(&self, topic: &str, partition: i32) -> Result<Option<Range<u64>>, Error> {
+        let _writing = self.knowledge.begin()?;
         Ok(schema::known(self.knowledge.database(), topic, partition)?)
     }
 

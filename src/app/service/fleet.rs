@@ -130,7 +130,8 @@ impl<'f> Membership<'f> {
         let bus = Bus::Kafka(fleet.kafka.clone());
         let mut from = BTreeMap::new();
         for partition in 0..fleet.kafka.partitions(Topic::Knowledge).await? {
-            let known = fleet.shared.knowledge().view().position(Topic::Knowledge.name(), partition)?;
+            let known = || fleet.shared.position(Topic::Knowledge.name(), partition);
+            let known = fleet.insist(known).await?;
             from.extend(known.map(|next| (partition, next)));
         }
         let changelog = fleet.kafka.reader(Topic::Knowledge, from)?;
@@ -323,7 +324,7 @@ impl<'f> Membership<'f> {
     /// known: nobody can send them again in time.
     async fn learn(&self, partition: i32, committed: u64) -> Result<(), Failure> {
         let (shared, topic) = (&self.fleet.shared, Topic::Errors);
-        let known = shared.known_ids(topic.name(), partition)?;
+        let known = self.fleet.insist(|| shared.known_ids(topic.name(), partition)).await?;
         let mut next = known.filter(|known| known.start == 0).map_or(0, |known| known.end);
         if next >= committed {
             return Ok(());
