@@ -9,21 +9,25 @@ use super::{Access, DatabaseError};
 const MARGIN: u64 = 3;
 
 impl Access<'_> {
-    /// Writes the files of a family anew that hold something of a range, and what is in the log of the database,
-    /// which would be kept as a whole otherwise.
+    /// Writes the files of a family anew that hold something of a range, and what of all families is in the log of the
+    /// database alone, which would be kept as a whole otherwise.
     ///
     /// A flush that is asked for waits while so many files are to be merged that writes are slowed down. On a disk
     /// without space for the merging that is for ever, so then nothing is done. What deletes goes on: writing is
     /// refused soon, and opening again takes the space that is kept for it.
     pub(crate) fn compact(&self, family: &str, from: &[u8], to: &[u8]) -> Result<(), DatabaseError> {
         if self.flushing_would_wait()? {
+            tracing::debug!("too many files are to be merged: deleted messages still take space");
             return Ok(());
         }
+        // Whether it succeeds is not told.
         self.db.compact_range_cf(self.family(family)?, Some(from), Some(to));
-        if self.flushing_would_wait()? {
-            return Ok(());
+        for family in self.families() {
+            if !self.flushing_would_wait()? {
+                self.db.flush_cf(self.family(family)?).map_err(|error| self.failed(error))?;
+            }
         }
-        self.db.flush().map_err(|error| self.failed(error))
+        Ok(())
     }
 
     fn flushing_would_wait(&self) -> Result<bool, DatabaseError> {
@@ -86,7 +90,7 @@ mod tests {
         disk.fill();
         let ballast = File::options().write(true).open(disk.path().join("ballast")).unwrap();
         ballast.set_len(ballast.metadata().unwrap().len() - (4 << 20)).unwrap();
-        let (done, ended) = mpsc::channel();
+        let (done, ended) = mpsc::sync_channel(1);
         std::thread::spawn(move || {
             for round in 0..30 {
                 if database.is_broken() {
