@@ -1,18 +1,17 @@
 //! Proven fixes written into the repository, and what a person must know to take them back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::git::{self, work_tree_of};
-use super::parts;
+use super::git::work_tree_of;
+use super::{parts, undo};
 use crate::config::Config;
 use crate::domain::{FileChange, Fingerprint, RepoPath, Suggestion, VerdictKind};
 use crate::fixer::Finding;
-use crate::repository::{Repository, merged, unified_diff};
+use crate::repository::{Repository, merged};
 use crate::sandbox::{Job, Sandbox};
 
 /// How long git may take to look at a few files.
@@ -101,36 +100,46 @@ pub(super) async fn apply(config: &Config, repository: &Repository, findings: &[
             tracing::warn!("{path} has changes that are not committed: git will not tell them from the fix");
         }
     }
-    let mut written = BTreeMap::new();
-    done.applied = chosen.into_iter().map(|finding| write(repository, finding, &mut written)).collect();
-    done.undo = way_back(repository.root(), &work_tree, &written).unwrap_or_else(|error| {
-        tracing::warn!("the patch that would take back what was applied cannot be kept: {error}");
-        None
-    });
+    let mut planned = Planned::new();
+    done.applied = chosen.into_iter().map(|finding| plan(repository, finding, &mut planned)).collect();
+    let changes: Vec<FileChange> = planned.into_values().collect();
+    match write(repository, parts::undo_folder(), &changes) {
+        Ok(undo) => done.undo = undo,
+        Err(error) => {
+            for application in done.applied.iter_mut().filter(|one| one.error.is_none()) {
+                application.error = Some(error.clone());
+            }
+        }
+    }
     done.work_tree = Some(work_tree);
     done
 }
 
-/// The command that takes back what was written. Where git cannot tell it from other changes, it is kept as a
-/// patch in the folder for temporary files.
-fn way_back(root: &Path, work_tree: &WorkTree, written: &Written) -> io::Result<Option<String>> {
-    if written.is_empty() {
+/// Writes changes, all or none, once what takes them back is kept: the command that does so, where there is one.
+/// The error says why nothing was written.
+fn write(
+    repository: &Repository,
+    undo_folder: Option<PathBuf>,
+    changes: &[FileChange],
+) -> Result<Option<String>, String> {
+    if changes.is_empty() {
         return Ok(None);
     }
-    if let WorkTree::Git { uncommitted } = work_tree
-        && written.keys().all(|file| !uncommitted.contains(file))
-    {
-        return Ok(Some(git::checkout(root, written.keys())));
-    }
-    let changes: Vec<FileChange> = written.values().cloned().collect();
-    let mut patch = tempfile::Builder::new().prefix("hephaestus-undo-").suffix(".patch").tempfile()?;
-    patch.write_all(unified_diff(&changes).as_bytes())?;
-    let (_, path) = patch.keep()?;
-    Ok(Some(format!("{} -R {}", git::apply(root), git::quoted(&path.display().to_string()))))
+    let folder =
+        undo_folder.ok_or("neither XDG_CACHE_HOME nor HOME is set, and what takes it back is kept there")?;
+    let patch = undo::keep(&folder, changes).map_err(|error| {
+        let folder = folder.display();
+        format!(
+            "the patch that takes it back cannot be kept in {folder}: {error}; make room there, or set \
+             XDG_CACHE_HOME to a folder that can be written"
+        )
+    })?;
+    repository.apply(changes).map_err(|error| format!("{error}; no fix was written"))?;
+    Ok(undo::command(repository.root(), &patch))
 }
 
-/// Every file that was written: what it was before the first fix, and what it is after the last.
-type Written = BTreeMap<RepoPath, FileChange>;
+/// Every file that is to be written: what it was before the first fix, and what it is after the last.
+type Planned = BTreeMap<RepoPath, FileChange>;
 
 /// Why a suggestion is not applied without a person; none for a proven fix that mends.
 const fn why_not(suggestion: &Suggestion) -> Option<&'static str> {
@@ -145,25 +154,23 @@ const fn why_not(suggestion: &Suggestion) -> Option<&'static str> {
     }
 }
 
-/// Writes one fix over what earlier ones have `written`.
-fn write(repository: &Repository, finding: &Finding, written: &mut Written) -> Application {
-    let (changes, shared) = over(&finding.changes, written);
-    let error = match changes {
-        Ok(changes) => match repository.apply(&changes) {
-            Ok(()) => {
-                for change in changes {
-                    match written.get_mut(&change.path) {
-                        Some(earlier) => earlier.after = change.after,
-                        None => drop(written.insert(change.path.clone(), change)),
-                    }
-                }
-                None
-            }
-            Err(error) => Some(error.to_string()),
-        },
-        Err(path) => Some(format!(
+/// Lays one fix over what is `planned`, unless its files have changed meanwhile.
+fn plan(repository: &Repository, finding: &Finding, planned: &mut Planned) -> Application {
+    let (changes, shared) = over(&finding.changes, planned);
+    let error = match (changes, repository.demand_unchanged(&finding.changes)) {
+        (_, Err(error)) => Some(error.to_string()),
+        (Err(path), _) => Some(format!(
             "another fix of this run has changed the same lines of {path}: run the command again to prove this one on top of it"
         )),
+        (Ok(changes), Ok(())) => {
+            for change in changes {
+                match planned.get_mut(&change.path) {
+                    Some(earlier) => earlier.after = change.after,
+                    None => drop(planned.insert(change.path.clone(), change)),
+                }
+            }
+            None
+        }
     };
     Application {
         fingerprint: finding.suggestion.fingerprint,
@@ -174,12 +181,12 @@ fn write(repository: &Repository, finding: &Finding, written: &mut Written) -> A
     }
 }
 
-/// A fix as a change of the files as they now are, and which of them had been changed; the first file where
+/// A fix as a change of the files as they are planned, and which of them another changes; the first file where
 /// both changes meet is the error.
-fn over(changes: &[FileChange], written: &Written) -> (Result<Vec<FileChange>, RepoPath>, Vec<RepoPath>) {
+fn over(changes: &[FileChange], planned: &Planned) -> (Result<Vec<FileChange>, RepoPath>, Vec<RepoPath>) {
     let mut shared = Vec::new();
     let changes = changes.iter().map(|change| {
-        let Some(FileChange { after: now, .. }) = written.get(&change.path) else {
+        let Some(FileChange { after: now, .. }) = planned.get(&change.path) else {
             return Ok(change.clone());
         };
         shared.push(change.path.clone());
@@ -255,9 +262,8 @@ fn listed(status: &str, within: &Path) -> Vec<RepoPath> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use super::*;
+    use crate::storage::small_disk::SmallDisk;
 
     fn path(path: &str) -> RepoPath {
         RepoPath::new(path).unwrap()
@@ -270,53 +276,40 @@ mod tests {
             before: "a\nb\nc\n".to_owned(),
             after: after.to_owned(),
         };
-        let written = BTreeMap::from([(path("a.go"), change("A\nb\nc\n"))]);
-        let (changes, shared) = over(&[change("a\nb\nC\n")], &written);
+        let planned = BTreeMap::from([(path("a.go"), change("A\nb\nc\n"))]);
+        let (changes, shared) = over(&[change("a\nb\nC\n")], &planned);
         let [laid] = &changes.unwrap()[..] else { panic!("one file") };
         assert_eq!((laid.before.as_str(), laid.after.as_str()), ("A\nb\nc\n", "A\nb\nC\n"));
         assert_eq!(shared, [path("a.go")]);
-        assert_eq!(over(&[change("x\nb\nc\n")], &written).0, Err(path("a.go")));
+        assert_eq!(over(&[change("x\nb\nc\n")], &planned).0, Err(path("a.go")));
         let (changes, shared) = over(&[change("a\nb\nC\n")], &BTreeMap::new());
         assert_eq!((changes.unwrap().len(), shared.len()), (1, 0));
     }
 
-    /// In no work tree, at the top of one, and in a folder of one.
+    /// What cannot be taken back is not written, and what another has changed is not written over.
     #[test]
-    fn what_git_cannot_tell_apart_is_taken_back_by_its_patch() {
-        for top in [None, Some("it's a shop"), Some("")] {
-            let folder = tempfile::tempdir().unwrap();
-            let root = folder.path().join("it's a shop");
-            std::fs::create_dir_all(root.join("a")).unwrap();
-            if let Some(top) = top {
-                let init = ["init", "-q"];
-                assert!(
-                    Command::new("git")
-                        .args(init)
-                        .current_dir(folder.path().join(top))
-                        .status()
-                        .unwrap()
-                        .success()
-                );
-            }
-            let change = |name: &str| FileChange {
-                path: path(name),
-                before: "a\nb\n".to_owned(),
-                after: "a\nB\n".to_owned(),
-            };
-            let written: Written = ["a/a.go", "b.go"].map(|name| (path(name), change(name))).into();
-            for file in written.keys() {
-                std::fs::write(root.join(file.as_str()), "a\nB\n").unwrap();
-            }
-            let uncommitted = WorkTree::Git { uncommitted: vec![path("b.go")] };
-            let work_tree = top.map_or(WorkTree::NotGit, |_| uncommitted);
-            let command = way_back(&root, &work_tree, &written).unwrap().unwrap();
-            assert!(Command::new("sh").args(["-c", &command]).current_dir("/").status().unwrap().success());
-            let (_, patch) = command.trim_end_matches('\'').rsplit_once('\'').unwrap();
-            std::fs::remove_file(patch).unwrap();
-            for file in written.keys() {
-                assert_eq!(std::fs::read_to_string(root.join(file.as_str())).unwrap(), "a\nb\n", "{command}");
-            }
+    fn nothing_is_written_without_a_way_back() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("go.mod"), "module m\n").unwrap();
+        let source = folder.path().join("a.go");
+        std::fs::write(&source, "package m\n").unwrap();
+        let repository = Repository::open(folder.path()).unwrap();
+        let changes = [FileChange {
+            path: path("a.go"),
+            before: "package m\n".to_owned(),
+            after: "package m // mended\n".to_owned(),
+        }];
+        let disk = SmallDisk::new(1);
+        disk.fill();
+        for undo_folder in [None, Some(source.join("undo")), Some(disk.path().to_owned())] {
+            let error = write(&repository, undo_folder, &changes).unwrap_err();
+            assert!(error.contains("XDG_CACHE_HOME"), "{error}");
+            assert_eq!(std::fs::read_to_string(&source).unwrap(), "package m\n");
         }
+        let kept = folder.path().join("kept");
+        assert!(write(&repository, Some(kept.clone()), &changes).unwrap().is_some());
+        assert_eq!(std::fs::read_to_string(&source).unwrap(), "package m // mended\n");
+        assert!(write(&repository, Some(kept), &changes).unwrap_err().contains("has changed since"));
     }
 
     #[test]

@@ -95,7 +95,7 @@ pub struct Report {
     /// What git said of the files before they were changed; none where nothing was applied.
     pub work_tree: Option<WorkTree>,
     /// The command that takes back all that `apply` wrote, to be pasted into a shell; none where nothing was
-    /// written.
+    /// written, or a path cannot be written in one.
     pub undo: Option<String>,
 }
 

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::RepoPath;
-
 /// The top of the git work tree in which a folder lies.
 pub(super) fn work_tree_of(folder: &Path) -> Option<&Path> {
     folder.ancestors().find(|folder| folder.join(".git").exists())
@@ -16,28 +14,19 @@ fn place_in_work_tree(folder: &Path) -> Option<PathBuf> {
 }
 
 /// A word as a shell reads it.
-#[must_use]
-pub fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Applies a patch of a repository: what comes next are options, and the patch unless it is read from
-/// standard input.
+/// standard input. None where the repository's path is not text.
 #[must_use]
-pub fn apply(repository: &Path) -> String {
+pub fn apply(repository: &Path) -> Option<String> {
     // Git takes the paths of a patch from the top of the work tree, and passes over what is not below the folder.
-    let place = place_in_work_tree(repository);
-    let directory = place.as_deref().and_then(Path::to_str).filter(|place| !place.is_empty());
-    let directory = directory.map(|place| format!(" --directory={}", quoted(place))).unwrap_or_default();
-    format!("{} apply{directory}", within(repository))
-}
-
-/// Brings files of a repository back to what was committed, or staged.
-pub(super) fn checkout<'f>(repository: &Path, files: impl Iterator<Item = &'f RepoPath>) -> String {
-    let files: Vec<_> = files.map(|file| quoted(file.as_str())).collect();
-    format!("{} checkout -- {}", within(repository), files.join(" "))
-}
-
-fn within(repository: &Path) -> String {
-    format!("git -C {}", quoted(&repository.display().to_string()))
+    let place = place_in_work_tree(repository).unwrap_or_default();
+    let directory = match place.to_str()? {
+        "" => String::new(),
+        place => format!(" --directory={}", quoted(place)),
+    };
+    Some(format!("git -C {} apply{directory}", quoted(repository.to_str()?)))
 }

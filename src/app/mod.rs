@@ -16,6 +16,7 @@ pub mod run;
 mod scan;
 pub mod service;
 pub mod topics;
+mod undo;
 pub mod wire;
 
 pub use parts::server;

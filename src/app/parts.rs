@@ -210,11 +210,22 @@ pub fn server(config: &Config) -> server::Config {
 }
 
 fn default_go_cache() -> anyhow::Result<PathBuf> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache"))).context(
+    let cache = cache_folder().context(
         "neither XDG_CACHE_HOME nor HOME is set: set repository.go_cache to a folder for the build cache",
     )?;
-    Ok(cache.join("hephaestus").join("go-build"))
+    Ok(cache.join("go-build"))
+}
+
+/// Where the patches are kept that take back what `fix` has written; none where no cache folder is known. What
+/// runs in the sandbox can write to the build cache, and not here.
+pub(super) fn undo_folder() -> Option<PathBuf> {
+    Some(cache_folder()?.join("undo"))
+}
+
+fn cache_folder() -> Option<PathBuf> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(cache.join("hephaestus"))
 }
 
 /// A path that means the same wherever it is read.

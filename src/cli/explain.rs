@@ -115,10 +115,8 @@ fn undecided_step(reason: &str) -> String {
 
 fn with_patch(record: &SuggestionRecord) -> Vec<String> {
     let id = record.id;
-    let git = match &record.repository {
-        Some(folder) => git::apply(Path::new(folder)),
-        None => "git apply, at the root of its repository".to_owned(),
-    };
+    let git = record.repository.as_deref().and_then(|folder| git::apply(Path::new(folder)));
+    let git = git.unwrap_or_else(|| "git apply, at the root of its repository".to_owned());
     let apply = format!("Apply it: hephaestus suggestions show {id} --format json | jq -r .patch | {git}");
     let mut steps = Vec::new();
     match record.status {

@@ -83,13 +83,17 @@ impl FixArgs {
         let ended = runtime.block_on(work(config, request, listener, done, &mut shown));
         // Nothing is left to do by now but reading a log, which may wait for ever for whoever writes it.
         runtime.shutdown_timeout(GRACE);
+        let told = match &ended {
+            Ok(Ended { report, untold, .. }) => shown.rest(untold, report),
+            Err(_) => Ok(()),
+        };
         progress.finish();
-        let (report, signal) = ended?;
-        match self.format {
-            Format::Json => render::json(out, &report)?,
-            Format::Text => summary(out, &report)?,
+        let Ended { report, signal, .. } = ended?;
+        if let Err(error) = told {
+            // What has become of the repository is told wherever it can be.
+            applied(&mut anstream::stderr(), &report).ok();
+            return Err(error.into());
         }
-        out.flush()?;
         if let Some(signal) = signal {
             tracing::warn!("broken off by {signal}: {}; nothing was applied", what_is_missing(&report));
             return Ok(Exit::BrokenOff(signal));
@@ -124,6 +128,15 @@ fn tell(progress: Listener, give: mpsc::Sender<Numbered>) -> Listener {
 /// A suggestion under the number that the progress tells.
 type Numbered = (usize, Suggestion);
 
+/// What there is when the work has ended.
+struct Ended {
+    report: Report,
+    /// What was done last, and is not shown yet.
+    untold: Vec<Numbered>,
+    /// What broke it off.
+    signal: Option<Signal>,
+}
+
 /// Does the work, shows what is done as it is done, and breaks off at a signal.
 async fn work<W: Write>(
     config: &Config,
@@ -131,7 +144,7 @@ async fn work<W: Write>(
     listener: Listener,
     mut done: mpsc::Receiver<Numbered>,
     shown: &mut Shown<'_, W>,
-) -> anyhow::Result<(Report, Option<Signal>)> {
+) -> anyhow::Result<Ended> {
     // From here on, before anything is copied or started.
     let mut signals = Signals::listen()?;
     let stop = CancellationToken::new();
@@ -148,12 +161,10 @@ async fn work<W: Write>(
             report = &mut working => break report?,
         }
     };
-    while let Ok((number, suggestion)) = done.try_recv() {
-        shown.suggestion(number, &suggestion)?;
-    }
+    let untold = std::iter::from_fn(|| done.try_recv().ok()).collect();
     // A signal that came when all was done changes nothing.
     let signal = signal.filter(|_| report.broken_off);
-    Ok((report, signal))
+    Ok(Ended { report, untold, signal })
 }
 
 /// Where suggestions are shown as they are done.
@@ -173,6 +184,20 @@ impl<W: Write> Shown<'_, W> {
             render::suggestion(self.out, number, suggestion)?;
             if self.detail == Detail::Much {
                 render::reproducer(self.out, suggestion)?;
+            }
+            self.out.flush()
+        })
+    }
+
+    /// Shows what is left to show when all is done.
+    fn rest(&mut self, untold: &[Numbered], report: &Report) -> std::io::Result<()> {
+        for (number, suggestion) in untold {
+            self.suggestion(*number, suggestion)?;
+        }
+        self.progress.aside(|| {
+            match self.format {
+                Format::Json => render::json(self.out, report)?,
+                Format::Text => summary(self.out, report)?,
             }
             self.out.flush()
         })
@@ -205,6 +230,11 @@ fn summary(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
     for unfinished in &report.unfinished {
         render::unfinished(out, unfinished)?;
     }
+    applied(out, report)
+}
+
+/// What has become of the repository.
+fn applied(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
     for application in &report.applied {
         render::application(out, application)?;
     }

@@ -33,12 +33,7 @@ impl Repository {
     /// # Errors
     /// When a file has changed since, or cannot be replaced. The repository is then as it was.
     pub fn apply(&self, changes: &[FileChange]) -> Result<(), ApplyError> {
-        for change in changes {
-            let failed = |source| ApplyError::Io { path: change.path.clone(), source };
-            if read_beneath(self.root(), &change.path).map_err(failed)? != change.before {
-                return Err(ApplyError::Changed(change.path.clone()));
-            }
-        }
+        self.demand_unchanged(changes)?;
         for (done, change) in changes.iter().enumerate() {
             if let Err(source) = replace_beneath(self.root(), &change.path, &change.after) {
                 for earlier in &changes[..done] {
@@ -47,6 +42,20 @@ impl Repository {
                     }
                 }
                 return Err(ApplyError::Io { path: change.path.clone(), source });
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks whether the files are still what every change was made for.
+    ///
+    /// # Errors
+    /// When one is not, or cannot be read.
+    pub fn demand_unchanged(&self, changes: &[FileChange]) -> Result<(), ApplyError> {
+        for change in changes {
+            let failed = |source| ApplyError::Io { path: change.path.clone(), source };
+            if read_beneath(self.root(), &change.path).map_err(failed)? != change.before {
+                return Err(ApplyError::Changed(change.path.clone()));
             }
         }
         Ok(())

@@ -52,6 +52,12 @@ fn run_pasted(command: &str) {
     succeed(Command::new("sh").args(["-c", command]).current_dir("/"));
 }
 
+/// The command that is told to take back what was applied.
+fn undo_command(shown: &str) -> String {
+    let (_, rest) = shown.split_once("to undo:\n  ").expect(shown);
+    rest.lines().next().unwrap().to_owned()
+}
+
 #[test]
 fn fixes_are_written_though_nobody_reads_on() {
     let till = Till::new();
@@ -94,8 +100,7 @@ fn two_fixes_of_one_file_are_both_written_and_taken_back() {
         let arguments = &arguments[..if argument.is_empty() { 2 } else { 3 }];
         succeed(go().args(arguments).current_dir(till.repository()));
     }
-    let (_, rest) = shown.split_once("to undo:\n  git ").expect(&shown);
-    run_pasted(&format!("git {}", rest.lines().next().unwrap()));
+    run_pasted(&undo_command(&shown));
     assert_eq!(git(&till, &["status", "--porcelain"]), "");
 }
 
@@ -112,11 +117,48 @@ fn changes_that_are_not_committed_are_warned_about() {
     assert_eq!(report["work_tree"], uncommitted, "{report}");
     assert!(errors_of(&output).contains("basket/basket.go has changes that are not committed"));
     assert_eq!(report["applied"][0]["files"], serde_json::json!(["basket/basket.go"]));
-    // Git could only take it back together with those changes: the patch alone does.
+    // It is taken back without those changes.
     let basket = till.repository().join("basket/basket.go");
     assert_ne!(std::fs::read_to_string(&basket).unwrap(), BASKET);
     run_pasted(report["undo"].as_str().unwrap());
     assert_eq!(std::fs::read_to_string(&basket).unwrap(), BASKET);
+}
+
+#[test]
+fn what_was_applied_is_told_though_the_report_cannot_be_printed() {
+    let till = Till::new();
+    let log = till.crash_log();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = run(fix(&till, &log).args(["--apply", "--format", "json"]).stdout(full));
+    let errors = errors_of(&output);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("cannot write to standard output"), "{errors}");
+    assert!(errors.contains("applied: index out of range in basket.Last, to basket/basket.go"), "{errors}");
+    let basket = till.repository().join("basket/basket.go");
+    assert_ne!(std::fs::read_to_string(&basket).unwrap(), BASKET);
+    run_pasted(&undo_command(&errors));
+    assert_eq!(std::fs::read_to_string(&basket).unwrap(), BASKET);
+}
+
+#[test]
+fn nothing_is_applied_that_could_not_be_taken_back() {
+    let till = Till::new();
+    let log = till.crash_log();
+    let cache = till.outside().join("cache/hephaestus");
+    std::fs::create_dir_all(&cache).unwrap();
+    std::fs::write(cache.join("undo"), "in the way").unwrap();
+    // A build cache that is filled already.
+    let config = till.outside().join("hephaestus.yaml");
+    let go_cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/go-cache");
+    std::fs::write(&config, format!("repository: {{go_cache: {go_cache}}}\n")).unwrap();
+    let mut command = fix(&till, &log);
+    command.arg("--apply").arg("--config").arg(&config).env("XDG_CACHE_HOME", cache.parent().unwrap());
+    let output = run(&mut command);
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}{}", errors_of(&output));
+    assert!(shown.contains("not applied: index out of range in basket.Last: the patch that"), "{shown}");
+    assert!(!shown.contains("to undo"), "{shown}");
+    assert_eq!(std::fs::read_to_string(till.repository().join("basket/basket.go")).unwrap(), BASKET);
 }
 
 #[test]
