@@ -17,7 +17,7 @@ use super::examination::{demand_build_cache, demand_scratch};
 use super::parts;
 use crate::config::Config;
 use crate::domain::{Class, ErrorGroup, Fingerprint, OperationalFinding, Suggestion};
-use crate::fixer::{Finding, Fixer, Workbench, is_operational, operational};
+use crate::fixer::{Doing, Finding, Fixer, Workbench, is_operational, operational};
 use crate::repository::Repository;
 use crate::telemetry::metrics::Metrics;
 
@@ -166,10 +166,9 @@ pub async fn fix(
         repository: Arc::clone(&repository),
         fixer: parts::fixer(config, &Metrics::new()?)?,
         context: found.context,
+        tasks: tasks(defects, &listener),
         listener,
-        groups: defects,
         taken: AtomicUsize::new(0),
-        doing: Mutex::default(),
         done: Mutex::default(),
     };
     let (findings, unfinished) = work.all(parts::as_usize(config.fixer.parallel), &stop).await?;
@@ -222,17 +221,35 @@ async fn place(
     }
 }
 
+/// A group that is worked on.
+struct Task {
+    /// Which, from 1.
+    number: usize,
+    group: ErrorGroup,
+    doing: Doing,
+}
+
+fn tasks(groups: Vec<ErrorGroup>, listener: &Listener) -> Vec<Task> {
+    let total = groups.len();
+    let task = |(number, group): (usize, ErrorGroup)| {
+        let (listener, title) = (Arc::clone(listener), group.first.title.clone());
+        let doing = Doing::new(move |doing| {
+            listener(Stage::Working { number, total, title: title.clone(), doing: doing.to_owned() });
+        });
+        Task { number, group, doing }
+    };
+    (1..).zip(groups).map(task).collect()
+}
+
 /// What the workers share.
 struct Work {
     repository: Arc<Repository>,
     fixer: Fixer,
     context: Vec<String>,
     listener: Listener,
-    groups: Vec<ErrorGroup>,
+    tasks: Vec<Task>,
     /// How many of them were taken on.
     taken: AtomicUsize,
-    /// What is being done, or was last, by the number of the group.
-    doing: Mutex<BTreeMap<usize, String>>,
     /// What is done, by the number of the group.
     done: Mutex<BTreeMap<usize, Finding>>,
 }
@@ -252,7 +269,7 @@ impl Work {
             () = stop.cancelled() => return Ok(work.outcome()),
             () = work.warm_up(&mut first) => {}
         }
-        let others = parallel.clamp(1, work.groups.len()) - 1;
+        let others = parallel.clamp(1, work.tasks.len()) - 1;
         let mut benches: Vec<_> = std::iter::repeat_with(|| first.beside()).take(others).collect();
         benches.push(first);
         let mut workers = JoinSet::new();
@@ -278,10 +295,8 @@ impl Work {
 
     fn outcome(&self) -> (Vec<Finding>, Vec<Unfinished>) {
         let done = std::mem::take(&mut *lock(&self.done));
-        let doing = std::mem::take(&mut *lock(&self.doing));
-        let left = (1..).zip(&self.groups).filter(|(number, _)| !done.contains_key(number));
-        let left =
-            left.map(|(number, group)| Unfinished::new(number, group, doing.get(&number).cloned())).collect();
+        let left = self.tasks.iter().filter(|task| !done.contains_key(&task.number));
+        let left = left.map(|task| Unfinished::new(task.number, &task.group, task.doing.last())).collect();
         (done.into_values().collect(), left)
     }
 
@@ -296,28 +311,21 @@ impl Work {
 
     /// Takes one group after the other.
     async fn worker(self: Arc<Self>, mut bench: Workbench) {
-        while let Some((number, group)) = self.next() {
-            let finding = self.one(&mut bench, number, group).await;
-            lock(&self.done).insert(number, finding);
+        while let Some(task) = self.next() {
+            let finding = self.one(&mut bench, task).await;
+            lock(&self.done).insert(task.number, finding);
         }
     }
 
-    fn next(&self) -> Option<(usize, &ErrorGroup)> {
-        let index = self.taken.fetch_add(1, Ordering::Relaxed);
-        Some((index + 1, self.groups.get(index)?))
+    fn next(&self) -> Option<&Task> {
+        self.tasks.get(self.taken.fetch_add(1, Ordering::Relaxed))
     }
 
-    async fn one(&self, bench: &mut Workbench, number: usize, group: &ErrorGroup) -> Finding {
-        let (title, total) = (&group.first.title, self.groups.len());
-        let progress = |doing: &str| {
-            let (title, doing) = (title.clone(), doing.to_owned());
-            lock(&self.doing).insert(number, doing.clone());
-            (self.listener)(Stage::Working { number, total, title, doing });
-        };
-        let mut finding = self.fixer.work_out(bench, group, &self.context, &progress).await;
+    async fn one(&self, bench: &mut Workbench, Task { number, group, doing }: &Task) -> Finding {
+        let mut finding = self.fixer.work_out(bench, group, &self.context, doing).await;
         to_milliseconds(&mut finding.suggestion);
         let suggestion = Box::new(finding.suggestion.clone());
-        (self.listener)(Stage::Done { number, total, suggestion });
+        (self.listener)(Stage::Done { number: *number, total: self.tasks.len(), suggestion });
         finding
     }
 }

@@ -4,10 +4,10 @@
 
 mod attempt;
 mod challenge;
+mod doing;
 mod standing;
 mod workbench;
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus::{HistogramTimer, HistogramVec};
@@ -22,6 +22,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::validator::{self, Validator};
 
 use attempt::Attempt;
+pub use doing::Doing;
 pub use workbench::Workbench;
 
 /// How long the build cache may take to fill, which belongs to no attempt.
@@ -103,7 +104,7 @@ impl Stage {
 }
 
 /// Hears how an attempt goes on, one short phrase a stage.
-pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
+type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
 /// Works out suggestions.
 #[derive(Debug)]
@@ -158,13 +159,9 @@ impl Fixer {
         bench: &mut Workbench,
         group: &ErrorGroup,
         log_context: &[String],
-        progress: Progress<'_>,
+        doing: &Doing,
     ) -> Finding {
-        let doing = Mutex::new(String::new());
-        let progress: Progress<'_> = &|what| {
-            *doing.lock().unwrap_or_else(PoisonError::into_inner) = what.to_owned();
-            progress(what);
-        };
+        let progress: Progress<'_> = &|what| doing.begin(what);
         progress("diagnosing");
         let repository = bench.repository();
         let stage = self.begin(Stage::Diagnose);
@@ -181,8 +178,7 @@ impl Fixer {
             .is_err()
         {
             bench.clear();
-            let doing = doing.lock().unwrap_or_else(PoisonError::into_inner);
-            attempt.out_of_time(self.config.timeout, &doing);
+            attempt.out_of_time(self.config.timeout, &doing.last().unwrap_or_default());
         }
         attempt.finish(group, diagnosis, begun.elapsed().as_secs_f64())
     }

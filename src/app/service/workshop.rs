@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::health::{Condition, Report};
 use crate::domain::{Fingerprint, GroupRecord, Stamp, SuggestionId, VerdictKind};
-use crate::fixer::{Finding, Fixer, Workbench, is_operational, operational};
+use crate::fixer::{Doing, Finding, Fixer, Workbench, is_operational, operational};
 use crate::knowledge::{self, AttemptEnd, Due, Knowledge, Rest};
 use crate::repository::{self, Repository};
 use crate::telemetry::metrics::Metrics;
@@ -233,10 +233,10 @@ impl Workshop {
     }
 
     async fn work_out(&self, bench: &mut Bench, record: &GroupRecord) -> Finding {
-        let title = &record.group.first.title;
+        let title = record.group.first.title.clone();
         tracing::info!(%title, "working on a defect");
-        let progress = |doing: &str| tracing::debug!(%title, doing, "working");
-        self.fixer.work_out(&mut bench.workbench, &record.group, &record.context, &progress).await
+        let doing = Doing::new(move |doing| tracing::debug!(%title, doing, "working"));
+        self.fixer.work_out(&mut bench.workbench, &record.group, &record.context, &doing).await
     }
 
     /// Keeps what came of an attempt. What could not be decided is tried again while attempts are left:
