@@ -15,6 +15,8 @@ pub(crate) enum Tier {
     Guard,
     /// It hides the failure.
     Mask,
+    /// It asks for what is hardly nil.
+    Unlikely,
 }
 
 /// A change which a rule proposes.

@@ -5,7 +5,7 @@
 //!   HTTP requests; [`flow`] follows a value to where it comes from; [`loops`] knows what ends a loop.
 //! - [`edit`] changes files and their imports; [`scope`] finds free names and makes room for them;
 //!   [`draft`] is what a rule proposes.
-//! - [`case`] is one fault with its frames; [`made`] knows what cannot be nil, [`suspect`] the expressions that
+//! - [`case`] is one fault with its frames; [`made`] knows what is hardly nil, [`suspect`] the expressions that
 //!   may be; [`literal`] the places that make a value of a type.
 //! - [`exit`] leaves a function early; [`check`] asks before an expression that can fail.
 

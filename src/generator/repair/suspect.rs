@@ -19,6 +19,8 @@ pub(crate) struct Suspect<'c> {
     pub(crate) node: Node<'c>,
     /// The expression it was followed from, in the failing function.
     pub(crate) inner: Node<'c>,
+    /// Whether it holds what was just made, and so is hardly nil.
+    pub(crate) made: bool,
 }
 
 /// The suspects, likeliest first.
@@ -27,13 +29,16 @@ pub(crate) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
     let Some(file) = case.file(0) else { return suspects };
     for user in case.raisers(0, |file, node| dereferenced(case, file, node).is_some()) {
         let Some(node) = dereferenced(case, file, user) else { continue };
-        if is_given(case, file, node) || was_made(case, file, node) {
+        if is_given(case, file, node) {
             continue;
         }
         if !suspects.iter().any(|known| known.node == node) {
-            suspects.push(Suspect { depth: 0, file, node, inner: node });
+            let made = was_made(case, file, node);
+            suspects.push(Suspect { depth: 0, file, node, inner: node, made });
         }
     }
+    // What was just made is suspected last, whatever else there is.
+    let (made, mut suspects): (Vec<_>, Vec<_>) = suspects.into_iter().partition(|suspect| suspect.made);
     // What is known to be a pointer, an interface or a function comes before what is not known.
     let known = |suspect: &Suspect<'c>| case.resolver.type_of(suspect.file, suspect.node).is_some();
     if suspects.iter().any(known) {
@@ -54,12 +59,12 @@ pub(crate) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
     while let Some(suspect) = suspects.get(at).copied() {
         if let Some(outer) = followed(case, suspect)
             && !suspects.iter().any(|known| known.node == outer.node && known.depth == outer.depth)
-            && !was_made(case, outer.file, outer.node)
         {
             suspects.push(outer);
         }
         at += 1;
     }
+    suspects.extend(made);
     suspects
 }
 
@@ -150,7 +155,7 @@ fn may_be_interface(file: &File, package: &str, name: &str) -> bool {
 
 /// The same value one step outwards.
 fn followed<'c>(case: &'c Case<'_>, suspect: Suspect<'c>) -> Option<Suspect<'c>> {
-    let Suspect { depth, file, node, inner } = suspect;
+    let Suspect { depth, file, node, inner, made } = suspect;
     if node.kind() != "identifier" {
         return None;
     }
@@ -164,7 +169,7 @@ fn followed<'c>(case: &'c Case<'_>, suspect: Suspect<'c>) -> Option<Suspect<'c>>
                 Part::Receiver => call.child_by_field_name("function")?.child_by_field_name("operand")?,
                 Part::Result(_) => return None,
             };
-            Some(Suspect { depth: outer, file: case.file(outer)?, node, inner })
+            Some(Suspect { depth: outer, file: case.file(outer)?, node, inner, made })
         }
         Binding::Short { statement, position } => {
             let right = statement.child_by_field_name("right")?;
@@ -176,6 +181,7 @@ fn followed<'c>(case: &'c Case<'_>, suspect: Suspect<'c>) -> Option<Suspect<'c>>
                 file,
                 node: value,
                 inner,
+                made,
             })
         }
         _ => None,

@@ -102,7 +102,7 @@ rules! {
         declines: "the nil value comes neither from a map nor from a function that can return nil";
     /// Asks whether a value is nil before it is used.
     GuardNil = "guard_nil", nil_guard, [NilDereference],
-        declines: "the nil value is the result of a call, what was made in the function itself, the response writer, the request or the context";
+        declines: "the nil value is the result of a call, the response writer, the request or the context";
     /// Corrects the bound of a loop that runs one element too far.
     CorrectLoopBound = "correct_loop_bound", loop_bound, [IndexOutOfRange],
         declines: "the index is not the variable of a loop around it";

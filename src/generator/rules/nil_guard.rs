@@ -2,8 +2,8 @@
 //!
 //! Evidence: an expression on the failing line that is dereferenced and can be nil. Edits, in order: a
 //! comparison in the condition that uses it; an early exit which reports; for a callback that nobody
-//! set, a call only when it is set; what may be left out of a sum is left out. Any other plain statement is at last wrapped in a comparison, which may
-//! hide the defect.
+//! set, a call only when it is set; what may be left out of a sum is left out. Any other plain statement
+//! is at last wrapped in a comparison, which may hide the defect. What was just made is asked for last.
 
 use tree_sitter::Node;
 
@@ -20,7 +20,7 @@ use crate::repository::go::Shape;
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for suspect in suspects(case).into_iter().filter(|suspect| suspect.depth == 0) {
-        let Suspect { file, node, .. } = suspect;
+        let Suspect { file, node, made, .. } = suspect;
         let pure = nodes_of(node, |node| node.kind() == "call_expression").is_empty();
         if !is_repairable(file) || !pure {
             continue;
@@ -34,6 +34,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             name = declared.name;
         }
         let explanation = format!("`{text}` may be nil: it is checked before it is used.");
+        let first = drafts.len();
         drafts.extend(wrap(case, suspect, &explanation));
         drafts.extend(case.check(&Check {
             depth: 0,
@@ -44,6 +45,9 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             failure: Failure::new(Blame::Malformed, format!("missing {}", phrase(&name))).about(name),
             explanation,
         }));
+        for draft in drafts.iter_mut().skip(first).filter(|_| made) {
+            draft.tier = Tier::Unlikely;
+        }
     }
     drafts
 }
