@@ -32,6 +32,12 @@ impl Topic {
         }
     }
 
+    /// The topic of a [name](Self::name).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|topic| topic.name() == name)
+    }
+
     /// Its name without what all have in common.
     #[must_use]
     pub const fn kind(self) -> &'static str {

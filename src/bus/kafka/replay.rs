@@ -57,9 +57,8 @@ impl Kafka {
     /// is called in the cluster.
     pub(in crate::bus) fn topic_of(&self, name: &str) -> Option<(Topic, String)> {
         let settings = &self.inner.settings;
-        let of = |is_it: &dyn Fn(Topic) -> bool| Topic::ALL.into_iter().find(|topic| is_it(*topic));
-        let topic =
-            of(&|topic| settings.name(topic) == name).or_else(|| of(&|topic| topic.name() == name))?;
+        let here = Topic::ALL.into_iter().find(|topic| settings.name(*topic) == name);
+        let topic = here.or_else(|| Topic::named(name))?;
         Some((topic, settings.name(topic).to_owned()))
     }
 

@@ -132,7 +132,7 @@ mod tests {
     }
 
     fn topic_of(name: &str) -> Option<(Topic, String)> {
-        let topic = Topic::ALL.into_iter().find(|topic| topic.name() == name)?;
+        let topic = Topic::named(name)?;
         Some((topic, format!("our.{}", topic.kind())))
     }
 

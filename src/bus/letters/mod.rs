@@ -330,10 +330,7 @@ impl Source {
     /// The topic of ours that a name means, and what it is called here.
     fn topic(&self, name: &str) -> Option<(Topic, String)> {
         match self {
-            Self::Embedded(_) => {
-                let topic = Topic::ALL.into_iter().find(|topic| topic.name() == name)?;
-                Some((topic, name.to_owned()))
-            }
+            Self::Embedded(_) => Some((Topic::named(name)?, name.to_owned())),
             Self::Kafka(kafka) => kafka.topic_of(name),
         }
     }
