@@ -9,19 +9,25 @@ use super::{Access, DatabaseError};
 const MARGIN: u64 = 3;
 
 impl Access<'_> {
-    /// Writes the files of a family anew that hold something of a range, and what of all families is in the log of the
-    /// database alone, which would be kept as a whole otherwise.
+    /// Writes the files of a family anew that hold something of these ranges, and what of all families is in the log of
+    /// the database alone, which would be kept as a whole otherwise.
     ///
     /// A flush that is asked for waits while so many files are to be merged that writes are slowed down. On a disk
     /// without space for the merging that is for ever, so then nothing is done. What deletes goes on: writing is
     /// refused soon, and opening again takes the space that is kept for it.
-    pub(crate) fn compact(&self, family: &str, from: &[u8], to: &[u8]) -> Result<(), DatabaseError> {
-        if self.flushing_would_wait()? {
-            tracing::debug!("too many files are to be merged: deleted messages still take space");
-            return Ok(());
+    pub(crate) fn compact<K: AsRef<[u8]>>(
+        &self,
+        family: &str,
+        ranges: impl IntoIterator<Item = (K, K)>,
+    ) -> Result<(), DatabaseError> {
+        for (from, to) in ranges {
+            if self.flushing_would_wait()? {
+                tracing::debug!("too many files are to be merged: deleted messages still take space");
+                return Ok(());
+            }
+            // Whether it succeeds is not told.
+            self.db.compact_range_cf(self.family(family)?, Some(from), Some(to));
         }
-        // Whether it succeeds is not told.
-        self.db.compact_range_cf(self.family(family)?, Some(from), Some(to));
         for family in self.families() {
             if !self.flushing_would_wait()? {
                 self.db.flush_cf(self.family(family)?).map_err(|error| self.failed(error))?;
@@ -75,7 +81,7 @@ mod tests {
     }
 
     fn compact(database: &Database) -> Result<(), DatabaseError> {
-        database.read(|access| access.compact("books", b"a", b"z"))
+        database.read(|access| access.compact("books", [(b"a", b"z")]))
     }
 
     /// Merging needs as much space as all the books take; each round adds a small file that is to be merged.

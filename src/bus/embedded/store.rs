@@ -107,11 +107,8 @@ pub(super) fn reclaim(database: &Database, trimmed: &[Trimmed]) -> Result<(), Da
 /// Likewise for files that hold other messages too, which are written anew, and for what is in the log of the
 /// database.
 pub(super) fn compact(database: &Database, trimmed: &[Trimmed]) -> Result<(), DatabaseError> {
-    database.read(|access| {
-        trimmed.iter().try_for_each(|Trimmed { topic, below }| {
-            access.compact(MESSAGES, &message_key(*topic, 0), &message_key(*topic, *below))
-        })
-    })
+    let range = |it: &Trimmed| (message_key(it.topic, 0), message_key(it.topic, it.below));
+    database.read(|access| access.compact(MESSAGES, trimmed.iter().map(range)))
 }
 
 /// Reads the ledger.
