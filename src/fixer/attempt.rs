@@ -8,7 +8,7 @@ use crate::domain::{
     Diagnosis, ErrorGroup, Evidence, Fault, Provenance, Reach, Reproducer, Suggestion, VerdictKind,
 };
 use crate::generator::reproduce::{self, Reproduction, reproduce};
-use crate::generator::rules;
+use crate::generator::rules::{self, Proposal};
 use crate::repository::{Repository, Workspace, unified_diff};
 use crate::validator::{Subject, Validator};
 
@@ -26,6 +26,8 @@ pub(super) struct Attempt<'a> {
     searched: Duration,
     standing: Standing,
     judged: usize,
+    /// Whether the code makes a check that would have mended it.
+    asked_already: bool,
     obstacle: Option<String>,
 }
 
@@ -59,6 +61,7 @@ impl<'a> Attempt<'a> {
             searched: Duration::ZERO,
             standing: Standing::default(),
             judged: 0,
+            asked_already: false,
             obstacle: None,
         }
     }
@@ -95,7 +98,11 @@ impl<'a> Attempt<'a> {
         let stage = fixer.begin(Stage::Reproduce);
         self.reproduce(fault, workspace).await?;
         drop(stage);
-        let candidates = if fixer.config.rules { rules::propose(fault, self.repository) } else { Vec::new() };
+        let Proposal { candidates, asked_already } = match fixer.config.rules {
+            true => rules::propose(fault, self.repository),
+            false => Proposal::default(),
+        };
+        self.asked_already = asked_already;
         if candidates.is_empty() {
             return Ok(());
         }
@@ -206,9 +213,12 @@ impl<'a> Attempt<'a> {
                 }
             }
             (None, Some(obstacle)) => suggestion.reason = obstacle,
-            (None, None) => {
-                suggestion.reason = "no rule has a candidate for it".to_owned();
+            (None, None) if self.asked_already => {
+                suggestion.reason =
+                    "the code asks already for what failed: it may have been mended since the log was written"
+                        .to_owned();
             }
+            (None, None) => suggestion.reason = "no rule has a candidate for it".to_owned(),
         }
         Finding { suggestion, changes }
     }

@@ -1,6 +1,7 @@
 //! One fault in its surroundings: the frames of its stack with their files, and the expressions that
 //! can raise it.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ pub(crate) struct Case<'a> {
     pub(crate) resolver: Resolver<'a>,
     pub(crate) frames: Vec<Frame>,
     pub(crate) signatures: Signatures,
+    /// Whether a check was not proposed since the code has it.
+    asked_already: Cell<bool>,
 }
 
 /// Whether a change may give a function an error result.
@@ -49,7 +52,18 @@ pub(crate) enum Signatures {
 impl<'a> Case<'a> {
     pub(crate) fn new(fault: &'a Fault, repository: &'a Repository, signatures: Signatures) -> Self {
         let frames = fault.stack.iter().take(MAX_FRAMES).map_while(|location| frame(repository, location));
-        Self { fault, resolver: Resolver::new(repository), frames: frames.collect(), signatures }
+        let (resolver, frames) = (Resolver::new(repository), frames.collect());
+        Self { fault, resolver, frames, signatures, asked_already: Cell::new(false) }
+    }
+
+    /// Notes that the code has a check already.
+    pub(crate) fn note_asked_already(&self) {
+        self.asked_already.set(true);
+    }
+
+    /// Whether the code has a check already which a rule would have proposed.
+    pub(crate) fn is_asked_already(&self) -> bool {
+        self.asked_already.get()
     }
 
     /// The expressions of a frame's function that satisfy a condition, the likeliest first: those on

@@ -11,8 +11,9 @@ use super::edit::{Edits, is_repairable};
 use super::exit::Failure;
 use super::flow::from_request;
 use super::loops::{past_condition, would_not_end};
+use super::order::{Reads, before_changes, changed_above};
 use super::scope::in_scope_before;
-use super::syntax::{nodes_of, operator_of, results_of, statement_of};
+use super::syntax::{leaves, nodes_of, operator_of, results_of, statement_of};
 use crate::repository::go::{File, Function, package_binding};
 
 /// A check to put before an expression.
@@ -37,6 +38,11 @@ impl Check<'_> {
     fn draft(&self, tier: Tier, depth: usize, masks: bool, edits: Edits) -> Draft {
         Draft { tier, depth, explanation: self.explanation.clone(), masks, edits }
     }
+
+    /// All that the condition and the message read.
+    fn reads(&self) -> Reads<'_> {
+        Reads::of(std::iter::once(self.bad.as_str()).chain(self.failure.arguments.iter().map(String::as_str)))
+    }
 }
 
 impl Case<'_> {
@@ -45,6 +51,7 @@ impl Case<'_> {
         let mut drafts = Vec::new();
         let Some(file) = self.file(check.depth).filter(|file| is_repairable(file)) else { return drafts };
         if is_asked_already(file, check) {
+            self.note_asked_already();
             return drafts;
         }
         if let Some((edits, joined)) = condition(file, check) {
@@ -57,10 +64,14 @@ impl Case<'_> {
             drafts.push(check.draft(tier, check.depth, joined == Joined::Decides, edits));
         }
         let mut reports = false;
-        if let Some((edits, reported)) = self.guard(file, check) {
+        if let Some((edits, reported, done)) = self.guard(file, check) {
             reports = reported;
             let tier = if reported { Tier::Check } else { Tier::Mask };
-            drafts.push(check.draft(tier, check.depth, !reported, edits));
+            let mut draft = check.draft(tier, check.depth, !reported, edits);
+            if let Some(done) = done {
+                draft.explanation.push_str(&format!(" What `{done}` changed by then stays changed."));
+            }
+            drafts.push(draft);
         }
         if !reports {
             drafts.extend(self.check_in_callers(check, file));
@@ -68,7 +79,9 @@ impl Case<'_> {
         drafts
     }
 
-    fn guard(&self, file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, bool)> {
+    /// Leaving before the statement that fails, better still before anything was changed; whether that is
+    /// told, and which change above stays.
+    fn guard<'f>(&self, file: &'f Arc<File>, check: &Check<'f>) -> Option<(Edits, bool, Option<&'f str>)> {
         let statement = statement_of(check.at)?;
         if !in_scope_before(file, check.subject, statement) {
             return None;
@@ -76,9 +89,12 @@ impl Case<'_> {
         let mut edits = Edits::default();
         let mut failure = check.failure.clone();
         failure.requested = from_request(file, check.subject);
-        let exit = self.leave(&mut edits, file, check.at, &failure);
-        edits.insert_before(file, statement, &exit.guarded(&check.bad))?;
-        Some((edits, exit.reports))
+        let above = before_changes(file, statement, &check.reads());
+        let at = above.and_then(|above| above.named_child(0)).unwrap_or(check.at);
+        let exit = self.leave(&mut edits, file, at, &failure);
+        let place = above.unwrap_or(statement);
+        edits.insert_before(file, place, &exit.guarded(&check.bad))?;
+        Some((edits, exit.reports, changed_above(file, place)))
     }
 
     /// The same check before the calls that lead to the expression, in the words of the callers.
@@ -94,6 +110,7 @@ impl Case<'_> {
             let Some(caller) = self.file(outer).filter(|caller| is_repairable(caller)) else { break };
             let Some(inner) = self.file(depth) else { break };
             let Some(mut names) = Substitution::of(caller, call, function) else { break };
+            let requested = names.come_from_request(caller, &bad);
             names.keep_globals(self, inner, caller, call, &bad);
             let own_package = self.same_package(caller, inner);
             let Some(outer_bad) = names.apply(&bad, own_package) else { break };
@@ -105,7 +122,7 @@ impl Case<'_> {
             (bad, arguments) = (outer_bad, outer_arguments);
             let mut failure = check.failure.clone();
             failure.arguments.clone_from(&arguments);
-            failure.requested = from_request(caller, call);
+            failure.requested = requested;
             let mut edits = Edits::default();
             let exit = self.leave(&mut edits, caller, call, &failure);
             if exit.reports {
@@ -122,20 +139,36 @@ impl Case<'_> {
     }
 }
 
-/// Whether a condition around the expression asks the same already.
+/// Whether the code asks the same already: by a condition around the expression, or by one above it that
+/// leaves.
 fn is_asked_already(file: &File, check: &Check<'_>) -> bool {
-    std::iter::successors(check.at.parent(), Node::parent)
-        .take_while(|node| {
+    let own = || {
+        std::iter::successors(Some(check.at), Node::parent).take_while(|node| {
             !matches!(node.kind(), "func_literal" | "function_declaration" | "method_declaration")
         })
+    };
+    let around = own()
+        .skip(1)
         .filter_map(|node| match node.kind() {
             "binary_expression" => Some(node),
             "if_statement" => node.child_by_field_name("condition"),
             _ => None,
         })
         .flat_map(|condition| nodes_of(condition, |node| node.kind() == "binary_expression"))
-        .map(|part| file.text_of(part))
-        .any(|part| part == check.bad || part == check.good)
+        .any(|part| [&check.bad, &check.good].iter().any(|asked| file.text_of(part) == asked.as_str()));
+    let above = own()
+        .filter(|node| node.parent().is_some_and(|parent| parent.kind() == "statement_list"))
+        .flat_map(|node| std::iter::successors(node.prev_named_sibling(), Node::prev_named_sibling))
+        .filter(|above| above.kind() == "if_statement")
+        .filter(|above| above.child_by_field_name("consequence").is_some_and(|block| leaves(file, block)))
+        .filter_map(|above| above.child_by_field_name("condition"))
+        .any(|condition| alternatives(file, condition).any(|part| part == check.bad));
+    around || above
+}
+
+/// The conditions of which one is enough: `a` and `b` of `a || b`.
+fn alternatives<'f>(file: &'f File, condition: Node<'_>) -> impl Iterator<Item = &'f str> {
+    file.text_of(condition).split("||").map(str::trim)
 }
 
 /// What a condition does that was joined, once the failing value comes.
@@ -290,16 +323,18 @@ fn is_value_place(parent: Node<'_>) -> bool {
 }
 
 /// What the parameters of a function are called where it is called.
-struct Substitution {
+struct Substitution<'t> {
     names: Vec<(String, String)>,
+    /// The arguments, by the parameters' names.
+    arguments: Vec<(String, Node<'t>)>,
 }
 
-impl Substitution {
-    fn of(caller: &File, call: Node<'_>, function: &Function) -> Option<Self> {
+impl<'t> Substitution<'t> {
+    fn of(caller: &File, call: Node<'t>, function: &Function) -> Option<Self> {
         let mut names = Vec::new();
         let list = call.child_by_field_name("arguments")?;
         let mut cursor = list.walk();
-        let arguments: Vec<Node<'_>> = list.named_children(&mut cursor).collect();
+        let arguments: Vec<Node<'t>> = list.named_children(&mut cursor).collect();
         for (param, argument) in function.params.iter().zip(&arguments) {
             if param.ty.starts_with("...") {
                 break;
@@ -322,7 +357,15 @@ impl Substitution {
                 names.push((receiver.name.clone(), caller.text_of(operand).to_owned()));
             }
         }
-        Some(Self { names })
+        let named = function.params.iter().map(|param| param.name.clone());
+        Some(Self { names, arguments: named.zip(arguments).collect() })
+    }
+
+    /// Whether any of the arguments that a condition on the parameters speaks of came with a request.
+    fn come_from_request(&self, caller: &Arc<File>, condition: &str) -> bool {
+        let mut spoken = condition.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        spoken
+            .any(|word| self.arguments.iter().any(|(name, node)| name == word && from_request(caller, *node)))
     }
 
     /// Names declared outside functions mean the same in both, unless the caller has its own.

@@ -24,6 +24,12 @@ fn flows_from(file: &File, node: Node<'_>, source: &str, steps: usize) -> bool {
         if name == source {
             return true;
         }
+        if set_before(file, identifier, name)
+            .into_iter()
+            .any(|value| value != node && flows_from(file, value, source, steps))
+        {
+            return true;
+        }
         match file.binding(identifier, name) {
             Some(Binding::Short { statement, position }) => statement
                 .child_by_field_name("right")
@@ -44,6 +50,23 @@ fn flows_from(file: &File, node: Node<'_>, source: &str, steps: usize) -> bool {
             Some(Binding::Signature { part: Part::Parameter(_), .. }) | Some(_) | None => false,
         }
     })
+}
+
+/// The values that plain assignments above give a variable of the function.
+fn set_before<'t>(file: &'t File, at: Node<'t>, name: &str) -> Vec<Node<'t>> {
+    let Some(function) = file.enclosing_function(at) else { return Vec::new() };
+    if file.binding(at, name).is_none() {
+        return Vec::new();
+    }
+    nodes_of(function, |node| node.kind() == "assignment_statement" && node.end_byte() <= at.start_byte())
+        .into_iter()
+        .filter_map(|assignment| {
+            let left = assignment.child_by_field_name("left")?;
+            let position =
+                left.named_children(&mut left.walk()).position(|target| file.text_of(target) == name)?;
+            value_at(assignment.child_by_field_name("right")?, position)
+        })
+        .collect()
 }
 
 /// Whether some statement hands `&name` to a call that also knows the source, as decoders do.

@@ -2,11 +2,12 @@
 //!
 //! From the ground up, each importing only what stands before it:
 //! - [`naming`] makes words of names; [`syntax`] reads the tree; [`handler`] knows functions that answer
-//!   HTTP requests; [`flow`] follows a value to where it comes from; [`loops`] knows what ends a loop.
+//!   HTTP requests; [`flow`] follows a value to where it comes from; [`loops`] knows what ends a loop,
+//!   [`held`] what has to be given back by who leaves, [`order`] where nothing was changed yet.
 //! - [`edit`] changes files and their imports; [`scope`] finds free names and makes room for them;
 //!   [`draft`] is what a rule proposes.
 //! - [`case`] is one fault with its frames; [`made`] knows what is hardly nil, [`suspect`] the expressions that
-//!   may be; [`literal`] the places that make a value of a type.
+//!   may be, [`meant`] what nil means where it is meant; [`literal`] the places that make a value of a type.
 //! - [`exit`] leaves a function early; [`check`] asks before an expression that can fail.
 
 pub(crate) mod case;
@@ -16,10 +17,13 @@ pub(crate) mod edit;
 pub(crate) mod exit;
 pub(crate) mod flow;
 pub(crate) mod handler;
+pub(crate) mod held;
 pub(crate) mod literal;
 pub(crate) mod loops;
 pub(crate) mod made;
+pub(crate) mod meant;
 pub(crate) mod naming;
+pub(crate) mod order;
 pub(crate) mod scope;
 pub(crate) mod suspect;
 pub(crate) mod syntax;

@@ -39,6 +39,18 @@ pub(crate) fn phrase(name: &str) -> String {
     if name.chars().count() < 2 || words.is_empty() { "value".to_owned() } else { words.join(" ") }
 }
 
+/// Names that say where something is or was, not what it is.
+const RELATIVE: &[&str] = &[
+    "to", "from", "src", "dst", "in", "out", "cur", "current", "prev", "previous", "next", "last", "first",
+    "old", "new", "tmp", "temp", "res", "result", "ret", "val", "value", "got", "want", "found", "other",
+    "this", "that",
+];
+
+/// Whether a variable's name tells what it holds.
+pub(crate) fn is_telling(name: &str) -> bool {
+    name.chars().count() > 2 && !RELATIVE.contains(&name.to_ascii_lowercase().as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::{singular, words};

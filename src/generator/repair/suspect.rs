@@ -19,8 +19,22 @@ pub(crate) struct Suspect<'c> {
     pub(crate) node: Node<'c>,
     /// The expression it was followed from, in the failing function.
     pub(crate) inner: Node<'c>,
+    /// The file of the failing function.
+    within: &'c Arc<File>,
     /// Whether it holds what was just made, and so is hardly nil.
     pub(crate) made: bool,
+}
+
+impl Suspect<'_> {
+    /// Whether it is, or was followed from, the receiver of the method that failed: who called that on nil is
+    /// rather to blame.
+    pub(crate) fn is_receiver(&self) -> bool {
+        self.inner.kind() == "identifier"
+            && matches!(
+                self.within.binding(self.inner, self.within.text_of(self.inner)),
+                Some(Binding::Signature { part: Part::Receiver, .. })
+            )
+    }
 }
 
 /// The suspects, likeliest first.
@@ -34,7 +48,7 @@ pub(crate) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
         }
         if !suspects.iter().any(|known| known.node == node) {
             let made = was_made(case, file, node);
-            suspects.push(Suspect { depth: 0, file, node, inner: node, made });
+            suspects.push(Suspect { depth: 0, file, node, inner: node, within: file, made });
         }
     }
     // What was just made is suspected last, whatever else there is.
@@ -45,15 +59,8 @@ pub(crate) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
         suspects.retain(known);
     }
     // Methods are rarely called on nil: a receiver is suspected when nothing else can be nil.
-    let receiver = |suspect: &Suspect<'c>| {
-        suspect.node.kind() == "identifier"
-            && matches!(
-                file.binding(suspect.node, file.text_of(suspect.node)),
-                Some(Binding::Signature { part: Part::Receiver, .. })
-            )
-    };
-    if !suspects.iter().all(receiver) {
-        suspects.retain(|suspect| !receiver(suspect));
+    if !suspects.iter().all(Suspect::is_receiver) {
+        suspects.retain(|suspect| !suspect.is_receiver());
     }
     let mut at = 0;
     while let Some(suspect) = suspects.get(at).copied() {
@@ -155,7 +162,7 @@ fn may_be_interface(file: &File, package: &str, name: &str) -> bool {
 
 /// The same value one step outwards.
 fn followed<'c>(case: &'c Case<'_>, suspect: Suspect<'c>) -> Option<Suspect<'c>> {
-    let Suspect { depth, file, node, inner, made } = suspect;
+    let Suspect { depth, file, node, inner, within, made } = suspect;
     if node.kind() != "identifier" {
         return None;
     }
@@ -169,7 +176,7 @@ fn followed<'c>(case: &'c Case<'_>, suspect: Suspect<'c>) -> Option<Suspect<'c>>
                 Part::Receiver => call.child_by_field_name("function")?.child_by_field_name("operand")?,
                 Part::Result(_) => return None,
             };
-            Some(Suspect { depth: outer, file: case.file(outer)?, node, inner, made })
+            Some(Suspect { depth: outer, file: case.file(outer)?, node, inner, within, made })
         }
         Binding::Short { statement, position } => {
             let right = statement.child_by_field_name("right")?;
@@ -181,6 +188,7 @@ fn followed<'c>(case: &'c Case<'_>, suspect: Suspect<'c>) -> Option<Suspect<'c>>
                 file,
                 node: value,
                 inner,
+                within,
                 made,
             })
         }

@@ -19,7 +19,7 @@ use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::flow::{from_request, origin};
-use crate::generator::repair::naming::{phrase, words};
+use crate::generator::repair::naming::{is_telling, phrase, words};
 use crate::generator::repair::scope::{fresh, in_scope_before};
 use crate::generator::repair::syntax::{
     called_name, is_always_evaluated, may_leave, nodes_of, noun, shifted, statement_of,
@@ -117,7 +117,7 @@ fn check<'c>(case: &Case<'_>, file: &'c Arc<File>, raiser: Node<'c>) -> Option<C
 fn noun_of_index(file: &File, index: Node<'_>) -> String {
     let name = shifted(file, index)
         .map_or_else(|| noun(file, index), |(variable, _)| file.text_of(variable).to_owned());
-    if name.chars().count() < 2 { "index".to_owned() } else { name }
+    if is_telling(&name) { name } else { "index".to_owned() }
 }
 
 /// `x[2]`, `x[len(x)-2]`: so many elements are needed.

@@ -11,13 +11,15 @@ use tree_sitter::Node;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
-use crate::generator::repair::exit::{Blame, Failure};
+use crate::generator::repair::exit::{Blame, Failure, is_sentinel};
 use crate::generator::repair::flow::{Origin, origin};
-use crate::generator::repair::naming::{phrase, singular, words};
+use crate::generator::repair::held::is_release;
+use crate::generator::repair::naming::{is_telling, phrase, singular, words};
+use crate::generator::repair::order::{Reads, before_changes, changed_above};
 use crate::generator::repair::scope::{found_name, fresh, in_scope_before};
 use crate::generator::repair::suspect::{Suspect, suspects};
 use crate::generator::repair::syntax::{called_name, nodes_of, noun, statement_of};
-use crate::repository::go::{File, Shape};
+use crate::repository::go::{File, Shape, Type};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
@@ -42,8 +44,8 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 
 type Found = Option<(Edits, bool, String)>;
 
-fn failure(file: &File, value: Node<'_>, name: &str) -> Failure {
-    let noun = if name.chars().count() > 1 { name.to_owned() } else { noun(file, value) };
+fn failure(case: &Case<'_>, file: &Arc<File>, value: Node<'_>, name: &str) -> Failure {
+    let noun = what(case, file, value, name);
     let plain = format!("{} not found", phrase(&singular(&noun)));
     let mut failure =
         Failure::new(Blame::Missing, plain.clone()).about(noun).about(self::noun_of_container(file, value));
@@ -52,7 +54,66 @@ fn failure(file: &File, value: Node<'_>, name: &str) -> Failure {
     {
         failure = failure.with(format!("{plain}: %v"), vec![file.text_of(key).to_owned()]);
     }
+    failure.said = said_elsewhere(case, file, value);
     failure
+}
+
+/// What was looked for, in a word: the name it gets, what its container holds, or its type.
+fn what(case: &Case<'_>, file: &Arc<File>, value: Node<'_>, name: &str) -> String {
+    let held =
+        (value.kind() == "index_expression").then(|| noun(file, value)).filter(|noun| is_telling(noun));
+    let ty = || {
+        let results = case.resolver.results(file, value);
+        let ty = results.and_then(|results| results.into_iter().next());
+        ty.or_else(|| case.resolver.type_of(file, value))
+            .and_then(|ty| Type::plain_name(&ty.text).map(str::to_owned))
+    };
+    Some(name.to_owned())
+        .filter(|name| is_telling(name))
+        .or(held)
+        .or_else(ty)
+        .unwrap_or_else(|| noun(file, value))
+}
+
+/// The sentinel that the package returns elsewhere when the same map holds no such key.
+fn said_elsewhere(case: &Case<'_>, file: &Arc<File>, value: Node<'_>) -> Option<String> {
+    let map = noun_of_container(file, value);
+    if value.kind() != "index_expression" || map.is_empty() {
+        return None;
+    }
+    case.resolver.package_of(file).iter().find_map(|other| {
+        nodes_of(other.tree.root_node(), |node| {
+            node.kind() == "short_var_declaration" && looks_up(other, node, &map)
+        })
+        .into_iter()
+        .find_map(|asked| sentinel_without(other, asked))
+    })
+}
+
+/// Whether a declaration is `v, ok := m[k]` of a map of that name.
+fn looks_up(file: &File, declaration: Node<'_>, map: &str) -> bool {
+    let side = |name| declaration.child_by_field_name(name);
+    side("left").is_some_and(|left| left.named_child_count() == 2)
+        && side("right")
+            .and_then(|right| right.named_child(0))
+            .is_some_and(|value| value.kind() == "index_expression" && noun_of_container(file, value) == map)
+}
+
+/// The sentinel which is returned right after a look-up that found nothing.
+fn sentinel_without(file: &File, asked: Node<'_>) -> Option<String> {
+    let check = match asked.parent().filter(|parent| parent.kind() == "if_statement") {
+        Some(check) => check,
+        None => asked.next_named_sibling().filter(|next| next.kind() == "if_statement")?,
+    };
+    let negated = check.child_by_field_name("condition").is_some_and(|condition| {
+        condition.kind() == "unary_expression" && file.text_of(condition).starts_with('!')
+    });
+    let block = check.child_by_field_name("consequence").filter(|_| negated)?;
+    let leaving = nodes_of(block, |node| node.kind() == "return_statement").into_iter().next()?;
+    let values = leaving.named_child(0)?;
+    let last = values.named_child(u32::try_from(values.named_child_count().checked_sub(1)?).ok()?)?;
+    let text = file.text_of(last);
+    (last.kind() == "identifier" && is_sentinel(text)).then(|| text.to_owned())
 }
 
 fn noun_of_container(file: &File, value: Node<'_>) -> String {
@@ -79,11 +140,14 @@ fn inline(case: &Case<'_>, suspect: Suspect<'_>) -> Found {
         base.chars().next().into_iter().flat_map(char::to_lowercase).chain(base.chars().skip(1)).collect();
     let name = fresh(file, statement, &[lower.as_str(), "value", "found", "entry"])?;
     let mut edits = Edits::default();
-    let ok = found_name(&mut edits, file, statement)?;
-    let exit = case.leave(&mut edits, file, node, &failure(file, node, &name));
+    let above = before_changes(file, statement, &Reads::of([file.text_of(node)]));
+    let place = above.unwrap_or(statement);
+    let ok = found_name(&mut edits, file, place)?;
+    let at = above.and_then(|above| above.named_child(0)).unwrap_or(node);
+    let exit = case.leave(&mut edits, file, at, &failure(case, file, node, &name));
     let mut lines = vec![format!("{name}, {ok} := {}", file.text_of(node))];
     lines.extend(exit.guarded(&format!("!{ok}")));
-    edits.insert_before(file, statement, &lines)?;
+    edits.insert_before(file, place, &lines)?;
     let text = file.text_of(node);
     let same = nodes_of(statement, |other| other.kind() == "index_expression" && file.text_of(other) == text);
     let body = statement.child_by_field_name("body").or_else(|| statement.child_by_field_name("consequence"));
@@ -98,25 +162,92 @@ fn inline(case: &Case<'_>, suspect: Suspect<'_>) -> Found {
 /// `v := m[k]`, `v, _ := lookup(k)`, `v := find(k)`: asked for right after the declaration.
 fn declared(case: &Case<'_>, suspect: Suspect<'_>, origin: Origin<'_>) -> Found {
     let Suspect { file, node, .. } = suspect;
-    let Origin { statement, value, position } = origin;
+    let Origin { statement, value, .. } = origin;
     if statement.kind() != "short_var_declaration" || statement_of(statement) != Some(statement) {
         return None;
     }
-    let left = statement.child_by_field_name("left")?;
     let name = file.text_of(node);
     let mut edits = Edits::default();
+    let place = above_changes(file, statement, value, name);
+    let (left, condition) = asked(case, &mut edits, suspect, origin, place.unwrap_or(statement))?;
+    let explanation = format!(
+        "`{}` may find nothing: its result `{name}` is checked before it is used.",
+        file.text_of(value)
+    );
+    if let Some(place) = place {
+        edits.remove_line(file, statement)?;
+        let at = place.named_child(0)?;
+        let exit = case.leave(&mut edits, file, at, &failure(case, file, value, name));
+        let mut lines = vec![format!("{left} := {}", file.text_of(value))];
+        lines.extend(exit.guarded(&condition));
+        edits.insert_before(file, place, &lines)?;
+        return Some((edits, exit.reports, explanation));
+    }
+    let old = statement.child_by_field_name("left")?;
+    if file.text_of(old) != left {
+        edits.replace(file, old.byte_range(), left);
+    }
+    let anchor = behind(file, statement, node);
+    let exit = case.leave(&mut edits, file, anchor, &failure(case, file, value, name));
+    edits.insert_after(file, anchor, &exit.guarded(&condition))?;
+    let mut explanation = explanation;
+    if let Some(done) = changed_above(file, statement) {
+        explanation.push_str(&format!(" What `{done}` changed by then stays changed."));
+    }
+    Some((edits, exit.reports, explanation))
+}
+
+/// The statement above which a look-up and its check can stand, where something was changed before it.
+fn above_changes<'t>(file: &File, statement: Node<'t>, value: Node<'_>, name: &str) -> Option<Node<'t>> {
+    let place = before_changes(file, statement, &Reads::of([file.text_of(value)]))?;
+    let between = std::iter::successors(statement.prev_named_sibling(), Node::prev_named_sibling)
+        .take_while(|above| above.start_byte() >= place.start_byte());
+    let speaks = |node| nodes_of(node, |node| node.kind() == "identifier" && file.text_of(node) == name);
+    between.into_iter().all(|above| speaks(above).is_empty()).then_some(place)
+}
+
+/// The statement after which a look-up is asked for: itself, the question for its error, or what gives a lock
+/// back right after it.
+fn behind<'t>(file: &File, statement: Node<'t>, used: Node<'_>) -> Node<'t> {
+    let names = statement.child_by_field_name("left").map_or(0, |left| left.named_child_count());
+    let next = |node: Node<'t>| node.next_named_sibling().filter(|next| next.end_byte() < used.start_byte());
+    let asks = next(statement).filter(|next| {
+        next.kind() == "if_statement"
+            && names > 1
+            && next
+                .child_by_field_name("condition")
+                .is_some_and(|condition| file.text_of(condition).contains("nil"))
+    });
+    let anchor = asks.unwrap_or(statement);
+    std::iter::successors(Some(anchor), |node| next(*node).filter(|next| is_release(file, *next)))
+        .last()
+        .unwrap_or(anchor)
+}
+
+/// The names that a look-up's values get, and the condition under which it found nothing.
+fn asked(
+    case: &Case<'_>,
+    edits: &mut Edits,
+    suspect: Suspect<'_>,
+    origin: Origin<'_>,
+    place: Node<'_>,
+) -> Option<(String, String)> {
+    let Suspect { file, node, .. } = suspect;
+    let Origin { statement, value, position } = origin;
+    let left = statement.child_by_field_name("left")?;
+    let name = file.text_of(node);
     let names = left.named_child_count();
-    let condition = match value.kind() {
+    let with_ok = |ok: &str| {
+        let first = left.named_child(0).map(|first| file.text_of(first)).unwrap_or_default();
+        (format!("{first}, {ok}"), format!("!{ok}"))
+    };
+    match value.kind() {
         "index_expression" if names == 1 && is_map(case, file, value) => {
-            let ok = found_name(&mut edits, file, statement)?;
-            edits.replace(file, left.byte_range(), format!("{name}, {ok}"));
-            format!("!{ok}")
+            found_name(edits, file, place).map(with_ok)
         }
         "index_expression" | "type_assertion_expression" if names == 2 => {
-            let ok = left.named_child(1).filter(|ok| file.text_of(*ok) == "_")?;
-            let found = found_name(&mut edits, file, statement)?;
-            edits.replace(file, ok.byte_range(), found);
-            format!("!{found}")
+            left.named_child(1).filter(|ok| file.text_of(*ok) == "_")?;
+            found_name(edits, file, place).map(with_ok)
         }
         "call_expression" => {
             let results = case.resolver.results(file, value);
@@ -125,39 +256,13 @@ fn declared(case: &Case<'_>, suspect: Suspect<'_>, origin: Origin<'_>) -> Found 
                 results.len() == names && results.last().is_some_and(|ty| ty.text == "bool")
             });
             if found && names == 2 && file.text_of(last) == "_" {
-                let ok = found_name(&mut edits, file, statement)?;
-                edits.replace(file, last.byte_range(), ok);
-                format!("!{ok}")
-            } else if may_return_nil(case, file, value, position) {
-                format!("{name} == nil")
-            } else {
-                return None;
+                return found_name(edits, file, place).map(with_ok);
             }
+            may_return_nil(case, file, value, position)
+                .then(|| (file.text_of(left).to_owned(), format!("{name} == nil")))
         }
-        _ => return None,
-    };
-    // Where an error is asked for after the declaration, nil is asked for after that.
-    let anchor = statement
-        .next_named_sibling()
-        .filter(|next| {
-            next.kind() == "if_statement"
-                && next.end_byte() < suspect.node.start_byte()
-                && names > 1
-                && next
-                    .child_by_field_name("condition")
-                    .is_some_and(|condition| file.text_of(condition).contains("nil"))
-        })
-        .unwrap_or(statement);
-    let exit = case.leave(&mut edits, file, statement, &failure(file, value, name));
-    edits.insert_after(file, anchor, &exit.guarded(&condition))?;
-    Some((
-        edits,
-        exit.reports,
-        format!(
-            "`{}` may find nothing: its result `{name}` is checked before it is used.",
-            file.text_of(value)
-        ),
-    ))
+        _ => None,
+    }
 }
 
 /// `find(k).f`: the result gets a name and is asked for before the statement.
@@ -174,7 +279,7 @@ fn returned(case: &Case<'_>, suspect: Suspect<'_>) -> Found {
     let last = words(called).pop().unwrap_or_default();
     let name = fresh(file, statement, &[last.as_str(), "found", "result", "value"])?;
     let mut edits = Edits::default();
-    let exit = case.leave(&mut edits, file, node, &failure(file, node, &name));
+    let exit = case.leave(&mut edits, file, node, &failure(case, file, node, &name));
     let mut lines = vec![format!("{name} := {}", file.text_of(node))];
     lines.extend(exit.guarded(&format!("{name} == nil")));
     edits.insert_before(file, statement, &lines)?;

@@ -5,8 +5,9 @@
 //! the constructor of the same type that is not used, the result of a constructor of its type that
 //! needs nothing, the usual default of the standard library, or the address of a usable zero value.
 //!
-//! Risk: a field that is left out on purpose, as optional data is. So constructors are preferred to
-//! other literals, and for tagged fields and plain data the checks of the other rules come first.
+//! Risk: a field that is left out on purpose, as optional data is. So for tagged fields the checks of the
+//! other rules come first, and where the package asks for nil or speaks of it, or the value is plain data (a
+//! limit of zero is a limit), the change counts as one that hides.
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::Edits;
 use crate::generator::repair::literal::{Maker, add_field, makers_without, text_in};
+use crate::generator::repair::meant::{is_cleared_at_end, is_optional};
 use crate::generator::repair::suspect::{Suspect, suspects};
 use crate::generator::repair::syntax::nodes_of;
 use crate::repository::go::{Field, File, Shape, Type, TypeDecl};
@@ -52,27 +54,39 @@ fn for_field(case: &Case<'_>, suspect: Suspect<'_>) -> Vec<Draft> {
     let owner = node.child_by_field_name("operand").and_then(|operand| case.resolver.type_of(file, operand));
     let name = node.child_by_field_name("field").map(|field| file.text_of(field)).unwrap_or_default();
     let Some((owner, field)) = owner.and_then(|ty| case.resolver.field(&ty, name)) else { return Vec::new() };
-    let mut makers = makers_without(case, &owner, name, file);
+    let makers = makers_without(case, &owner, name, file);
     let constructed = makers.iter().any(|maker| maker.constructor);
-    if constructed {
-        makers.retain(|maker| maker.constructor);
-    }
     let mut edits = Edits::default();
-    let mut values: Vec<String> = Vec::new();
+    let mut values: Vec<Value> = Vec::new();
     for maker in &makers {
         let Some(value) = value_for(case, &mut edits, maker, &owner, &field) else { continue };
-        if add_field(&mut edits, maker, name, &value).is_some() {
+        if add_field(&mut edits, maker, name, &value.text).is_some() {
             values.push(value);
         }
     }
     let Some(value) = values.first() else { return Vec::new() };
-    let own = constructed && !field.tagged;
+    // Where nil is meant, or what stands in for it is data that says something of its own (a limit of zero), a
+    // value only hides that nobody asked.
+    let masks = is_optional(case, &owner, name)
+        || is_cleared_at_end(case, &owner, name)
+        || values.iter().any(|value| value.says_something);
     let explanation = format!(
-        "The field `{name}` of `{}` is left nil where the struct is made: it is set to `{value}`.",
-        owner.name
+        "The field `{name}` of `{}` is left nil where the struct is made: it is set to `{}`.",
+        owner.name, value.text
     );
-    let tier = if own { Tier::Cause } else { Tier::Guard };
-    vec![Draft { tier, depth, explanation, masks: false, edits }]
+    let tier = match (masks, constructed && !field.tagged) {
+        (true, _) => Tier::Mask,
+        (false, true) => Tier::Cause,
+        (false, false) => Tier::Guard,
+    };
+    vec![Draft { tier, depth, explanation, masks, edits }]
+}
+
+/// What a field is set to.
+struct Value {
+    text: String,
+    /// Whether it is plain data, which means something though nobody said it.
+    says_something: bool,
 }
 
 fn value_for(
@@ -81,19 +95,24 @@ fn value_for(
     maker: &Maker,
     owner: &TypeDecl,
     field: &Field,
-) -> Option<String> {
+) -> Option<Value> {
+    let plain = |text: String| Value { text, says_something: false };
     if let Some(parameter) = unused_parameter(maker, field) {
-        return Some(parameter);
+        return Some(plain(parameter));
     }
     let file = &maker.file;
     if let Some((_, path, text)) = DEFAULTS.iter().find(|(ty, ..)| *ty == field.ty.text) {
         edits.import(file, path);
-        return Some((*text).to_owned());
+        return Some(plain((*text).to_owned()));
     }
     let underlying = case.resolver.underlying(&field.ty);
     match underlying.shape() {
         Shape::Pointer(_) => {
-            constructor(case, file, &field.ty).or_else(|| zero_address(case, file, &field.ty))
+            if let Some(made) = constructor(case, file, &field.ty) {
+                return Some(plain(made));
+            }
+            let text = zero_address(case, file, &field.ty)?;
+            return Some(Value { text, says_something: is_data(case, &field.ty) });
         }
         Shape::Interface => implementer(case, file, &field.ty),
         Shape::Function => no_op(&underlying.text),
@@ -101,6 +120,19 @@ fn value_for(
         _ => None,
     }
     .filter(|_| !owner.name.is_empty())
+    .map(plain)
+}
+
+/// Whether a struct only holds values: it has no methods that work on it.
+fn is_data(case: &Case<'_>, ty: &Type) -> bool {
+    case.resolver.type_decl(ty).is_some_and(|declared| {
+        case.resolver.package_of(&declared.file).iter().flat_map(|file| &file.functions).all(|function| {
+            function
+                .receiver
+                .as_ref()
+                .is_none_or(|receiver| receiver.type_name != declared.name || !receiver.pointer)
+        })
+    })
 }
 
 /// A parameter of the function around, of the field's type, that its body does not use.

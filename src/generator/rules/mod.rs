@@ -141,14 +141,28 @@ rules! {
         declines: "the message does not show the value and what it was taken for";
 }
 
-/// Candidates for a fault, best first: what mends the cause comes before what guards the failing
-/// statement, small before large; those that may hide the defect come last and say so.
+/// What the rules have for a fault.
+#[derive(Debug, Clone, Default)]
+pub struct Proposal {
+    /// The candidates, best first: what mends the cause comes before what guards the failing statement, small
+    /// before large; those that may hide the defect come last and say so.
+    pub candidates: Vec<FixCandidate>,
+    /// Whether the code makes a check already which would have been proposed: it may have been mended since
+    /// the log was written.
+    pub asked_already: bool,
+}
+
+/// Asks every rule that knows the class of a fault.
 #[must_use]
-pub fn propose(fault: &Fault, repository: &Repository) -> Vec<FixCandidate> {
-    let look = |signatures| -> Vec<(Rule, Draft)> {
+pub fn propose(fault: &Fault, repository: &Repository) -> Proposal {
+    let mut asked_already = false;
+    let mut look = |signatures| -> Vec<(Rule, Draft)> {
         let case = Case::new(fault, repository, signatures);
         let rules = Rule::ALL.iter().filter(|rule| rule.classes().contains(&fault.class));
-        rules.flat_map(|rule| rule.drafts(&case).into_iter().map(|draft| (*rule, draft))).collect()
+        let drafts =
+            rules.flat_map(|rule| rule.drafts(&case).into_iter().map(|draft| (*rule, draft))).collect();
+        asked_already |= case.is_asked_already();
+        drafts
     };
     let mut drafts = look(Signatures::Stay);
     if drafts.iter().all(|(_, draft)| draft.masks) {
@@ -174,5 +188,5 @@ pub fn propose(fault: &Fault, repository: &Repository) -> Vec<FixCandidate> {
             break;
         }
     }
-    candidates
+    Proposal { candidates, asked_already }
 }

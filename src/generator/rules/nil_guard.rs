@@ -3,7 +3,8 @@
 //! Evidence: an expression on the failing line that is dereferenced and can be nil. Edits, in order: a
 //! comparison in the condition that uses it; an early exit which reports; for a callback that nobody
 //! set, a call only when it is set; what may be left out of a sum is left out. Any other plain statement
-//! is at last wrapped in a comparison, which may hide the defect. What was just made is asked for last.
+//! is at last wrapped in a comparison, which may hide the defect. What a method was called on is asked for where
+//! it was called. What was just made is asked for last.
 
 use tree_sitter::Node;
 
@@ -12,22 +13,30 @@ use crate::generator::repair::check::Check;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, indent_of, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure};
-use crate::generator::repair::naming::phrase;
+use crate::generator::repair::meant::is_cleared_at_end;
+use crate::generator::repair::naming::{is_telling, phrase};
 use crate::generator::repair::suspect::{Suspect, suspects};
 use crate::generator::repair::syntax::{nodes_of, noun, statement_of};
 use crate::repository::go::Shape;
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
-    for suspect in suspects(case).into_iter().filter(|suspect| suspect.depth == 0) {
-        let Suspect { file, node, made, .. } = suspect;
+    let suspects = suspects(case);
+    let followed = suspects.iter().any(|suspect| suspect.depth == 1 && suspect.is_receiver());
+    for suspect in suspects {
+        let Suspect { depth, file, node, made, .. } = suspect;
+        // What a method was called on is asked for where it was called.
+        if depth > usize::from(suspect.is_receiver()) {
+            continue;
+        }
+        let unlikely = made || depth == 0 && followed && suspect.is_receiver();
         let pure = nodes_of(node, |node| node.kind() == "call_expression").is_empty();
         if !is_repairable(file) || !pure {
             continue;
         }
         let text = file.text_of(node);
         let mut name = noun(file, node);
-        if name.chars().count() < 2
+        if !is_telling(&name)
             && let Some(ty) = case.resolver.type_of(file, node)
             && let Some(declared) = case.resolver.type_decl(&ty)
         {
@@ -37,24 +46,35 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
         let first = drafts.len();
         drafts.extend(wrap(case, suspect, &explanation));
         drafts.extend(case.check(&Check {
-            depth: 0,
+            depth,
             at: node,
             bad: format!("{text} == nil"),
             good: format!("{text} != nil"),
             subject: node,
-            failure: Failure::new(Blame::Malformed, format!("missing {}", phrase(&name))).about(name),
+            failure: closed(case, suspect).unwrap_or_else(|| {
+                Failure::new(Blame::Malformed, format!("missing {}", phrase(&name))).about(name)
+            }),
             explanation,
         }));
-        for draft in drafts.iter_mut().skip(first).filter(|_| made) {
+        for draft in drafts.iter_mut().skip(first).filter(|_| unlikely) {
             draft.tier = Tier::Unlikely;
         }
     }
     drafts
 }
 
+/// Why a field is nil that its owner clears when it is closed.
+fn closed(case: &Case<'_>, suspect: Suspect<'_>) -> Option<Failure> {
+    let Suspect { file, node, .. } = suspect;
+    let field = file.text_of(node.child_by_field_name("field")?);
+    let ty = case.resolver.type_of(file, node.child_by_field_name("operand")?)?;
+    let (owner, _) = case.resolver.field(&ty, field)?;
+    is_cleared_at_end(case, &owner, field).then(|| Failure::closed(&owner.name))
+}
+
 /// `if x != nil { statement }` around a statement that declares nothing.
 fn wrap(case: &Case<'_>, suspect: Suspect<'_>, explanation: &str) -> Option<Draft> {
-    let Suspect { file, node, .. } = suspect;
+    let Suspect { depth, file, node, .. } = suspect;
     let statement = statement_of(node)?;
     if !matches!(statement.kind(), "expression_statement" | "assignment_statement" | "inc_statement") {
         return None;
@@ -75,8 +95,8 @@ fn wrap(case: &Case<'_>, suspect: Suspect<'_>, explanation: &str) -> Option<Draf
         matches!(file.text_of(operator), "+=" | "-=") && node.kind() == "selector_expression"
     });
     Some(Draft {
-        tier: if adds { Tier::Condition } else { Tier::Guard },
-        depth: 0,
+        tier: if adds || callback { Tier::Condition } else { Tier::Guard },
+        depth,
         explanation: explanation.to_owned(),
         masks: !callback && !adds,
         edits,

@@ -6,7 +6,9 @@
 //! also structs that are decoded or used as zero values, but leaves the constructor as it was, so it
 //! counts as the second choice where a constructor exists.
 //!
-//! Risk: a map that is nil on purpose, to mark a state, is not nil any more. A map that is made lazily on a
+//! A map that its owner sets to nil when it is closed is not made anew: the write says that it was closed.
+//!
+//! Risk: a map that is nil on purpose, to mark another state, is not nil any more. A map that is made lazily on a
 //! copy of its owner is lost with that, and the write with it: this only hides the failure.
 
 use std::sync::Arc;
@@ -14,9 +16,12 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use crate::generator::repair::case::Case;
+use crate::generator::repair::check::Check;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::exit::Failure;
 use crate::generator::repair::literal::{add_field, makers_without, text_in};
+use crate::generator::repair::meant::is_cleared_at_end;
 use crate::generator::repair::syntax::{nodes_of, statement_of, value_at};
 use crate::repository::go::{Binding, File, Part, Shape, Type, package_binding};
 
@@ -68,27 +73,79 @@ fn for_map(case: &Case<'_>, depth: usize, file: &Arc<File>, map: Node<'_>, write
         _ => Vec::new(),
     };
     let mended = drafts.iter().any(|draft| draft.tier == Tier::Cause);
-    let statement = statement_of(write);
-    let pure = nodes_of(map, |node| node.kind() == "call_expression").is_empty();
-    if let Some(statement) = statement.filter(|_| pure && is_repairable(file)) {
-        let mut edits = Edits::default();
-        let lines = [format!("if {name} == nil {{"), format!("\t{name} = make({})", ty.text), "}".to_owned()];
-        let same_home = ty.home.path.folder() == file.path.folder();
-        if same_home && edits.insert_before(file, statement, &lines).is_some() {
-            let kept = is_kept(case, file, map);
-            let loss = if kept { "" } else { " But it hangs on a copy: what is written is lost with that." };
-            let explanation =
-                format!("`{name}` is nil when it is written to: it is made before the first write.{loss}");
-            // For an inner map this is the idiom; elsewhere it leaves the maker of the struct as it was.
-            let tier = match (mended, kept) {
-                (_, false) => Tier::Mask,
-                (true, true) => Tier::Guard,
-                (false, true) => Tier::Cause,
-            };
-            drafts.push(draft(tier, depth, mended || !kept, explanation, edits));
-        }
+    if let Some(owner) = closed(case, file, map) {
+        drafts.extend(case.check(&Check {
+            depth,
+            at: map,
+            bad: format!("{name} == nil"),
+            good: String::new(),
+            subject: map,
+            failure: Failure::closed(&owner),
+            explanation: format!("`{name}` is nil once its owner was closed: this is said before the write."),
+        }));
+        // Making it anew would open again what was closed.
+        drafts.extend(made_first(case, depth, file, map, write, &ty, Lazily::Revives));
+        return drafts;
     }
+    let lazily = if mended { Lazily::BesideTheMaker } else { Lazily::Alone };
+    drafts.extend(made_first(case, depth, file, map, write, &ty, lazily));
     drafts
+}
+
+/// What making a map before its first write means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lazily {
+    /// Nobody else makes it.
+    Alone,
+    /// It leaves the maker of the struct as it was.
+    BesideTheMaker,
+    /// It works with what was closed.
+    Revives,
+}
+
+/// `if m == nil { m = make(…) }` before the write.
+fn made_first(
+    case: &Case<'_>,
+    depth: usize,
+    file: &Arc<File>,
+    map: Node<'_>,
+    write: Node<'_>,
+    ty: &Type,
+    lazily: Lazily,
+) -> Option<Draft> {
+    let name = file.text_of(map);
+    let statement = statement_of(write)?;
+    let pure = nodes_of(map, |node| node.kind() == "call_expression").is_empty();
+    let same_home = ty.home.path.folder() == file.path.folder();
+    if !pure || !is_repairable(file) || !same_home {
+        return None;
+    }
+    let mut edits = Edits::default();
+    let lines = [format!("if {name} == nil {{"), format!("\t{name} = make({})", ty.text), "}".to_owned()];
+    edits.insert_before(file, statement, &lines)?;
+    let kept = is_kept(case, file, map);
+    let loss = match (kept, lazily) {
+        (false, _) => " But it hangs on a copy: what is written is lost with that.",
+        (true, Lazily::Revives) => " But it is nil because its owner was closed.",
+        (true, _) => "",
+    };
+    let explanation =
+        format!("`{name}` is nil when it is written to: it is made before the first write.{loss}");
+    // For an inner map this is the idiom.
+    let tier = match (lazily, kept) {
+        (_, false) | (Lazily::Revives, _) => Tier::Mask,
+        (Lazily::BesideTheMaker, true) => Tier::Guard,
+        (Lazily::Alone, true) => Tier::Cause,
+    };
+    Some(draft(tier, depth, lazily != Lazily::Alone || !kept, explanation, edits))
+}
+
+/// The name of a map's owner that sets it to nil when it is closed.
+fn closed(case: &Case<'_>, file: &Arc<File>, map: Node<'_>) -> Option<String> {
+    let field = file.text_of(map.child_by_field_name("field")?);
+    let ty = case.resolver.type_of(file, map.child_by_field_name("operand")?)?;
+    let (owner, _) = case.resolver.field(&ty, field)?;
+    is_cleared_at_end(case, &owner, field).then_some(owner.name)
 }
 
 /// Whether a map that is made here stays: the way to it passes a pointer or an element of a slice or map, or

@@ -54,6 +54,7 @@ impl<'t> Cut<'t> {
             (Some(bound), None) | (None, Some(bound)) if noun(file, bound).len() > 2 => {
                 phrase(&noun(file, bound))
             }
+            _ if name.chars().count() < 2 => "bounds".to_owned(),
             _ => format!("bounds of {}", phrase(name)),
         };
         Failure::new(Blame::Malformed, format!("{subject} out of range"))

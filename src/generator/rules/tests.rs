@@ -95,7 +95,7 @@ impl Case {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        propose(fault, &Repository::open(folder.path()).unwrap())
+        propose(fault, &Repository::open(folder.path()).unwrap()).candidates
     }
 }
 

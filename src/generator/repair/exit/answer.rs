@@ -50,6 +50,7 @@ fn status_name(failure: &Failure) -> &str {
     }
     match (failure.blame, failure.requested) {
         (Blame::Missing, _) => "StatusNotFound",
+        (Blame::Ended, _) => "StatusServiceUnavailable",
         (Blame::Malformed | Blame::Empty, true) => "StatusBadRequest",
         _ => "StatusInternalServerError",
     }
@@ -80,7 +81,7 @@ fn helper(
     counts.sort_by_key(|(count, _, _, function)| (!named_for(function, failure), std::cmp::Reverse(*count)));
     counts.into_iter().find_map(|(_, _, home, helper)| {
         let target = target(file, function, &home, &helper)?;
-        let arguments = arguments(case, edits, file, handler, failure, &helper)?;
+        let arguments = arguments(case, edits, file, function, handler, failure, &helper)?;
         Some(format!("{target}({})", arguments.join(", ")))
     })
 }
@@ -179,6 +180,7 @@ fn arguments(
     case: &Case<'_>,
     edits: &mut Edits,
     file: &Arc<File>,
+    function: Node<'_>,
     handler: &Handler,
     failure: &Failure,
     helper: &Function,
@@ -191,7 +193,7 @@ fn arguments(
             "context.Context" if !handler.request.is_empty() => format!("{}.Context()", handler.request),
             "int" => status(edits, file, failure),
             "string" => format!("\"{}\"", failure.plain),
-            "error" => case.error(edits, file, failure),
+            "error" => case.error(edits, file, function, failure),
             ty if ty.starts_with("...") => continue,
             _ => return None,
         };

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use tree_sitter::Node;
+
 use super::failure::{Blame, Failure};
+use super::manner::{Manner, beginning, is_sentinel};
 use crate::generator::repair::case::Case;
 use crate::generator::repair::edit::Edits;
 use crate::generator::repair::naming::{singular, words};
@@ -10,14 +13,27 @@ use crate::generator::repair::syntax::nodes_of;
 use crate::repository::go::File;
 
 impl Case<'_> {
-    /// An error value in the style of the package.
-    pub(crate) fn error(&self, edits: &mut Edits, file: &Arc<File>, failure: &Failure) -> String {
+    /// An error value in the style of a function and its package.
+    pub(crate) fn error(
+        &self,
+        edits: &mut Edits,
+        file: &Arc<File>,
+        function: Node<'_>,
+        failure: &Failure,
+    ) -> String {
+        if let Some(said) = &failure.said {
+            return said.clone();
+        }
+        let malformed = matches!(failure.blame, Blame::Malformed | Blame::Empty);
+        if let Some(manner) = Manner::of(file, function).filter(|_| malformed) {
+            return manner.error(edits, file, failure);
+        }
+        let prefix = beginning(file, function).unwrap_or_else(|| self.prefix(file));
         if let Some(cause) = &failure.cause {
             if failure.format.is_empty() || !wraps(file) {
                 return cause.clone();
             }
             let fmt = edits.import(file, "fmt");
-            let prefix = self.prefix(file);
             return format!("{fmt}.Errorf(\"{prefix}{}: %w\", {cause})", failure.format);
         }
         if let Some((code, status)) = grpc(file, failure.blame) {
@@ -26,7 +42,6 @@ impl Case<'_> {
         if let Some(sentinel) = self.sentinel(file, failure) {
             return sentinel;
         }
-        let prefix = self.prefix(file);
         if failure.arguments.is_empty() {
             let formats = file.imports.iter().any(|i| i.path == "fmt") && !file.text.contains("errors.New(");
             if formats && file.text.contains("fmt.Errorf(") {
@@ -58,6 +73,7 @@ impl Case<'_> {
         let kind: &[&str] = match failure.blame {
             Blame::Missing => &["not", "found", "missing", "unknown", "no", "such"],
             Blame::Empty => &["empty", "no"],
+            Blame::Ended => &["closed", "stopped", "shutdown", "shut", "down", "terminated", "done"],
             Blame::Malformed => {
                 &["invalid", "malformed", "bad", "input", "format", "request", "syntax", "argument"]
             }
@@ -95,11 +111,7 @@ fn sentinels(file: &File) -> Vec<String> {
     for declaration in root.named_children(&mut cursor).filter(|node| node.kind() == "var_declaration") {
         for spec in nodes_of(declaration, |node| node.kind() == "var_spec") {
             if let Some(name) = spec.child_by_field_name("name") {
-                let name = file.text_of(name);
-                let rest = name.strip_prefix("Err").or_else(|| name.strip_prefix("err"));
-                if rest.is_some_and(|rest| rest.starts_with(char::is_uppercase)) {
-                    names.push(name.to_owned());
-                }
+                names.extend(Some(file.text_of(name).to_owned()).filter(|name| is_sentinel(name)));
             }
         }
     }
@@ -119,6 +131,7 @@ fn grpc(file: &File, blame: Blame) -> Option<(&'static str, &'static str)> {
         match blame {
             Blame::Malformed | Blame::Empty => "codes.InvalidArgument",
             Blame::Missing => "codes.NotFound",
+            Blame::Ended => "codes.Unavailable",
             Blame::Internal => "codes.Internal",
         },
         "status",

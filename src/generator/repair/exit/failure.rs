@@ -1,5 +1,7 @@
 //! Why a function leaves.
 
+use crate::generator::repair::naming::phrase;
+
 /// What kind of bad state makes the function leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blame {
@@ -9,6 +11,8 @@ pub(crate) enum Blame {
     Empty,
     /// Something that was looked up does not exist.
     Missing,
+    /// What is asked was closed.
+    Ended,
     /// Anything else.
     Internal,
 }
@@ -23,6 +27,8 @@ pub(crate) struct Failure {
     pub(crate) arguments: Vec<String>,
     /// The error variable to pass on.
     pub(crate) cause: Option<String>,
+    /// The error that the package returns elsewhere for the same, as an expression.
+    pub(crate) said: Option<String>,
     pub(crate) blame: Blame,
     /// Names that the failure is about: they choose a sentinel error that the package has.
     pub(crate) nouns: Vec<String>,
@@ -40,11 +46,17 @@ impl Failure {
             plain,
             arguments: Vec::new(),
             cause: None,
+            said: None,
             blame,
             nouns: Vec::new(),
             requested: false,
             status: None,
         }
+    }
+
+    /// The owner of what is asked for was closed.
+    pub(crate) fn closed(owner: &str) -> Self {
+        Self::new(Blame::Ended, format!("{} is closed", phrase(owner))).about(owner)
     }
 
     pub(crate) fn with(mut self, format: impl Into<String>, arguments: Vec<String>) -> Self {
@@ -56,6 +68,16 @@ impl Failure {
     pub(crate) fn caused_by(mut self, error: impl Into<String>) -> Self {
         self.cause = Some(error.into());
         self
+    }
+
+    /// The same without what must not be read once a lock is given back.
+    pub(super) fn without_shared(&self) -> Self {
+        let shared = |argument: &String| argument.contains(['.', '[', '(']);
+        if self.arguments.iter().any(shared) {
+            self.clone().with(self.plain.clone(), Vec::new())
+        } else {
+            self.clone()
+        }
     }
 
     pub(crate) fn about(mut self, noun: impl Into<String>) -> Self {

@@ -2,13 +2,14 @@
 //! a zero value with `false`, the end of the program from its `main`, or, where a function has no way to
 //! report, a silent return or `continue`.
 //!
-//! From the ground up: [`failure`] says why, [`error`], [`zero`], [`answer`], [`process`] and [`log`] each know
+//! From the ground up: [`failure`] says why, [`manner`] how the errors around do; [`error`], [`zero`], [`answer`], [`process`] and [`log`] each know
 //! one way to say it in Go, [`plain`] chooses among them, [`signature`] gives a function an error result first.
 
 mod answer;
 mod error;
 mod failure;
 mod log;
+mod manner;
 mod plain;
 mod process;
 mod signature;
@@ -24,6 +25,7 @@ use crate::repository::go::File;
 
 pub(crate) use answer::neighbours_status;
 pub(crate) use failure::{Blame, Failure};
+pub(crate) use manner::is_sentinel;
 pub(crate) use plain::Exit;
 
 impl Case<'_> {

@@ -67,7 +67,7 @@ pub(crate) fn leave(
     for (user, range) in &calls {
         change_call(case, &mut trial, user, user.node_at(range.clone())?, function, failure)?;
     }
-    let error = case.error(&mut trial, file, failure);
+    let error = case.error(&mut trial, file, node, failure);
     let lines = case.give_back(file, node, &results_of(file, node), &error);
     *edits = trial;
     Some(Exit { lines, reports: true, ends: false })
