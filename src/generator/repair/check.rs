@@ -13,7 +13,7 @@ use super::flow::from_request;
 use super::loops::{past_condition, would_not_end};
 use super::order::{Reads, before_changes, changed_above};
 use super::scope::in_scope_before;
-use super::syntax::{leaves, nodes_of, operator_of, results_of, statement_of};
+use super::syntax::{leaves, nodes_of, operator_of, returns_error, statement_of};
 use crate::repository::go::{File, Function, package_binding};
 
 /// A check to put before an expression.
@@ -250,12 +250,6 @@ fn is_error_return(file: &File, statement: Node<'_>) -> bool {
     let last =
         statement.named_child(0).filter(|_| statement.kind() == "return_statement").and_then(last_child);
     last.is_some_and(|last| last.kind() != "nil") && returns_error(file, statement)
-}
-
-/// Whether the function around a node has an error as its last result.
-fn returns_error(file: &File, node: Node<'_>) -> bool {
-    let function = file.enclosing_function(node);
-    function.is_some_and(|function| results_of(file, function).last().is_some_and(|last| last == "error"))
 }
 
 /// Joins the check to the boolean expression that holds the failing one, where there is such an

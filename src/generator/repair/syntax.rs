@@ -220,6 +220,12 @@ pub(crate) fn results_of(file: &File, function: Node<'_>) -> Vec<String> {
     types
 }
 
+/// Whether the function around a node has an error as its last result.
+pub(crate) fn returns_error(file: &File, node: Node<'_>) -> bool {
+    let function = file.enclosing_function(node);
+    function.is_some_and(|function| results_of(file, function).last().is_some_and(|last| last == "error"))
+}
+
 /// Whether a node stands in a loop of a function's own body.
 pub(crate) fn in_loop(node: Node<'_>, function: Node<'_>) -> bool {
     let mut child = node;

@@ -6,8 +6,8 @@
 //! needs nothing, the usual default of the standard library, or the address of a usable zero value.
 //!
 //! Risk: a field that is left out on purpose, as optional data is. So for tagged fields the checks of the
-//! other rules come first, and where the package asks for nil or speaks of it, or the value is plain data (a
-//! limit of zero is a limit), the change counts as one that hides.
+//! other rules come first; plain data counts as a change that hides (a limit of zero is a limit); and where the
+//! package asks for nil or speaks of it, nothing is proposed.
 
 use std::sync::Arc;
 
@@ -54,6 +54,10 @@ fn for_field(case: &Case<'_>, suspect: Suspect<'_>) -> Vec<Draft> {
     let owner = node.child_by_field_name("operand").and_then(|operand| case.resolver.type_of(file, operand));
     let name = node.child_by_field_name("field").map(|field| file.text_of(field)).unwrap_or_default();
     let Some((owner, field)) = owner.and_then(|ty| case.resolver.field(&ty, name)) else { return Vec::new() };
+    // Where nil is meant nothing is missing.
+    if is_optional(case, &owner, name) || is_cleared_at_end(case, &owner, name) {
+        return Vec::new();
+    }
     let makers = makers_without(case, &owner, name, file);
     let constructed = makers.iter().any(|maker| maker.constructor);
     let mut edits = Edits::default();
@@ -65,11 +69,8 @@ fn for_field(case: &Case<'_>, suspect: Suspect<'_>) -> Vec<Draft> {
         }
     }
     let Some(value) = values.first() else { return Vec::new() };
-    // Where nil is meant, or what stands in for it is data that says something of its own (a limit of zero), a
-    // value only hides that nobody asked.
-    let masks = is_optional(case, &owner, name)
-        || is_cleared_at_end(case, &owner, name)
-        || values.iter().any(|value| value.says_something);
+    // Data says something of its own: a limit of zero is a limit.
+    let masks = values.iter().any(|value| value.says_something);
     let explanation = format!(
         "The field `{name}` of `{}` is left nil where the struct is made: it is set to `{}`.",
         owner.name, value.text

@@ -96,7 +96,7 @@ rules! {
         declines: "the error is already asked for before the use, or the call is not on the stack";
     /// Gives a forgotten field its value where the struct is made.
     InitialiseField = "initialise_field", missing_field, [NilDereference],
-        declines: "no place of the repository that makes the struct leaves the field out, or no value is at hand: no unused parameter, no constructor without arguments, no usual default, no usable zero value";
+        declines: "no place of the repository that makes the struct leaves the field out, the package asks for nil in it or speaks of it as optional, or no value is at hand: no unused parameter, no constructor without arguments, no usual default, no usable zero value";
     /// Asks whether a look-up found something before the result is used.
     CheckLookup = "check_lookup", lookup, [NilDereference],
         declines: "the nil value comes neither from a map nor from a function that can return nil";
@@ -114,7 +114,7 @@ rules! {
         declines: "the index is a map's key or itself a call, or the list is the result of a call that is not made each time (in a loop's head, a branch, behind `&&`)";
     /// Asks for the length before a part is cut out.
     CheckBounds = "check_bounds", slice_bounds, [SliceBounds],
-        declines: "a bound, or what is cut, calls something other than `len`";
+        declines: "a bound, or what is cut, calls something other than `len`, or the bounds follow from the length";
     /// Asks whether a divisor is zero.
     GuardDivisor = "guard_divisor", divide, [DivideByZero],
         declines: "the divisor is a constant or a float";

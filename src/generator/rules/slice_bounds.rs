@@ -2,7 +2,7 @@
 //!
 //! Evidence: a slice expression on the failing line; the message tells which bound was beyond what. Edits,
 //! in order: for a window of a list (a page), bounds held within the list, since the last page is short
-//! and the next one empty; a check of the lengths with an error; for text that is cut for display, the
+//! and the next one empty (at the front too, where a negative bound cannot be reported); a check of the lengths with an error; for text that is cut for display, the
 //! whole text where it is short enough. The last hides too short a value where it must not be short.
 
 use std::sync::Arc;
@@ -16,7 +16,9 @@ use crate::generator::repair::edit::{Edits, is_repairable, spaced};
 use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::naming::{phrase, words};
 use crate::generator::repair::scope::{fresh, in_scope_before};
-use crate::generator::repair::syntax::{nodes_of, noun, results_of, statement_of};
+use crate::generator::repair::syntax::{
+    nodes_of, noun, operator_of, results_of, returns_error, statement_of,
+};
 use crate::repository::go::{Binding, File, Shape, package_binding};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -24,7 +26,10 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for raiser in case.raisers(0, |_, node| node.kind() == "slice_expression") {
         let Some(cut) = Cut::of(file, raiser) else { continue };
-        drafts.extend(window(case, file, &cut));
+        drafts.extend(window(case, file, &cut, Below::NotAsked));
+        if !returns_error(file, raiser) {
+            drafts.extend(window(case, file, &cut, Below::Held));
+        }
         drafts.extend(display(case, file, &cut));
         drafts.extend(cut.check(case, file).iter().flat_map(|check| case.check(check)));
     }
@@ -86,6 +91,13 @@ impl<'t> Cut<'t> {
         if let Some(need) = self.named_need(case, file) {
             return Some((format!("{length} < {need}"), format!("{length} >= {need}")));
         }
+        if let Some(count) = self.from_the_end(file) {
+            let count = file.text_of(count);
+            return Some((
+                format!("{count} < 0 || {count} > {length}"),
+                format!("{count} >= 0 && {count} <= {length}"),
+            ));
+        }
         let unsigned = |node: Option<Node<'_>>| {
             node.and_then(|node| case.resolver.type_of(file, node))
                 .is_some_and(|ty| ty.text.starts_with("uint"))
@@ -117,6 +129,15 @@ impl<'t> Cut<'t> {
             good.push(format!("{last} <= {length}"));
         }
         (!bad.is_empty()).then(|| (bad.join(" || "), good.join(" && ")))
+    }
+
+    /// `n` of `s[len(s)-n:]`, the last so many.
+    fn from_the_end(&self, file: &File) -> Option<Node<'t>> {
+        let start = self.start.filter(|start| self.end.is_none() && start.kind() == "binary_expression")?;
+        let (left, right) = (start.child_by_field_name("left")?, start.child_by_field_name("right")?);
+        let of_length = operator_of(file, start) == Some("-")
+            && file.text_of(left).replace(' ', "") == format!("len({})", self.list);
+        (of_length && right.kind() == "identifier").then_some(right)
     }
 
     /// How long the value must be, where constants alone decide: `s[:8]`, `s[1:len(s)-1]`.
@@ -194,8 +215,15 @@ const WINDOW: &[&str] = &[
     "start", "end", "from", "to", "lo", "hi",
 ];
 
+/// Whether a window is held within its list at the front too: where a negative bound cannot be reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Below {
+    NotAsked,
+    Held,
+}
+
 /// `items[offset:offset+limit]`: both bounds are held within the list.
-fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
+fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>, below: Below) -> Option<Draft> {
     let end = cut.end?;
     let statement = statement_of(cut.node)?;
     let is_list = case
@@ -217,7 +245,7 @@ fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
     let length = format!("len({})", cut.list);
     let mut edits = Edits::default();
     let mut lines = Vec::new();
-    let mut hold = |bound: Node<'_>, name: &str| {
+    let mut hold = |bound: Node<'_>, name: &str, least: &str| {
         let text = file.text_of(bound);
         let held = if bound.kind() == "identifier" {
             text.to_owned()
@@ -226,15 +254,25 @@ fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
             lines.push(format!("{name} := {}", spaced(file, bound)));
             name
         };
-        lines.extend([format!("if {held} > {length} {{"), format!("\t{held} = {length}"), "}".to_owned()]);
+        let mut clamp = |sign: char, limit: &str| {
+            lines.extend([
+                format!("if {held} {sign} {limit} {{"),
+                format!("\t{held} = {limit}"),
+                "}".to_owned(),
+            ]);
+        };
+        if below == Below::Held {
+            clamp('<', least);
+        }
+        clamp('>', &length);
         Some(held)
     };
     let start = match cut.start {
-        Some(start) if start.kind() != "int_literal" => hold(start, "start")?,
+        Some(start) if start.kind() != "int_literal" => hold(start, "start", "0")?,
         Some(start) => file.text_of(start).to_owned(),
         None => String::new(),
     };
-    let stop = hold(end, "end")?;
+    let stop = hold(end, "end", if start.is_empty() { "0" } else { &start })?;
     let first = cut.start.unwrap_or(end).start_byte();
     let colon = if cut.start.is_some() { format!("{start}:") } else { String::new() };
     edits.replace(file, first..end.end_byte(), format!("{colon}{stop}"));
@@ -253,7 +291,8 @@ fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
 
 /// `return s[:n]` of a text: a text that is short enough is returned whole.
 fn display(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
-    let end = cut.end.filter(|_| cut.start.is_none())?;
+    let last = cut.from_the_end(file);
+    let end = last.or_else(|| cut.end.filter(|_| cut.start.is_none()))?;
     let statement = statement_of(cut.node)?;
     let function = file.enclosing_function(cut.node)?;
     let results = results_of(file, function);
@@ -261,6 +300,7 @@ fn display(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
     let lines = if statement.kind() == "return_statement"
         && results == ["string"]
         && cut.operand.kind() == "identifier"
+        && last.is_none()
     {
         [
             format!("if len({}) <= {} {{", cut.list, file.text_of(end)),
