@@ -27,23 +27,48 @@ const CANCELS: &[&str] = &["cancel", "release", "unlock", "done", "stop", "clean
 /// of the innermost loop is left: what was taken before it is given back after it.
 pub(crate) fn releases(file: &File, at: Node<'_>, in_loop: bool) -> Vec<String> {
     let Some(function) = file.enclosing_function(at) else { return Vec::new() };
-    let own = |node: &Node<'_>| file.enclosing_function(*node) == Some(function);
-    let givers: Vec<Node<'_>> =
-        nodes_of(function, |node| is_statement(node)).into_iter().filter(own).collect();
-    let deferred = deferred(file, function);
+    let givers = givers(file, function);
+    // What is deferred further down is not deferred yet.
+    let (deferred, later): (Vec<_>, Vec<_>) = givers
+        .into_iter()
+        .filter(|giver| giver.deferred || giver.statement.start_byte() >= at.start_byte())
+        .partition(|giver| giver.deferred && giver.statement.end_byte() <= at.start_byte());
     let mut held: Vec<String> = Vec::new();
     for statement in passed(at, in_loop) {
         held.retain(|release| file.text_of(statement) != release);
-        let releases = givers
+        let release = later
             .iter()
-            .filter(|giver| giver.start_byte() >= at.start_byte() && !is_within(statement, **giver))
-            .filter(|giver| gives_back(file, statement, **giver, at))
-            .map(|giver| file.text_of(*giver).to_owned())
-            .find(|release| !deferred.iter().any(|later| later.contains(release)));
-        held.extend(releases);
+            .filter(|giver| !is_within(statement, giver.statement))
+            .filter(|giver| gives_back(file, statement, giver.call, at))
+            .map(|giver| file.text_of(giver.call))
+            .find(|release| !deferred.iter().any(|giver| file.text_of(giver.statement).contains(release)));
+        held.extend(release.map(str::to_owned));
     }
     held.reverse();
     held
+}
+
+/// A statement that may give something back.
+#[derive(Clone, Copy)]
+struct Giver<'t> {
+    statement: Node<'t>,
+    /// What is called, received from or counted.
+    call: Node<'t>,
+    deferred: bool,
+}
+
+/// The statements of a function's own body that may give something back.
+fn givers<'t>(file: &File, function: Node<'t>) -> Vec<Giver<'t>> {
+    nodes_of(function, |node| is_statement(node) || node.kind() == "defer_statement")
+        .into_iter()
+        .filter(|node| file.enclosing_function(*node) == Some(function))
+        .filter_map(|statement| {
+            let deferred = statement.kind() == "defer_statement";
+            let counts = matches!(statement.kind(), "inc_statement" | "dec_statement");
+            let call = if counts { statement } else { statement.named_child(0)? };
+            Some(Giver { statement, call, deferred })
+        })
+        .collect()
 }
 
 /// A statement that gives back what is held at the statement before it: a check stands better behind it.
@@ -55,14 +80,6 @@ pub(crate) fn is_release(file: &File, statement: Node<'_>) -> bool {
 
 fn is_statement(node: Node<'_>) -> bool {
     matches!(node.kind(), "expression_statement" | "dec_statement" | "inc_statement")
-}
-
-/// The texts of what the function defers.
-fn deferred<'f>(file: &'f File, function: Node<'_>) -> Vec<&'f str> {
-    nodes_of(function, |node| node.kind() == "defer_statement")
-        .into_iter()
-        .map(|node| file.text_of(node))
-        .collect()
 }
 
 /// The statements that were run on the way to a node, in order: those above it in its block, and above the
@@ -92,9 +109,8 @@ fn passed<'t>(at: Node<'t>, in_loop: bool) -> Vec<Node<'t>> {
 fn gives_back(file: &File, taker: Node<'_>, giver: Node<'_>, at: Node<'_>) -> bool {
     match taker.kind() {
         "expression_statement" => {
-            let (Some(take), Some(give)) = (method_call(file, taker), method_call(file, giver)) else {
-                return false;
-            };
+            let taken = taker.named_child(0).and_then(|call| method_call(file, call));
+            let (Some(take), Some(give)) = (taken, method_call(file, giver)) else { return false };
             take.0 == give.0 && PAIRS.contains(&(take.1, give.1))
         }
         "send_statement" => {
@@ -109,10 +125,9 @@ fn gives_back(file: &File, taker: Node<'_>, giver: Node<'_>, at: Node<'_>) -> bo
     }
 }
 
-/// `x` and `M` of `x.M(…)` as a statement.
-fn method_call<'f>(file: &'f File, statement: Node<'_>) -> Option<(&'f str, &'f str)> {
-    let call = statement.named_child(0).filter(|call| call.kind() == "call_expression")?;
-    let function = call.child_by_field_name("function")?;
+/// `x` and `M` of `x.M(…)`.
+fn method_call<'f>(file: &'f File, call: Node<'_>) -> Option<(&'f str, &'f str)> {
+    let function = call.child_by_field_name("function").filter(|_| call.kind() == "call_expression")?;
     let (operand, method) =
         (function.child_by_field_name("operand")?, function.child_by_field_name("field")?);
     Some((file.text_of(operand), file.text_of(method)))

@@ -65,9 +65,23 @@ fn is_asked_for(case: &Case<'_>, file: &Arc<File>, owner: &TypeDecl, field: &str
         matches!(operator_of(file, node), Some("==" | "!="))
             && node.child_by_field_name("right").is_some_and(|right| file.text_of(right) == "nil")
     });
-    asks.into_iter()
-        .filter_map(|node| node.child_by_field_name("left"))
-        .any(|left| is_field(case, file, left, owner, field))
+    asks.into_iter().any(|asks| {
+        asks.child_by_field_name("left").is_some_and(|left| {
+            is_field(case, file, left, owner, field) && !is_made_then(file, asks, file.text_of(left))
+        })
+    })
+}
+
+/// Whether what is asked for is made when it is not there: nil then means nothing but `not yet`.
+fn is_made_then(file: &File, asks: Node<'_>, place: &str) -> bool {
+    let check = std::iter::successors(asks.parent(), Node::parent)
+        .take_while(|node| node.kind() != "statement_list")
+        .find(|node| node.kind() == "if_statement");
+    check.and_then(|check| check.child_by_field_name("consequence")).is_some_and(|block| {
+        nodes_of(block, |node| node.kind() == "assignment_statement").into_iter().any(|assignment| {
+            assignment.child_by_field_name("left").is_some_and(|left| file.text_of(left) == place)
+        })
+    })
 }
 
 /// Whether a comment says what is when the field is nil: `nil means no limit`, `a user without limit`.

@@ -6,6 +6,7 @@ use tree_sitter::Node;
 
 use super::failure::Failure;
 use crate::generator::repair::edit::Edits;
+use crate::generator::repair::naming::words;
 use crate::generator::repair::syntax::{called_name, nodes_of};
 use crate::repository::go::File;
 
@@ -19,9 +20,20 @@ pub(super) struct Manner {
 }
 
 impl Manner {
-    /// The manner of a function's errors; of its file's, where several other functions agree in it.
+    /// The manner of a function's errors; where it has none, of those of its file that do the same by their
+    /// names: of `parseHead` for `parsePoint`.
     pub(super) fn of(file: &File, function: Node<'_>) -> Option<Self> {
-        agreed(wrapped(file, function), 1).or_else(|| agreed(wrapped(file, file.tree.root_node()), 2))
+        let own = agreed(wrapped(file, function));
+        own.or_else(|| {
+            let verb = verb(file.text_of(function.child_by_field_name("name")?))?;
+            let alike =
+                file.functions.iter().filter(|other| self::verb(&other.identifier).as_ref() == Some(&verb));
+            agreed(
+                alike
+                    .filter_map(|other| file.node_at(other.range.clone()))
+                    .flat_map(|node| wrapped(file, node)),
+            )
+        })
     }
 
     /// An error of this manner.
@@ -43,10 +55,16 @@ impl Manner {
     }
 }
 
-/// The one manner that all share, if there are enough of them.
-fn agreed(manners: Vec<Manner>, enough: usize) -> Option<Manner> {
-    let first = manners.first()?;
-    (manners.len() >= enough && manners.iter().all(|manner| manner == first)).then(|| first.clone())
+/// The one manner that all share.
+fn agreed(manners: impl IntoIterator<Item = Manner>) -> Option<Manner> {
+    let mut manners = manners.into_iter();
+    let first = manners.next()?;
+    manners.all(|manner| manner == first).then_some(first)
+}
+
+/// What a function does, by its name.
+fn verb(name: &str) -> Option<String> {
+    words(name).into_iter().next()
 }
 
 /// The manners of what is returned below a node with a wrapped sentinel.
