@@ -91,7 +91,7 @@ impl<'t> Cut<'t> {
         if let Some(need) = self.named_need(case, file) {
             return Some((format!("{length} < {need}"), format!("{length} >= {need}")));
         }
-        if let Some(count) = self.from_the_end(file) {
+        if let Some(count) = self.count_of_last(file) {
             let count = file.text_of(count);
             return Some((
                 format!("{count} < 0 || {count} > {length}"),
@@ -132,7 +132,7 @@ impl<'t> Cut<'t> {
     }
 
     /// `n` of `s[len(s)-n:]`, the last so many.
-    fn from_the_end(&self, file: &File) -> Option<Node<'t>> {
+    fn count_of_last(&self, file: &File) -> Option<Node<'t>> {
         let start = self.start.filter(|start| self.end.is_none() && start.kind() == "binary_expression")?;
         let (left, right) = (start.child_by_field_name("left")?, start.child_by_field_name("right")?);
         let of_length = operator_of(file, start) == Some("-")
@@ -291,7 +291,7 @@ fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>, below: Below) -> Opt
 
 /// `return s[:n]` of a text: a text that is short enough is returned whole.
 fn display(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
-    let last = cut.from_the_end(file);
+    let last = cut.count_of_last(file);
     let end = last.or_else(|| cut.end.filter(|_| cut.start.is_none()))?;
     let statement = statement_of(cut.node)?;
     let function = file.enclosing_function(cut.node)?;
