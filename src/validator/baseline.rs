@@ -1,6 +1,6 @@
 //! What holds before any change: the measure for every candidate of one fault.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,20 +44,13 @@ pub struct Baseline(Arc<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    graph: tokio::sync::Mutex<Graph>,
+    /// The packages of a module and what they import, or why nobody knows.
+    packages: Measured<Result<Arc<Packages>, String>>,
     /// Whether every package of a module builds.
     whole: Measured<bool>,
     builds: Measured<Option<Broken>>,
     vet: Measured<Result<BTreeSet<String>, String>>,
     tests: Measured<Tests>,
-}
-
-/// Who imports whom, as far as Go told.
-#[derive(Debug, Default)]
-struct Graph {
-    packages: Packages,
-    /// The modules that were asked, and why one has no answer.
-    modules: BTreeMap<String, Option<String>>,
 }
 
 /// The packages that import some others.
@@ -170,52 +163,54 @@ impl Validator<'_> {
         module: &str,
         folders: &BTreeSet<String>,
     ) -> Result<Result<Dependents, String>, Error> {
-        let graph = &mut *baseline.0.graph.lock().await;
         let all = subject.repository.modules().iter().map(|module| module.folder.as_str());
         let others = all.filter(|other| *other != module);
-        let mut unseen = Vec::new();
+        let (mut graph, mut unseen) = (Packages::default(), Vec::new());
         for (number, folder) in std::iter::once(module).chain(others).enumerate() {
-            if number >= MAX_MODULES && !graph.modules.contains_key(folder) {
+            if number >= MAX_MODULES {
                 unseen.push(format!("{} (only {MAX_MODULES} modules are looked at)", shown(folder)));
                 continue;
             }
-            let Some(why) = self.list(subject, graph, folder).await? else { continue };
-            if number == 0 {
-                return Ok(Err(why));
+            match self.packages_before(subject, baseline, folder).await? {
+                Ok(listed) => graph.join(&listed),
+                Err(why) if number == 0 => return Ok(Err(why)),
+                Err(why) => {
+                    tracing::warn!(module = folder, why, "the packages of a module are not known");
+                    unseen.push(format!("{} ({why})", shown(folder)));
+                }
             }
-            tracing::warn!(module = folder, why, "the packages of a module are not known");
-            unseen.push(format!("{} ({why})", shown(folder)));
         }
-        let found = graph.packages.dependents(folders);
+        let found = graph.dependents(folders);
         Ok(found.map(|folders| Dependents { folders, unseen }))
     }
 
-    /// Adds a module to the graph, once; why it has no answer, where it has none.
-    async fn list(
+    /// The packages of a module, listed once; the inner error says why nobody knows. Who needs another module
+    /// does not wait for it.
+    async fn packages_before(
         &self,
         subject: Subject<'_>,
-        graph: &mut Graph,
+        baseline: &Baseline,
         module: &str,
-    ) -> Result<Option<String>, Error> {
-        if let Some(known) = graph.modules.get(module) {
-            return Ok(known.clone());
-        }
-        let path = subject.workspace.folder(module);
-        let listed = self.go(subject, &path, &["list", "-e", "-f", LIST_FORMAT, "./..."]).await?;
-        let what = || format!("go list in {}", shown(module));
-        if let Some(why) = no_answer(&listed, what) {
-            return Ok(Some(why));
-        }
-        if listed.truncated {
-            return Ok(Some(format!("{} prints more than is kept; raise sandbox.output", what())));
-        }
-        let failed =
-            (!succeeded(&listed)).then(|| format!("{} failed: {}", what(), tail(&text_of(&listed), 1)));
-        if failed.is_none() {
-            graph.packages.add(&String::from_utf8_lossy(&listed.stdout), &subject.tree());
-        }
-        graph.modules.insert(module.to_owned(), failed.clone());
-        Ok(failed)
+    ) -> Result<Result<Arc<Packages>, String>, Error> {
+        let measure = async {
+            let path = subject.workspace.folder(module);
+            let listed = self.go(subject, &path, &["list", "-e", "-f", LIST_FORMAT, "./..."]).await?;
+            let what = || format!("go list in {}", shown(module));
+            if let Some(why) = no_answer(&listed, what) {
+                return Ok(Answer::ForNow(Err(why)));
+            }
+            if listed.truncated {
+                let why = format!("{} prints more than is kept; raise sandbox.output", what());
+                return Ok(Answer::ForNow(Err(why)));
+            }
+            if !succeeded(&listed) {
+                let why = format!("{} failed: {}", what(), tail(&text_of(&listed), 1));
+                return Ok(Answer::ForGood(Err(why)));
+            }
+            let packages = Packages::read(&String::from_utf8_lossy(&listed.stdout), &subject.tree());
+            Ok(Answer::ForGood(Ok(Arc::new(packages))))
+        };
+        baseline.0.packages.of(module, measure).await
     }
 
     /// Tries the reproducer on the repository as it stands: it must fail each time, with the crash of

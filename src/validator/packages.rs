@@ -18,16 +18,26 @@ pub(super) struct Packages {
 }
 
 impl Packages {
-    /// Adds the output of `go list -e -f LIST_FORMAT ./...`; folders outside `tree` are left out.
-    pub(super) fn add(&mut self, output: &str, tree: &Path) {
+    /// Reads the output of `go list -e -f LIST_FORMAT ./...`; folders outside `tree` are left out.
+    pub(super) fn read(output: &str, tree: &Path) -> Self {
+        let mut packages = Self::default();
         for line in output.lines() {
             let mut fields = line.splitn(3, '\t');
             let (Some(folder), Some(path)) = (fields.next(), fields.next()) else { continue };
             let Ok(folder) = Path::new(folder).strip_prefix(tree) else { continue };
-            self.folders.insert(path.to_owned(), folder.to_string_lossy().into_owned());
+            packages.folders.insert(path.to_owned(), folder.to_string_lossy().into_owned());
             for import in fields.next().unwrap_or_default().split_whitespace() {
-                self.importers.entry(import.to_owned()).or_default().insert(path.to_owned());
+                packages.importers.entry(import.to_owned()).or_default().insert(path.to_owned());
             }
+        }
+        packages
+    }
+
+    /// Adds the packages of another module.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.folders.extend(other.folders.clone());
+        for (import, importers) in &other.importers {
+            self.importers.entry(import.clone()).or_default().extend(importers.iter().cloned());
         }
     }
 
@@ -73,8 +83,9 @@ mod tests {
     fn dependents_come_nearest_first() {
         let list =
             "/t/a\tm/a\tfmt \n/t/b\tm/b\tm/a fmt \n/t/c\tm/c\tm/b  m/c\n/t\tm\tm/c\n/elsewhere/x\tx\tm/a\n";
-        let mut packages = Packages::default();
-        packages.add(list, Path::new("/t"));
+        let (one, other) = list.split_at(list.find("/t/c").unwrap());
+        let mut packages = Packages::read(one, Path::new("/t"));
+        packages.join(&Packages::read(other, Path::new("/t")));
         let dependents = |folder: &str| packages.dependents(&BTreeSet::from([folder.to_owned()]));
         assert_eq!(dependents("a").unwrap(), ["b", "c", ""]);
         // One that is not in the graph has no dependents that anybody knows of, which is not none.
