@@ -52,7 +52,7 @@ impl Verdict {
     /// The same judgement where the reproducer need not show the defect of the log: then nothing is proven.
     #[must_use]
     pub fn doubted(mut self, why: &str) -> Self {
-        if self.record.kind == VerdictKind::Proven {
+        if self.record.kind >= VerdictKind::Plausible {
             self.record.kind = VerdictKind::Plausible;
             self.record.reason = format!("every step holds, but {why}");
         }
@@ -102,9 +102,44 @@ impl Verdict {
     }
 }
 
+/// The most lines of an output that stand in a reason, and how much of each.
+const QUOTED_LINES: usize = 2;
+const QUOTED_CHARS: usize = 200;
+
 fn because(step: &Step) -> String {
     let name = serde_json::to_value(step.name).ok();
     let name = name.as_ref().and_then(|name| name.as_str()).unwrap_or_default().replace('_', " ");
-    let first_line = step.detail.lines().next().unwrap_or_default();
-    format!("{name}: {first_line}")
+    let mut lines = step.detail.lines();
+    let first_line = lines.next().unwrap_or_default();
+    // What announces an output says nothing without it. The compiler heads its own with the package.
+    let announces = first_line.ends_with(':');
+    let said = lines.map(str::trim).filter(|line| announces && !line.is_empty() && !line.starts_with('#'));
+    let said: Vec<String> =
+        said.take(QUOTED_LINES).map(|line| line.chars().take(QUOTED_CHARS).collect()).collect();
+    let gap = if said.is_empty() { "" } else { " " };
+    format!("{name}: {first_line}{gap}{}", said.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::StepName;
+
+    #[test]
+    fn a_reason_quotes_what_it_announces() {
+        let reason = |detail: &str| {
+            let detail = detail.to_owned();
+            let result = StepResult::Inconclusive;
+            let step = Step { name: StepName::DependentTests, result, runs: 1, detail, seconds: 0.0 };
+            Verdict::after(step).reason().to_owned()
+        };
+        assert_eq!(
+            reason(
+                "the tests in user do not compile before any change:\n# m/user\n./a.go:3:5: no\n./a.go:4:5: x\n./a.go:5:5: y"
+            ),
+            "dependent tests: the tests in user do not compile before any change: ./a.go:3:5: no; ./a.go:4:5: x"
+        );
+        assert_eq!(reason("no time left\nmore"), "dependent tests: no time left");
+        assert_eq!(reason("it says:\n"), "dependent tests: it says:");
+    }
 }
