@@ -117,7 +117,9 @@ impl<'a> Attempt<'a> {
             self.judged += 1;
             (self.progress)(&format!("judging candidate {} of {total}", self.judged));
             let stage = fixer.begin(Stage::Validate);
-            let verdict = validator.validate(subject, baseline, confirmed.as_ref(), &candidate).await?;
+            let climb = self.standing.climb(candidate.clone(), validator.begin());
+            let verdict =
+                validator.validate(subject, baseline, confirmed.as_ref(), &candidate, climb).await?;
             drop(stage);
             tracing::debug!(explanation = candidate.explanation, verdict = ?verdict.kind(), reason = verdict.reason(), "judged");
             if verdict.kind() != VerdictKind::Proven {

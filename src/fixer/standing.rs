@@ -1,7 +1,7 @@
 //! What an attempt has reached so far: it must not be lost when time runs out in the middle.
 
 use crate::domain::{FixCandidate, Step, StepName, StepResult, VerdictKind};
-use crate::validator::Verdict;
+use crate::validator::{Climb, Verdict};
 
 /// A candidate and what was judged of it.
 type Judged = (FixCandidate, Verdict);
@@ -10,6 +10,8 @@ type Judged = (FixCandidate, Verdict);
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     best: Option<Judged>,
+    /// The one that is being judged, and how far that has come.
+    climbing: Option<(FixCandidate, Climb)>,
     pending: Option<Judged>,
     /// Why the reproducer need not show the defect of the log.
     doubt: Option<String>,
@@ -26,8 +28,14 @@ impl Standing {
         self.doubt.is_some()
     }
 
+    /// Keeps what is known of a candidate while it is judged.
+    pub(super) fn climb(&mut self, candidate: FixCandidate, climb: Climb) -> &mut Climb {
+        &mut self.climbing.insert((candidate, climb)).1
+    }
+
     /// Takes a candidate in, if it is better than the best so far.
     pub(super) fn take(&mut self, candidate: FixCandidate, verdict: Verdict) {
+        self.climbing = None;
         if self.best.as_ref().is_none_or(|(_, best)| verdict.kind() > best.kind()) {
             self.best = Some((candidate, verdict));
         }
@@ -35,6 +43,7 @@ impl Standing {
 
     /// Keeps what is known of a candidate that climbed the whole ladder, before the renewed search.
     pub(super) fn await_challenge(&mut self, candidate: FixCandidate, verdict: Verdict) {
+        self.climbing = None;
         self.pending = Some((candidate, verdict));
     }
 
@@ -51,8 +60,11 @@ impl Standing {
         Some(kind)
     }
 
-    /// The best of all. A second look that never ended proves nothing, but takes nothing away either.
+    /// The best of all. What never ended proves nothing, but takes nothing away either.
     pub(super) fn finish(mut self) -> Option<Judged> {
+        if let Some((candidate, climb)) = self.climbing.take() {
+            self.take(candidate, climb.broken_off());
+        }
         if let Some((candidate, verdict)) = self.pending.take() {
             let verdict = verdict.challenged(cut_short());
             if self.best.as_ref().is_none_or(|(_, best)| verdict.kind() >= best.kind()) {
@@ -103,6 +115,24 @@ mod tests {
         standing.take(candidate("slow"), Verdict::after(step(StepResult::Inconclusive)));
         standing.await_challenge(candidate("good"), Verdict::after(step(StepResult::Passed)));
         assert_eq!(end(standing), ("good".to_owned(), VerdictKind::Inconclusive));
+    }
+
+    #[test]
+    fn a_candidate_that_was_not_judged_to_its_end_is_kept() {
+        let mut standing = Standing::default();
+        standing.take(candidate("bad"), Verdict::after(step(StepResult::Failed)));
+        standing.climb(candidate("open"), Climb::default());
+        assert_eq!(end(standing), ("open".to_owned(), VerdictKind::Inconclusive));
+        // Another one was as good before.
+        let mut standing = Standing::default();
+        standing.take(candidate("slow"), Verdict::after(step(StepResult::Inconclusive)));
+        standing.climb(candidate("open"), Climb::default());
+        assert_eq!(end(standing), ("slow".to_owned(), VerdictKind::Inconclusive));
+        // What was judged is not judged any more.
+        let mut standing = Standing::default();
+        standing.climb(candidate("bad"), Climb::default());
+        standing.take(candidate("bad"), Verdict::after(step(StepResult::Failed)));
+        assert_eq!(end(standing), ("bad".to_owned(), VerdictKind::Rejected));
     }
 
     #[test]

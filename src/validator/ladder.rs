@@ -17,12 +17,30 @@ use crate::sandbox::Ended;
 /// What one rung showed.
 type Rung = Result<(StepResult, u32, String), Error>;
 
-/// The steps taken so far. After a step that did not hold, no further one is taken.
-struct Climb {
+/// The steps taken so far. After a step that did not hold, no further one is taken. Whoever judges keeps it,
+/// so that it is not lost where time runs out in the middle.
+#[derive(Debug, Default)]
+pub struct Climb {
     steps: Vec<Step>,
+    /// The step that is being taken, and since when.
+    under_way: Option<(StepName, Instant)>,
+    sandbox: String,
 }
 
 impl Climb {
+    /// What was judged where it came to no end.
+    #[must_use]
+    pub fn broken_off(mut self) -> Verdict {
+        let detail = "it was broken off before it came to its end".to_owned();
+        let (name, seconds) = match self.under_way.take() {
+            Some((name, since)) => (name, since.elapsed().as_secs_f64()),
+            // What is measured of the code as it stands comes before the build.
+            None => (StepName::Build, 0.0),
+        };
+        self.steps.push(Step { name, result: StepResult::Inconclusive, runs: 0, detail, seconds });
+        Verdict::judge(self.steps, self.sandbox, None)
+    }
+
     fn goes_on(&self) -> bool {
         self.steps.last().is_none_or(|step| matches!(step.result, StepResult::Passed | StepResult::Skipped))
     }
@@ -30,7 +48,9 @@ impl Climb {
     async fn step(&mut self, name: StepName, rung: impl Future<Output = Rung>) -> Result<(), Error> {
         if self.goes_on() {
             let begun = Instant::now();
+            self.under_way = Some((name, begun));
             let (result, runs, detail) = rung.await?;
+            self.under_way = None;
             self.steps.push(Step { name, result, runs, detail, seconds: begun.elapsed().as_secs_f64() });
         }
         Ok(())
@@ -38,7 +58,14 @@ impl Climb {
 }
 
 impl Validator<'_> {
-    /// Judges one candidate. The scratch copy is as it was afterwards.
+    /// Where the steps of a candidate are kept while it is judged.
+    #[must_use]
+    pub fn begin(&self) -> Climb {
+        Climb { sandbox: self.sandbox.tier().to_string(), ..Climb::default() }
+    }
+
+    /// Judges one candidate, and keeps its steps in `climb` meanwhile. The scratch copy is as it was
+    /// afterwards.
     ///
     /// # Errors
     /// When the machinery fails, which says nothing about the candidate.
@@ -48,20 +75,20 @@ impl Validator<'_> {
         baseline: &Baseline,
         confirmed: Option<&Confirmed>,
         candidate: &FixCandidate,
+        climb: &mut Climb,
     ) -> Result<Verdict, Error> {
-        let mut climb = Climb { steps: Vec::new() };
         climb.step(StepName::Apply, async { Ok(self.allowed(subject, candidate)) }).await?;
         climb.step(StepName::Parse, async { Ok(parses(candidate)) }).await?;
         climb.step(StepName::Format, self.formatted(subject, candidate)).await?;
         if climb.goes_on() {
             let change = self.survey_change(subject, baseline, confirmed, candidate).await?;
             subject.workspace.change(&candidate.changes)?;
-            let climbed = self.with_change(subject, &change, &mut climb).await;
+            let climbed = self.with_change(subject, &change, climb).await;
             change.take_back(subject)?;
             climbed?;
         }
         let reproducer = confirmed.map(|confirmed| &confirmed.reproducer);
-        Ok(Verdict::judge(climb.steps, self.sandbox.tier().to_string(), reproducer))
+        Ok(Verdict::judge(std::mem::take(&mut climb.steps), self.sandbox.tier().to_string(), reproducer))
     }
 
     /// The rungs that need the change in place.

@@ -27,6 +27,7 @@ use crate::sandbox::go::{Folders, GoToolchain};
 use crate::sandbox::{Ended, Job, Outcome, Sandbox, hindrance};
 
 pub use baseline::{Baseline, Broken, Confirmed};
+pub use ladder::Climb;
 pub use verdict::Verdict;
 
 /// How candidates are judged.

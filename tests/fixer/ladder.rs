@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hephaestus::domain::{
     Class, Fault, FaultFacts, FileChange, FixCandidate, Location, Provenance, Reach, RepoPath, Reproducer,
-    Step, StepName, VerdictKind, VerdictRecord,
+    Step, StepName, StepResult, VerdictKind, VerdictRecord,
 };
 use hephaestus::repository::{Repository, Workspace};
 use hephaestus::sandbox::{self, GoToolchain, Sandbox};
@@ -87,7 +87,8 @@ impl Bench {
             changes: vec![FileChange { path, before: LIB.to_owned(), after: after.to_owned() }],
             masks: false,
         };
-        let verdict = validator.validate(self.subject(), baseline, confirmed.as_ref(), &candidate).await;
+        let (subject, mut climb) = (self.subject(), validator.begin());
+        let verdict = validator.validate(subject, baseline, confirmed.as_ref(), &candidate, &mut climb).await;
         verdict.unwrap().into_record()
     }
 }
@@ -227,4 +228,46 @@ async fn what_vet_says_of_the_written_test_is_no_finding() {
         names.contains_key(&StepName::Vet) && names.contains_key(&StepName::ReproducerAfter),
         "{names:?}"
     );
+}
+
+/// The reason names the package and what the compiler said first.
+#[tokio::test]
+async fn dependents_that_do_not_compile_are_named_in_the_reason() {
+    let test = "package user\n\nimport \"testing\"\n\nfunc TestHalf(t *testing.T) {\n\tmissing(Half(4))\n}\n";
+    let bench = Bench::new(&[("user/user.go", USER), ("user/user_test.go", test)]);
+    let record = bench.judge(&guarded()).await;
+    assert_eq!(record.kind, VerdictKind::Inconclusive, "{record:#?}");
+    assert_eq!(
+        record.reason,
+        "dependent tests: the tests in user do not compile before any change: ./user_test.go:6:2: undefined: missing"
+    );
+}
+
+/// Time runs out while a candidate is judged: the steps that it has taken are kept.
+#[tokio::test]
+async fn what_was_judged_so_far_is_kept() {
+    let test = "package lib\n\nimport (\n\t\"testing\"\n\t\"time\"\n)\n\nfunc TestShare(t *testing.T) {\n\tif Share(4, 2) == 2 {\n\t\ttime.Sleep(pause)\n\t}\n}\n";
+    let pause = "package lib\n\nimport \"time\"\n\nconst pause = 0 * time.Second\n";
+    let bench = Bench::new(&[("lib/lib_test.go", test), ("lib/pause_test.go", pause)]);
+    let (config, sandbox, baseline) = (config(), sandbox(None), Baseline::default());
+    // Everything is known of the code as it stands; with the change the tests take long.
+    bench.judge_within(&baseline, &config, &sandbox, None, &guarded()).await;
+    let slow = pause.replace("0 *", "60 *");
+    let path = RepoPath::new("lib/pause_test.go").unwrap();
+    std::fs::write(bench.workspace.path(&path), slow).unwrap();
+    let validator = Validator::new(&config, &bench.go, &sandbox);
+    let path = RepoPath::new("lib/lib.go").unwrap();
+    let candidate = FixCandidate {
+        provenance: Provenance::Rule { rule: "none".to_owned() },
+        explanation: String::new(),
+        changes: vec![FileChange { path, before: LIB.to_owned(), after: guarded() }],
+        masks: false,
+    };
+    let mut climb = validator.begin();
+    let judged = validator.validate(bench.subject(), &baseline, None, &candidate, &mut climb);
+    assert!(tokio::time::timeout(Duration::from_secs(20), judged).await.is_err());
+    let record = climb.broken_off().into_record();
+    assert_eq!(record.kind, VerdictKind::Inconclusive, "{record:#?}");
+    assert_eq!(record.reason, "package tests: it was broken off before it came to its end");
+    assert_eq!(step(&record, StepName::Build).result, StepResult::Passed, "{record:#?}");
 }
