@@ -25,7 +25,7 @@ pub enum StepName {
     PackageTests,
     /// The tests of the packages that import them pass as they did before.
     DependentTests,
-    /// A renewed search finds no other call that ends in the crash.
+    /// A renewed search finds no other call that ends in the crash, and none that does not come back any more.
     RenewedSearch,
 }
 

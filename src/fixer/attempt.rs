@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::challenge::Earlier;
 use super::standing::Standing;
 use super::{Finding, Fixer, Progress, Stage, Workbench};
 use crate::domain::{
@@ -23,7 +24,8 @@ pub(super) struct Attempt<'a> {
     progress: Progress<'a>,
     reproducer: Option<Reproducer>,
     search: String,
-    searched: Duration,
+    /// What the search has shown that found the reproducer.
+    earlier: Option<Earlier>,
     standing: Standing,
     judged: usize,
     /// Whether the code makes a check that would have mended it.
@@ -58,7 +60,7 @@ impl<'a> Attempt<'a> {
             progress,
             reproducer: None,
             search: String::new(),
-            searched: Duration::ZERO,
+            earlier: None,
             standing: Standing::default(),
             judged: 0,
             asked_already: false,
@@ -122,18 +124,19 @@ impl<'a> Attempt<'a> {
                 validator.validate(subject, baseline, confirmed.as_ref(), &candidate, climb).await?;
             drop(stage);
             tracing::debug!(explanation = candidate.explanation, verdict = ?verdict.kind(), reason = verdict.reason(), "judged");
-            if verdict.kind() != VerdictKind::Proven {
+            // What was shown with forced state may be shown so again, and says nothing either time.
+            let shown = self.earlier.as_ref().filter(|earlier| earlier.reach > Reach::ForcedState);
+            let Some(earlier) = shown.filter(|_| verdict.kind() >= VerdictKind::Plausible) else {
                 self.standing.take(candidate, verdict);
                 continue;
-            }
+            };
             (self.progress)("looking for another way to the crash");
             self.standing.await_challenge(candidate.clone(), verdict);
             let stage = fixer.begin(Stage::Challenge);
-            let step =
-                fixer.challenge(subject, &candidate, self.log_context, self.searched, self.progress).await?;
+            let step = fixer.challenge(subject, &candidate, self.log_context, earlier, self.progress).await?;
             drop(stage);
             tracing::debug!(result = ?step.result, detail = step.detail, "challenged");
-            // With a doubtful reproducer no other candidate comes further.
+            // With a doubtful reproducer, or one of an inner call, no other candidate comes further.
             if self.standing.challenged(step) >= Some(VerdictKind::Plausible) {
                 break;
             }
@@ -151,17 +154,20 @@ impl<'a> Attempt<'a> {
             search_limit: SEARCH_LIMIT,
             by_force: true,
             seed: self.fixer.config.seed,
+            aftermath: None,
         };
         match reproduce(request, &self.fixer.go, &self.fixer.sandbox, self.progress).await? {
-            Reproduction::Reproduced { reproducer, how, searched, unclear, .. } => {
+            Reproduction::Reproduced { reproducer, how, effort, unclear, astray, aftermath, .. } => {
                 if let Some(why) = unclear {
                     self.standing.doubt(why);
                 }
+                self.earlier = Some(Earlier { reach: reproducer.reach, effort, astray, aftermath });
                 self.reproducer = Some(reproducer);
-                self.searched = searched;
                 self.search = how;
             }
-            Reproduction::NotReproduced { reason, .. } => self.search = reason,
+            Reproduction::NotReproduced { reason, .. } | Reproduction::Hangs { how: reason, .. } => {
+                self.search = reason;
+            }
         }
         Ok(())
     }

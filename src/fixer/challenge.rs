@@ -5,15 +5,19 @@
 //! reproducer is run again on the mended code, with other choices: what it finds refutes the fix. A crash
 //! of the same class at another statement of the function refutes it too, if the fix wrote that statement;
 //! if it stood there before, it is a fault of its own, and the step says so.
+//!
+//! A fix may also leave something behind, as a lock that is held: calls that do not come back, although they
+//! did before the change, refute it too. A search in which most calls hang has looked at nothing.
 
 use std::time::{Duration, Instant};
 
 use similar::{DiffOp, TextDiff};
 
 use super::attempt::Obstacle;
+use super::origin::unmended;
 use super::{Fixer, Progress};
 use crate::domain::{Fault, FileChange, FixCandidate, Location, Reach, Step, StepName, StepResult};
-use crate::generator::reproduce::{Reproduction, Request, reproduce};
+use crate::generator::reproduce::{Aftermath, Effort, Reproduction, Request, reproduce};
 use crate::repository::{Repository, Workspace};
 use crate::validator::Subject;
 
@@ -24,22 +28,42 @@ const LONGEST_SEARCH: Duration = Duration::from_secs(20);
 /// For everything else, builds above all.
 const TIME_LIMIT: Duration = Duration::from_secs(40);
 
+/// What the search before the change has shown.
+#[derive(Debug)]
+pub(super) struct Earlier {
+    /// How the crash was reached.
+    pub(super) reach: Reach,
+    pub(super) effort: Effort,
+    /// Where it crashed, if the statement of the log is not there any more.
+    pub(super) astray: Option<Location>,
+    pub(super) aftermath: Option<Box<Aftermath>>,
+}
+
 impl Fixer {
-    /// Runs the search again with the change in place; `searched_for` is how long the first one
-    /// took. The scratch copy is as it was afterwards.
+    /// Runs the search again with the change in place. The scratch copy is as it was afterwards.
     pub(super) async fn challenge(
         &self,
         subject: Subject<'_>,
         candidate: &FixCandidate,
         log_context: &[String],
-        searched_for: Duration,
+        earlier: &Earlier,
         progress: Progress<'_>,
     ) -> Result<Step, Obstacle> {
         let begun = Instant::now();
         subject.workspace.change(&candidate.changes)?;
-        let found = self.search_again(subject, candidate, log_context, searched_for, progress).await;
+        let found = self.search_again(subject, candidate, log_context, earlier, progress).await;
         subject.workspace.restore(&candidate.changes)?;
-        let (result, detail) = judge(found?, candidate);
+        let (mut result, mut detail) = judge(found?, candidate, earlier);
+        // A call that came in at an entry took the way of the log, whatever else is not clear of it.
+        let inner = earlier.reach < Reach::EntryPoint && earlier.astray.is_none();
+        let inner = inner && result == StepResult::Passed;
+        let unmended = inner.then(|| unmended(subject.repository, subject.fault, candidate)).flatten();
+        if let Some((Location { file, line, function }, ty)) = unmended {
+            result = StepResult::Inconclusive;
+            detail = format!(
+                "the reproducer makes its {ty} elsewhere than {function} on the log's stack, which the fix does not touch (line {line} of {file}): nothing shows that the crash of the log is gone",
+            );
+        }
         let seconds = begun.elapsed().as_secs_f64();
         Ok(Step { name: StepName::RenewedSearch, result, runs: 1, detail, seconds })
     }
@@ -49,7 +73,7 @@ impl Fixer {
         subject: Subject<'_>,
         candidate: &FixCandidate,
         log_context: &[String],
-        searched_for: Duration,
+        earlier: &Earlier,
         progress: Progress<'_>,
     ) -> Result<Reproduction, Obstacle> {
         let mended = mended(subject.repository, subject.workspace)?;
@@ -58,7 +82,7 @@ impl Fixer {
             ..subject.fault.clone()
         };
         // A program that is slow to start made its first call late: here too calls must have their turn.
-        let search_limit = searched_for.saturating_mul(3).clamp(SEARCH_LIMIT, LONGEST_SEARCH);
+        let search_limit = earlier.effort.searched.saturating_mul(3).clamp(SEARCH_LIMIT, LONGEST_SEARCH);
         let request = Request {
             fault: &fault,
             repository: &mended,
@@ -68,33 +92,51 @@ impl Fixer {
             search_limit,
             by_force: false,
             seed: self.config.seed.wrapping_add(1),
+            aftermath: earlier.aftermath.as_deref(),
         };
         Ok(reproduce(request, &self.go, &self.sandbox, progress).await?)
     }
 }
 
-/// What a renewed search says about a fix. A search that made no call says nothing.
-fn judge(searched: Reproduction, candidate: &FixCandidate) -> (StepResult, String) {
+/// What a renewed search says about a fix. A search that made no call, or hardly any, says nothing.
+fn judge(searched: Reproduction, candidate: &FixCandidate, earlier: &Earlier) -> (StepResult, String) {
     match searched {
         Reproduction::Reproduced { reproducer, how, .. } if reproducer.reach == Reach::EntryPoint => {
             (StepResult::Failed, format!("the crash can still be had: {how}"))
         }
+        Reproduction::Hangs { how, surely: true } => (StepResult::Failed, how),
+        Reproduction::Hangs { how, surely: false } => (StepResult::Inconclusive, how),
         Reproduction::Reproduced { how, perhaps_another: true, .. } => {
             (StepResult::Inconclusive, format!("the statement still fails: {how}"))
         }
-        Reproduction::NotReproduced { reason, tried: 0, .. } => {
+        Reproduction::NotReproduced { reason, effort: Effort { tried: 0, .. }, .. } => {
             (StepResult::Inconclusive, format!("no call was made with the change in place: {reason}"))
         }
         Reproduction::NotReproduced { unsettled: Some(problem), .. } => {
             (StepResult::Inconclusive, format!("the search with the change in place is no answer: {problem}"))
         }
         // Where the fix replaced the statement nothing is left of it to crash: what crashes is another one.
-        Reproduction::Reproduced { tried, mut elsewhere, astray, .. } => {
+        Reproduction::Reproduced { effort, mut elsewhere, astray, how, reproducer, .. } => {
+            let shown = earlier.astray.as_ref().map(|place| moved(place, candidate));
+            let same = if earlier.astray.is_some() { astray == shown } else { astray.is_none() };
+            // What no caller does says nothing about a guard in the caller; but if only such a call showed
+            // the crash before, such a call shows that it is still there.
+            if same && reproducer.reach >= earlier.reach {
+                return (StepResult::Failed, format!("the crash can still be had: {how}"));
+            }
             let astray = astray.filter(|place| !elsewhere.contains(place));
             elsewhere.extend(astray);
-            survivors(tried, &elsewhere, candidate)
+            survivors(effort.tried, &elsewhere, candidate)
         }
-        Reproduction::NotReproduced { tried, elsewhere, .. } => survivors(tried, &elsewhere, candidate),
+        Reproduction::NotReproduced { effort, elsewhere, .. } => {
+            match (
+                survivors(effort.tried, &elsewhere, candidate),
+                effort.is_too_little_beside(&earlier.effort),
+            ) {
+                ((StepResult::Passed, _), Some(why)) => (StepResult::Inconclusive, why),
+                (told, _) => told,
+            }
+        }
     }
 }
 
@@ -179,6 +221,14 @@ mod tests {
     use super::*;
     use crate::domain::{Provenance, RepoPath};
 
+    fn effort(tried: u64) -> Effort {
+        Effort { tried, stuck: 0, searched: Duration::from_secs(1) }
+    }
+
+    fn earlier(reach: Reach) -> Earlier {
+        Earlier { reach, effort: effort(50), astray: None, aftermath: None }
+    }
+
     #[test]
     fn a_search_that_says_nothing_proves_nothing() {
         let candidate = FixCandidate {
@@ -189,7 +239,7 @@ mod tests {
         };
         let missed = |tried, unsettled: Option<&str>| Reproduction::NotReproduced {
             reason: "m does not build".to_owned(),
-            tried,
+            effort: effort(tried),
             elsewhere: Vec::new(),
             unsettled: unsettled.map(str::to_owned),
         };
@@ -200,13 +250,13 @@ mod tests {
                 source: String::new(),
                 reach,
             },
-            tried: 9,
+            effort: effort(9),
             elsewhere: Vec::new(),
-            searched: Duration::ZERO,
             perhaps_another,
             unclear: None,
             astray: None,
             how: "one call".to_owned(),
+            aftermath: None,
         };
         for (searched, result) in [
             (missed(9, None), StepResult::Passed),
@@ -219,9 +269,26 @@ mod tests {
             (hit(Reach::InternalCall, false), StepResult::Passed),
         ] {
             let told = format!("{searched:?}");
-            assert_eq!(judge(searched, &candidate).0, result, "{told}");
+            assert_eq!(judge(searched, &candidate, &earlier(Reach::EntryPoint)).0, result, "{told}");
         }
-        assert!(judge(missed(0, None), &candidate).1.contains("m does not build"));
+        let inner = earlier(Reach::InternalCall);
+        assert!(judge(missed(0, None), &candidate, &inner).1.contains("m does not build"));
+        // Nobody came in at an entry before either: the call that showed the crash does so still.
+        assert_eq!(judge(hit(Reach::InternalCall, false), &candidate, &inner).0, StepResult::Failed);
+        assert_eq!(judge(hit(Reach::ForcedState, false), &candidate, &inner).0, StepResult::Passed);
+        // Nearly all calls hang.
+        let hung = Reproduction::NotReproduced {
+            reason: String::new(),
+            effort: Effort { stuck: 15, ..effort(16) },
+            elsewhere: Vec::new(),
+            unsettled: None,
+        };
+        let (result, told) = judge(hung, &candidate, &earlier(Reach::EntryPoint));
+        assert!(result == StepResult::Inconclusive && told.contains("only 1 of 16 calls"), "{told}");
+        for (surely, result) in [(true, StepResult::Failed), (false, StepResult::Inconclusive)] {
+            let hangs = Reproduction::Hangs { how: "a call".to_owned(), surely };
+            assert_eq!(judge(hangs, &candidate, &inner).0, result);
+        }
     }
 
     #[test]
@@ -244,18 +311,24 @@ mod tests {
                 source: String::new(),
                 reach: Reach::InternalCall,
             },
-            tried: 9,
+            effort: effort(9),
             elsewhere: Vec::new(),
-            searched: Duration::ZERO,
             perhaps_another: false,
             unclear: None,
             astray: Some(Location { file: path.clone(), line, function: "F".to_owned() }),
             how: "one call".to_owned(),
+            aftermath: None,
         };
-        let (result, told) = judge(hit(2), &candidate);
+        let mut earlier = earlier(Reach::InternalCall);
+        earlier.astray = Some(Location { file: path.clone(), line: 2, function: "F".to_owned() });
+        let (result, told) = judge(hit(2), &candidate, &earlier);
         assert!(result == StepResult::Failed && told.contains("line 2 of a.go"), "{told}");
-        let (result, told) = judge(hit(4), &candidate);
+        let (result, told) = judge(hit(4), &candidate, &earlier);
         assert!(result == StepResult::Passed && told.contains("but line 3 of the same function"), "{told}");
+        // The very statement that was shown to crash.
+        earlier.astray = earlier.astray.map(|place| Location { line: 3, ..place });
+        let (result, told) = judge(hit(4), &candidate, &earlier);
+        assert!(result == StepResult::Failed && told.contains("can still be had"), "{told}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod attempt;
 mod challenge;
 mod doing;
+mod origin;
 mod standing;
 mod workbench;
 

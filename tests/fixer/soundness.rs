@@ -164,6 +164,12 @@ fn a_log_of_another_version_proves_nothing() {
     let trial = Trial::new(&[("split.go", share), ("cmd/run/main.go", main)]);
     let suggestion = trial.fix_log(&trial.crash().replace("split.go:11", "split.go:7"))[0].clone();
     assert_eq!(judged(&suggestion), ("plausible", None), "{suggestion:#}");
+    // And says so, instead of how the crash was reached.
+    let told = "the log's line is of another version of the code";
+    assert!(suggestion["reason"].as_str().unwrap().contains(told), "{suggestion:#}");
+    assert_eq!(suggestion["reproducer"]["reach"], "internal_call");
+    let search = suggestion["search"].as_str().unwrap();
+    assert!(search.contains("it counts as an internal call only") && search.contains(told), "{search}");
 }
 
 /// Where temporary files lie must not decide: not by a link on the way there, nor by what lies beside.
@@ -255,4 +261,99 @@ fn two_faults_of_one_function_are_mended_each() {
         after.contains(&format!("split.go:{line}")) && after.matches("goroutine ").count() == 1,
         "{after}"
     );
+}
+
+/// The package's own tests take longer than the whole attempt: what was tried by then is shown.
+#[test]
+fn a_candidate_that_could_not_be_judged_in_time_is_shown() {
+    let share = "package split\n\n// Share is the part of one of n in total.\nfunc Share(total, n int) (share int, err error) {\n\treturn total / n, nil\n}\n";
+    let tests = "package split\n\nimport (\n\t\"testing\"\n\t\"time\"\n)\n\nfunc TestShare(t *testing.T) {\n\ttime.Sleep(5 * time.Minute)\n}\n";
+    let main = "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/split\"\n)\n\nfunc main() {\n\tfmt.Println(split.Share(10, 0))\n}\n";
+    let trial = Trial::new(&[("split.go", share), ("split_test.go", tests), ("cmd/run/main.go", main)]);
+    let config = trial.folder.path().join("hephaestus.yaml");
+    std::fs::write(&config, "generator:\n  timeout: 30s\n").unwrap();
+    let log = trial.crash();
+    let suggestion = &trial.fix_log_with(&log, |command| command.arg("--config").arg(&config))[0];
+    assert_eq!(suggestion["verdict"], "inconclusive", "{suggestion:#}");
+    assert!(
+        suggestion["patch"].as_str().is_some_and(|patch| patch.contains("+++ b/split.go")),
+        "{suggestion:#}"
+    );
+    assert_eq!(step(suggestion, "apply").unwrap()["result"], "passed");
+    let reason = suggestion["reason"].as_str().unwrap();
+    assert!(reason.contains("broken off") && reason.contains("raise generator.timeout"), "{reason}");
+}
+
+/// What comes in cannot be made up, so the reproducer calls the inner method, on an object of the constructor.
+/// The object of the log is made elsewhere.
+#[test]
+fn another_object_than_that_of_the_log_shows_nothing() {
+    let source = r#"package split
+
+// Peer gives what comes in.
+type Peer interface {
+	Next() (string, error)
+}
+
+// Box counts words.
+type Box struct {
+	name  string
+	words map[string]int
+}
+
+// New makes a box.
+func New(name string) *Box {
+	return &Box{name: name}
+}
+
+// Serve counts what comes in.
+func Serve(peer Peer) error {
+	boxes := make([]Box, 1)
+	for {
+		word, err := peer.Next()
+		if err != nil {
+			return err
+		}
+		boxes[0].put(word)
+	}
+}
+
+func (b *Box) put(word string) {
+	b.words[word]++
+}
+"#;
+    let main = r#"package main
+
+import (
+	"io"
+
+	"example.com/split"
+)
+
+type peer []string
+
+func (p *peer) Next() (string, error) {
+	if len(*p) == 0 {
+		return "", io.EOF
+	}
+	word := (*p)[0]
+	*p = (*p)[1:]
+	return word, nil
+}
+
+func main() {
+	split.Serve(&peer{"a"})
+}
+"#;
+    let trial = Trial::new(&[("split.go", source), ("cmd/run/main.go", main)]);
+    let suggestion = trial.fix();
+    if matches!(suggestion["verdict"].as_str(), Some("proven" | "plausible")) {
+        trial.take(&suggestion["patch"]);
+        let printed = trial.crash();
+        assert!(!printed.contains("panic:"), "{printed} after {suggestion:#}");
+    } else {
+        assert_eq!(judged(&suggestion), ("inconclusive", Some("renewed_search")), "{suggestion:#}");
+        let reason = suggestion["reason"].as_str().unwrap();
+        assert!(reason.contains("Serve on the log's stack"), "{reason}");
+    }
 }

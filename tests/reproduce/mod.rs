@@ -3,6 +3,8 @@
 //! A case is one file: the module, a driver that crashes it (or input for its own program), and the
 //! source with the defect mended. The driver is really run; what it prints is read like any log.
 
+mod aftermath;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -165,6 +167,7 @@ async fn check(text: &str) {
         search_limit: Duration::from_secs(10),
         by_force: true,
         seed: 7,
+        aftermath: None,
     };
     let begun = std::time::Instant::now();
     let result = reproduce(request, &go, &sandbox, &|step| println!("{step}")).await.unwrap();
@@ -237,6 +240,7 @@ async fn what_cannot_be_reproduced_says_why() {
             search_limit: Duration::from_secs(10),
             by_force: true,
             seed: 1,
+            aftermath: None,
         };
         let result = reproduce(request, &go, &sandbox, &|_| ()).await.unwrap();
         let Reproduction::NotReproduced { reason, .. } = result else { panic!("{result:?}") };
@@ -268,6 +272,7 @@ async fn a_crash_that_is_not_where_the_log_says_tells_where_it_is() {
             search_limit: Duration::from_secs(10),
             by_force: false,
             seed: 1,
+            aftermath: None,
         };
         let result = reproduce(request, &go, &sandbox, &|_| ()).await.unwrap();
         let Reproduction::Reproduced { reproducer, astray, .. } = result else { panic!("{result:?}") };

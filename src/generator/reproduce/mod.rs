@@ -27,6 +27,7 @@
 //!
 //! Structured binary input, failing peers, races, graphs of many objects.
 
+mod aftermath;
 mod judge;
 mod register;
 mod render;
@@ -34,6 +35,7 @@ mod search;
 mod seeds;
 mod session;
 mod surface;
+mod tally;
 mod target;
 
 use std::time::{Duration, Instant};
@@ -42,12 +44,18 @@ use crate::domain::{Class, Fault, Location, Reach, Reproducer};
 use crate::repository::{KnownCrash, Likeness, Repository, Workspace};
 use crate::sandbox::{GoToolchain, Sandbox};
 
+pub use aftermath::Aftermath;
+use aftermath::Hung;
 use search::{Found, Search};
 use seeds::Seeds;
 use session::{Bench, Built, Scratch};
 use surface::Surface;
+pub use tally::Effort;
+use tally::{Best, Shown, Tally};
 use target::Package;
 
+/// What a log says that was written by other code.
+const OF_ANOTHER_VERSION: &str = "the log's line is of another version of the code: the function and the class of the crash are the same, but nobody knows whether the statement is";
 /// How long the written test may run.
 const TEST_TIME: Duration = Duration::from_secs(20);
 
@@ -88,6 +96,8 @@ pub struct Request<'a> {
     pub by_force: bool,
     /// Decides every choice: the same seed gives the same executions.
     pub seed: u64,
+    /// Where a change is in place: what the call that crashed without it may leave behind.
+    pub aftermath: Option<&'a Aftermath>,
 }
 
 /// How it ended.
@@ -97,12 +107,10 @@ pub enum Reproduction {
     Reproduced {
         /// The test.
         reproducer: Reproducer,
-        /// How many calls were tried.
-        tried: u64,
+        /// What the search has done; on the way to it, too.
+        effort: Effort,
         /// Other statements of the failing function that crash in the same way on the way there.
         elsewhere: Vec<Location>,
-        /// How long calls were tried.
-        searched: Duration,
         /// Whether the call is one that the program's callers make, but the crash, though at the same
         /// statement, may be another defect.
         perhaps_another: bool,
@@ -114,13 +122,22 @@ pub enum Reproduction {
         astray: Option<Location>,
         /// One sentence for people: which call, after how many executions, by which seed.
         how: String,
+        /// What the code does after the call, where that could be learnt.
+        aftermath: Option<Box<Aftermath>>,
+    },
+    /// There is none, but calls that came back without the change do not come back with it.
+    Hangs {
+        /// One sentence for people: which call, after which.
+        how: String,
+        /// Whether that is a fault of the change for sure.
+        surely: bool,
     },
     /// There is none.
     NotReproduced {
         /// Why, in one sentence.
         reason: String,
-        /// How many calls were tried.
-        tried: u64,
+        /// What the search has done.
+        effort: Effort,
         /// Other statements of the failing function that crash in the same way.
         elsewhere: Vec<Location>,
         /// Why that is no answer as to what the program's callers can do: they could not be tried, or one
@@ -140,7 +157,8 @@ pub async fn reproduce(
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Reproduction, Error> {
     let not = |reason: String| {
-        Ok(Reproduction::NotReproduced { reason, tried: 0, elsewhere: Vec::new(), unsettled: None })
+        let effort = Effort::default();
+        Ok(Reproduction::NotReproduced { reason, effort, elsewhere: Vec::new(), unsettled: None })
     };
     if let Some(reason) = beyond_reach(request.fault.class) {
         return not(reason.to_owned());
@@ -184,8 +202,22 @@ struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    /// All packages by fair means, the outermost first; then by force.
     async fn run(&self, packages: &'a [Package]) -> Result<Reproduction, Error> {
+        let mut hung = None;
+        let done = self.search_all(packages, &mut hung).await?;
+        let is_entry = matches!(&done, Reproduction::Reproduced { reproducer, .. } if reproducer.reach == Reach::EntryPoint);
+        Ok(match hung {
+            Some(Hung { how, surely }) if surely || !is_entry => Reproduction::Hangs { how, surely },
+            _ => done,
+        })
+    }
+
+    /// All packages by fair means, the outermost first; then by force.
+    async fn search_all(
+        &self,
+        packages: &'a [Package],
+        hung: &mut Option<Hung>,
+    ) -> Result<Reproduction, Error> {
         let end = Instant::now() + self.request.time_limit;
         let search_time = self.request.search_limit.min(self.request.time_limit / 2);
         let shares = u32::try_from(packages.len()).unwrap_or(1).max(1);
@@ -196,6 +228,13 @@ impl<'a> Attempt<'a> {
             }
             match self.prepare(package, number).await? {
                 Ok(search) => {
+                    if let Some(aftermath) = self.request.aftermath.filter(|_| hung.is_none()) {
+                        (self.progress)("making calls that follow the one which crashed");
+                        *hung = aftermath.again(&self.search(&search)).await?;
+                        if hung.as_ref().is_some_and(|hung| hung.surely) {
+                            break;
+                        }
+                    }
                     let time = share(search_time, number, packages.len());
                     if let Some(done) = self.attempt(&search, false, time, &mut tally).await? {
                         return Ok(done);
@@ -217,6 +256,21 @@ impl<'a> Attempt<'a> {
             }
         }
         Ok(tally.close())
+    }
+
+    /// What a search of a package is about.
+    fn search<'s>(&'s self, owned: &'s OwnedSearch<'_>) -> Search<'s> {
+        Search {
+            bench: self.bench,
+            scratch: self.scratch,
+            fault: self.request.fault,
+            crash: self.crash,
+            seed: self.request.seed,
+            package: &owned.surface,
+            binary: owned.binary.clone(),
+            seeds: owned.seeds.clone(),
+            targets: &owned.package.targets,
+        }
     }
 
     /// Builds the harness of a package; the inner error says why that is not possible.
@@ -258,21 +312,11 @@ impl<'a> Attempt<'a> {
     ) -> Result<Option<Reproduction>, Error> {
         let how = if forced { ", with forced state" } else { "" };
         (self.progress)(&format!("searching {}{how}", owned.surface.import_path));
-        let search = Search {
-            bench: self.bench,
-            scratch: self.scratch,
-            fault: self.request.fault,
-            crash: self.crash,
-            seed: self.request.seed,
-            package: &owned.surface,
-            binary: owned.binary.clone(),
-            seeds: owned.seeds.clone(),
-            targets: &owned.package.targets,
-        };
+        let search = self.search(owned);
         let begun = Instant::now();
         let findings = search.run(forced, time).await?;
-        tally.searched += begun.elapsed();
-        tally.tried = tally.tried.saturating_add(findings.tried);
+        tally.effort = tally.effort.and(findings.tried, findings.stuck);
+        tally.effort.searched += begun.elapsed();
         tally.elsewhere.extend(findings.elsewhere);
         for found in &findings.found {
             let fair = found.entry && !found.forced;
@@ -283,15 +327,30 @@ impl<'a> Attempt<'a> {
             }
             match self.verify(owned, found).await? {
                 Ok(Shown { reproducer, likeness, place }) => {
-                    let how = self.sentence(found, tally.tried);
-                    let astray = place.filter(|_| fair && self.crash.has_drifted());
-                    let mut best = Best { reproducer, perhaps_another: false, unclear: None, astray, how };
-                    let Some(difference) = likeness.difference() else {
-                        return Ok(Some(std::mem::take(tally).reproduced(best)));
+                    let how = self.sentence(found, tally.effort.tried);
+                    let drifted = fair && self.crash.has_drifted();
+                    let difference = likeness.difference().or_else(|| drifted.then_some(OF_ANOTHER_VERSION));
+                    let mut best = Best {
+                        reproducer,
+                        perhaps_another: false,
+                        unclear: difference.map(str::to_owned),
+                        astray: place.filter(|_| drifted),
+                        how: match difference {
+                            None => how,
+                            Some(why) if fair => format!("{how}; it counts as an internal call only: {why}"),
+                            Some(why) => format!("{how}; {why}"),
+                        },
+                        aftermath: None,
                     };
-                    best.how = format!("{}; {difference}", best.how);
-                    if likeness == Likeness::Unclear {
-                        best.unclear = Some(difference.to_owned());
+                    if matches!(likeness, Likeness::Same | Likeness::Unclear) {
+                        // With a change in place nobody asks for it again.
+                        if self.request.aftermath.is_none() {
+                            best.aftermath = Aftermath::of(&search, found).await?;
+                        }
+                        if let Some(aftermath) = &best.aftermath {
+                            let (looked, stuck) = aftermath.sample();
+                            tally.effort = tally.effort.and(looked, stuck);
+                        }
                         return Ok(Some(std::mem::take(tally).reproduced(best)));
                     }
                     // It may be another defect: it does not count as an entry.
@@ -347,80 +406,7 @@ impl<'a> Attempt<'a> {
         } else {
             "one call of ".to_owned()
         };
-        let drift = if self.crash.has_drifted() {
-            "; the line of the log is of another version, so the function and class were compared"
-        } else {
-            ""
-        };
-        format!("{calls}{}, found after {tried} executions (seed {}){drift}", found.call, self.request.seed)
-    }
-}
-
-/// A test that ends in the crash.
-struct Shown {
-    reproducer: Reproducer,
-    likeness: Likeness,
-    /// Where it crashed.
-    place: Option<Location>,
-}
-
-/// The best that has come of it.
-struct Best {
-    reproducer: Reproducer,
-    perhaps_another: bool,
-    unclear: Option<String>,
-    astray: Option<Location>,
-    how: String,
-}
-
-/// What has come of it so far.
-#[derive(Default)]
-struct Tally {
-    tried: u64,
-    elsewhere: Vec<Location>,
-    searched: Duration,
-    problems: Vec<String>,
-    /// The first of them that concerns what the program's callers do.
-    unsettled: Option<String>,
-    /// A crash at the statement that may be another defect.
-    second_best: Option<Best>,
-}
-
-impl Tally {
-    /// Notes what went wrong; `fair` where it concerns what the program's callers do.
-    fn note(&mut self, problem: String, fair: bool) {
-        if fair {
-            self.unsettled.get_or_insert_with(|| problem.clone());
-        }
-        self.problems.push(problem);
-    }
-
-    fn reproduced(self, best: Best) -> Reproduction {
-        let Self { tried, elsewhere, searched, .. } = self;
-        let Best { reproducer, perhaps_another, unclear, astray, how } = best;
-        Reproduction::Reproduced {
-            reproducer,
-            tried,
-            elsewhere,
-            searched,
-            perhaps_another,
-            unclear,
-            astray,
-            how,
-        }
-    }
-
-    fn close(mut self) -> Reproduction {
-        if let Some(best) = self.second_best.take() {
-            return self.reproduced(best);
-        }
-        let Self { tried, elsewhere, mut problems, unsettled, .. } = self;
-        problems.dedup();
-        let reason = match problems.is_empty() {
-            true => format!("no call of {tried} ended in the crash"),
-            false => format!("no call of {tried} ended in the crash; {}", problems.join("; ")),
-        };
-        Reproduction::NotReproduced { reason, tried, elsewhere, unsettled }
+        format!("{calls}{}, found after {tried} executions (seed {})", found.call, self.request.seed)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::aftermath::{Calls, Hang};
 use super::judge::likeness;
 use super::seeds::{Route, Seeds};
 use super::session::{Bench, Scratch};
@@ -23,6 +24,8 @@ const MAX_SHRINK_RUNS: usize = 40;
 const SHRINK_TIME: Duration = Duration::from_secs(6);
 /// How many other statements are told of.
 const MAX_ELSEWHERE: usize = 4;
+/// How long calls may be made that follow one which crashed.
+const AFTERMATH_TIME: Duration = Duration::from_secs(5);
 /// Starting and ending a process takes this long at most; then it hangs.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -58,6 +61,9 @@ pub(super) struct Found {
     pub(super) setup: String,
     pub(super) r#final: String,
     pub(super) blocks: bool,
+    /// The steps that made it smaller.
+    #[serde(default)]
+    pub(super) path: Option<Vec<usize>>,
     /// Why it cannot be written down; empty when it can.
     pub(super) problem: String,
     /// Whether the crash ends the process: another goroutine's panic, a fatal error.
@@ -72,18 +78,21 @@ struct Report {
     tried: u64,
     ended: bool,
     hung: bool,
+    stuck: u64,
     next: Position,
     found: Option<Vec<Found>>,
     elsewhere: Option<Vec<Statement>>,
+    aftermath: Option<Calls>,
+    hang: Option<Hang>,
 }
 
 /// A statement that crashes, as the harness tells it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Statement {
-    file: String,
-    line: u32,
-    function: String,
+pub(super) struct Statement {
+    pub(super) file: String,
+    pub(super) line: u32,
+    pub(super) function: String,
 }
 
 impl Statement {
@@ -94,7 +103,7 @@ impl Statement {
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Phase {
+pub(super) struct Phase {
     target: String,
     entry: bool,
     forced: bool,
@@ -108,6 +117,8 @@ enum Mode {
     Shrink,
     Render,
     Replay,
+    Before,
+    After,
 }
 
 #[derive(Debug, Serialize)]
@@ -138,6 +149,33 @@ struct Config<'a> {
     path: &'a [usize],
     from: usize,
     millis: u128,
+    aftermath: &'a Calls,
+}
+
+/// What one run of the harness is to do.
+#[derive(Clone, Copy)]
+struct Errand<'a> {
+    mode: Mode,
+    phases: &'a [Phase],
+    start: Position,
+    /// The steps that make smaller what stands at the start, and the next one to try.
+    path: &'a [usize],
+    from: usize,
+    calls: Option<&'a Calls>,
+    time: Duration,
+}
+
+/// Where a call comes from: with the same choices it is made again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Origin {
+    seed: u64,
+    seeds: Seeds,
+    phases: Vec<Phase>,
+    at: Position,
+    path: Vec<usize>,
+    /// How it is written, by which it is known again.
+    setup: String,
+    r#final: String,
 }
 
 /// What a search is about.
@@ -157,6 +195,8 @@ pub(super) struct Search<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) tried: u64,
+    /// How many calls did not come back.
+    pub(super) stuck: u64,
     pub(super) found: Vec<Found>,
     /// Other statements of the failing function that crash in the same way.
     pub(super) elsewhere: Vec<Location>,
@@ -188,6 +228,20 @@ impl Run {
     }
 }
 
+impl<'a> Errand<'a> {
+    const fn new(mode: Mode, phases: &'a [Phase], start: Position, time: Duration) -> Self {
+        Self { mode, phases, start, path: &[], from: 0, calls: None, time }
+    }
+}
+
+impl Origin {
+    /// Whether the harness came to the same call: with other code it might not.
+    fn is_that_of(&self, found: Option<&[Found]>) -> bool {
+        let found = found.and_then(<[Found]>::first);
+        found.is_some_and(|found| found.setup == self.setup && found.r#final == self.r#final)
+    }
+}
+
 impl Search<'_> {
     /// Tries every target for its share of the time. With `forced`, also what no caller would do.
     pub(super) async fn run(&self, forced: bool, time: Duration) -> Result<Findings, Error> {
@@ -205,9 +259,10 @@ impl Search<'_> {
             for (phase, whole) in phases.iter_mut().zip(&schedule) {
                 phase.millis = whole.saturating_sub(elapsed);
             }
-            let run = self.harness(Mode::Search, &phases, start, &[], 0, left).await?;
+            let run = self.harness(Errand::new(Mode::Search, &phases, start, left)).await?;
             let at = run.position(start);
             findings.tried = findings.tried.saturating_add(run.tried(start));
+            findings.stuck = findings.stuck.saturating_add(run.report.stuck);
             tracing::debug!(ended = %run.outcome.ended, report = ?run.report, ?at, "the harness ran");
             findings.found = run.report.found.unwrap_or_default();
             for place in run.report.elsewhere.into_iter().flatten().filter_map(Statement::location) {
@@ -256,7 +311,7 @@ impl Search<'_> {
 
     /// An execution that ends its process is made smaller one process a step.
     async fn shrink(&self, phases: &[Phase], at: Position) -> Result<Option<Found>, Error> {
-        let again = self.harness(Mode::Replay, phases, at, &[], 0, SHRINK_TIME).await?;
+        let again = self.harness(Errand::new(Mode::Replay, phases, at, SHRINK_TIME)).await?;
         if likeness(self.crash, &again.outcome.stderr).is_none() {
             return Ok(None); // It was an earlier one's goroutine, or chance.
         }
@@ -267,7 +322,8 @@ impl Search<'_> {
             if left.is_zero() {
                 break;
             }
-            let run = self.harness(Mode::Shrink, phases, at, &path, from, left).await?;
+            let errand = Errand { path: &path, from, ..Errand::new(Mode::Shrink, phases, at, left) };
+            let run = self.harness(errand).await?;
             let Some((_, step)) = run.mark.filter(|_| !run.report.ended) else { break };
             let step = usize::try_from(step).unwrap_or(usize::MAX);
             if likeness(self.crash, &run.outcome.stderr).is_some() {
@@ -277,20 +333,47 @@ impl Search<'_> {
                 from = step.saturating_add(1);
             }
         }
-        let written = self.harness(Mode::Render, phases, at, &path, 0, SHRINK_TIME).await?;
+        let errand = Errand { path: &path, ..Errand::new(Mode::Render, phases, at, SHRINK_TIME) };
+        let written = self.harness(errand).await?;
         let found = written.report.found.into_iter().flatten().next();
-        Ok(found.map(|found| Found { ends_process: true, ..found }))
+        Ok(found.map(|found| Found { ends_process: true, path: Some(path), ..found }))
     }
 
-    async fn harness(
-        &self,
-        mode: Mode,
-        phases: &[Phase],
-        start: Position,
-        path: &[usize],
-        from: usize,
-        time: Duration,
-    ) -> Result<Run, Error> {
+    /// Where a call that was found comes from.
+    pub(super) fn origin(&self, found: &Found) -> Origin {
+        Origin {
+            seed: self.seed,
+            seeds: self.seeds.clone(),
+            phases: self.phases(found.forced, Duration::ZERO),
+            at: found.at,
+            path: found.path.clone().unwrap_or_default(),
+            setup: found.setup.clone(),
+            r#final: found.r#final.clone(),
+        }
+    }
+
+    /// What calls of the target leave behind that do not crash; none where nobody knows.
+    pub(super) async fn before(&self, origin: &Origin) -> Result<Option<Calls>, Error> {
+        let errand = Errand::new(Mode::Before, &origin.phases, origin.at, AFTERMATH_TIME);
+        let report = self.harness(Errand { path: &origin.path, ..errand }).await?.report;
+        tracing::debug!(?report.aftermath, "calls were made that do not crash");
+        Ok(report.aftermath.filter(|_| origin.is_that_of(report.found.as_deref())))
+    }
+
+    /// What of the same calls does not come back here, where another call crashed or came back.
+    pub(super) async fn after(&self, origin: &Origin, calls: &Calls) -> Result<Option<Hang>, Error> {
+        let search =
+            Search { seed: origin.seed, seeds: origin.seeds.clone(), binary: self.binary.clone(), ..*self };
+        let errand = Errand::new(Mode::After, &origin.phases, origin.at, AFTERMATH_TIME);
+        let report =
+            search.harness(Errand { path: &origin.path, calls: Some(calls), ..errand }).await?.report;
+        tracing::debug!(?report.hang, "the calls were made again");
+        Ok(report.hang.filter(|_| origin.is_that_of(report.found.as_deref())))
+    }
+
+    async fn harness(&self, errand: Errand<'_>) -> Result<Run, Error> {
+        let Errand { mode, phases, start, path, from, calls, time } = errand;
+        let nothing = Calls::default();
         let stack: Vec<_> = self
             .fault
             .stack
@@ -321,6 +404,7 @@ impl Search<'_> {
             path,
             from,
             millis: time.as_millis(),
+            aftermath: calls.unwrap_or(&nothing),
         };
         let text = serde_json::to_string(&config).unwrap_or_default();
         let config = self.scratch.write("config.json", &text)?;

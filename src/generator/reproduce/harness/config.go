@@ -4,7 +4,7 @@ package harness
 
 // Config is what the log and the sources tell: written by the searching side, read once.
 type Config struct {
-	Mode     string // search, shrink, render
+	Mode     string // search, shrink, render, replay, before, after
 	Token    uint64 // goes with everything that is handed back
 	Seed     uint64
 	Class    string
@@ -33,6 +33,8 @@ type Config struct {
 	Path     []int    // shrink steps already taken
 	From     int      // the next shrink step to try
 	Millis   int64    // the time for everything
+	// What calls before the change told.
+	Aftermath Aftermath
 }
 
 // Place is a statement on the log's stack.
@@ -70,10 +72,13 @@ type Result struct {
 	Done    bool // the search came to its end
 	Next    Position
 	Hung    bool // too many executions hang: go on in a new process
+	Stuck   int  // executions that did not come back
 	Found   []Found
 	Missing []string // targets that are not registered
 	// Other statements of the failing function that crash in the same way.
 	Elsewhere []Place
+	Aftermath *Aftermath
+	Hang      *Hang
 }
 
 // Found is a call that ends in the crash.
@@ -86,6 +91,7 @@ type Found struct {
 	Message string
 	Call    string // the function that was called
 	Steps   int    // calls in all
+	Path    []int  // the shrink steps that were taken from what stands at the position
 	Imports []Import
 	Setup   string // the statements before the call
 	Final   string // the call

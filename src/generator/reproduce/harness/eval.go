@@ -110,7 +110,8 @@ func (e *evaluator) channel(t *Term, self reflect.Value) reflect.Value {
 	return c.Convert(t.typ)
 }
 
-func (e *evaluator) call(t *Term, self reflect.Value) reflect.Value {
+// arguments evaluates what a call is made with.
+func (e *evaluator) arguments(t *Term, self reflect.Value) []reflect.Value {
 	in := make([]reflect.Value, len(t.args))
 	for i, arg := range t.args {
 		v := e.eval(arg, self)
@@ -120,6 +121,11 @@ func (e *evaluator) call(t *Term, self reflect.Value) reflect.Value {
 		}
 		in[i] = convert(v, want)
 	}
+	return in
+}
+
+func (e *evaluator) call(t *Term, self reflect.Value) reflect.Value {
+	in := e.arguments(t, self)
 	outer := e.current
 	e.current = t.fn
 	out := t.fn.value.Call(in)

@@ -169,7 +169,9 @@ func (s *search) phase(p int, from uint64, deadline time.Time) bool {
 		}
 		spare = 0
 		s.result.Tried++
+		hung := s.hung
 		seen := s.run(term)
+		s.result.Stuck += s.hung - hung
 		if s.hung > maxHung {
 			s.result.Hung, s.result.Next = true, Position{p, i + 1}
 			return false
@@ -215,11 +217,12 @@ func (s *search) noteElsewhere(seen *crash) {
 
 // keep shrinks a call that matched and writes it down; the best stands first.
 func (s *search) keep(at Position, term *Term, seen *crash) {
-	term = s.shrink(term, seen)
+	term, path := s.shrink(term, seen)
 	if again := s.run(term); again != nil {
 		seen = again
 	}
 	found := s.describe(at, term)
+	found.Path = path
 	found.Score, found.Exact = s.config.match(seen)
 	found.Message = messageOf(seen.value)
 	for _, known := range s.result.Found {
@@ -260,8 +263,9 @@ func countCalls(t *Term) int {
 	return n
 }
 
-// shrink takes every simpler form that still ends in the crash at least as well.
-func (s *search) shrink(term *Term, seen *crash) *Term {
+// shrink takes every simpler form that still ends in the crash at least as well; which they were.
+func (s *search) shrink(term *Term, seen *crash) (*Term, []int) {
+	var path []int
 	want, _ := s.config.match(seen)
 	message := shape(messageOf(seen.value))
 	forced := term.isForced()
@@ -269,9 +273,9 @@ func (s *search) shrink(term *Term, seen *crash) *Term {
 	runs := 0
 	for improved := true; improved; {
 		improved = false
-		for _, simpler := range shrinks(term) {
+		for step, simpler := range shrinks(term) {
 			if runs++; runs > maxShrinks || time.Now().After(stop) || s.hung > maxHung {
-				return term
+				return term, path
 			}
 			if simpler.isForced() && !forced {
 				continue
@@ -282,11 +286,12 @@ func (s *search) shrink(term *Term, seen *crash) *Term {
 			}
 			if score, _ := s.config.match(again); score >= want-10 && shape(messageOf(again.value)) == message {
 				term, improved = simpler, true
+				path = append(path, step)
 				break
 			}
 		}
 	}
-	return term
+	return term, path
 }
 
 // follow replays the start position with the shrink steps of the path. In mode "shrink" it then tries
@@ -303,11 +308,15 @@ func (s *search) follow() {
 	}
 	s.result.Found = []Found{s.describe(s.config.Start, term)}
 	forced := term.isForced()
-	if s.config.Mode == "replay" {
+	switch s.config.Mode {
+	case "before":
+		s.before(s.config.Start, term)
+	case "after":
+		s.after(s.config.Start, term)
+	case "replay":
 		s.run(term)
 		time.Sleep(patience)
-	}
-	if s.config.Mode == "shrink" {
+	case "shrink":
 		for i, simpler := range shrinks(term) {
 			if i < s.config.From || simpler.isForced() && !forced {
 				continue

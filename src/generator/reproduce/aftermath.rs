@@ -1,0 +1,159 @@
+//! What comes after the crash. Before a change nothing does. With it the call comes back, and may have
+//! left something behind, as a lock that is held: then it is the next call that hangs.
+//!
+//! A call that hangs refutes a change only where another did come back in its place on the code as it
+//! stands. The very crash is no such measure, for a recovered panic leaves the lock held as well, and a
+//! method may be there to take one. So calls of the same function that do *not* crash are made again and
+//! again on the same objects, and other methods of the objects after them. If they come back each time, the
+//! function gives back what it takes; then the call of the crash must do so too, once it comes back at
+//! all, and so must they. Where they do not come back each time, it uses something up, and nothing is asked.
+
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use super::search::{Found, Origin, Search, Statement};
+
+/// What the code as it stands does after a call, and which call crashed.
+#[derive(Debug, Clone)]
+pub struct Aftermath {
+    folder: String,
+    origin: Origin,
+    calls: Calls,
+}
+
+/// What calls on the code as it stands tell, and which they were.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Calls {
+    looked: u64,
+    stuck: u64,
+    consumes: bool,
+    controls: Option<Vec<u64>>,
+    times: u64,
+    further: Option<Vec<u64>>,
+}
+
+/// A call that does not come back with a change in place.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Hang {
+    /// The call before it; empty where there was none.
+    first: String,
+    times: u64,
+    call: String,
+    /// What it waits for, as the runtime tells it.
+    state: String,
+    at: Statement,
+    /// Whether these very calls came back before the change.
+    control: bool,
+}
+
+/// How surely a call that hangs is a fault of the change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Hung {
+    pub(super) how: String,
+    pub(super) surely: bool,
+}
+
+impl Aftermath {
+    /// What the code as it stands does after the call that was found; none where nothing can be learnt.
+    pub(super) async fn of(search: &Search<'_>, found: &Found) -> Result<Option<Box<Self>>, Error> {
+        // What may run until the program ends is no measure for anything.
+        if found.blocks || found.forced {
+            return Ok(None);
+        }
+        let origin = search.origin(found);
+        let calls = search.before(&origin).await?;
+        let folder = search.package.folder.clone();
+        Ok(calls.map(|calls| Box::new(Self { folder, origin, calls })))
+    }
+
+    /// How many calls were looked at, and how many of them hung.
+    pub(super) const fn sample(&self) -> (u64, u64) {
+        (self.calls.looked, self.calls.stuck)
+    }
+
+    /// Makes the same calls again with a change in place; `search` is one in the mended package.
+    pub(super) async fn again(&self, search: &Search<'_>) -> Result<Option<Hung>, Error> {
+        if search.package.folder != self.folder || self.calls.consumes {
+            return Ok(None);
+        }
+        Ok(search.after(&self.origin, &self.calls).await?.and_then(|hang| self.judge(&hang)))
+    }
+
+    /// What a call that hangs says. Only a lock is surely not meant to be kept, and only by a function
+    /// whose other calls do not keep it.
+    fn judge(&self, hang: &Hang) -> Option<Hung> {
+        let state = hang.state.as_str();
+        let lock = state.starts_with("sync.Mutex") || state.starts_with("sync.RWMutex");
+        let waits = ["chan ", "semacquire", "sync."].iter().any(|word| state.starts_with(word));
+        let again = hang.first == hang.call;
+        let known = self.calls.controls.as_ref().is_some_and(|controls| !controls.is_empty());
+        let surely = match (hang.control, lock) {
+            (true, _) if waits => true,
+            (false, true) => known && !hang.first.is_empty(),
+            // Another method may well wait for what only the other calls have done.
+            (false, false) if waits && known && again => false,
+            _ => return None,
+        };
+        Some(Hung { how: self.told(hang, lock), surely })
+    }
+
+    fn told(&self, hang: &Hang, lock: bool) -> String {
+        let Hang { first, times, call, state, at, .. } = hang;
+        let what = match (*times, first == call) {
+            (0, _) => format!("a call of {call} does not come back"),
+            (1, true) => format!("after one call of {call} the next does not come back"),
+            (times, true) => format!("after {times} calls of {call} the next does not come back"),
+            (1, false) => format!("after one call of {first} a call of {call} does not come back"),
+            (times, false) => format!("after {times} calls of {first} a call of {call} does not come back"),
+        };
+        let place = match at.file.as_str() {
+            "" => String::new(),
+            file => format!(" in line {} of {file}", at.line),
+        };
+        let waits = if lock { "it waits for a lock" } else { "it waits" };
+        let measure = match self.calls.times {
+            _ if hang.control => "; before the change these very calls came back".to_owned(),
+            0 => "; nothing tells how it should be, for no call that does not crash was found".to_owned(),
+            times => format!(
+                "; on the code as it stands, calls that do not crash come back {times} times in a row"
+            ),
+        };
+        format!("{what}: {waits}{place} ({state}){measure}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_came_back_before_refutes() {
+        let judge = |controls: Option<Vec<u64>>, control: bool, first: &str, call: &str, state: &str| {
+            let calls = Calls { controls, times: 70, ..Calls::default() };
+            let aftermath = Aftermath { folder: String::new(), origin: Origin::default(), calls };
+            let at = Statement { file: "s.go".to_owned(), line: 9, function: call.to_owned() };
+            let [first, call, state] = [first, call, state].map(str::to_owned);
+            aftermath.judge(&Hang { first, times: 1, call, state, at, control }).map(|hung| hung.surely)
+        };
+        let some = || Some(vec![3]);
+        for (controls, control, first, call, state, surely) in [
+            (some(), false, "Put", "Put", "sync.Mutex.Lock", Some(true)),
+            (some(), false, "Put", "Get", "sync.RWMutex.RLock", Some(true)),
+            // Nobody knows how a call that does not crash leaves things.
+            (None, false, "Put", "Put", "sync.Mutex.Lock", Some(false)),
+            // A queue may be full; another method may wait for something else.
+            (some(), false, "Put", "Put", "chan send", Some(false)),
+            (some(), false, "Put", "Next", "chan receive", None),
+            (some(), true, "Put", "Put", "chan send", Some(true)),
+            // It works, or waits for a while.
+            (some(), false, "Put", "Put", "running", None),
+            (some(), true, "Put", "Put", "sleep", None),
+            (some(), true, "Put", "Put", "select", None),
+        ] {
+            let told = format!("{controls:?} {control} {first} {call} {state}");
+            assert_eq!(judge(controls, control, first, call, state), surely, "{told}");
+        }
+    }
+}
