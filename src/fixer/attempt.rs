@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::challenge::Earlier;
-use super::standing::Standing;
+use super::standing::{Earlier, Standing};
 use super::{Finding, Fixer, Progress, Stage, Workbench};
 use crate::domain::{
     Diagnosis, ErrorGroup, Evidence, Fault, Provenance, Reach, Reproducer, Suggestion, VerdictKind,

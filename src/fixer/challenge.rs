@@ -15,9 +15,10 @@ use similar::{DiffOp, TextDiff};
 
 use super::attempt::Obstacle;
 use super::origin::unmended;
+use super::standing::Earlier;
 use super::{Fixer, Progress};
 use crate::domain::{Fault, FileChange, FixCandidate, Location, Reach, Step, StepName, StepResult};
-use crate::generator::reproduce::{Aftermath, Effort, Reproduction, Request, reproduce};
+use crate::generator::reproduce::{Effort, Reproduction, Request, reproduce};
 use crate::repository::{Repository, Workspace};
 use crate::validator::Subject;
 
@@ -27,17 +28,6 @@ const SEARCH_LIMIT: Duration = Duration::from_secs(2);
 const LONGEST_SEARCH: Duration = Duration::from_secs(20);
 /// For everything else, builds above all.
 const TIME_LIMIT: Duration = Duration::from_secs(40);
-
-/// What the search before the change has shown.
-#[derive(Debug)]
-pub(super) struct Earlier {
-    /// How the crash was reached.
-    pub(super) reach: Reach,
-    pub(super) effort: Effort,
-    /// Where it crashed, if the statement of the log is not there any more.
-    pub(super) astray: Option<Location>,
-    pub(super) aftermath: Option<Box<Aftermath>>,
-}
 
 impl Fixer {
     /// Runs the search again with the change in place. The scratch copy is as it was afterwards.

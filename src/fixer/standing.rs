@@ -1,7 +1,19 @@
 //! What an attempt has reached so far: it must not be lost when time runs out in the middle.
 
-use crate::domain::{FixCandidate, Step, StepName, StepResult, VerdictKind};
+use crate::domain::{FixCandidate, Location, Reach, Step, StepName, StepResult, VerdictKind};
+use crate::generator::reproduce::{Aftermath, Effort};
 use crate::validator::{Climb, Verdict};
+
+/// What the search before the change has shown.
+#[derive(Debug)]
+pub(super) struct Earlier {
+    /// How the crash was reached.
+    pub(super) reach: Reach,
+    pub(super) effort: Effort,
+    /// Where it crashed, if the statement of the log is not there any more.
+    pub(super) astray: Option<Location>,
+    pub(super) aftermath: Option<Box<Aftermath>>,
+}
 
 /// A candidate and what was judged of it.
 type Judged = (FixCandidate, Verdict);

@@ -357,3 +357,41 @@ func main() {
         assert!(reason.contains("Serve on the log's stack"), "{reason}");
     }
 }
+
+/// The obvious guard returns between the lock and its release: the next call would wait for ever.
+#[test]
+fn a_fix_that_keeps_a_lock_is_not_proven() {
+    let source = r#"package split
+
+import "sync"
+
+// Till holds money.
+type Till struct {
+	mu    sync.Mutex
+	total int
+}
+
+// New makes a till.
+func New(total int) *Till {
+	return &Till{total: total}
+}
+
+// Share is the part of one of n.
+func (t *Till) Share(n int) (int, error) {
+	t.mu.Lock()
+	part := t.total / n
+	t.mu.Unlock()
+	return part, nil
+}
+"#;
+    let main = "package main\n\nimport \"example.com/split\"\n\nfunc main() {\n\ttill := split.New(9)\n\ttill.Share(0)\n\ttill.Share(0)\n}\n";
+    let trial = Trial::new(&[("split.go", source), ("cmd/run/main.go", main)]);
+    let suggestion = trial.fix();
+    if suggestion["verdict"] == "proven" {
+        trial.take(&suggestion["patch"]);
+        let printed = trial.crash();
+        assert!(!printed.contains("goroutine"), "{printed} after {suggestion:#}");
+    } else {
+        assert_eq!(judged(&suggestion), ("rejected", Some("renewed_search")), "{suggestion:#}");
+    }
+}

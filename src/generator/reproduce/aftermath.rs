@@ -8,10 +8,9 @@
 //! function gives back what it takes; then the call of the crash must do so too, once it comes back at
 //! all, and so must they. Where they do not come back each time, it uses something up, and nothing is asked.
 
-use serde::{Deserialize, Serialize};
-
 use super::Error;
-use super::search::{Found, Origin, Search, Statement};
+use super::exchange::{Calls, Found, Hang};
+use super::search::{Origin, Search};
 
 /// What the code as it stands does after a call, and which call crashed.
 #[derive(Debug, Clone)]
@@ -19,33 +18,6 @@ pub struct Aftermath {
     folder: String,
     origin: Origin,
     calls: Calls,
-}
-
-/// What calls on the code as it stands tell, and which they were.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct Calls {
-    looked: u64,
-    stuck: u64,
-    consumes: bool,
-    controls: Option<Vec<u64>>,
-    times: u64,
-    further: Option<Vec<u64>>,
-}
-
-/// A call that does not come back with a change in place.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Hang {
-    /// The call before it; empty where there was none.
-    first: String,
-    times: u64,
-    call: String,
-    /// What it waits for, as the runtime tells it.
-    state: String,
-    at: Statement,
-    /// Whether these very calls came back before the change.
-    control: bool,
 }
 
 /// How surely a call that hangs is a fault of the change.
@@ -127,6 +99,7 @@ impl Aftermath {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generator::reproduce::exchange::Statement;
 
     #[test]
     fn only_what_came_back_before_refutes() {

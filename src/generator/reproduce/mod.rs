@@ -16,6 +16,8 @@
 //! 5. `render`: the test as a person would have written it, without reflection. It is compiled among the
 //!    package's own tests and run alone: only if it ends in the crash of the log, as `judge` reads its
 //!    output, it is a reproducer.
+//! 6. `aftermath`: calls of the same function that do not crash are made again and again. With a change in
+//!    place the same is done, and with the call that crashed: what hangs then refutes the change.
 //!
 //! # What a reproduction is worth
 //!
@@ -28,6 +30,7 @@
 //! Structured binary input, failing peers, races, graphs of many objects.
 
 mod aftermath;
+mod exchange;
 mod judge;
 mod register;
 mod render;
@@ -46,7 +49,8 @@ use crate::sandbox::{GoToolchain, Sandbox};
 
 pub use aftermath::Aftermath;
 use aftermath::Hung;
-use search::{Found, Search};
+use exchange::Found;
+use search::Search;
 use seeds::Seeds;
 use session::{Bench, Built, Scratch};
 use surface::Surface;

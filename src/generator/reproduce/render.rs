@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::search::{Found, Import};
+use super::exchange::{Found, Import};
 use super::surface::Surface;
 use crate::domain::{Fault, Reach, RepoPath, Reproducer};
 use crate::repository::go::Symbol;

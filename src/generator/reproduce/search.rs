@@ -1,19 +1,17 @@
 //! The search within one package: what the harness is told, what it tells, and what is done when an
 //! execution ends its process.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
 use super::Error;
-use super::aftermath::{Calls, Hang};
+use super::exchange::{Calls, Config, Found, Hang, Mode, Phase, Place, Position, Report, Statement};
 use super::judge::likeness;
 use super::seeds::{Route, Seeds};
 use super::session::{Bench, Scratch};
 use super::surface::Surface;
 use super::target::{Call, Target};
-use crate::domain::{Fault, Location, RepoPath};
+use crate::domain::{Fault, Location};
 use crate::repository::{KnownCrash, read_regular};
 use crate::sandbox::Outcome;
 
@@ -28,129 +26,6 @@ const MAX_ELSEWHERE: usize = 4;
 const AFTERMATH_TIME: Duration = Duration::from_secs(5);
 /// Starting and ending a process takes this long at most; then it hangs.
 const GRACE: Duration = Duration::from_secs(3);
-
-/// One import of a test.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Import {
-    pub(super) name: String,
-    pub(super) path: String,
-}
-
-/// Where an execution stands; with the seed it decides what is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Position {
-    pub(super) phase: usize,
-    pub(super) index: u64,
-}
-
-/// A call that ends in the crash.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Found {
-    pub(super) at: Position,
-    pub(super) forced: bool,
-    pub(super) entry: bool,
-    /// What is called, for people.
-    pub(super) call: String,
-    /// How many calls the test makes in all.
-    pub(super) steps: u32,
-    #[serde(default)]
-    pub(super) imports: Option<Vec<Import>>,
-    pub(super) setup: String,
-    pub(super) r#final: String,
-    pub(super) blocks: bool,
-    /// The steps that made it smaller.
-    #[serde(default)]
-    pub(super) path: Option<Vec<usize>>,
-    /// Why it cannot be written down; empty when it can.
-    pub(super) problem: String,
-    /// Whether the crash ends the process: another goroutine's panic, a fatal error.
-    #[serde(skip)]
-    pub(super) ends_process: bool,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Report {
-    token: u64,
-    tried: u64,
-    ended: bool,
-    hung: bool,
-    stuck: u64,
-    next: Position,
-    found: Option<Vec<Found>>,
-    elsewhere: Option<Vec<Statement>>,
-    aftermath: Option<Calls>,
-    hang: Option<Hang>,
-}
-
-/// A statement that crashes, as the harness tells it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Statement {
-    pub(super) file: String,
-    pub(super) line: u32,
-    pub(super) function: String,
-}
-
-impl Statement {
-    fn location(self) -> Option<Location> {
-        Some(Location { file: RepoPath::new(&self.file).ok()?, line: self.line, function: self.function })
-    }
-}
-
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Phase {
-    target: String,
-    entry: bool,
-    forced: bool,
-    millis: u128,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Mode {
-    Search,
-    Shrink,
-    Render,
-    Replay,
-    Before,
-    After,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Place<'a> {
-    file: &'a str,
-    line: u32,
-    function: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Config<'a> {
-    mode: Mode,
-    token: u64,
-    seed: u64,
-    class: &'a str,
-    message: &'a str,
-    actual: &'a str,
-    stack: &'a [Place<'a>],
-    tree: &'a Path,
-    drifted: bool,
-    phases: &'a [Phase],
-    start: Position,
-    #[serde(flatten)]
-    seeds: &'a Seeds,
-    taken: &'a [String],
-    path: &'a [usize],
-    from: usize,
-    millis: u128,
-    aftermath: &'a Calls,
-}
 
 /// What one run of the harness is to do.
 #[derive(Clone, Copy)]
