@@ -122,6 +122,10 @@ fn with_patch(record: &SuggestionRecord) -> Vec<String> {
     match record.status {
         SuggestionStatus::Open => {
             steps.push(match record.suggestion.verdict {
+                VerdictKind::Proven if record.suggestion.may_mask() => {
+                    "Read the patch with care: that the crash goes is proven, but its cause may stay."
+                        .to_owned()
+                }
                 VerdictKind::Proven => "Read the patch: it is proven, and still yours to judge.".to_owned(),
                 VerdictKind::Plausible => {
                     "Read the patch with care: the crash was not reproduced through an entry point, so it is \
@@ -132,8 +136,11 @@ fn with_patch(record: &SuggestionRecord) -> Vec<String> {
                     "Do not take the patch as it is: it did not hold. It may show where to begin.".to_owned()
                 }
             });
-            if record.suggestion.masks {
-                steps.push("Look whether it hides the defect rather than mends it.".to_owned());
+            if record.suggestion.may_mask() {
+                steps.push(
+                    "Find out why the value was wrong: the patch may hide the defect rather than mend it."
+                        .to_owned(),
+                );
             }
             steps.push(format!("Approve it: hephaestus suggestions approve {id}"));
             steps.push(format!("Or say no: hephaestus suggestions reject {id} --note 'why'"));

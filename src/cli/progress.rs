@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::render::{Detail, counted, plain};
+use super::render::{self, Detail, counted, plain};
 use crate::app::fix::{Listener, Stage};
 use crate::domain::Suggestion;
 
@@ -104,8 +104,9 @@ fn describe(stage: &Stage) -> String {
             format!("[{number}/{total}] {}: {doing}", plain(title))
         }
         Stage::Done { number, total, suggestion } => {
-            let Suggestion { title, verdict, seconds, .. } = &**suggestion;
-            format!("[{number}/{total}] {}: {} ({seconds:.1} s)", plain(title), verdict.as_str())
+            let Suggestion { title, seconds, .. } = &**suggestion;
+            let verdict = render::verdict(suggestion.verdict, suggestion.may_mask());
+            format!("[{number}/{total}] {}: {verdict} ({seconds:.1} s)", plain(title))
         }
     }
 }

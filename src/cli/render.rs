@@ -23,6 +23,10 @@ const LABEL: usize = 13;
 /// Columns of the mark of a step of the evidence.
 const MARK: usize = 8;
 
+/// What a patch that may mask means for whoever reads it.
+const MAY_MASK: &str = "With this patch the crash goes, but its cause may stay, and a wrong value may go on unseen: \
+                        find out first why it got there.";
+
 /// How much is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Detail {
@@ -66,14 +70,14 @@ pub(super) fn body(out: &mut impl Write, suggestion: &Suggestion) -> io::Result<
             VerdictKind::Inconclusive => {
                 ("tried", " It could not be judged to the end: look at it before you use it.")
             }
-            VerdictKind::Plausible | VerdictKind::Proven if s.masks => {
-                ("fix", " It may hide the defect rather than mend it.")
-            }
             VerdictKind::Plausible | VerdictKind::Proven => ("fix", ""),
         };
         field(out, name, &format!("{explanation}{by}{remark}"))?;
     }
     if let Some(patch) = &s.patch {
+        if s.masks {
+            field(out, "may mask", MAY_MASK)?;
+        }
         writeln!(out)?;
         diff(out, patch)?;
         writeln!(out)?;
@@ -84,10 +88,10 @@ pub(super) fn body(out: &mut impl Write, suggestion: &Suggestion) -> io::Result<
     if !s.evidence.sandbox.is_empty() {
         field(out, "sandbox", &s.evidence.sandbox)?;
     }
-    let verdict = s.verdict.as_str();
+    let verdict = verdict(s.verdict, s.may_mask());
     label(out, "verdict")?;
     let said = format!("{verdict} in {:.1} s: {}", s.seconds, s.reason);
-    running(out, LABEL + 2, (verdict, verdict_style(s.verdict)), &said)?;
+    running(out, LABEL + 2, (&verdict, verdict_style(s.verdict)), &said)?;
     writeln!(out)
 }
 
@@ -173,7 +177,7 @@ pub(super) fn totals(out: &mut impl Write, report: &Report) -> io::Result<()> {
     {
         let style = verdict_style(kind);
         write!(out, " {style}{} {}{style:#}", of(kind).count(), kind.as_str())?;
-        let masking = of(kind).filter(|suggestion| suggestion.masks && suggestion.patch.is_some()).count();
+        let masking = of(kind).filter(|suggestion| suggestion.may_mask()).count();
         if masking > 0 {
             write!(out, " ({masking} may mask)")?;
         }
@@ -253,6 +257,12 @@ fn diff(out: &mut impl Write, patch: &str) -> io::Result<()> {
         writeln!(out, "    {style}{}{style:#}", plain(line))?;
     }
     Ok(())
+}
+
+/// A verdict in words; what is proven alone may be taken for a cure.
+pub(super) fn verdict(kind: VerdictKind, may_mask: bool) -> String {
+    let doubt = if may_mask { ", may mask" } else { "" };
+    format!("{}{doubt}", kind.as_str())
 }
 
 pub(super) const fn verdict_style(kind: VerdictKind) -> Style {

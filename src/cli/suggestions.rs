@@ -26,7 +26,7 @@ pub(super) enum SuggestionsCommand {
         hephaestus suggestions list --status open --verdict proven\n  \
         hephaestus suggestions list --format json | jq -r '.suggestions[].id'\n\n\
         JSON:\n  \
-        {\"suggestions\": [{\"id\", \"fingerprint\", \"class\", \"title\", \"count\", \"verdict\", \"status\", \"created_at\"}]}")]
+        {\"suggestions\": [{\"id\", \"fingerprint\", \"class\", \"title\", \"count\", \"verdict\", \"masks\", \"status\", \"created_at\"}]}")]
     List(ListArgs),
     /// Show one suggestion in full: diagnosis, reproducer, patch and evidence
     #[command(after_help = "Examples:\n  \
@@ -155,7 +155,7 @@ fn write_list(out: &mut impl Write, list: &SuggestionList, limit: Limit) -> io::
 
 fn write_summary(out: &mut impl Write, s: &SuggestionSummary) -> io::Result<()> {
     let style = verdict_style(s.verdict);
-    let (verdict, title) = (s.verdict.as_str(), plain(&s.title));
+    let (verdict, title) = (render::verdict(s.verdict, s.masks), plain(&s.title));
     writeln!(out, "{style}{verdict:<12}{style:#} {BOLD}{title}{BOLD:#}")?;
     let (status, class, seen) = (s.status.as_str(), s.class, render::times(s.count));
     writeln!(out, "             {status}  {DIM}{class}, seen {seen}  {}  {:.0}{DIM:#}\n", s.id, s.created_at)

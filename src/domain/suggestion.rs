@@ -46,6 +46,14 @@ pub struct Suggestion {
     pub seconds: f64,
 }
 
+impl Suggestion {
+    /// Whether there is a patch that may hide the defect instead of mending it.
+    #[must_use]
+    pub const fn may_mask(&self) -> bool {
+        self.masks && self.patch.is_some()
+    }
+}
+
 /// A failure of the surroundings: diagnosed, not patched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OperationalFinding {

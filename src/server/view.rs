@@ -245,6 +245,10 @@ pub struct SuggestionSummary {
     pub count: u64,
     /// The verdict on the fix.
     pub verdict: VerdictKind,
+    /// Whether there is a patch that may hide the defect instead of mending it. An instance of an earlier version
+    /// does not tell.
+    #[serde(default)]
+    pub masks: bool,
     /// How far it has come.
     pub status: SuggestionStatus,
     /// When it came.
@@ -255,6 +259,7 @@ impl From<SuggestionRecord> for SuggestionSummary {
     fn from(record: SuggestionRecord) -> Self {
         Self {
             id: record.id,
+            masks: record.suggestion.may_mask(),
             fingerprint: record.suggestion.fingerprint,
             class: record.suggestion.class,
             title: record.suggestion.title,

@@ -108,6 +108,26 @@ fn suggestions_are_listed_shown_and_decided() {
 }
 
 #[test]
+fn a_suggestion_that_may_mask_is_told_as_one() {
+    let instance = Instance::start();
+    let suggestion = instance.shelf.suggest_masking(&instance.shelf.add_group("Put", 3));
+    let id = suggestion.id.to_string();
+    let listed = text(&instance, &["suggestions", "list"]);
+    assert!(listed.starts_with("proven, may mask nil map write in store.Put\n"), "{listed}");
+    assert_eq!(json_of(&instance, &["suggestions", "list"])["suggestions"][0]["masks"], true);
+    for arguments in [["suggestions", "show", &id], ["explain", &id[..32], "-v"]] {
+        let told = text(&instance, &arguments);
+        for words in
+            ["  verdict      proven, may mask in 1.5 s", "  may mask     With this patch the crash goes"]
+        {
+            assert!(told.contains(words), "{words:?} is not in {told}");
+        }
+    }
+    let next = &json_of(&instance, &["explain", &id[..32]])["next"];
+    assert!(next[0].as_str().unwrap().contains("its cause may stay"), "{next}");
+}
+
+#[test]
 fn a_suggestion_counts_what_has_occurred_since() {
     let instance = Instance::start();
     let group = instance.shelf.add_group("Put", 1);

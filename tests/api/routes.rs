@@ -92,7 +92,7 @@ fn one_group_and_one_suggestion_are_given_in_full() {
         listed,
         json!({"suggestions": [{
             "id": suggestion.id, "fingerprint": fingerprint, "class": "nil_map_write",
-            "title": group.group.first.title, "count": 3, "verdict": "proven", "status": "open",
+            "title": group.group.first.title, "count": 3, "verdict": "proven", "masks": false, "status": "open",
             "created_at": "2026-05-01T12:00:00Z",
         }]})
     );

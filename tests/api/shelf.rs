@@ -80,9 +80,17 @@ impl Shelf {
 
     /// Works a group out to a suggestion, with a patch of at least so many bytes.
     pub(super) fn suggest(&self, group: &GroupRecord, patch_bytes: usize) -> SuggestionRecord {
+        self.record(group, suggestion(group, patch_bytes))
+    }
+
+    /// Works a group out to a suggestion that may mask its defect.
+    pub(super) fn suggest_masking(&self, group: &GroupRecord) -> SuggestionRecord {
+        self.record(group, Suggestion { masks: true, ..suggestion(group, 0) })
+    }
+
+    fn record(&self, group: &GroupRecord, suggestion: Suggestion) -> SuggestionRecord {
         let id = self.knowledge.begin_attempt(group.group.fingerprint, 1, noon()).unwrap();
         let id = id.expect("the first attempt");
-        let suggestion = suggestion(group, patch_bytes);
         let repository = Some(REPOSITORY.to_owned());
         self.knowledge.record_suggestion(id, suggestion, Vec::new(), repository, noon()).unwrap()
     }

@@ -104,6 +104,34 @@ fn two_fixes_of_one_file_are_both_written_and_taken_back() {
     assert_eq!(git(&till, &["status", "--porcelain"]), "");
 }
 
+/// A number that means nothing stands for a division by zero where no error can be told.
+#[test]
+fn a_proven_fix_that_may_mask_is_called_so_wherever_its_verdict_stands() {
+    let till = Till::new();
+    till.write(
+        "basket/share.go",
+        "package basket\n\n// Share returns what each of so many people pays.\nfunc Share(total, people int) int {\n\
+         \treturn total / people\n}\n",
+    );
+    till.write(
+        "main.go",
+        "package main\n\nimport (\n\t\"os\"\n\n\t\"example.com/till/basket\"\n)\n\nfunc main() {\n\
+         \tprintln(basket.Share(10, len(os.Args)-1))\n}\n",
+    );
+    let log = till.outside().join("share.log");
+    std::fs::write(&log, run(go().args(["run", "."]).current_dir(till.repository())).stderr).unwrap();
+    let output = succeed(&mut fix(&till, &log));
+    let (shown, errors) = (String::from_utf8_lossy(&output.stdout), errors_of(&output));
+    for words in [
+        "  verdict      proven, may mask in ",
+        "  may mask     With this patch the crash goes, but its cause may stay",
+        "1 code defect: 1 proven (1 may mask) 0 plausible",
+    ] {
+        assert!(shown.contains(words), "{words:?} is not in {shown}{errors}");
+    }
+    assert!(errors.contains("[1/1] divide by zero in basket.Share: proven, may mask ("), "{errors}");
+}
+
 #[test]
 fn changes_that_are_not_committed_are_warned_about() {
     let till = Till::new();
