@@ -1,7 +1,7 @@
 //! The cause of a failure, in words an engineer can act on.
 
 use super::localize::localize;
-use crate::analyzer::go::{panic_chain, race_sites, short_function};
+use crate::analyzer::go::{Extent, OutOfBounds, out_of_bounds, panic_chain, race_sites, short_function};
 use crate::domain::{Class, Diagnosis, ErrorEvent, Fault, FaultFacts, Frame, Location, TraceKind};
 use crate::repository::Repository;
 
@@ -57,31 +57,9 @@ fn what_happened(class: Class, facts: &FaultFacts, message: &str) -> String {
             }
             _ => "A nil pointer, interface or function was used.".to_owned(),
         },
-        Class::IndexOutOfRange => match (facts.index, facts.length) {
-            (Some(index), Some(0)) => format!("Element {index} of an empty sequence was used."),
-            (Some(index), Some(length)) => {
-                format!("Element {index} of a sequence of length {length} was used.")
-            }
-            (Some(index), None) => format!("Element {index} was used: an index that is never valid."),
-            _ => "An element outside a sequence was used.".to_owned(),
-        },
-        Class::SliceBounds => match (facts.bounds, facts.length) {
-            ((Some(low), Some(high)), _) => {
-                format!("A part was cut out from {low} to {high}, which is backwards.")
-            }
-            ((None, Some(end)), Some(length)) => {
-                format!("A part was cut out up to {end} of something of length {length}.")
-            }
-            ((None, Some(end)), None) if end < 0 => {
-                format!("A part was cut out up to {end}, which is never a position.")
-            }
-            ((Some(low), None), None) if low < 0 => {
-                format!("A part was cut out from {low}, which is never a position.")
-            }
-            ((Some(low), None), Some(length)) => {
-                format!("A part was cut out from {low} of something of length {length}.")
-            }
-            _ => "A part was cut out beyond the bounds.".to_owned(),
+        Class::IndexOutOfRange | Class::SliceBounds => match out_of_bounds(message) {
+            Some((out, told)) => format!("{} (the runtime: {told}).", beyond(out)),
+            None => format!("{} The message: {}", class.explanation(), ended(message)),
         },
         Class::DivideByZero => "An integer was divided by zero.".to_owned(),
         Class::TypeAssertion => match (&facts.actual_type, &facts.wanted_type) {
@@ -91,6 +69,38 @@ fn what_happened(class: Class, facts: &FaultFacts, message: &str) -> String {
         Class::LoggedError => format!("An error was logged: {}", ended(message)),
         Class::DataRace => class.explanation().to_owned(),
         class => format!("{} The message: {}", class.explanation(), ended(message)),
+    }
+}
+
+/// What was accessed that is not there.
+fn beyond(out: OutOfBounds) -> String {
+    const NO_POSITION: &str = ", which is never a position";
+    let of = |extent: Option<Extent>| match extent {
+        Some(Extent::Length(length)) => format!(" of something of length {length}"),
+        Some(Extent::Capacity(capacity)) => format!(" of something of capacity {capacity}"),
+        None => NO_POSITION.to_owned(),
+    };
+    match out {
+        OutOfBounds::Index(index, Some(0)) => format!("Element {index} of an empty sequence was used"),
+        OutOfBounds::Index(index, Some(length)) => {
+            format!("Element {index} of a sequence of length {length} was used")
+        }
+        OutOfBounds::Index(index, None) => format!("Element {index} was used, an index that is never valid"),
+        OutOfBounds::Start(start, Some(end)) => {
+            format!("A part was cut out from {start} to {end}, which is backwards")
+        }
+        OutOfBounds::Start(start, None) => format!("A part was cut out from {start}{NO_POSITION}"),
+        OutOfBounds::End(end, extent) => format!("A part was cut out up to {end}{}", of(extent)),
+        OutOfBounds::Capacity(max, extent) => {
+            format!("A part was cut out with room up to {max}{}", of(extent))
+        }
+        OutOfBounds::EndOfThree(end, Some(max)) => {
+            format!("A part was cut out up to {end} with room only up to {max}")
+        }
+        OutOfBounds::EndOfThree(end, None) => format!("A part was cut out up to {end}{NO_POSITION}"),
+        OutOfBounds::Array(wanted, length) => {
+            format!("A slice of length {length} was converted to an array of length {wanted}")
+        }
     }
 }
 
@@ -281,11 +291,58 @@ mod tests {
         assert!(told.contains("This code called it in main (main.go:4)"), "{told}");
     }
 
+    /// The runtime's own words stand in each, so that they are found in the log.
+    #[test]
+    fn what_lies_beyond_the_bounds_is_told_in_every_form() {
+        for (told, words) in [
+            ("index out of range [5] with length 3", "Element 5 of a sequence of length 3 was used"),
+            ("index out of range [5] with length 0", "Element 5 of an empty sequence was used"),
+            ("index out of range [-1]", "Element -1 was used, an index that is never valid"),
+            (
+                "slice bounds out of range [:6] with length 3",
+                "A part was cut out up to 6 of something of length 3",
+            ),
+            (
+                "slice bounds out of range [:6] with capacity 3",
+                "A part was cut out up to 6 of something of capacity 3",
+            ),
+            ("slice bounds out of range [7:6]", "A part was cut out from 7 to 6, which is backwards"),
+            (
+                "slice bounds out of range [::6] with length 3",
+                "A part was cut out with room up to 6 of something of length 3",
+            ),
+            (
+                "slice bounds out of range [::6] with capacity 3",
+                "A part was cut out with room up to 6 of something of capacity 3",
+            ),
+            ("slice bounds out of range [:7:6]", "A part was cut out up to 7 with room only up to 6"),
+            ("slice bounds out of range [7:6:]", "A part was cut out from 7 to 6, which is backwards"),
+            ("slice bounds out of range [:-1]", "A part was cut out up to -1, which is never a position"),
+            ("slice bounds out of range [-1:]", "A part was cut out from -1, which is never a position"),
+            (
+                "slice bounds out of range [::-1]",
+                "A part was cut out with room up to -1, which is never a position",
+            ),
+            ("slice bounds out of range [:-1:]", "A part was cut out up to -1, which is never a position"),
+            ("slice bounds out of range [-1::]", "A part was cut out from -1, which is never a position"),
+            (
+                "cannot convert slice with length 3 to array or pointer to array with length 4",
+                "A slice of length 3 was converted to an array of length 4",
+            ),
+        ] {
+            let log = format!(
+                "panic: runtime error: {told}\n\ngoroutine 1 [running]:\nmain.main()\n\t/d/main.go:4 +0x31\nexit status 2\n"
+            );
+            let summary = summary(&[("main.go", MAIN)], &log);
+            assert!(summary.starts_with(&format!("{words} (the runtime: {told}).")), "{summary}");
+        }
+    }
+
     #[test]
     fn earlier_panics_are_told() {
         let log = "panic: first trouble [recovered]\n\tpanic: runtime error: index out of range [3] with length 0\n\ngoroutine 1 [running]:\nmain.main()\n\t/d/main.go:4 +0x31\nexit status 2\n";
         let told = summary(&[("main.go", MAIN)], log);
-        assert!(told.starts_with("Element 3 of an empty sequence was used."), "{told}");
+        assert!(told.starts_with("Element 3 of an empty sequence was used (the runtime: index"), "{told}");
         assert!(told.contains("which is another fault: `first trouble`."), "{told}");
     }
 

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
 
+use super::bounds::{Extent, OutOfBounds};
 use crate::analyzer::words;
 use crate::domain::{Class, FaultFacts};
 
@@ -119,65 +120,36 @@ pub(crate) fn unwrap_value(message: &str) -> &str {
     text
 }
 
+/// What a bounds check compared, where a message tells it, and the words of the runtime that do.
+#[must_use]
+pub fn out_of_bounds(message: &str) -> Option<(OutOfBounds, &str)> {
+    let message = unwrap_value(message);
+    let text = message.strip_prefix("runtime error: ").unwrap_or(message);
+    Some((OutOfBounds::read(text)?, text.lines().next()?))
+}
+
 /// The values a crash message tells. `fault_address` is the address of the `[signal …]` line.
 #[must_use]
 pub fn fault_facts(message: &str, fault_address: Option<u64>) -> FaultFacts {
     let mut facts = FaultFacts::default();
     let message = unwrap_value(message);
     let text = message.strip_prefix("runtime error: ").unwrap_or(message);
-    if let Some(rest) = text.strip_prefix("index out of range") {
-        facts.index = brackets(rest).and_then(number);
-        facts.length = limit(rest);
-    } else if let Some(rest) = text.strip_prefix("slice bounds out of range") {
-        facts.bounds = brackets(rest).map_or((None, None), bounds);
-        facts.length = limit(rest).or_else(|| brackets(rest).and_then(three_index_limit));
-    } else if let Some(rest) = text.strip_prefix("cannot convert slice with length ") {
-        facts.length = number(rest);
-        facts.bounds = (None, rest.rsplit_once(" length ").and_then(|(_, wanted)| number(wanted)));
+    if let Some(out) = OutOfBounds::read(text) {
+        (facts.index, facts.bounds, facts.length) = match out {
+            OutOfBounds::Index(index, length) => (Some(index), (None, None), length),
+            OutOfBounds::Start(start, end) => (None, (Some(start), end), None),
+            OutOfBounds::End(end, extent) | OutOfBounds::Capacity(end, extent) => {
+                (None, (None, Some(end)), extent.map(Extent::count))
+            }
+            OutOfBounds::EndOfThree(end, max) => (None, (None, Some(end)), max),
+            OutOfBounds::Array(wanted, length) => (None, (None, Some(wanted)), Some(length)),
+        };
     } else if let Some(rest) = text.strip_prefix("interface conversion: ") {
         (facts.actual_type, facts.wanted_type) = conversion(rest);
     } else if classify(message) == Class::NilDereference {
         facts.nil_offset = fault_address.filter(|address| *address < 0x1000);
     }
     facts
-}
-
-/// What stands in the first brackets.
-fn brackets(text: &str) -> Option<&str> {
-    text.split_once('[')?.1.split_once(']').map(|(inside, _)| inside)
-}
-
-/// The integer a text begins with.
-fn number(text: &str) -> Option<i64> {
-    let end = text
-        .char_indices()
-        .find(|(at, char)| !(char.is_ascii_digit() || (*at == 0 && *char == '-')))
-        .map_or(text.len(), |(at, _)| at);
-    text[..end].parse().ok()
-}
-
-fn limit(text: &str) -> Option<i64> {
-    ["with length ", "with capacity "].iter().find_map(|word| number(text.split_once(word)?.1))
-}
-
-/// `[7:3]`, `[:7]`, `[7:3:]`, `[:7:3]`, `[::7]`: the two bounds that were compared.
-fn bounds(inside: &str) -> (Option<i64>, Option<i64>) {
-    let parts: Vec<_> = inside.split(':').map(number).collect();
-    match parts[..] {
-        [low, high] => (low, high),
-        [None, None, max] => (None, max),
-        [low, high, _] => (low, high),
-        _ => (None, None),
-    }
-}
-
-/// `[:7:3]` means a high bound of 7 beyond a maximum of 3.
-fn three_index_limit(inside: &str) -> Option<i64> {
-    let parts: Vec<_> = inside.split(':').map(number).collect();
-    match parts[..] {
-        [None, Some(_), max] => max,
-        _ => None,
-    }
 }
 
 /// `X is Y, not Z` and `Y is not Z: missing method M`: (Y, Z).

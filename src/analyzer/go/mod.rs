@@ -4,6 +4,7 @@
 //! line whether it belongs; the stream and [`parse_trace`] drive it alike, so a crash in a log file, in
 //! a JSON string and in a test's output is read by the same eyes.
 
+mod bounds;
 mod chain;
 mod class;
 pub(crate) mod failure;
@@ -12,8 +13,9 @@ mod line;
 pub(crate) mod machine;
 mod text;
 
+pub use bounds::{Extent, OutOfBounds};
 pub use chain::panic_chain;
-pub use class::{classify, fault_facts};
+pub use class::{classify, fault_facts, out_of_bounds};
 pub(crate) use class::{is_crash_value, panic_value_in, unwrap_value};
 pub(crate) use frame::frame_bytes;
 pub use frame::{is_app_code, short_function};
