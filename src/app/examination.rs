@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::parts;
+use super::parts::{self, NoGo};
 use crate::config::Config;
 use crate::sandbox::{GoError, GoToolchain, Sandbox};
 use crate::telemetry::{Advise as _, Advised};
@@ -65,7 +65,7 @@ pub(super) fn demand_scratch() -> Result<(), Advised> {
 /// # Errors
 /// What is wrong, and what to do.
 pub(super) fn demand_build_cache(config: &Config) -> anyhow::Result<()> {
-    Ok(demand(build_cache(&parts::go(config)?))?)
+    Ok(demand(build_cache(&parts::demand_go(config)?))?)
 }
 
 fn demand(check: Check) -> Result<(), Advised> {
@@ -96,16 +96,11 @@ fn toolchain(config: &Config) -> Vec<Check> {
         }
         Err(error) => error,
     };
-    match error.downcast_ref() {
-        Some(GoError::Missing(_) | GoError::Broken { .. } | GoError::TooOld { .. }) => {
-            let remedy = "install Go 1.21 or newer and put `go` on PATH, or set repository.go";
-            vec![Check::bad("go", error.to_string(), remedy)]
-        }
-        Some(GoError::Cache { .. }) | None => {
-            let remedy = "set repository.go_cache to a folder that can be written";
-            vec![Check::bad(BUILD_CACHE, error.to_string(), remedy)]
-        }
-    }
+    let name = match error {
+        NoGo::Toolchain(GoError::Missing(_) | GoError::Broken { .. } | GoError::TooOld { .. }) => "go",
+        NoGo::Toolchain(GoError::Cache { .. }) | NoGo::NoPlace => BUILD_CACHE,
+    };
+    vec![Check::bad(name, error.to_string(), error.remedy())]
 }
 
 const BUILD_CACHE: &str = "build cache";
@@ -171,6 +166,9 @@ mod tests {
         config.repository.go = Some("/nowhere/go".into());
         let checks = toolchain(&config);
         assert_eq!(checks[0].name, "go");
-        assert!(checks[0].remedy.as_deref().unwrap().contains("install Go"));
+        let (remedy, found) = (checks[0].remedy.as_deref().unwrap(), checks[0].found.as_str());
+        // What to do is told once, beside what was found.
+        assert!(remedy.contains("install Go") && !found.contains("install Go"), "{checks:?}");
+        assert!(!check.found.contains("repository.go_cache"), "{check:?}");
     }
 }

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-
 use crate::analyzer::Pace;
 use crate::bus::kafka::{KafkaConfig, Sasl, Tls, TopicSettings};
 use crate::bus::{Bus, Embedded, Kafka};
@@ -11,9 +9,9 @@ use crate::collector::tail;
 use crate::config::{BusKind, ByteSize, Config, Interval, SandboxTier, StartAt, StrategyType};
 use crate::domain::UNKNOWN_SERVICE;
 use crate::fixer::{self, Fixer};
-use crate::sandbox::go::GoToolchain;
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::{self, GoError, GoToolchain, Sandbox};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{Advise as _, Advised};
 use crate::{analyzer, bus, knowledge, repository, server, validator};
 
 /// How errors are found in logs.
@@ -161,13 +159,42 @@ pub(super) fn fixer(config: &Config, metrics: &Metrics) -> anyhow::Result<Fixer>
         max_dependents: as_usize(config.validator.max_dependents),
         max_patch_lines: as_usize(config.validator.max_patch_lines),
     };
-    Ok(Fixer::new(settings, validator, go(config)?, Sandbox::detect(&sandbox(config))?, metrics))
+    Ok(Fixer::new(settings, validator, demand_go(config)?, Sandbox::detect(&sandbox(config))?, metrics))
+}
+
+/// Why there is no Go toolchain to work with.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoGo {
+    /// There is none that works.
+    #[error(transparent)]
+    Toolchain(#[from] GoError),
+    /// Nobody says where its cache may lie.
+    #[error("there is no place for Go's build cache, since neither XDG_CACHE_HOME nor HOME is set")]
+    NoPlace,
+}
+
+impl NoGo {
+    pub(super) const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Toolchain(error) => error.remedy(),
+            Self::NoPlace => "set repository.go_cache to a folder that can be written",
+        }
+    }
 }
 
 /// The Go toolchain of this machine.
-pub(super) fn go(config: &Config) -> anyhow::Result<GoToolchain> {
-    let cache = config.repository.go_cache.clone().map_or_else(default_go_cache, Ok)?;
+pub(super) fn go(config: &Config) -> Result<GoToolchain, NoGo> {
+    let default = || cache_folder().map(|cache| cache.join("go-build"));
+    let cache = config.repository.go_cache.clone().or_else(default).ok_or(NoGo::NoPlace)?;
     Ok(GoToolchain::detect(config.repository.go.as_deref(), &cache)?)
+}
+
+/// The Go toolchain of this machine, the error with what to do about it.
+pub(super) fn demand_go(config: &Config) -> Result<GoToolchain, Advised> {
+    go(config).or_else(|error| {
+        let remedy = error.remedy();
+        Err(error).advise(remedy)
+    })
 }
 
 /// What the sandbox allows.
@@ -207,13 +234,6 @@ pub fn server(config: &Config) -> server::Config {
         max_connections: as_usize(config.server.max_connections),
         request_timeout: config.server.request_timeout.get(),
     }
-}
-
-fn default_go_cache() -> anyhow::Result<PathBuf> {
-    let cache = cache_folder().context(
-        "neither XDG_CACHE_HOME nor HOME is set: set repository.go_cache to a folder for the build cache",
-    )?;
-    Ok(cache.join("go-build"))
 }
 
 /// Where the patches are kept that take back what `fix` has written; none where no cache folder is known. What

@@ -21,12 +21,10 @@ const OLDEST: (u32, u32) = (1, 21);
 #[derive(Debug, thiserror::Error)]
 pub enum GoError {
     /// There is none.
-    #[error(
-        "no Go toolchain was found{0}; install Go 1.21 or newer and put `go` on PATH, or set repository.go to its path"
-    )]
+    #[error("no Go toolchain was found{0}")]
     Missing(String),
     /// It does not answer.
-    #[error("{go} does not answer `go env`: {reason}; reinstall it, or set repository.go to another one")]
+    #[error("{go} does not answer `go env`: {reason}")]
     Broken {
         /// The program that was asked.
         go: PathBuf,
@@ -34,9 +32,7 @@ pub enum GoError {
         reason: String,
     },
     /// It is too old.
-    #[error(
-        "{go} is {version}, but Go 1.21 or newer is needed; install a newer one or set repository.go to its path"
-    )]
+    #[error("{go} is {version}, but Go 1.21 or newer is needed")]
     TooOld {
         /// The program that was asked.
         go: PathBuf,
@@ -44,15 +40,27 @@ pub enum GoError {
         version: String,
     },
     /// The build cache cannot be made or written.
-    #[error(
-        "cannot write the build cache {path}: {source}; set repository.go_cache to a folder that can be written"
-    )]
+    #[error("cannot write the build cache {path}: {source}")]
     Cache {
         /// Where it was tried.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+impl GoError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Missing(_) | Self::TooOld { .. } => {
+                "install Go 1.21 or newer and put `go` on PATH, or set repository.go to its path"
+            }
+            Self::Broken { .. } => "reinstall it, or set repository.go to another one",
+            Self::Cache { .. } => "set repository.go_cache to a folder that can be written",
+        }
+    }
 }
 
 /// A Go toolchain on this machine.
