@@ -84,7 +84,8 @@ const MAX_ATTRIBUTE_BYTES: usize = 2048;
 const MAX_VALUE_BYTES: usize = 8 << 10;
 
 /// Judges a record. `asked` is the severity a user's pattern gives its line.
-pub(crate) fn judge(parsed: Parsed<'_>, asked: Option<Severity>) -> Option<Judged> {
+pub(crate) fn judge(mut parsed: Parsed<'_>, asked: Option<Severity>) -> Option<Judged> {
+    parsed.be_access();
     if let Some(crash) = embedded_crash(&parsed) {
         return Some(crashed(parsed, crash));
     }
@@ -393,9 +394,21 @@ mod tests {
             ["/v1/orders/9", "/logs/connection%20refused", "/why?panic: runtime error: index out of range"]
         {
             let line = format!("[GIN] 2024/05/01 - 10:00:01 | 500 | 1.2ms | 10.0.0.7 | GET \"{path}\"");
-            let judged = judged(&line).unwrap();
-            assert_eq!((judged.class, judged.severity), (Class::FailedRequest, Severity::Medium), "{line}");
+            let logged = serde_json::json!({"level": "error", "msg": line.clone() + "\n"}).to_string();
+            for line in [line, logged] {
+                let judged = judged(&line).unwrap();
+                assert_eq!(
+                    (judged.class, judged.severity),
+                    (Class::FailedRequest, Severity::Medium),
+                    "{line}"
+                );
+                assert!(judged.message.starts_with("HTTP 500: GET /"), "{}", judged.message);
+            }
         }
+        // The level of a logger that gin writes through is no word on the request.
+        assert!(
+            judged(r#"level=error msg="[GIN] 2024/05/01 - 10:00:01 | 200 | 1ms | ::1 | GET /a""#).is_none()
+        );
     }
 
     #[test]

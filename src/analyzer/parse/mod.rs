@@ -71,6 +71,15 @@ pub(crate) const ERROR_KEYS: &[&str] = &[
 ];
 
 impl Parsed<'_> {
+    /// Becomes a line of an access log where that is all that it says: gin also writes through a logger, whose level
+    /// is no word on the request.
+    pub(crate) fn be_access(&mut self) {
+        let Some(Parsed { form, level, body, masked, .. }) = access::parse(self.body.trim()) else { return };
+        let body = body.into_owned();
+        self.level = [self.level, level].into_iter().flatten().min();
+        (self.form, self.masked, self.body) = (form, masked, body.into());
+    }
+
     /// When it was written.
     pub(crate) fn time(&self) -> Option<Timestamp> {
         self.time.and_then(Stamp::read)
