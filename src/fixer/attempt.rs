@@ -90,12 +90,12 @@ impl<'a> Attempt<'a> {
         let subject = Subject { repository: self.repository, workspace, fault };
         let fixer = self.fixer;
         let validator = Validator::new(&fixer.validator, &fixer.go, &fixer.sandbox);
-        (self.progress)("building as it stands");
+        (self.progress)("building the repository as it stands");
         // Before anything is searched for: nothing can be learnt from a package that does not build.
         let stage = fixer.begin(Stage::Survey);
         validator.survey(subject, baseline).await??;
         drop(stage);
-        (self.progress)("reproducing");
+        (self.progress)("reproducing the crash");
         let stage = fixer.begin(Stage::Reproduce);
         self.reproduce(fault, workspace).await?;
         drop(stage);
@@ -116,7 +116,7 @@ impl<'a> Attempt<'a> {
         let total = candidates.len().min(fixer.config.max_fix_attempts);
         for candidate in candidates.into_iter().take(total) {
             self.judged += 1;
-            (self.progress)(&format!("judging candidate {} of {total}", self.judged));
+            (self.progress)(&format!("judging candidate fix {} of {total}", self.judged));
             let stage = fixer.begin(Stage::Validate);
             let climb = self.standing.climb(candidate.clone(), validator.begin());
             let verdict =

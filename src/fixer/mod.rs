@@ -163,7 +163,7 @@ impl Fixer {
         doing: &Doing,
     ) -> Finding {
         let progress: Progress<'_> = &|what| doing.begin(what);
-        progress("diagnosing");
+        progress("diagnosing the failure");
         let repository = bench.repository();
         let stage = self.begin(Stage::Diagnose);
         let diagnosis = diagnose(&group.first, &repository);
