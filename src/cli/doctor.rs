@@ -14,6 +14,9 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 const DIM: Style = Style::new().dimmed();
 
+/// Where what was found begins.
+const COLUMN: usize = 34;
+
 /// How the answer is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -55,9 +58,13 @@ fn line(out: &mut impl Write, check: &Check) -> std::io::Result<()> {
         (false, true) => (BAD, "missing"),
         (false, false) => (DIM, "absent"),
     };
-    writeln!(out, "{style}{mark:8}{style:#} {:24} {}", check.name, check.found)?;
+    write!(out, "{style}{mark:8}{style:#} {:24} ", check.name)?;
+    render::running(out, COLUMN, ("", Style::new()), &check.found)?;
     match &check.remedy {
-        Some(remedy) => writeln!(out, "         {:24} {DIM}{remedy}{DIM:#}", ""),
+        Some(remedy) => {
+            write!(out, "{:COLUMN$}", "")?;
+            render::running(out, COLUMN, (remedy, DIM), remedy)
+        }
         None => Ok(()),
     }
 }

@@ -1,6 +1,7 @@
 //! Suggestions as a person reads them in a terminal.
 
 use std::io::{self, Write};
+use std::sync::LazyLock;
 
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
@@ -17,8 +18,11 @@ const RED: Style = AnsiColor::Red.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const CYAN: Style = AnsiColor::Cyan.on_default();
 
-/// How wide running text is wrapped, indentation included.
-const WIDTH: usize = 100;
+/// Running text is no wider than this, indentation included, and no narrower than that, wherever it is shown.
+const WIDEST: usize = 100;
+const NARROWEST: usize = 40;
+/// Where running text goes on that began in the first column.
+const HANGING: usize = 2;
 const LABEL: usize = 13;
 /// Columns of the mark of a step of the evidence.
 const MARK: usize = 8;
@@ -40,7 +44,8 @@ pub(super) enum Detail {
 
 /// Writes one suggestion: what, where, why, how it was reproduced, the patch and the evidence.
 pub(super) fn suggestion(out: &mut impl Write, number: usize, suggestion: &Suggestion) -> io::Result<()> {
-    writeln!(out, "{BOLD}{number}. {}{BOLD:#}", plain(&suggestion.title))?;
+    let heading = format!("{number}. {}", suggestion.title);
+    running(out, HANGING, (&heading, BOLD), &heading)?;
     body(out, suggestion)
 }
 
@@ -108,7 +113,8 @@ pub(super) fn reproducer(out: &mut impl Write, suggestion: &Suggestion) -> io::R
 
 /// Writes one operational failure: what, where it is reported, what to do.
 pub(super) fn operational(out: &mut impl Write, finding: &OperationalFinding) -> io::Result<()> {
-    writeln!(out, "{BOLD}{}{BOLD:#} {DIM}(operational: no patch){DIM:#}", plain(&finding.title))?;
+    let title = &finding.title;
+    running(out, HANGING, (title, BOLD), &format!("{title} (operational: no patch)"))?;
     field(out, "class", &format!("{}, seen {}", finding.class, times(finding.count)))?;
     field(out, "diagnosis", &plain(&finding.diagnosis))?;
     if let Some(place) = finding.locations.first() {
@@ -120,17 +126,24 @@ pub(super) fn operational(out: &mut impl Write, finding: &OperationalFinding) ->
 
 /// Writes what became of one fix that was to be applied.
 pub(super) fn application(out: &mut impl Write, application: &Application) -> io::Result<()> {
-    let title = plain(&application.title);
+    let Application { title, fingerprint, .. } = application;
     match &application.error {
-        Some(error) => writeln!(out, "{RED}not applied:{RED:#} {title}: {error}"),
+        Some(error) => {
+            running(out, HANGING, ("not applied:", RED), &format!("not applied: {title}: {error}"))
+        }
         None => {
             let files = listed(&application.files);
-            writeln!(out, "{GREEN}applied:{GREEN:#} {title}, to {files} ({})", application.fingerprint)?;
+            let said = format!("applied: {title}, to {files} ({fingerprint})");
+            running(out, HANGING, ("applied:", GREEN), &said)?;
             if application.shared.is_empty() {
                 return Ok(());
             }
             let shared = listed(&application.shared);
-            writeln!(out, "  together with an earlier fix in {shared}; each was proven alone: run your tests")
+            write!(out, "{:HANGING$}", "")?;
+            prose(
+                out,
+                &format!("together with an earlier fix in {shared}; each was proven alone: run your tests"),
+            )
         }
     }
 }
@@ -138,15 +151,17 @@ pub(super) fn application(out: &mut impl Write, application: &Application) -> io
 /// Writes how what was applied is taken back.
 pub(super) fn way_back(out: &mut impl Write, report: &Report) -> io::Result<()> {
     if let Some(WorkTree::Unknown { reason }) = &report.work_tree {
-        let reason = plain(reason);
-        writeln!(out, "whether there were changes that are not committed could not be told: {reason}")?;
+        prose(
+            out,
+            &format!("whether there were changes that are not committed could not be told: {reason}"),
+        )?;
     }
     match &report.undo {
         // What is to be pasted into a shell is one line, however long.
         Some(command) => writeln!(out, "to undo:\n  {}", plain(command)),
-        None if report.applied.iter().any(|one| one.error.is_none()) => writeln!(
+        None if report.applied.iter().any(|one| one.error.is_none()) => prose(
             out,
-            "to undo a fix, give its patch as printed above (or `patch` of --format json) to `git apply -R`"
+            "to undo a fix, give its patch as printed above (or `patch` of --format json) to `git apply -R`",
         ),
         None => Ok(()),
     }
@@ -160,10 +175,10 @@ fn listed(files: &[RepoPath]) -> String {
 pub(super) fn unfinished(out: &mut impl Write, unfinished: &Unfinished) -> io::Result<()> {
     let Unfinished { number, title, count, doing, .. } = unfinished;
     let how = match doing {
-        Some(doing) => format!("broken off while {}", plain(doing)),
+        Some(doing) => format!("broken off while {doing}"),
         None => "not begun".to_owned(),
     };
-    writeln!(out, "not worked out: {number}. {}, seen {}: {how}", plain(title), times(*count))
+    prose(out, &format!("not worked out: {number}. {title}, seen {}: {how}", times(*count)))
 }
 
 /// Writes one line that counts the defects and the verdicts on them.
@@ -171,21 +186,35 @@ pub(super) fn totals(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let Report { suggestions, unfinished, operational, .. } = report;
     let of = |kind| suggestions.iter().filter(move |suggestion| suggestion.verdict == kind);
     let all = suggestions.len() + unfinished.len();
-    write!(out, "{BOLD}{}:{BOLD:#}", counted(all as u64, "code defect"))?;
+    let mut counts = vec![(format!("{}:", counted(all as u64, "code defect")), BOLD)];
     for kind in
         [VerdictKind::Proven, VerdictKind::Plausible, VerdictKind::Rejected, VerdictKind::Inconclusive]
     {
-        let style = verdict_style(kind);
-        write!(out, " {style}{} {}{style:#}", of(kind).count(), kind.as_str())?;
+        counts.push((format!("{} {}", of(kind).count(), kind.as_str()), verdict_style(kind)));
         let masking = of(kind).filter(|suggestion| suggestion.may_mask()).count();
         if masking > 0 {
-            write!(out, " ({masking} may mask)")?;
+            counts.push((format!("({masking} may mask)"), Style::new()));
         }
     }
     if !unfinished.is_empty() {
-        write!(out, " {RED}{} not worked out{RED:#}", unfinished.len())?;
+        counts.push((format!("{} not worked out", unfinished.len()), RED));
     }
-    writeln!(out, "; {} operational", operational.len())
+    if let Some((last, _)) = counts.last_mut() {
+        last.push(';');
+    }
+    counts.push((format!("{} operational", operational.len()), Style::new()));
+    let mut column = 0;
+    for (text, style) in counts {
+        let columns = text.chars().count();
+        let gap = match column {
+            0 => "",
+            column if column + 1 + columns > width() => "\n  ",
+            _ => " ",
+        };
+        column = if gap.starts_with('\n') { HANGING } else { column + gap.len() } + columns;
+        write!(out, "{gap}{style}{text}{style:#}")?;
+    }
+    writeln!(out)
 }
 
 /// Writes a value as indented JSON and ends the line.
@@ -209,19 +238,56 @@ pub(super) fn command(out: &mut impl Write, what: &str, command: &str) -> io::Re
     writeln!(out, "{:LABEL$}    {}", "", plain(command))
 }
 
-/// Writes running text from column `indent` on, its first words in a style of their own.
-fn running(out: &mut impl Write, indent: usize, (first, style): (&str, Style), text: &str) -> io::Result<()> {
+/// Writes running text from the first column on.
+pub(super) fn prose(out: &mut impl Write, text: &str) -> io::Result<()> {
+    running(out, HANGING, ("", Style::new()), text)
+}
+
+/// Writes running text that goes on from column `indent`, the words it begins with in a style of their own.
+pub(super) fn running(
+    out: &mut impl Write,
+    indent: usize,
+    (first, style): (&str, Style),
+    text: &str,
+) -> io::Result<()> {
     if text.is_empty() {
         return writeln!(out);
     }
-    for (index, line) in wrap(&plain(text), WIDTH - indent).enumerate() {
+    let first = plain(first);
+    let mut styled = first.as_str();
+    for (index, line) in wrap(&plain(text), width().saturating_sub(indent)).enumerate() {
         let line = line.trim_end();
-        match line.strip_prefix(first).filter(|_| index == 0) {
-            Some(rest) => writeln!(out, "{style}{first}{style:#}{rest}")?,
-            None => writeln!(out, "{:indent$}{line}", "")?,
-        }
+        let begun = if line.len() < styled.len() { line } else { styled };
+        let (begun, rest) = match (styled.strip_prefix(begun), line.strip_prefix(begun)) {
+            (Some(left), Some(rest)) => {
+                styled = left.trim_start();
+                (begun, rest)
+            }
+            _ => ("", line),
+        };
+        let indent = if index == 0 { 0 } else { indent };
+        writeln!(out, "{:indent$}{style}{begun}{style:#}{rest}", "")?;
     }
     Ok(())
+}
+
+/// Running text broken into lines, for what is not written to standard output.
+pub(super) fn wrapped(text: &str) -> String {
+    let lines: Vec<_> =
+        wrap(&plain(text), width() - HANGING).map(|line| line.trim_end().to_owned()).collect();
+    lines.join("\n  ")
+}
+
+/// How wide running text is: as COLUMNS says, else as wide as the terminal that standard output is.
+fn width() -> usize {
+    static WIDTH: LazyLock<usize> = LazyLock::new(|| {
+        let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let columns =
+            told.or_else(|| rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col));
+        let columns = columns.filter(|columns| *columns > 0).map(usize::from);
+        columns.map_or(WIDEST, |columns| columns.clamp(NARROWEST, WIDEST))
+    });
+    *WIDTH
 }
 
 /// Writes the label of a text that follows; an empty one indents.
