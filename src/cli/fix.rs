@@ -1,6 +1,7 @@
 //! `hephaestus fix`: every code defect in a log, worked out to a fix and its proof.
 
-use std::io::Write;
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +11,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Exit;
-use super::output::Output;
+use super::output::{Output, reader_left};
 use super::progress::FixProgress;
-use super::render::{self, Detail, counted, plain};
+use super::render::{self, Detail, counted, prose};
 use super::signals::{Signal, Signals};
 use crate::app::fix::{Listener, Report, Request, Stage, fix};
 use crate::config::Config;
@@ -32,7 +33,9 @@ pub(super) enum Format {
 #[command(after_long_help = "\
 Every code defect in the log is placed in the repository, reproduced by a generated test, repaired by a \
 rule and judged in a sandbox, each on its own against the work tree as it stands. Each is printed as soon \
-as it is done. Nothing in the repository changes without --apply.
+as it and those before it are done. Nothing in the repository changes without --apply; what that wrote, and \
+how it is taken back, is told on standard error too where standard output is no terminal. Where nobody reads \
+standard output any more, the work ends early, but not with --apply.
 
 Verdicts:
   proven        the crash was reproduced through an entry point, the reproducer fails before and \
@@ -40,9 +43,10 @@ passes after, and everything else holds
   plausible     all holds that could be run
   rejected      every patch that was tried fell
   inconclusive  there was no patch to try, or it could not be judged to the end
+With \"may mask\" the crash goes, but its cause may stay.
 
 Exit codes:
-  0        the log holds no code defect, or at least one fix is proven
+  0        the log holds no code defect, or at least one fix is proven, or whoever read the output left early
   1        there are defects and none is proven, or --apply could not write a fix
   2        wrong usage, or something that is needed is missing, or a log could not be read to its end: \
 what was read is worked out
@@ -77,29 +81,34 @@ impl FixArgs {
         // There is room for every defect that is worked on, so that showing one never holds up the next.
         let room = usize::try_from(config.fixer.max_defects).unwrap_or(usize::MAX >> 4).max(1);
         let (give, done) = mpsc::channel(room);
-        let mut shown = Shown { out, progress: &progress, format: self.format, detail };
+        let (waiting, next) = (BTreeMap::new(), 1);
+        let mut shown = Shown { out, progress: &progress, format: self.format, detail, waiting, next };
         let listener = tell(progress.listener(), give);
         let request = Request { repo: self.repo, logs: self.logs, apply: self.apply };
         let ended = runtime.block_on(work(config, request, listener, done, &mut shown));
         // Nothing is left to do by now but reading a log, which may wait for ever for whoever writes it.
         runtime.shutdown_timeout(GRACE);
         let told = match &ended {
-            Ok(Ended { report, untold, .. }) => shown.rest(untold, report),
-            Err(_) => Ok(()),
+            Ok(Ended { report, .. }) => shown.rest(report),
+            Err(_) => shown.all_waiting(),
         };
         progress.finish();
-        let Ended { report, signal, .. } = ended?;
-        if let Err(error) = told {
-            // What has become of the repository is told wherever it can be.
+        let Ended { report, signal } = ended?;
+        if told.is_err() || (!report.applied.is_empty() && !std::io::stdout().is_terminal()) {
+            // What has become of the repository is told wherever it can be: nobody may read a pipe or file.
             applied(&mut anstream::stderr(), &report).ok();
-            return Err(error.into());
         }
+        told?;
         if let Some(signal) = signal {
             tracing::warn!("broken off by {signal}: {}; nothing was applied", what_is_missing(&report));
             return Ok(Exit::BrokenOff(signal));
         }
         if !report.unread.is_empty() {
             return Ok(Exit::Refused);
+        }
+        if report.broken_off {
+            // By a reader who left, and does not wait for the answer.
+            return Ok(Exit::Yes);
         }
         let proven = report.suggestions.iter().any(|suggestion| suggestion.verdict == VerdictKind::Proven);
         let applied = report.applied.iter().all(|application| application.error.is_none());
@@ -131,13 +140,12 @@ type Numbered = (usize, Suggestion);
 /// What there is when the work has ended.
 struct Ended {
     report: Report,
-    /// What was done last, and is not shown yet.
-    untold: Vec<Numbered>,
-    /// What broke it off.
+    /// What broke it off; none also where it was a reader who left.
     signal: Option<Signal>,
 }
 
-/// Does the work, shows what is done as it is done, and breaks off at a signal.
+/// Does the work, shows what is done as it is done, and breaks off at a signal, or where it only shows and nobody
+/// reads that any more.
 async fn work<W: Write>(
     config: &Config,
     request: Request,
@@ -148,34 +156,67 @@ async fn work<W: Write>(
     // From here on, before anything is copied or started.
     let mut signals = Signals::listen()?;
     let stop = CancellationToken::new();
+    let only_shows = !request.apply;
     let mut working = std::pin::pin!(fix(config, request, listener, stop.clone()));
+    let mut unread = std::pin::pin!(reader_left());
     let mut signal = None;
-    let report = loop {
+    let worked = loop {
         tokio::select! {
             biased;
-            Some((number, suggestion)) = done.recv() => shown.suggestion(number, &suggestion)?,
+            Some(one) = done.recv() => shown.take(one)?,
             received = signals.next(), if signal.is_none() => {
                 signal = Some(received);
                 stop.cancel();
             }
-            report = &mut working => break report?,
+            () = &mut unread, if only_shows && !stop.is_cancelled() => stop.cancel(),
+            worked = &mut working => break worked,
         }
     };
-    let untold = std::iter::from_fn(|| done.try_recv().ok()).collect();
+    while let Ok(one) = done.try_recv() {
+        shown.take(one)?;
+    }
+    let report = worked?;
     // A signal that came when all was done changes nothing.
     let signal = signal.filter(|_| report.broken_off);
-    Ok(Ended { report, untold, signal })
+    Ok(Ended { report, signal })
 }
 
-/// Where suggestions are shown as they are done.
+/// Where suggestions are shown as they are done, in the order of their numbers.
 struct Shown<'a, W> {
     out: &'a mut W,
     progress: &'a FixProgress,
     format: Format,
     detail: Detail,
+    /// What is done while one before it is not: no more than there are defects.
+    waiting: BTreeMap<usize, Suggestion>,
+    /// The number that has its turn.
+    next: usize,
 }
 
 impl<W: Write> Shown<'_, W> {
+    /// Takes what is done, and shows what has its turn by that.
+    fn take(&mut self, (number, suggestion): Numbered) -> std::io::Result<()> {
+        self.waiting.insert(number, suggestion);
+        while let Some(suggestion) = self.waiting.remove(&self.next) {
+            self.suggestion(self.next, &suggestion)?;
+            self.next += 1;
+        }
+        Ok(())
+    }
+
+    /// Shows what waits for one that will not be done.
+    fn all_waiting(&mut self) -> std::io::Result<()> {
+        self.waiting_before(usize::MAX)
+    }
+
+    fn waiting_before(&mut self, number: usize) -> std::io::Result<()> {
+        let later = self.waiting.split_off(&number);
+        for (number, suggestion) in std::mem::replace(&mut self.waiting, later) {
+            self.suggestion(number, &suggestion)?;
+        }
+        Ok(())
+    }
+
     fn suggestion(&mut self, number: usize, suggestion: &Suggestion) -> std::io::Result<()> {
         if self.format == Format::Json {
             return Ok(());
@@ -190,10 +231,15 @@ impl<W: Write> Shown<'_, W> {
     }
 
     /// Shows what is left to show when all is done.
-    fn rest(&mut self, untold: &[Numbered], report: &Report) -> std::io::Result<()> {
-        for (number, suggestion) in untold {
-            self.suggestion(*number, suggestion)?;
+    fn rest(&mut self, report: &Report) -> std::io::Result<()> {
+        if self.format == Format::Text {
+            for unfinished in &report.unfinished {
+                self.waiting_before(unfinished.number)?;
+                let Self { out, progress, .. } = self;
+                progress.aside(|| render::unfinished(out, unfinished))?;
+            }
         }
+        self.all_waiting()?;
         self.progress.aside(|| {
             match self.format {
                 Format::Json => render::json(self.out, report)?,
@@ -222,13 +268,10 @@ fn summary(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
         render::totals(out, report)?;
     }
     for unread in &report.unread {
-        writeln!(out, "{}: what was read before is all that was worked on", plain(unread))?;
+        prose(out, &format!("{unread}: what was read before is all that was worked on"))?;
     }
     if report.left_out > 0 {
-        writeln!(out, "{} more left out: raise fixer.max_defects", report.left_out)?;
-    }
-    for unfinished in &report.unfinished {
-        render::unfinished(out, unfinished)?;
+        prose(out, &format!("{} more left out: raise fixer.max_defects", report.left_out))?;
     }
     applied(out, report)
 }
@@ -239,7 +282,7 @@ fn applied(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
         render::application(out, application)?;
     }
     for skipped in &report.skipped {
-        writeln!(out, "not applied: {}: {}", plain(&skipped.title), skipped.why)?;
+        prose(out, &format!("not applied: {}: {}", skipped.title, skipped.why))?;
     }
     render::way_back(out, report)
 }

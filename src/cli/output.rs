@@ -1,8 +1,11 @@
 //! Standard output: a reader who leaves is no failure, and every other error says that it is the one.
 
 use std::io::{self, ErrorKind, StdoutLock, Write};
+use std::os::fd::AsFd as _;
 
 use anstream::AutoStream;
+use tokio::io::Interest;
+use tokio::net::unix::pipe::Sender;
 
 /// Standard output.
 pub(super) struct Output {
@@ -36,6 +39,21 @@ impl Output {
             written => written,
         }
     }
+}
+
+/// Waits until nobody can read standard output any more: for ever where it is a file. Call it within a runtime.
+pub(super) async fn reader_left() {
+    // Only looked at, never written to, so that it need not be told not to block.
+    let duplicate = io::stdout().as_fd().try_clone_to_owned();
+    let watched = duplicate.and_then(Sender::from_owned_fd_unchecked);
+    if let Ok(pipe) = &watched {
+        while let Ok(ready) = pipe.ready(Interest::ERROR).await {
+            if ready.is_error() {
+                return;
+            }
+        }
+    }
+    std::future::pending().await
 }
 
 impl Drop for Output {

@@ -13,6 +13,8 @@ use hephaestus::sandbox::{self, GoToolchain, Sandbox};
 use hephaestus::validator::{Baseline, Broken, Config, Subject, Validator};
 use tempfile::TempDir;
 
+use crate::harness::go_cache;
+
 const LIB: &str = "package lib\n\n// Share is the part of one of n in total.\nfunc Share(total, n int) int {\n\treturn total / n\n}\n";
 const USER: &str = "package user\n\nimport \"example.com/m/lib\"\n\n// Half is the half of total.\nfunc Half(total int) int { return lib.Share(total, 2) }\n";
 
@@ -43,7 +45,7 @@ impl Bench {
             facts: FaultFacts::default(),
             stack: vec![Location { file, line: 5, function: "Share".to_owned() }],
         };
-        let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("go-cache");
+        let cache = go_cache();
         let go = GoToolchain::detect(None, &cache).unwrap();
         Self { _folder: folder, repository, workspace, fault, go }
     }

@@ -5,5 +5,6 @@ mod hostile;
 mod judges;
 mod ladder;
 pub(crate) mod module;
+mod readers;
 mod shown;
 mod soundness;

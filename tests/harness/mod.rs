@@ -13,13 +13,23 @@ pub(crate) fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The real binary, deaf to the environment's configuration and colours.
+/// The folder that holds what the tests leave for each other, and what else goes to a cache: what takes back a fix
+/// that was applied has no place among what a developer keeps.
+pub(crate) const CACHE: &str = env!("CARGO_TARGET_TMPDIR");
+
+/// Go's build cache in it, which is filled once for all tests.
+pub(crate) fn go_cache() -> PathBuf {
+    Path::new(CACHE).join("hephaestus/go-build")
+}
+
+/// The real binary, deaf to the environment's configuration, colours and width, with a cache folder of the tests.
 pub(crate) fn hephaestus() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hephaestus"));
-    for variable in ["HEPHAESTUS_CONFIG", "HEPHAESTUS_LOG", "CLICOLOR_FORCE", "OTEL_SERVICE_NAME"] {
+    for variable in ["HEPHAESTUS_CONFIG", "HEPHAESTUS_LOG", "CLICOLOR_FORCE", "OTEL_SERVICE_NAME", "COLUMNS"]
+    {
         command.env_remove(variable);
     }
-    command.env("NO_COLOR", "1").current_dir(std::env::temp_dir());
+    command.env("NO_COLOR", "1").env("XDG_CACHE_HOME", CACHE).current_dir(std::env::temp_dir());
     command
 }
 

@@ -16,6 +16,8 @@ use hephaestus::generator::reproduce::{Reproduction, Request, reproduce};
 use hephaestus::repository::{Repository, Workspace};
 use hephaestus::sandbox::{Config, Folders, GoToolchain, Sandbox};
 
+use crate::harness::go_cache;
+
 struct Case {
     reach: String,
     context: Vec<String>,
@@ -59,10 +61,6 @@ fn write(folder: &Path, files: &BTreeMap<String, String>) {
     }
 }
 
-fn cache() -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("go-cache")
-}
-
 /// What the crash prints: the driver is really run.
 fn crash(case: &Case) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -80,7 +78,7 @@ fn crash(case: &Case) -> String {
         .arg(&program)
         .arg(target)
         .current_dir(folder.path())
-        .env("GOCACHE", cache())
+        .env("GOCACHE", go_cache())
         .env("GOFLAGS", "-mod=mod")
         .output()
         .unwrap();
@@ -155,7 +153,7 @@ async fn check(text: &str) {
     let repository = Repository::open(folder.path()).unwrap();
     let workspace = Workspace::copy_of(&repository).unwrap();
     let fault = fault(&log, &repository);
-    let (go, sandbox) = (GoToolchain::detect(None, &cache()).unwrap(), sandbox());
+    let (go, sandbox) = (GoToolchain::detect(None, &go_cache()).unwrap(), sandbox());
     let before = listing(workspace.tree().parent().unwrap());
     let context: Vec<String> = case.context.iter().cloned().chain([log]).collect();
     let request = Request {
@@ -221,7 +219,7 @@ async fn what_cannot_be_reproduced_says_why() {
     write(folder.path(), &files.map(|(path, text)| (path.to_owned(), text.to_owned())).into());
     let repository = Repository::open(folder.path()).unwrap();
     let workspace = Workspace::copy_of(&repository).unwrap();
-    let (go, sandbox) = (GoToolchain::detect(None, &cache()).unwrap(), sandbox());
+    let (go, sandbox) = (GoToolchain::detect(None, &go_cache()).unwrap(), sandbox());
     for (class, file, line, expected) in [
         (Class::LoggedError, "m.go", 7, "no crash to reproduce"),
         (Class::ConnectionRefused, "m.go", 7, "not of the code"),
@@ -257,7 +255,7 @@ async fn a_crash_that_is_not_where_the_log_says_tells_where_it_is() {
     write(folder.path(), &files.map(|(path, text)| (path.to_owned(), text.to_owned())).into());
     let repository = Repository::open(folder.path()).unwrap();
     let workspace = Workspace::copy_of(&repository).unwrap();
-    let (go, sandbox) = (GoToolchain::detect(None, &cache()).unwrap(), sandbox());
+    let (go, sandbox) = (GoToolchain::detect(None, &go_cache()).unwrap(), sandbox());
     for (line, wanted) in [(4, Some(5)), (5, None)] {
         let place = Location { file: RepoPath::new("m.go").unwrap(), line, function: "F".to_owned() };
         let message = "runtime error: index out of range [0] with length 0".to_owned();
