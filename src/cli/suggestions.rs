@@ -156,9 +156,13 @@ fn write_list(out: &mut impl Write, list: &SuggestionList, limit: Limit) -> io::
 fn write_summary(out: &mut impl Write, s: &SuggestionSummary) -> io::Result<()> {
     let style = verdict_style(s.verdict);
     let (verdict, title) = (render::verdict(s.verdict, s.masks), plain(&s.title));
-    writeln!(out, "{style}{verdict:<12}{style:#} {BOLD}{title}{BOLD:#}")?;
+    writeln!(out, "{style}{verdict:<19}{style:#} {BOLD}{title}{BOLD:#}")?;
     let (status, class, seen) = (s.status.as_str(), s.class, render::times(s.count));
-    writeln!(out, "             {status}  {DIM}{class}, seen {seen}  {}  {:.0}{DIM:#}\n", s.id, s.created_at)
+    writeln!(
+        out,
+        "                    {status}  {DIM}{class}, seen {seen}  {}  {:.0}{DIM:#}\n",
+        s.id, s.created_at
+    )
 }
 
 /// A suggestion and what became of it.

@@ -113,7 +113,7 @@ fn a_suggestion_that_may_mask_is_told_as_one() {
     let suggestion = instance.shelf.suggest_masking(&instance.shelf.add_group("Put", 3));
     let id = suggestion.id.to_string();
     let listed = text(&instance, &["suggestions", "list"]);
-    assert!(listed.starts_with("proven, may mask nil map write in store.Put\n"), "{listed}");
+    assert!(listed.starts_with("proven, may mask    nil map write in store.Put\n"), "{listed}");
     assert_eq!(json_of(&instance, &["suggestions", "list"])["suggestions"][0]["masks"], true);
     for arguments in [["suggestions", "show", &id], ["explain", &id[..32], "-v"]] {
         let told = text(&instance, &arguments);
