@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::Exit;
@@ -35,7 +35,8 @@ Every code defect in the log is placed in the repository, reproduced by a genera
 rule and judged in a sandbox, each on its own against the work tree as it stands. Each is printed as soon \
 as it and those before it are done. Nothing in the repository changes without --apply; what that wrote, and \
 how it is taken back, is told on standard error too where standard output is no terminal. Where nobody reads \
-standard output any more, the work ends early, but not with --apply.
+standard output any more, the work ends early, and the exit code tells of what was done by then; with \
+--apply it goes on.
 
 Verdicts:
   proven        the crash was reproduced through an entry point, the reproducer fails before and \
@@ -46,7 +47,7 @@ passes after, and everything else holds
 With \"may mask\" the crash goes, but its cause may stay.
 
 Exit codes:
-  0        the log holds no code defect, or at least one fix is proven, or whoever read the output left early
+  0        the log holds no code defect, or at least one fix is proven
   1        there are defects and none is proven, or --apply could not write a fix
   2        wrong usage, or something that is needed is missing, or a log could not be read to its end: \
 what was read is worked out
@@ -106,13 +107,10 @@ impl FixArgs {
         if !report.unread.is_empty() {
             return Ok(Exit::Refused);
         }
-        if report.broken_off {
-            // By a reader who left, and does not wait for the answer.
-            return Ok(Exit::Yes);
-        }
+        let no_defect = report.suggestions.is_empty() && report.unfinished.is_empty();
         let proven = report.suggestions.iter().any(|suggestion| suggestion.verdict == VerdictKind::Proven);
         let applied = report.applied.iter().all(|application| application.error.is_none());
-        Ok(if (proven || report.suggestions.is_empty()) && applied { Exit::Yes } else { Exit::No })
+        Ok(if (proven || no_defect) && applied { Exit::Yes } else { Exit::No })
     }
 }
 
@@ -131,6 +129,16 @@ fn tell(progress: Listener, give: mpsc::Sender<Numbered>) -> Listener {
             // Nobody listens any more only when the work is being broken off.
             give.try_send(done).ok();
         }
+    })
+}
+
+/// Hands everything on, and says when the logs are read.
+fn notify_read(listener: Listener, read: Arc<Notify>) -> Listener {
+    Arc::new(move |stage| {
+        if matches!(stage, Stage::Read { .. }) {
+            read.notify_one();
+        }
+        listener(stage);
     })
 }
 
@@ -157,8 +165,14 @@ async fn work<W: Write>(
     let mut signals = Signals::listen()?;
     let stop = CancellationToken::new();
     let only_shows = !request.apply;
+    let logs_read = Arc::new(Notify::new());
+    let listener = notify_read(listener, Arc::clone(&logs_read));
     let mut working = std::pin::pin!(fix(config, request, listener, stop.clone()));
-    let mut unread = std::pin::pin!(reader_left());
+    // Which defects there are is part of the answer, whoever hears it.
+    let mut unread = std::pin::pin!(async {
+        logs_read.notified().await;
+        reader_left().await;
+    });
     let mut signal = None;
     let worked = loop {
         tokio::select! {
