@@ -14,8 +14,8 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// What nobody reads any more is dropped: a reader who leaves early, as `head` does, changes neither what a
-    /// command does nor its exit code.
+    /// What nobody reads any more is dropped: a reader who leaves early, as `head` does, is no error and changes no
+    /// answer. [`reader_left`] tells whoever would work on for that reader alone.
     pub(super) fn new() -> Self {
         Self::outliving_its_reader(true)
     }
