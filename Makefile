@@ -41,7 +41,7 @@ lint: setup ## check the format and the lints
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
 test: lint ## lints, then unit, integration and documentation tests
-	$(CARGO) test --locked
+	RUST_TEST_THREADS="$${RUST_TEST_THREADS:-4}" $(CARGO) test --locked
 
 test-long: setup ## the tests that take too long for every run
 	$(CARGO) test --locked --lib --test it -- --ignored

@@ -8,7 +8,8 @@ use hephaestus::repository::{Repository, Workspace};
 use hephaestus::sandbox::GoToolchain;
 use tempfile::TempDir;
 
-use super::{cache, sandbox};
+use super::sandbox;
+use crate::harness::go_cache;
 
 /// A package of one file that crashes, and its scratch copy.
 struct Trial {
@@ -51,7 +52,7 @@ impl Trial {
             seed: 1,
             aftermath,
         };
-        let go = GoToolchain::detect(None, &cache()).unwrap();
+        let go = GoToolchain::detect(None, &go_cache()).unwrap();
         reproduce(request, &go, &sandbox(), &|_| ()).await.unwrap()
     }
 
