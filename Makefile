@@ -40,8 +40,10 @@ lint: setup ## check the format and the lints
 	cargo fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
+# Most tests wait for programs that they started: more of them run than there are cores.
+test: export RUST_TEST_THREADS ?= 4
 test: lint ## lints, then unit, integration and documentation tests
-	RUST_TEST_THREADS="$${RUST_TEST_THREADS:-4}" $(CARGO) test --locked
+	$(CARGO) test --locked
 
 test-long: setup ## the tests that take too long for every run
 	$(CARGO) test --locked --lib --test it -- --ignored
