@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
+use super::asked::is_asked;
 use super::case::Case;
 use super::draft::{Draft, Tier};
 use super::edit::{Edits, is_repairable};
@@ -13,7 +14,7 @@ use super::flow::from_request;
 use super::loops::{past_condition, would_not_end};
 use super::order::{Reads, before_changes, changed_above};
 use super::scope::in_scope_before;
-use super::syntax::{leaves, nodes_of, operator_of, returns_error, statement_of};
+use super::syntax::{is_error_return, last_child, nodes_of, operator_of, returns_error, statement_of};
 use crate::repository::go::{File, Function, package_binding};
 
 /// A check to put before an expression.
@@ -50,7 +51,7 @@ impl Case<'_> {
     pub(crate) fn check(&self, check: &Check<'_>) -> Vec<Draft> {
         let mut drafts = Vec::new();
         let Some(file) = self.file(check.depth).filter(|file| is_repairable(file)) else { return drafts };
-        if is_asked_already(file, check) {
+        if is_asked(file, check.at, &check.bad, &check.good) {
             self.note_asked_already();
             return drafts;
         }
@@ -68,7 +69,9 @@ impl Case<'_> {
             reports = reported;
             let tier = if reported { Tier::Check } else { Tier::Mask };
             let mut draft = check.draft(tier, check.depth, !reported, edits);
+            // Half of the work is done then, and nobody sees it.
             if let Some(done) = done {
+                draft.masks = true;
                 draft.explanation.push_str(&format!(" What `{done}` changed by then stays changed."));
             }
             drafts.push(draft);
@@ -139,38 +142,6 @@ impl Case<'_> {
     }
 }
 
-/// Whether the code asks the same already: by a condition around the expression, or by one above it that
-/// leaves.
-fn is_asked_already(file: &File, check: &Check<'_>) -> bool {
-    let own = || {
-        std::iter::successors(Some(check.at), Node::parent).take_while(|node| {
-            !matches!(node.kind(), "func_literal" | "function_declaration" | "method_declaration")
-        })
-    };
-    let around = own()
-        .skip(1)
-        .filter_map(|node| match node.kind() {
-            "binary_expression" => Some(node),
-            "if_statement" => node.child_by_field_name("condition"),
-            _ => None,
-        })
-        .flat_map(|condition| nodes_of(condition, |node| node.kind() == "binary_expression"))
-        .any(|part| [&check.bad, &check.good].iter().any(|asked| file.text_of(part) == asked.as_str()));
-    let above = own()
-        .filter(|node| node.parent().is_some_and(|parent| parent.kind() == "statement_list"))
-        .flat_map(|node| std::iter::successors(node.prev_named_sibling(), Node::prev_named_sibling))
-        .filter(|above| above.kind() == "if_statement")
-        .filter(|above| above.child_by_field_name("consequence").is_some_and(|block| leaves(file, block)))
-        .filter_map(|above| above.child_by_field_name("condition"))
-        .any(|condition| alternatives(file, condition).any(|part| part == check.bad));
-    around || above
-}
-
-/// The conditions of which one is enough: `a` and `b` of `a || b`.
-fn alternatives<'f>(file: &'f File, condition: Node<'_>) -> impl Iterator<Item = &'f str> {
-    file.text_of(condition).split("||").map(str::trim)
-}
-
 /// What a condition does that was joined, once the failing value comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Joined {
@@ -225,10 +196,6 @@ fn last_statement(way: Node<'_>) -> Option<Node<'_>> {
     last_child(way.named_child(0).filter(|list| list.kind() == "statement_list")?)
 }
 
-fn last_child(node: Node<'_>) -> Option<Node<'_>> {
-    node.named_child(u32::try_from(node.named_child_count().checked_sub(1)?).ok()?)
-}
-
 /// The values that a way gives back, when it does nothing else: the condition before it chooses between
 /// answers.
 fn answer(way: Node<'_>) -> Option<Node<'_>> {
@@ -243,13 +210,6 @@ fn leaves_with_error(file: &File, block: Node<'_>) -> bool {
     nodes_of(block, |node| node.kind() == "return_statement")
         .into_iter()
         .any(|leaving| file.enclosing_function(leaving) == function && is_error_return(file, leaving))
-}
-
-/// Whether a statement leaves a function with an error.
-fn is_error_return(file: &File, statement: Node<'_>) -> bool {
-    let last =
-        statement.named_child(0).filter(|_| statement.kind() == "return_statement").and_then(last_child);
-    last.is_some_and(|last| last.kind() != "nil") && returns_error(file, statement)
 }
 
 /// Joins the check to the boolean expression that holds the failing one, where there is such an

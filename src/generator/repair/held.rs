@@ -4,7 +4,9 @@
 
 use tree_sitter::Node;
 
-use super::syntax::{is_within, nodes_of};
+use super::handler::handler;
+use super::scope::in_scope_before;
+use super::syntax::{called_name, is_error_return, is_within, leaves, nodes_of, returns_error, statement_of};
 use crate::repository::go::File;
 
 /// What takes something, and what gives it back, by the names of the methods.
@@ -12,21 +14,39 @@ const PAIRS: &[(&str, &str)] = &[
     ("Lock", "Unlock"),
     ("RLock", "RUnlock"),
     ("Acquire", "Release"),
-    ("Add", "Done"),
-    ("Add", "Sub"),
     ("Inc", "Dec"),
     ("Enter", "Leave"),
     ("Begin", "End"),
+    ("Open", "Close"),
+    ("Start", "Finish"),
 ];
+/// What ends something as done, and so is no way to leave it: who leaves in between leaves it open.
+const COMPLETES: &[(&str, &str)] = &[("Begin", "Commit"), ("Start", "Commit"), ("Begin", "Finish")];
+/// How functions are called that make what their caller has to end.
+const MAKERS: &[&str] = &[
+    "Open", "open", "New", "new", "Create", "create", "Dial", "dial", "Listen", "Begin", "begin", "Start",
+    "start", "Acquire", "acquire", "With", "Query", "Prepare", "lock", "Lock",
+];
+/// Channels that count who may go on.
+const COUNTERS: &[&str] = &["slots", "sem", "semaphore", "tokens", "permits", "limit", "limiter", "places"];
 /// What gives back a variable that a call made.
 const CLOSERS: &[&str] = &["Close", "Stop", "Release", "End", "Unlock", "Rollback"];
 /// Functions that are made in order to be called at the end: `ctx, cancel := …`.
 const CANCELS: &[&str] = &["cancel", "release", "unlock", "done", "stop", "cleanup", "free"];
 
-/// The statements which give back what is held at a node, the last taken first. `in_loop` where only the body
-/// of the innermost loop is left: what was taken before it is given back after it.
-pub(crate) fn releases(file: &File, at: Node<'_>, in_loop: bool) -> Vec<String> {
-    let Some(function) = file.enclosing_function(at) else { return Vec::new() };
+/// What is held at a node.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Held {
+    /// The statements which give it back, the last taken first.
+    pub(crate) releases: Vec<String>,
+    /// What was begun and can only be completed: who leaves leaves it open.
+    pub(crate) open: Option<String>,
+}
+
+/// What is held at a node. `in_loop` where only the body of the innermost loop is left: what was taken before it
+/// is given back after it.
+pub(crate) fn held(file: &File, at: Node<'_>, in_loop: bool) -> Held {
+    let Some(function) = file.enclosing_function(at) else { return Held::default() };
     let givers = givers(file, function);
     // What is deferred further down is not deferred yet.
     let (deferred, later): (Vec<_>, Vec<_>) = givers
@@ -34,18 +54,193 @@ pub(crate) fn releases(file: &File, at: Node<'_>, in_loop: bool) -> Vec<String> 
         .filter(|giver| giver.deferred || giver.statement.start_byte() >= at.start_byte())
         .partition(|giver| giver.deferred && giver.statement.end_byte() <= at.start_byte());
     let mut held: Vec<String> = Vec::new();
+    let mut open = None;
     for statement in passed(at, in_loop) {
         held.retain(|release| file.text_of(statement) != release);
+        if let Some(release) = given_back_elsewhere(file, function, statement) {
+            held.push(release);
+            continue;
+        }
+        // Given back on every way: what only a branch gives back may be kept by intent.
         let release = later
             .iter()
-            .filter(|giver| !is_within(statement, giver.statement))
+            .filter(|giver| !is_within(statement, giver.statement) && is_straight(statement, giver.statement))
             .filter(|giver| gives_back(file, statement, giver.call, at))
             .map(|giver| file.text_of(giver.call))
             .find(|release| !deferred.iter().any(|giver| file.text_of(giver.statement).contains(release)));
+        if release.is_some_and(|release| may_be_given_back(file, statement, at, release)) {
+            open = release.map(str::to_owned);
+            continue;
+        }
+        let unsure = |giver: &&Giver<'_>| {
+            completes(file, statement, giver.call)
+                || gives_back(file, statement, giver.call, at) && !is_on_a_way_out(file, giver.statement)
+        };
+        if release.is_none() && later.iter().any(|giver| unsure(&giver)) {
+            open = Some(file.text_of(statement).to_owned());
+        }
         held.extend(release.map(str::to_owned));
     }
     held.reverse();
-    held
+    if !in_loop {
+        let alike = given_back_alike(file, function, at);
+        held.extend(alike.into_iter().filter(|release| !held.contains(release)).collect::<Vec<_>>());
+    }
+    if held.iter().any(|release| open.as_ref().is_some_and(|taken| same_operand(taken, release))) {
+        open = None;
+    }
+    Held { releases: held, open }
+}
+
+/// Whether a statement is run whenever the one before it was: it stands in the same block or one around.
+fn is_straight(taker: Node<'_>, giver: Node<'_>) -> bool {
+    giver.parent().is_some_and(|list| list.start_byte() <= taker.start_byte())
+}
+
+/// Whether a branch between a statement and a node gives back what it took, and goes on: then nobody knows whether it
+/// is held.
+fn may_be_given_back(file: &File, taker: Node<'_>, at: Node<'_>, release: &str) -> bool {
+    std::iter::successors(taker.next_named_sibling(), Node::next_named_sibling)
+        .take_while(|between| between.end_byte() <= at.start_byte())
+        .flat_map(|between| nodes_of(between, is_statement))
+        .filter(|node| file.text_of(*node) == release)
+        .any(|node| !is_on_a_way_out(file, node))
+}
+
+/// Whether a statement stands in a block that leaves.
+fn is_on_a_way_out(file: &File, statement: Node<'_>) -> bool {
+    statement.parent().and_then(|list| list.parent()).is_some_and(|block| leaves(file, block))
+}
+
+/// `x` of `x.m(…)` as texts.
+fn same_operand(one: &str, other: &str) -> bool {
+    let operand =
+        |text: &str| text.split('(').next().and_then(|head| head.rsplit_once('.')).map(|(x, _)| x.to_owned());
+    operand(one).is_some() && operand(one) == operand(other)
+}
+
+/// A count that a goroutine of the function takes back (`wg.Add(1)`), and a place of a channel that counts who may
+/// go on, which others give back.
+fn given_back_elsewhere(file: &File, function: Node<'_>, taker: Node<'_>) -> Option<String> {
+    if taker.kind() == "send_statement" {
+        let channel = file.text_of(taker.child_by_field_name("channel")?);
+        let name = channel.rsplit('.').next()?.to_ascii_lowercase();
+        let own = format!("<-{channel}");
+        let counts = file.text_of(taker).ends_with("struct{}{}") && COUNTERS.contains(&name.as_str());
+        let here = nodes_of(function, |node| node.kind() == "unary_expression" && file.text_of(node) == own);
+        return (counts && here.is_empty()).then_some(own);
+    }
+    let (counter, method) = method_call(file, taker.named_child(0)?)?;
+    let done = format!("{counter}.Done()");
+    let in_goroutine = nodes_of(function, |node| {
+        node.kind() == "call_expression"
+            && file.text_of(node) == done
+            && node.start_byte() > taker.end_byte()
+            && file.enclosing_function(node) != Some(function)
+    });
+    (method == "Add" && file.text_of(taker).ends_with("(1)") && !in_goroutine.is_empty()).then_some(done)
+}
+
+/// What the nearest ways out around do before they leave: those of the checks above; of those below what
+/// nothing in between has to do with.
+fn given_back_alike(file: &File, function: Node<'_>, at: Node<'_>) -> Vec<String> {
+    let Some(statement) = statement_of(at) else { return Vec::new() };
+    let way = |check: Node<'_>| -> Option<Vec<String>> {
+        let block = check.child_by_field_name("consequence").filter(|_| check.kind() == "if_statement")?;
+        let list = block.named_child(0)?;
+        let statements: Vec<Node<'_>> = list.named_children(&mut list.walk()).collect();
+        let (last, before) = statements.split_last()?;
+        // One that leaves since all is done has other reasons.
+        let fails = is_error_return(file, *last)
+            || !returns_error(file, *last)
+                && check.child_by_field_name("condition").is_some_and(|condition| {
+                    let text = file.text_of(condition);
+                    text.starts_with('!') || text.ends_with("!= nil") || text.ends_with("== nil")
+                });
+        let leaves =
+            fails && last.kind() == "return_statement" && file.enclosing_function(*last) == Some(function);
+        let gives = |node: &&Node<'_>| {
+            is_statement(**node) && !tells(file, **node) && in_scope_before(file, **node, statement)
+        };
+        // What the way out takes itself it gives back itself.
+        let own: Vec<&str> = before
+            .iter()
+            .filter_map(|node| method_call(file, node.named_child(0)?))
+            .filter(|(_, method)| PAIRS.iter().any(|(take, _)| take.eq_ignore_ascii_case(method)))
+            .map(|(operand, _)| operand)
+            .collect();
+        let gives = |node: &&Node<'_>| {
+            let operand =
+                node.named_child(0).and_then(|call| method_call(file, call)).map(|(operand, _)| operand);
+            gives(node) && operand.is_none_or(|operand| !own.contains(&operand))
+        };
+        leaves.then(|| before.iter().filter(gives).map(|node| file.text_of(*node).to_owned()).collect())
+    };
+    let passed = passed(at, false);
+    for (index, check) in passed.iter().enumerate().rev() {
+        if let Some(releases) = way(*check) {
+            let since = passed.get(index + 1..).unwrap_or_default();
+            let again = |release: &String| !since.iter().any(|node| file.text_of(*node) == release);
+            let releases: Vec<String> = releases.into_iter().filter(again).collect();
+            if !releases.is_empty() {
+                return releases;
+            }
+            break;
+        }
+    }
+    let below = std::iter::successors(Some(at), Node::parent)
+        .take_while(|node| *node != function)
+        .filter(|node| node.parent().is_some_and(|parent| parent.kind() == "statement_list"))
+        .flat_map(|node| std::iter::successors(node.next_named_sibling(), Node::next_named_sibling));
+    for check in below {
+        if let Some(releases) = way(check) {
+            let between = file.text.get(at.start_byte()..check.start_byte()).unwrap_or_default();
+            let untouched = |release: &String| {
+                release.split(['.', '(']).next().is_some_and(|root| !between.contains(&format!("{root}.")))
+            };
+            return releases.into_iter().filter(untouched).collect();
+        }
+    }
+    Vec::new()
+}
+
+/// Whether a statement only tells somebody: a log, standard output, who sent a request.
+fn tells(file: &File, statement: Node<'_>) -> bool {
+    let Some((operand, method)) = statement.named_child(0).and_then(|call| method_call(file, call)) else {
+        return statement.kind() == "expression_statement" && !file.text_of(statement).ends_with("()");
+    };
+    let name = operand.rsplit('.').next().unwrap_or(operand).to_ascii_lowercase();
+    let answers = handler(file, file.enclosing_function(statement).unwrap_or(statement))
+        .is_some_and(|handler| file.text_of(statement).contains(&handler.writer));
+    matches!(name.as_str(), "log" | "logger" | "slog" | "lg" | "fmt" | "http" | "os" | "t" | "b")
+        || ["Print", "Error", "Warn", "Info", "Debug", "Fatal", "Write"]
+            .iter()
+            .any(|head| method.starts_with(head))
+        || answers
+}
+
+/// Whether a call ends as done what another one began.
+fn completes(file: &File, taker: Node<'_>, giver: Node<'_>) -> bool {
+    let taken = taker.named_child(0).filter(|_| taker.kind() == "expression_statement");
+    let pair = taken.and_then(|call| method_call(file, call)).zip(method_call(file, giver));
+    pair.is_some_and(|(take, give)| take.0 == give.0 && is_pair(COMPLETES, take.1, give.1))
+}
+
+fn is_pair(pairs: &[(&str, &str)], take: &str, give: &str) -> bool {
+    pairs.iter().any(|(taken, given)| taken.eq_ignore_ascii_case(take) && given.eq_ignore_ascii_case(give))
+}
+
+/// Whether what gives back is told nothing, or the same as what took.
+fn asks_alike(file: &File, taker: Node<'_>, giver: Node<'_>) -> bool {
+    let arguments = |text: &str| text.split_once('(').map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+    let given = arguments(file.text_of(giver));
+    given == ")" || given == arguments(file.text_of(taker))
+}
+
+/// `x.Add(1)` and `x.Add(-1)`.
+fn adds_back(file: &File, taker: Node<'_>, giver: Node<'_>) -> bool {
+    let taken = file.text_of(taker).strip_suffix("Add(1)");
+    taken.is_some_and(|counter| file.text_of(giver) == format!("{counter}Add(-1)"))
 }
 
 /// A statement that may give something back.
@@ -75,7 +270,7 @@ fn givers<'t>(file: &File, function: Node<'t>) -> Vec<Giver<'t>> {
 pub(crate) fn is_release(file: &File, statement: Node<'_>) -> bool {
     let Some(before) = statement.prev_named_sibling() else { return false };
     is_statement(statement)
-        && releases(file, before, false).iter().any(|release| release == file.text_of(statement))
+        && held(file, before, false).releases.iter().any(|release| release == file.text_of(statement))
 }
 
 fn is_statement(node: Node<'_>) -> bool {
@@ -111,7 +306,8 @@ fn gives_back(file: &File, taker: Node<'_>, giver: Node<'_>, at: Node<'_>) -> bo
         "expression_statement" => {
             let taken = taker.named_child(0).and_then(|call| method_call(file, call));
             let (Some(take), Some(give)) = (taken, method_call(file, giver)) else { return false };
-            take.0 == give.0 && PAIRS.contains(&(take.1, give.1))
+            let same = take.0 == give.0 && is_pair(PAIRS, take.1, give.1);
+            same && asks_alike(file, taker, giver) || adds_back(file, taker, giver)
         }
         "send_statement" => {
             let channel = taker.child_by_field_name("channel").map(|channel| file.text_of(channel));
@@ -150,7 +346,9 @@ fn made(file: &File, taker: Node<'_>, giver: Node<'_>) -> bool {
     ) else {
         return false;
     };
-    if value.kind() != "call_expression" {
+    // What was looked up belongs to others.
+    let makes = MAKERS.iter().any(|head| called_name(file, value).starts_with(head));
+    if value.kind() != "call_expression" || !makes {
         return false;
     }
     let mut cursor = names.walk();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use super::case::Case;
-use super::syntax::{nodes_of, operator_of};
-use crate::repository::go::{File, TypeDecl};
+use super::syntax::{ends_program, nodes_of, operator_of, returns_error};
+use crate::repository::go::{File, Function, TypeDecl};
 
 /// How functions are called after which a thing is not used any more.
 const ENDS: &[&str] =
@@ -19,33 +19,41 @@ pub(crate) fn is_optional(case: &Case<'_>, owner: &TypeDecl, field: &str) -> boo
     files.iter().any(|file| is_asked_for(case, file, owner, field)) || is_said(case, owner, field)
 }
 
-/// Whether the owner of a field sets it to nil when it is closed.
+/// Whether the owner of a field sets it to nil when it is closed, and nothing sets it anew.
 pub(crate) fn is_cleared_at_end(case: &Case<'_>, owner: &TypeDecl, field: &str) -> bool {
-    case.resolver.package_of(&owner.file).iter().any(|file| {
-        nodes_of(file.tree.root_node(), |node| node.kind() == "assignment_statement").into_iter().any(
-            |node| {
-                let ends = file.function_at(file.line_at(node.start_byte())).is_some_and(|function| {
-                    let name = function.identifier.to_ascii_lowercase();
-                    ENDS.iter().any(|end| name.starts_with(end))
-                });
-                ends && sets_to_nil(case, file, node, owner, field)
-            },
-        )
-    })
+    let set = |to_nil: bool, by: &dyn Fn(&Function) -> bool| {
+        case.resolver.package_of(&owner.file).iter().any(|file| {
+            nodes_of(file.tree.root_node(), |node| node.kind() == "assignment_statement").into_iter().any(
+                |node| {
+                    file.function_at(file.line_at(node.start_byte())).is_some_and(by)
+                        && sets(case, file, node, owner, field, to_nil)
+                },
+            )
+        })
+    };
+    let ends = |function: &Function| ENDS.contains(&function.identifier.to_ascii_lowercase().as_str());
+    let own = |function: &Function| {
+        function.receiver.as_ref().is_some_and(|receiver| receiver.type_name == owner.name)
+    };
+    set(true, &ends) && !set(false, &own)
 }
 
-fn sets_to_nil(
+/// Whether an assignment sets the field: to nil, or to anything else.
+fn sets(
     case: &Case<'_>,
     file: &Arc<File>,
     assignment: Node<'_>,
     owner: &TypeDecl,
     field: &str,
+    to_nil: bool,
 ) -> bool {
     let sides = assignment.child_by_field_name("left").zip(assignment.child_by_field_name("right"));
     sides.is_some_and(|(left, right)| {
-        left.named_children(&mut left.walk())
-            .zip(right.named_children(&mut right.walk()))
-            .any(|(target, value)| file.text_of(value) == "nil" && is_field(case, file, target, owner, field))
+        left.named_children(&mut left.walk()).zip(right.named_children(&mut right.walk())).any(
+            |(target, value)| {
+                (file.text_of(value) == "nil") == to_nil && is_field(case, file, target, owner, field)
+            },
+        )
     })
 }
 
@@ -67,21 +75,27 @@ fn is_asked_for(case: &Case<'_>, file: &Arc<File>, owner: &TypeDecl, field: &str
     });
     asks.into_iter().any(|asks| {
         asks.child_by_field_name("left").is_some_and(|left| {
-            is_field(case, file, left, owner, field) && !is_made_then(file, asks, file.text_of(left))
+            is_field(case, file, left, owner, field) && goes_on_without(file, asks, file.text_of(left))
         })
     })
 }
 
-/// Whether what is asked for is made when it is not there: nil then means nothing but `not yet`.
-fn is_made_then(file: &File, asks: Node<'_>, place: &str) -> bool {
+/// Whether the code goes on in another way when nothing is there: an `if` that neither makes it, nor leaves with an
+/// error or a panic.
+fn goes_on_without(file: &File, asks: Node<'_>, place: &str) -> bool {
     let check = std::iter::successors(asks.parent(), Node::parent)
         .take_while(|node| node.kind() != "statement_list")
         .find(|node| node.kind() == "if_statement");
-    check.and_then(|check| check.child_by_field_name("consequence")).is_some_and(|block| {
-        nodes_of(block, |node| node.kind() == "assignment_statement").into_iter().any(|assignment| {
-            assignment.child_by_field_name("left").is_some_and(|left| file.text_of(left) == place)
-        })
-    })
+    let Some(block) = check.and_then(|check| check.child_by_field_name("consequence")) else { return false };
+    let refuses = nodes_of(block, |node| match node.kind() {
+        "assignment_statement" => {
+            node.child_by_field_name("left").is_some_and(|left| file.text_of(left) == place)
+        }
+        "return_statement" => returns_error(file, node) && !file.text_of(node).ends_with("nil"),
+        "call_expression" => ends_program(file, node),
+        _ => false,
+    });
+    refuses.is_empty()
 }
 
 /// Whether a comment says what is when the field is nil: `nil means no limit`, `a user without limit`.
@@ -89,7 +103,9 @@ fn is_said(case: &Case<'_>, owner: &TypeDecl, field: &str) -> bool {
     let name = field.to_lowercase();
     let own = |text: &str| {
         let text = text.to_lowercase();
-        text.contains("optional") || text.split(|c: char| !c.is_alphanumeric()).any(|word| word == "nil")
+        let never = ["never nil", "not nil", "not be nil", "non-nil", "cannot be nil"];
+        let nil = text.split(|c: char| !c.is_alphanumeric()).any(|word| word == "nil");
+        (text.contains("optional") || nil) && !never.iter().any(|words| text.contains(words))
     };
     let absent = |text: &str| {
         let text = text.to_lowercase();
@@ -102,22 +118,29 @@ fn is_said(case: &Case<'_>, owner: &TypeDecl, field: &str) -> bool {
             })
         })
     };
-    let comments = |file: &File| -> Vec<(usize, String)> {
+    // Each with its line, and whether it stands alone on it.
+    let comments = |file: &File| -> Vec<(usize, bool, String)> {
         nodes_of(file.tree.root_node(), |node| node.kind() == "comment")
             .into_iter()
-            .map(|node| (node.start_position().row, file.text_of(node).to_owned()))
+            .map(|node| {
+                let alone = node
+                    .prev_sibling()
+                    .is_none_or(|before| before.end_position().row < node.start_position().row);
+                (node.start_position().row, alone, file.text_of(node).to_owned())
+            })
             .collect()
     };
     let Some(row) = field_row(owner, field) else { return false };
-    let beside =
-        comments(&owner.file).into_iter().any(|(at, text)| (at == row || at + 1 == row) && own(&text));
+    let beside = comments(&owner.file)
+        .into_iter()
+        .any(|(at, alone, text)| (at == row || at + 1 == row && alone) && own(&text));
     beside
         || case
             .resolver
             .package_of(&owner.file)
             .iter()
             .flat_map(|file| comments(file))
-            .any(|(_, text)| absent(&text))
+            .any(|(.., text)| absent(&text))
 }
 
 /// The line of a field's declaration, from 0.

@@ -3,13 +3,15 @@
 //! From the ground up, each importing only what stands before it:
 //! - [`naming`] makes words of names; [`syntax`] reads the tree; [`handler`] knows functions that answer
 //!   HTTP requests; [`flow`] follows a value to where it comes from; [`loops`] knows what ends a loop,
-//!   [`held`] what has to be given back by who leaves, [`order`] where nothing was changed yet.
-//! - [`edit`] changes files and their imports; [`scope`] finds free names and makes room for them;
-//!   [`draft`] is what a rule proposes.
+//!   [`asked`] what is asked for already, [`order`] where nothing was changed yet.
+//! - [`edit`] changes files and their imports; [`scope`] finds free names and makes room for them; [`held`]
+//!   knows what has to be given back by who leaves; [`draft`] is what a rule proposes.
 //! - [`case`] is one fault with its frames; [`made`] knows what is hardly nil, [`suspect`] the expressions that
-//!   may be, [`meant`] what nil means where it is meant; [`literal`] the places that make a value of a type.
+//!   may be, [`meant`] what nil means where it is meant, [`told`] what comments say; [`literal`] the places
+//!   that make a value of a type.
 //! - [`exit`] leaves a function early; [`check`] asks before an expression that can fail.
 
+pub(crate) mod asked;
 pub(crate) mod case;
 pub(crate) mod check;
 pub(crate) mod draft;
@@ -27,3 +29,4 @@ pub(crate) mod order;
 pub(crate) mod scope;
 pub(crate) mod suspect;
 pub(crate) mod syntax;
+pub(crate) mod told;

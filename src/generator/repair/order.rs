@@ -3,6 +3,7 @@
 
 use tree_sitter::Node;
 
+use super::naming::words;
 use super::syntax::{nodes_of, root_of};
 use crate::repository::go::{Binding, File, Part};
 
@@ -12,6 +13,8 @@ pub(crate) struct Reads<'a> {
     names: Vec<&'a str>,
     fields: Vec<&'a str>,
     calls: bool,
+    /// Whether it reads an entry of something.
+    entries: bool,
 }
 
 impl<'a> Reads<'a> {
@@ -19,6 +22,7 @@ impl<'a> Reads<'a> {
     pub(crate) fn of(texts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut reads = Self::default();
         for text in texts {
+            reads.entries |= text.contains('[');
             let mut at = 0;
             while let Some(start) = text.get(at..).and_then(|rest| rest.find(is_name)).map(|skip| at + skip) {
                 let rest = &text[start..];
@@ -36,32 +40,47 @@ impl<'a> Reads<'a> {
     /// Whether a statement may give something of it another value.
     fn is_changed_by(&self, file: &File, statement: Node<'_>) -> bool {
         let calls = !nodes_of(statement, |node| node.kind() == "call_expression").is_empty();
-        let target = match statement.kind() {
-            "assignment_statement" | "short_var_declaration" => statement.child_by_field_name("left"),
-            _ => statement.named_child(0),
+        let targets: Vec<Node<'_>> = match statement.kind() {
+            "assignment_statement" | "short_var_declaration" => statement
+                .child_by_field_name("left")
+                .map(|left| left.named_children(&mut left.walk()).collect())
+                .unwrap_or_default(),
+            _ => statement.named_child(0).into_iter().collect(),
         };
-        let touches = |node: &Node<'_>| match node.kind() {
-            "field_identifier" => self.fields.contains(&file.text_of(*node)),
-            _ => self.names.contains(&file.text_of(*node)) && is_target(*node),
+        let touched = targets.into_iter().any(|target| self.is_touched(file, target));
+        self.calls || touched || calls && self.reads_state(file, statement)
+    }
+
+    /// Whether a target of an assignment is among what is read. A new entry changes neither a length nor whether
+    /// there is anything.
+    fn is_touched(&self, file: &File, target: Node<'_>) -> bool {
+        match target.kind() {
+            "identifier" => self.names.contains(&file.text_of(target)),
+            "selector_expression" => target
+                .child_by_field_name("field")
+                .is_some_and(|field| self.fields.contains(&file.text_of(field))),
+            "index_expression" => {
+                let entered = target.child_by_field_name("operand");
+                self.entries && entered.is_some_and(|entered| self.is_touched(file, entered))
+            }
+            "call_expression" => false,
+            _ => true,
+        }
+    }
+
+    /// Whether it reads more than variables of its function: what a call may change.
+    fn reads_state(&self, file: &File, at: Node<'_>) -> bool {
+        let own = |name: &str| {
+            matches!(name, "len" | "cap" | "nil" | "int")
+                || name.starts_with(|c: char| c.is_ascii_digit())
+                || file.binding(at, name).is_some()
         };
-        let touched = target.is_some_and(|target| {
-            nodes_of(target, |node| matches!(node.kind(), "identifier" | "field_identifier"))
-                .iter()
-                .any(touches)
-        });
-        self.calls || touched || calls && !self.fields.is_empty()
+        self.entries || !self.fields.is_empty() || !self.names.iter().all(|name| own(name))
     }
 }
 
 fn is_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
-}
-
-/// Whether an identifier is itself what gets a value: `a`, not `a` of `a.b`.
-fn is_target(node: Node<'_>) -> bool {
-    node.parent().is_some_and(|parent| {
-        matches!(parent.kind(), "expression_list" | "inc_statement" | "dec_statement" | "unary_expression")
-    })
 }
 
 /// The first of the plain statements right above one that change what others see, when a check may as well stand
@@ -81,8 +100,10 @@ pub(crate) fn changed_above<'f>(file: &'f File, statement: Node<'_>) -> Option<&
         })
         .filter(|node| node.parent().is_some_and(|parent| parent.kind() == "statement_list"))
         .flat_map(|node| std::iter::successors(node.prev_named_sibling(), Node::prev_named_sibling))
-        .find(|above| above.kind() == "assignment_statement" && changes(file, *above))
-        .map(|above| file.text_of(above))
+        .find(|above| {
+            changes(file, *above) && !is_counted_back(file, *above) || changes_by_method(file, *above)
+        })
+        .map(|above| file.text_of(above).lines().next().unwrap_or_default())
 }
 
 /// Whether a statement only does something: nothing leaves there, and nothing is taken or given back.
@@ -114,6 +135,50 @@ fn changes(file: &File, statement: Node<'_>) -> bool {
         .filter(|target| matches!(target.kind(), "selector_expression" | "index_expression"))
         .filter_map(root_of)
         .any(|root| is_shared(file, root))
+}
+
+/// Whether a count of the function is taken back further down.
+fn is_counted_back(file: &File, statement: Node<'_>) -> bool {
+    let text = file.text_of(statement);
+    let back = match (text.strip_suffix("++"), text.strip_suffix("--")) {
+        (Some(place), _) => format!("{place}--"),
+        (_, Some(place)) => format!("{place}++"),
+        _ => return false,
+    };
+    file.enclosing_function(statement).is_some_and(|function| file.text_of(function).contains(&back))
+}
+
+/// Words of methods that change what they are called on.
+const CHANGING: &[&str] = &[
+    "withdraw", "deposit", "remove", "delete", "pop", "push", "take", "put", "add", "set", "insert",
+    "append", "move", "transfer", "charge", "reserve", "consume", "dequeue", "enqueue", "apply", "update",
+    "write", "store", "spend",
+];
+
+/// Whether a statement calls a method that changes what others see, by its name: alone, or in an `if` that goes
+/// on unless it fails.
+fn changes_by_method(file: &File, statement: Node<'_>) -> bool {
+    let call = match statement.kind() {
+        "expression_statement" => statement.named_child(0),
+        "if_statement" => statement
+            .child_by_field_name("initializer")
+            .and_then(|initializer| initializer.child_by_field_name("right")?.named_child(0)),
+        _ => None,
+    };
+    let counts = file.text_of(statement).ends_with("Add(1)");
+    let function = call
+        .filter(|call| call.kind() == "call_expression" && !counts)
+        .and_then(|call| call.child_by_field_name("function"));
+    let parts = function.and_then(|function| {
+        function.child_by_field_name("operand").zip(function.child_by_field_name("field"))
+    });
+    parts.is_some_and(|(operand, method)| {
+        let first = words(file.text_of(method)).into_iter().next().unwrap_or_default();
+        let root = root_of(operand);
+        CHANGING.contains(&first.as_str())
+            && root
+                .is_some_and(|root| is_shared(file, root) && file.binding(root, file.text_of(root)).is_some())
+    })
 }
 
 /// Whether a variable leads to what others hold too: it was not made here.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
+use super::asked::is_asked;
 use super::case::Case;
 use super::made::was_made;
 use super::syntax::value_at;
@@ -44,6 +45,11 @@ pub(crate) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
     for user in case.raisers(0, |file, node| dereferenced(case, file, node).is_some()) {
         let Some(node) = dereferenced(case, file, user) else { continue };
         if is_given(case, file, node) {
+            continue;
+        }
+        let text = file.text_of(node);
+        if is_asked(file, node, &format!("{text} == nil"), &format!("{text} != nil")) {
+            case.note_asked_already();
             continue;
         }
         if !suspects.iter().any(|known| known.node == node) {

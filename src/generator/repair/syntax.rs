@@ -226,6 +226,18 @@ pub(crate) fn returns_error(file: &File, node: Node<'_>) -> bool {
     function.is_some_and(|function| results_of(file, function).last().is_some_and(|last| last == "error"))
 }
 
+/// Whether a statement leaves a function with an error.
+pub(crate) fn is_error_return(file: &File, statement: Node<'_>) -> bool {
+    let last =
+        statement.named_child(0).filter(|_| statement.kind() == "return_statement").and_then(last_child);
+    last.is_some_and(|last| last.kind() != "nil") && returns_error(file, statement)
+}
+
+/// The last named child of a node.
+pub(crate) fn last_child(node: Node<'_>) -> Option<Node<'_>> {
+    node.named_child(u32::try_from(node.named_child_count().checked_sub(1)?).ok()?)
+}
+
 /// Whether a node stands in a loop of a function's own body.
 pub(crate) fn in_loop(node: Node<'_>, function: Node<'_>) -> bool {
     let mut child = node;

@@ -19,7 +19,9 @@ use crate::generator::repair::exit::{Blame, Failure, neighbours_status};
 use crate::generator::repair::flow::from_request;
 use crate::generator::repair::naming::{phrase, words};
 use crate::generator::repair::scope::soften_later;
-use crate::generator::repair::syntax::{asks_for, called_name, leaves, nodes_of, results_of, statement_of};
+use crate::generator::repair::syntax::{
+    asks_for, called_name, last_child, leaves, nodes_of, results_of, statement_of,
+};
 use crate::repository::go::{Binding, File, imported_name};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -250,7 +252,7 @@ fn check_named(
                 return None;
             }
             let last = block.named_child(0)?;
-            let last = last.named_child(u32::try_from(last.named_child_count().checked_sub(1)?).ok()?)?;
+            let last = last_child(last)?;
             let failure = failure(case, file, definition.call, subject(file, definition), name);
             let exit = case.leave(&mut edits, file, last, &failure);
             // What the block does already stands for the report; only the way out is missing.

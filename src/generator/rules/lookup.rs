@@ -18,7 +18,7 @@ use crate::generator::repair::naming::{is_telling, phrase, singular, words};
 use crate::generator::repair::order::{Reads, before_changes, changed_above};
 use crate::generator::repair::scope::{found_name, fresh, in_scope_before};
 use crate::generator::repair::suspect::{Suspect, suspects};
-use crate::generator::repair::syntax::{called_name, nodes_of, noun, statement_of};
+use crate::generator::repair::syntax::{called_name, last_child, nodes_of, noun, statement_of};
 use crate::repository::go::{File, Shape, Type};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -35,14 +35,26 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             "call_expression" => returned(case, suspect),
             _ => None,
         };
-        if let Some((edits, reports, explanation)) = found {
-            drafts.push(Draft::leaving(Tier::Check, reports, suspect.depth, explanation, edits));
+        if let Some(Found { edits, reports, mut explanation, done }) = found {
+            // Half of the work is done then, and nobody sees it.
+            if let Some(done) = done {
+                explanation.push_str(&format!(" What `{done}` changed by then stays changed."));
+            }
+            let draft = Draft::leaving(Tier::Check, reports, suspect.depth, explanation, edits);
+            drafts.push(Draft { masks: draft.masks || done.is_some(), ..draft });
         }
     }
     drafts
 }
 
-type Found = Option<(Edits, bool, String)>;
+/// A look-up and its check.
+struct Found<'f> {
+    edits: Edits,
+    reports: bool,
+    explanation: String,
+    /// What was changed above it.
+    done: Option<&'f str>,
+}
 
 fn failure(case: &Case<'_>, file: &Arc<File>, value: Node<'_>, name: &str) -> Failure {
     let noun = what(case, file, value, name);
@@ -75,28 +87,46 @@ fn what(case: &Case<'_>, file: &Arc<File>, value: Node<'_>, name: &str) -> Strin
         .unwrap_or_else(|| noun(file, value))
 }
 
-/// The sentinel that the package returns elsewhere when the same map holds no such key.
+/// The sentinel that the package returns elsewhere when the same map holds no such key; none where it returns
+/// several.
 fn said_elsewhere(case: &Case<'_>, file: &Arc<File>, value: Node<'_>) -> Option<String> {
-    let map = noun_of_container(file, value);
-    if value.kind() != "index_expression" || map.is_empty() {
-        return None;
-    }
-    case.resolver.package_of(file).iter().find_map(|other| {
-        nodes_of(other.tree.root_node(), |node| {
-            node.kind() == "short_var_declaration" && looks_up(other, node, &map)
+    let map = map_of(case, file, value)?;
+    let package = case.resolver.package_of(file);
+    let mut said: Vec<String> = package
+        .iter()
+        .flat_map(|other| {
+            nodes_of(other.tree.root_node(), |node| {
+                node.kind() == "short_var_declaration" && looks_up(case, other, node, &map)
+            })
+            .into_iter()
+            .filter_map(|asked| sentinel_without(other, asked))
+            .collect::<Vec<_>>()
         })
-        .into_iter()
-        .find_map(|asked| sentinel_without(other, asked))
-    })
+        .collect();
+    said.dedup();
+    (said.len() == 1).then(|| said.pop())?
 }
 
-/// Whether a declaration is `v, ok := m[k]` of a map of that name.
-fn looks_up(file: &File, declaration: Node<'_>, map: &str) -> bool {
+/// The map of a look-up: its name, and the type it is a field of.
+fn map_of(case: &Case<'_>, file: &Arc<File>, value: Node<'_>) -> Option<(String, Option<String>)> {
+    let container = value.child_by_field_name("operand").filter(|_| value.kind() == "index_expression")?;
+    let owner = container.child_by_field_name("operand").and_then(|owner| case.resolver.type_of(file, owner));
+    Some((noun(file, container), owner.and_then(|ty| Type::plain_name(&ty.text).map(str::to_owned))))
+}
+
+/// Whether a declaration is `v, ok := m[k]` of a map.
+fn looks_up(
+    case: &Case<'_>,
+    file: &Arc<File>,
+    declaration: Node<'_>,
+    map: &(String, Option<String>),
+) -> bool {
     let side = |name| declaration.child_by_field_name(name);
     side("left").is_some_and(|left| left.named_child_count() == 2)
         && side("right")
             .and_then(|right| right.named_child(0))
-            .is_some_and(|value| value.kind() == "index_expression" && noun_of_container(file, value) == map)
+            .and_then(|value| map_of(case, file, value))
+            .is_some_and(|other| other == *map)
 }
 
 /// The sentinel which is returned right after a look-up that found nothing.
@@ -111,7 +141,7 @@ fn sentinel_without(file: &File, asked: Node<'_>) -> Option<String> {
     let block = check.child_by_field_name("consequence").filter(|_| negated)?;
     let leaving = nodes_of(block, |node| node.kind() == "return_statement").into_iter().next()?;
     let values = leaving.named_child(0)?;
-    let last = values.named_child(u32::try_from(values.named_child_count().checked_sub(1)?).ok()?)?;
+    let last = last_child(values)?;
     let text = file.text_of(last);
     (last.kind() == "identifier" && is_sentinel(text)).then(|| text.to_owned())
 }
@@ -127,7 +157,7 @@ fn is_map(case: &Case<'_>, file: &Arc<File>, index: Node<'_>) -> bool {
 }
 
 /// `m[k].f`: the value gets a name and is asked for before the statement.
-fn inline(case: &Case<'_>, suspect: Suspect<'_>) -> Found {
+fn inline<'c>(case: &Case<'_>, suspect: Suspect<'c>) -> Option<Found<'c>> {
     let Suspect { file, node, .. } = suspect;
     let statement = statement_of(node)?;
     let key = node.child_by_field_name("index")?;
@@ -156,11 +186,12 @@ fn inline(case: &Case<'_>, suspect: Suspect<'_>) -> Found {
             edits.replace(file, other.byte_range(), name.clone());
         }
     }
-    Some((edits, exit.reports, format!("`{text}` may not exist: the look-up is checked before it is used.")))
+    let explanation = format!("`{text}` may not exist: the look-up is checked before it is used.");
+    Some(Found { edits, reports: exit.reports, explanation, done: changed_above(file, place) })
 }
 
 /// `v := m[k]`, `v, _ := lookup(k)`, `v := find(k)`: asked for right after the declaration.
-fn declared(case: &Case<'_>, suspect: Suspect<'_>, origin: Origin<'_>) -> Found {
+fn declared<'c>(case: &Case<'_>, suspect: Suspect<'c>, origin: Origin<'c>) -> Option<Found<'c>> {
     let Suspect { file, node, .. } = suspect;
     let Origin { statement, value, .. } = origin;
     if statement.kind() != "short_var_declaration" || statement_of(statement) != Some(statement) {
@@ -181,7 +212,7 @@ fn declared(case: &Case<'_>, suspect: Suspect<'_>, origin: Origin<'_>) -> Found 
         let mut lines = vec![format!("{left} := {}", file.text_of(value))];
         lines.extend(exit.guarded(&condition));
         edits.insert_before(file, place, &lines)?;
-        return Some((edits, exit.reports, explanation));
+        return Some(Found { edits, reports: exit.reports, explanation, done: changed_above(file, place) });
     }
     let old = statement.child_by_field_name("left")?;
     if file.text_of(old) != left {
@@ -190,11 +221,7 @@ fn declared(case: &Case<'_>, suspect: Suspect<'_>, origin: Origin<'_>) -> Found 
     let anchor = behind(file, statement, node);
     let exit = case.leave(&mut edits, file, anchor, &failure(case, file, value, name));
     edits.insert_after(file, anchor, &exit.guarded(&condition))?;
-    let mut explanation = explanation;
-    if let Some(done) = changed_above(file, statement) {
-        explanation.push_str(&format!(" What `{done}` changed by then stays changed."));
-    }
-    Some((edits, exit.reports, explanation))
+    Some(Found { edits, reports: exit.reports, explanation, done: changed_above(file, statement) })
 }
 
 /// The statement above which a look-up and its check can stand, where something was changed before it.
@@ -266,7 +293,7 @@ fn asked(
 }
 
 /// `find(k).f`: the result gets a name and is asked for before the statement.
-fn returned(case: &Case<'_>, suspect: Suspect<'_>) -> Found {
+fn returned<'c>(case: &Case<'_>, suspect: Suspect<'c>) -> Option<Found<'c>> {
     let Suspect { file, node, .. } = suspect;
     let statement = statement_of(node)?;
     if !may_return_nil(case, file, node, 0)
@@ -284,11 +311,8 @@ fn returned(case: &Case<'_>, suspect: Suspect<'_>) -> Found {
     lines.extend(exit.guarded(&format!("{name} == nil")));
     edits.insert_before(file, statement, &lines)?;
     edits.replace(file, node.byte_range(), name.clone());
-    Some((
-        edits,
-        exit.reports,
-        format!("`{called}` may return nil: its result is checked before it is used."),
-    ))
+    let explanation = format!("`{called}` may return nil: its result is checked before it is used.");
+    Some(Found { edits, reports: exit.reports, explanation, done: changed_above(file, statement) })
 }
 
 /// Whether a function of the repository returns a literal nil at a position, without an error.

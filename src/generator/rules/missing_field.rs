@@ -124,15 +124,12 @@ fn value_for(
     .map(plain)
 }
 
-/// Whether a struct only holds values: it has no methods that work on it.
+/// Whether a struct holds values that its users set: a zero that nobody set says something then.
 fn is_data(case: &Case<'_>, ty: &Type) -> bool {
-    case.resolver.type_decl(ty).is_some_and(|declared| {
-        case.resolver.package_of(&declared.file).iter().flat_map(|file| &file.functions).all(|function| {
-            function
-                .receiver
-                .as_ref()
-                .is_none_or(|receiver| receiver.type_name != declared.name || !receiver.pointer)
-        })
+    case.resolver.fields(ty).iter().any(|field| {
+        let shape = case.resolver.underlying(&field.ty);
+        let plain = matches!(shape.shape(), Shape::Number | Shape::Text | Shape::Bool);
+        plain && field.name.starts_with(char::is_uppercase)
     })
 }
 

@@ -35,7 +35,8 @@ mod tests;
 
 use crate::domain::{Class, Fault, FixCandidate, Provenance};
 use crate::generator::repair::case::{Case, Signatures};
-use crate::generator::repair::draft::Draft;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::told::spoken_of;
 use crate::repository::Repository;
 
 /// How many candidates are proposed at most: each costs a build.
@@ -152,6 +153,23 @@ pub struct Proposal {
     pub asked_already: bool,
 }
 
+/// A check that leaves may mask where the comment of its function speaks of the case: another answer than an
+/// error may be meant.
+fn heed_comment(case: &Case<'_>, rule: Rule, mut draft: Draft) -> Draft {
+    let leaves =
+        draft.tier == Tier::Check || matches!(rule, Rule::CheckError | Rule::CheckFound | Rule::CloseOnce);
+    if leaves
+        && !draft.masks
+        && let Some(sentence) = spoken_of(case, draft.depth)
+    {
+        draft.masks = true;
+        draft.explanation.push_str(&format!(
+            " The comment of the function says \"{sentence}\": see whether it is answered as meant."
+        ));
+    }
+    draft
+}
+
 /// Asks every rule that knows the class of a fault.
 #[must_use]
 pub fn propose(fault: &Fault, repository: &Repository) -> Proposal {
@@ -159,8 +177,10 @@ pub fn propose(fault: &Fault, repository: &Repository) -> Proposal {
     let mut look = |signatures| -> Vec<(Rule, Draft)> {
         let case = Case::new(fault, repository, signatures);
         let rules = Rule::ALL.iter().filter(|rule| rule.classes().contains(&fault.class));
-        let drafts =
-            rules.flat_map(|rule| rule.drafts(&case).into_iter().map(|draft| (*rule, draft))).collect();
+        let drafts = rules
+            .flat_map(|rule| rule.drafts(&case).into_iter().map(|draft| (*rule, draft)))
+            .map(|(rule, draft)| (rule, heed_comment(&case, rule, draft)))
+            .collect();
         asked_already |= case.is_asked_already();
         drafts
     };

@@ -13,11 +13,11 @@ use crate::generator::repair::check::Check;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, indent_of, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure};
-use crate::generator::repair::meant::is_cleared_at_end;
+use crate::generator::repair::meant::{is_cleared_at_end, is_optional};
 use crate::generator::repair::naming::{is_telling, phrase};
 use crate::generator::repair::suspect::{Suspect, suspects};
 use crate::generator::repair::syntax::{nodes_of, noun, statement_of};
-use crate::repository::go::Shape;
+use crate::repository::go::{Shape, TypeDecl};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
@@ -43,6 +43,9 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             name = declared.name;
         }
         let explanation = format!("`{text}` may be nil: it is checked before it is used.");
+        let meant = owner_of(case, suspect).is_some_and(|(owner, field)| {
+            is_optional(case, &owner, field) && !is_cleared_at_end(case, &owner, field)
+        });
         let first = drafts.len();
         drafts.extend(wrap(case, suspect, &explanation));
         drafts.extend(case.check(&Check {
@@ -56,8 +59,12 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             }),
             explanation,
         }));
-        for draft in drafts.iter_mut().skip(first).filter(|_| unlikely) {
-            draft.tier = Tier::Unlikely;
+        for draft in drafts.iter_mut().skip(first) {
+            if unlikely {
+                draft.tier = Tier::Unlikely;
+            }
+            // Where nil is meant, an error is not what is.
+            draft.masks |= draft.tier == Tier::Check && meant;
         }
     }
     drafts
@@ -65,11 +72,17 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 
 /// Why a field is nil that its owner clears when it is closed.
 fn closed(case: &Case<'_>, suspect: Suspect<'_>) -> Option<Failure> {
+    let (owner, field) = owner_of(case, suspect)?;
+    is_cleared_at_end(case, &owner, field).then(|| Failure::closed(&owner.name))
+}
+
+/// The struct that a suspected field belongs to, and the field's name.
+fn owner_of<'c>(case: &Case<'_>, suspect: Suspect<'c>) -> Option<(TypeDecl, &'c str)> {
     let Suspect { file, node, .. } = suspect;
     let field = file.text_of(node.child_by_field_name("field")?);
     let ty = case.resolver.type_of(file, node.child_by_field_name("operand")?)?;
     let (owner, _) = case.resolver.field(&ty, field)?;
-    is_cleared_at_end(case, &owner, field).then(|| Failure::closed(&owner.name))
+    Some((owner, field))
 }
 
 /// `if x != nil { statement }` around a statement that declares nothing.

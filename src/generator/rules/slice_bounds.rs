@@ -27,7 +27,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     for raiser in case.raisers(0, |_, node| node.kind() == "slice_expression") {
         let Some(cut) = Cut::of(file, raiser) else { continue };
         drafts.extend(window(case, file, &cut, Below::NotAsked));
-        if !returns_error(file, raiser) {
+        if !returns_error(file, raiser) && is_of_pages(file, raiser) {
             drafts.extend(window(case, file, &cut, Below::Held));
         }
         drafts.extend(display(case, file, &cut));
@@ -222,6 +222,19 @@ enum Below {
     Held,
 }
 
+/// Whether a function speaks of pages: there a bound before the first is taken for the first.
+fn is_of_pages(file: &File, node: Node<'_>) -> bool {
+    let parameters =
+        file.enclosing_function(node).and_then(|function| function.child_by_field_name("parameters"));
+    parameters.is_some_and(|parameters| {
+        nodes_of(parameters, |node| node.kind() == "identifier").into_iter().any(|name| {
+            words(file.text_of(name))
+                .iter()
+                .any(|word| matches!(word.as_str(), "page" | "offset" | "limit" | "skip" | "size" | "per"))
+        })
+    })
+}
+
 /// `items[offset:offset+limit]`: both bounds are held within the list.
 fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>, below: Below) -> Option<Draft> {
     let end = cut.end?;
@@ -229,7 +242,7 @@ fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>, below: Below) -> Opt
     let is_list = case
         .resolver
         .type_of(file, cut.operand)
-        .is_some_and(|ty| matches!(case.resolver.underlying(&ty).shape(), Shape::Slice(_)));
+        .is_some_and(|ty| matches!(case.resolver.underlying(&ty).shape(), Shape::Slice(of) if of != "byte"));
     let variables: Vec<&str> = [cut.start, cut.end]
         .into_iter()
         .flatten()

@@ -72,7 +72,10 @@ impl Failure {
 
     /// The same without what must not be read once a lock is given back.
     pub(super) fn without_shared(&self) -> Self {
-        let shared = |argument: &String| argument.contains(['.', '[', '(']);
+        let shared = |argument: &String| {
+            let inner = argument.strip_prefix("len(").and_then(|rest| rest.strip_suffix(')'));
+            inner.unwrap_or(argument).contains(['.', '[', '('])
+        };
         if self.arguments.iter().any(shared) {
             self.clone().with(self.plain.clone(), Vec::new())
         } else {

@@ -25,7 +25,8 @@ impl Manner {
     pub(super) fn of(file: &File, function: Node<'_>) -> Option<Self> {
         let own = agreed(wrapped(file, function));
         own.or_else(|| {
-            let verb = verb(file.text_of(function.child_by_field_name("name")?))?;
+            let verb = verb(file.text_of(function.child_by_field_name("name")?))
+                .filter(|verb| READS.contains(&verb.as_str()))?;
             let alike =
                 file.functions.iter().filter(|other| self::verb(&other.identifier).as_ref() == Some(&verb));
             agreed(
@@ -62,6 +63,45 @@ fn agreed(manners: impl IntoIterator<Item = Manner>) -> Option<Manner> {
     manners.all(|manner| manner == first).then_some(first)
 }
 
+/// What functions do that fail because of what they are given.
+const READS: &[&str] = &["parse", "decode", "read", "unmarshal", "scan", "lex", "load", "split"];
+/// Words of sentinels that say something else than that a value is malformed.
+const OTHERS: &[&str] = &[
+    "not",
+    "found",
+    "forbidden",
+    "denied",
+    "unauthorized",
+    "unauthenticated",
+    "permission",
+    "closed",
+    "stopped",
+    "timeout",
+    "deadline",
+    "exist",
+    "exists",
+    "exceeded",
+    "conflict",
+    "unknown",
+    "missing",
+    "no",
+    "canceled",
+    "cancelled",
+    "full",
+    "busy",
+    "unavailable",
+    "internal",
+    "duplicate",
+    "already",
+    "eof",
+    "limit",
+    "quota",
+];
+
+fn means_another(sentinel: &str) -> bool {
+    words(sentinel.rsplit('.').next().unwrap_or(sentinel)).iter().any(|word| OTHERS.contains(&word.as_str()))
+}
+
 /// What a function does, by its name.
 fn verb(name: &str) -> Option<String> {
     words(name).into_iter().next()
@@ -77,7 +117,9 @@ fn wrapped(file: &File, top: Node<'_>) -> Vec<Manner> {
             let at_the_end = format.ends_with(": %w");
             let place = if at_the_end { arguments.named_child_count().checked_sub(1)? } else { 1 };
             let sentinel = file.text_of(arguments.named_child(u32::try_from(place).ok()?)?);
-            let known = is_sentinel(sentinel) && (at_the_end || format.starts_with("%w: "));
+            let known = is_sentinel(sentinel)
+                && !means_another(sentinel)
+                && (at_the_end || format.starts_with("%w: "));
             let beginning = begun(format.trim_end_matches(": %w")).filter(|_| at_the_end).unwrap_or_default();
             known.then(|| Manner { sentinel: sentinel.to_owned(), at_the_end, beginning })
         })

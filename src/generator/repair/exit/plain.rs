@@ -7,8 +7,8 @@ use tree_sitter::Node;
 use super::failure::Failure;
 use super::{answer, log, process};
 use crate::generator::repair::case::Case;
-use crate::generator::repair::edit::{Edits, indent_of};
-use crate::generator::repair::held::releases;
+use crate::generator::repair::edit::Edits;
+use crate::generator::repair::held::{Held, held};
 use crate::generator::repair::loops::{rest_of_body, would_not_end};
 use crate::generator::repair::scope::in_scope_before;
 use crate::generator::repair::syntax::{in_loop, nodes_of, results_of, statement_of};
@@ -27,7 +27,12 @@ pub(crate) struct Exit {
 impl Exit {
     /// `if condition {` … `}` around the statements.
     pub(crate) fn guarded(&self, condition: &str) -> Vec<String> {
-        let body = self.lines.iter().map(|line| format!("\t{line}"));
+        // What is nil has nothing to give back.
+        let absent = |line: &&String| {
+            let root = line.split(['.', '(']).next().unwrap_or_default();
+            !(line.starts_with(&format!("{root}.")) && condition == format!("{root} == nil"))
+        };
+        let body = self.lines.iter().filter(absent).map(|line| format!("\t{line}"));
         std::iter::once(format!("if {condition} {{")).chain(body).chain(["}".to_owned()]).collect()
     }
 }
@@ -41,15 +46,20 @@ impl Case<'_> {
         at: Node<'_>,
         failure: &Failure,
     ) -> Exit {
-        let held = releases(file, at, false);
-        if held.is_empty() {
+        let Held { mut releases, open } = held(file, at, false);
+        if releases.is_empty() && open.is_none() {
             return self.way_out(edits, file, at, failure);
         }
         let mut exit = self.way_out(edits, file, at, &failure.without_shared());
         if !exit.ends {
-            let within = exit.lines.last().is_some_and(|last| last == "continue");
-            let back = if within { releases(file, at, true) } else { held };
-            exit.lines.splice(0..0, back);
+            releases.retain(|release| !exit.lines.contains(release));
+            if exit.lines.last().is_some_and(|last| last == "continue") {
+                let within = held(file, at, true).releases;
+                releases.retain(|release| within.contains(release));
+            }
+            exit.lines.splice(0..0, releases);
+            // What was begun and is left open is as bad as what is hidden.
+            exit.reports &= open.is_none();
         }
         exit
     }
@@ -126,33 +136,27 @@ impl Case<'_> {
 }
 
 /// In a loop that skips what is malformed, what one of its checks does to skip: those of its body which ask
-/// for an error, a missing value or a length. None where any of them leaves with an error, or where what
-/// they do speaks of names that are not known yet.
+/// for an error, a missing value or a length. No more than counting is taken over; nothing is, where the loop
+/// ever leaves its function.
 fn skipped_alike(file: &Arc<File>, at: Node<'_>) -> Option<Vec<String>> {
     let statement = statement_of(at)?;
     let body = loop_body(statement)?;
-    let checks: Vec<Node<'_>> = body
-        .named_children(&mut body.walk())
-        .filter(|node| node.kind() == "if_statement" && *node != statement && asks_for_form(file, *node))
-        .filter_map(|check| check.child_by_field_name("consequence"))
-        .collect();
-    let leaves = |block: &Node<'_>| {
-        nodes_of(*block, |node| node.kind() == "return_statement").into_iter().next().is_some()
-    };
-    if checks.iter().any(leaves) || would_not_end(file, statement, &rest_of_body(statement)) {
+    let leaves = nodes_of(body, |node| node.kind() == "return_statement");
+    if !leaves.is_empty() || would_not_end(file, statement, &rest_of_body(statement)) {
         return None;
     }
-    checks.into_iter().find_map(|block| {
-        let list = block.named_child(0).filter(|list| list.kind() == "statement_list")?;
-        let last = list.named_child(u32::try_from(list.named_child_count().checked_sub(1)?).ok()?)?;
-        let known = in_scope_before(file, list, statement);
-        let plain = last.kind() == "continue_statement" && last.named_child_count() == 0;
-        let indent = indent_of(file, list.named_child(0)?)?;
-        let text = file.text_of(list);
-        (known && plain && !text.contains('`')).then(|| {
-            text.lines().map(|line| line.strip_prefix(indent.as_str()).unwrap_or(line).to_owned()).collect()
+    body.named_children(&mut body.walk())
+        .filter(|node| node.kind() == "if_statement" && *node != statement && asks_for_form(file, *node))
+        .filter_map(|check| check.child_by_field_name("consequence")?.named_child(0))
+        .find_map(|list| {
+            let statements: Vec<Node<'_>> = list.named_children(&mut list.walk()).collect();
+            let (last, before) = statements.split_last()?;
+            let counts = before.iter().all(|node| {
+                matches!(node.kind(), "inc_statement") && in_scope_before(file, *node, statement)
+            });
+            (counts && file.text_of(*last) == "continue")
+                .then(|| statements.iter().map(|node| file.text_of(*node).to_owned()).collect())
         })
-    })
 }
 
 /// The statements of the innermost loop's body, when the statement stands right in it.
@@ -167,7 +171,7 @@ fn loop_body(statement: Node<'_>) -> Option<Node<'_>> {
 fn asks_for_form(file: &File, check: Node<'_>) -> bool {
     let Some(condition) = check.child_by_field_name("condition") else { return false };
     let text = file.text_of(condition);
-    let negated = condition.kind() == "unary_expression" && text.starts_with('!');
+    let negated = text == "!ok";
     let short =
         text.starts_with("len(") && (text.contains(" < ") || text.contains(" != ")) && !text.ends_with(" 0");
     text.ends_with("err != nil") || negated || short

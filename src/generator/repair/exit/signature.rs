@@ -17,7 +17,7 @@ use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::flow::from_request;
 use crate::generator::repair::naming::words;
 use crate::generator::repair::scope::{fresh, in_scope_before, soften_later};
-use crate::generator::repair::syntax::{called_name, nodes_of, results_of, statement_of};
+use crate::generator::repair::syntax::{called_name, last_child, nodes_of, results_of, statement_of};
 use crate::repository::go::{File, Function};
 
 /// The most calls that are changed with the function.
@@ -121,7 +121,7 @@ fn change_returns(edits: &mut Edits, file: &Arc<File>, node: Node<'_>) -> Option
     if count == 0 {
         let body = node.child_by_field_name("body")?;
         let list = body.named_child(0)?;
-        let last = list.named_child(u32::try_from(list.named_child_count().checked_sub(1)?).ok()?)?;
+        let last = last_child(list)?;
         if last.kind() != "return_statement" {
             edits.insert_after(file, last, &["return nil".to_owned()])?;
         }

@@ -20,6 +20,10 @@ impl Case<'_> {
         let mut lines = Vec::new();
         let mut values: Vec<String> = Vec::new();
         for (at, ty) in others.iter().enumerate() {
+            if let Some(name) = kept_result(file, function, at) {
+                values.push(name);
+                continue;
+            }
             values.push(self.zero(file, function, ty).unwrap_or_else(|| {
                 let name = if at == 0 { "zero".to_owned() } else { format!("zero{at}") };
                 lines.push(format!("var {name} {ty}"));
@@ -52,6 +56,24 @@ impl Case<'_> {
             _ => return None,
         })
     }
+}
+
+/// The name of a result at a position, where another way out gives back what it holds so far.
+fn kept_result(file: &File, function: Node<'_>, at: usize) -> Option<String> {
+    let list = function.child_by_field_name("result").filter(|list| list.kind() == "parameter_list")?;
+    let names: Vec<&str> = list
+        .named_children(&mut list.walk())
+        .flat_map(|part| part.children_by_field_name("name", &mut part.walk()).collect::<Vec<_>>())
+        .filter(Node::is_named)
+        .map(|name| file.text_of(name))
+        .collect();
+    let name = *names.get(at)?;
+    let given = nodes_of(function, |node| node.kind() == "return_statement").into_iter().any(|leaving| {
+        let value = |at: usize| leaving.named_child(0)?.named_child(u32::try_from(at).ok()?);
+        let fails = value(names.len() - 1).is_some_and(|last| file.text_of(last) != "nil");
+        fails && value(at).is_some_and(|value| file.text_of(value) == name)
+    });
+    given.then(|| name.to_owned())
 }
 
 /// The type parameters in scope of a function; those of a receiver count too.
