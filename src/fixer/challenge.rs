@@ -7,7 +7,8 @@
 //! if it stood there before, it is a fault of its own, and the step says so.
 //!
 //! A fix may also leave something behind, as a lock that is held: calls that do not come back, although they
-//! did before the change, refute it too. A search in which most calls hang has looked at nothing.
+//! did before the change, refute it too. A search in which most calls hang has looked at nothing, nor has one
+//! whose process another defect ended again and again.
 
 use std::time::{Duration, Instant};
 
@@ -116,17 +117,20 @@ fn judge(searched: Reproduction, candidate: &FixCandidate, earlier: &Earlier) ->
             }
             let astray = astray.filter(|place| !elsewhere.contains(place));
             elsewhere.extend(astray);
-            survivors(effort.tried, &elsewhere, candidate)
+            unless(survivors(effort.tried, &elsewhere, candidate), effort.was_broken_off())
         }
-        Reproduction::NotReproduced { effort, elsewhere, .. } => {
-            match (
-                survivors(effort.tried, &elsewhere, candidate),
-                effort.is_too_little_beside(&earlier.effort),
-            ) {
-                ((StepResult::Passed, _), Some(why)) => (StepResult::Inconclusive, why),
-                (told, _) => told,
-            }
-        }
+        Reproduction::NotReproduced { effort, elsewhere, .. } => unless(
+            survivors(effort.tried, &elsewhere, candidate),
+            effort.is_too_little_beside(&earlier.effort),
+        ),
+    }
+}
+
+/// What would have passed is open, where there is a reason.
+fn unless(told: (StepResult, String), why: Option<String>) -> (StepResult, String) {
+    match (told, why) {
+        ((StepResult::Passed, _), Some(why)) => (StepResult::Inconclusive, why),
+        (told, _) => told,
     }
 }
 
@@ -212,7 +216,7 @@ mod tests {
     use crate::domain::{Provenance, RepoPath};
 
     fn effort(tried: u64) -> Effort {
-        Effort { tried, stuck: 0, searched: Duration::from_secs(1) }
+        Effort { tried, searched: Duration::from_secs(1), ..Effort::default() }
     }
 
     fn earlier(reach: Reach) -> Earlier {
@@ -275,6 +279,16 @@ mod tests {
         };
         let (result, told) = judge(hung, &candidate, &earlier(Reach::EntryPoint));
         assert!(result == StepResult::Inconclusive && told.contains("only 1 of 16 calls"), "{told}");
+        // Another defect ends the process again and again.
+        let broken = Reproduction::NotReproduced {
+            reason: String::new(),
+            effort: Effort { ended: 16, ..effort(68) },
+            elsewhere: Vec::new(),
+            unsettled: None,
+        };
+        let (result, told) = judge(broken, &candidate, &earlier(Reach::EntryPoint));
+        let open = result == StepResult::Inconclusive;
+        assert!(open && told.contains("only 68 calls") && told.contains("ended 16 times"), "{told}");
         for (surely, result) in [(true, StepResult::Failed), (false, StepResult::Inconclusive)] {
             let hangs = Reproduction::Hangs { how: "a call".to_owned(), surely };
             assert_eq!(judge(hangs, &candidate, &inner).0, result);

@@ -385,13 +385,45 @@ func (t *Till) Share(n int) (int, error) {
 }
 "#;
     let main = "package main\n\nimport \"example.com/split\"\n\nfunc main() {\n\ttill := split.New(9)\n\ttill.Share(0)\n\ttill.Share(0)\n}\n";
+    // Another defect ends the process that calls are tried in, whenever it is met.
+    let other = r#"
+// Halves is the half of each, by goroutines of their own.
+func (t *Till) Halves(all []*int) (sum int) {
+	halves := make(chan int)
+	for range all {
+		go func() { halves <- *(*int)(nil) / 2 }()
+	}
+	for range all {
+		sum += <-halves
+	}
+	return sum
+}
+"#;
+    for other in ["", other] {
+        let source = format!("{source}{other}");
+        let trial = Trial::new(&[("split.go", &source), ("cmd/run/main.go", main)]);
+        let suggestion = trial.fix();
+        if suggestion["verdict"] == "proven" {
+            trial.take(&suggestion["patch"]);
+            let printed = trial.crash();
+            assert!(!printed.contains("goroutine"), "{printed} after {suggestion:#}");
+        } else {
+            assert_eq!(judged(&suggestion), ("rejected", Some("renewed_search")), "{suggestion:#}");
+            let detail = step(&suggestion, "renewed_search").unwrap()["detail"].as_str().unwrap();
+            assert!(detail.contains("the next does not come back"), "{detail}");
+        }
+    }
+}
+
+/// The function of the log has a defect of another kind, which ends the process at half of all calls.
+#[test]
+fn a_search_whose_process_ends_again_and_again_proves_nothing() {
+    let source = "package split\n\n// Share is the part of one of n in total.\nfunc Share(total, n int) (int, error) {\n\
+                  \tif total%2 != 0 {\n\t\tdone := make(chan bool)\n\t\tgo func() { panic(\"odd\") }()\n\t\t<-done\n\t}\n\treturn total / n, nil\n}\n";
+    let main = "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/split\"\n)\n\nfunc main() {\n\tfmt.Println(split.Share(10, 0))\n}\n";
     let trial = Trial::new(&[("split.go", source), ("cmd/run/main.go", main)]);
     let suggestion = trial.fix();
-    if suggestion["verdict"] == "proven" {
-        trial.take(&suggestion["patch"]);
-        let printed = trial.crash();
-        assert!(!printed.contains("goroutine"), "{printed} after {suggestion:#}");
-    } else {
-        assert_eq!(judged(&suggestion), ("rejected", Some("renewed_search")), "{suggestion:#}");
-    }
+    assert_eq!(judged(&suggestion), ("inconclusive", Some("renewed_search")), "{suggestion:#}");
+    let detail = step(&suggestion, "renewed_search").unwrap()["detail"].as_str().unwrap();
+    assert!(detail.contains("the process ended"), "{detail}");
 }

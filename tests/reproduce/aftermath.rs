@@ -130,6 +130,61 @@ async fn a_lock_that_is_left_held_refutes() {
     assert_eq!(after.is_too_little_beside(&effort), None, "{after:?} {effort:?}");
 }
 
+/// Another defect ends the process whenever it is met: it is left out, so that the calls have their turn.
+#[tokio::test]
+async fn another_defect_that_ends_the_process_hides_no_lock() {
+    let source = STORE.to_owned()
+        + r#"
+// Sizes counts each kind by itself.
+func (s *Store) Sizes(kinds []string) (sum int) {
+	sizes := make(chan int)
+	for _, kind := range kinds {
+		go func(kind string) { sizes <- len(*(*string)(nil)) }(kind)
+	}
+	for range kinds {
+		sum += <-sizes
+	}
+	return sum
+}
+"#;
+    let trial = Trial::new(source.leak(), "(*Store).Put");
+    let (_, aftermath) = trial.before().await;
+    let fails = "\tvalues[name] = value // fails\n";
+    let wrong = "\tif values == nil {\n\t\treturn\n\t}\n\tvalues[name] = value // fails\n";
+    let found = trial.after(aftermath.as_deref(), fails, wrong).await;
+    let Reproduction::Hangs { how, surely } = found else { panic!("{found:?}") };
+    assert!(surely && how.starts_with("after one call of (*Store).Put the next does not come back"), "{how}");
+    // With what the first search learnt, and where the second has to learn it.
+    let right = "\tif values == nil {\n\t\ts.mu.Unlock()\n\t\treturn\n\t}\n\tvalues[name] = value // fails\n";
+    for (aftermath, ended) in [(aftermath.as_deref(), 0..=1), (None, 1..=3)] {
+        let found = trial.after(aftermath, fails, right).await;
+        let Reproduction::NotReproduced { effort, .. } = found else { panic!("{found:?}") };
+        assert!(ended.contains(&effort.ended) && effort.was_broken_off().is_none(), "{effort:?}");
+    }
+}
+
+/// It is the function itself that ends the process: that cannot be left out, so nobody knows.
+#[tokio::test]
+async fn a_process_that_ends_all_the_time_tells_nothing() {
+    let source = STORE.replace(
+        "int) {\n\ts.mu.Lock()\n",
+        "int) {\n\tif value%2 != 0 {\n\t\tdone := make(chan bool)\n\t\tgo func() { panic(\"odd\") }()\n\t\t<-done\n\t}\n\ts.mu.Lock()\n",
+    );
+    assert!(source.contains("odd"));
+    let trial = Trial::new(source.leak(), "(*Store).Put");
+    let (effort, aftermath) = trial.before().await;
+    let fails = "\tvalues[name] = value // fails\n";
+    let right = "\tif values == nil {\n\t\ts.mu.Unlock()\n\t\treturn\n\t}\n\tvalues[name] = value // fails\n";
+    let found = trial.after(None, fails, right).await;
+    let Reproduction::NotReproduced { effort: after, reason, .. } = found else { panic!("{found:?}") };
+    let why = after.is_too_little_beside(&effort).unwrap();
+    let told = format!("since the process ended {} times", after.ended);
+    assert!(after.ended >= 4 && why.contains(&told) && reason.contains("the process ended"), "{why}");
+    let found = trial.after(aftermath.as_deref(), fails, right).await;
+    let Reproduction::Hangs { how, surely } = found else { panic!("{found:?}") };
+    assert!(!surely && how.contains("the process ended in a call of example.com/m.(*Store).Put"), "{how}");
+}
+
 /// The lock is shared among those who read, so the call itself comes back each time: it is others who wait.
 #[tokio::test]
 async fn a_lock_that_others_wait_for_refutes() {

@@ -10,14 +10,18 @@
 
 use super::Error;
 use super::exchange::{Calls, Found, Hang};
-use super::search::{Origin, Search};
+use super::search::{Made, Origin, Search};
+
+/// How many functions are left out at most, one run for each.
+const MAX_LEFT_OUT: usize = 8;
 
 /// What the code as it stands does after a call, and which call crashed.
 #[derive(Debug, Clone)]
 pub struct Aftermath {
     folder: String,
     origin: Origin,
-    calls: Calls,
+    /// None but a reason where the process ends before they are made.
+    calls: Result<Calls, String>,
 }
 
 /// How surely a call that hangs is a fault of the change.
@@ -29,71 +33,109 @@ pub(super) struct Hung {
 
 impl Aftermath {
     /// What the code as it stands does after the call that was found; none where nothing can be learnt.
-    pub(super) async fn of(search: &Search<'_>, found: &Found) -> Result<Option<Box<Self>>, Error> {
+    pub(super) async fn of(
+        search: &Search<'_>,
+        found: &Found,
+        without: &[String],
+    ) -> Result<Option<Box<Self>>, Error> {
         // What may run until the program ends is no measure for anything.
         if found.blocks || found.forced {
             return Ok(None);
         }
-        let origin = search.origin(found);
-        let calls = search.before(&origin).await?;
+        let origin = search.origin(found, without);
+        let mut without = Vec::new();
+        let calls = loop {
+            match search.before(&origin, &without).await? {
+                Made::Told(Some(calls)) => break Ok(calls),
+                Made::Told(None) => return Ok(None),
+                Made::Ended { by: Some(function), .. }
+                    if without.len() < MAX_LEFT_OUT && search.leave_out(function.clone(), &mut without) => {}
+                Made::Ended { by, how } => break Err(unknown("on the code as it stands", by, &how)),
+            }
+        };
         let folder = search.package.folder.clone();
-        Ok(calls.map(|calls| Box::new(Self { folder, origin, calls })))
+        Ok(Some(Box::new(Self { folder, origin, calls })))
+    }
+
+    /// The functions that end the process with another crash.
+    pub(super) fn without(&self) -> Vec<String> {
+        let further = self.calls.iter().flat_map(|calls| calls.without.iter().flatten());
+        self.origin.without.iter().chain(further).cloned().collect()
     }
 
     /// How many calls were looked at, and how many of them hung.
     pub(super) const fn sample(&self) -> (u64, u64) {
-        (self.calls.looked, self.calls.stuck)
+        match &self.calls {
+            Ok(calls) => (calls.looked, calls.stuck),
+            Err(_) => (0, 0),
+        }
     }
 
     /// Makes the same calls again with a change in place; `search` is one in the mended package.
     pub(super) async fn again(&self, search: &Search<'_>) -> Result<Option<Hung>, Error> {
-        if search.package.folder != self.folder || self.calls.consumes {
-            return Ok(None);
+        let calls = match &self.calls {
+            _ if search.package.folder != self.folder => return Ok(None),
+            Ok(calls) if calls.consumes => return Ok(None),
+            Ok(calls) => calls,
+            Err(why) => return Ok(Some(Hung { how: why.clone(), surely: false })),
+        };
+        Ok(match search.after(&self.origin, calls).await? {
+            Made::Told(hang) => hang.and_then(|hang| judge(calls, &hang)),
+            Made::Ended { by, how } => {
+                Some(Hung { how: unknown("with the change in place", by, &how), surely: false })
+            }
+        })
+    }
+}
+
+/// What a call that hangs says. Only a lock is surely not meant to be kept, and only by a function
+/// whose other calls do not keep it.
+fn judge(calls: &Calls, hang: &Hang) -> Option<Hung> {
+    let state = hang.state.as_str();
+    let lock = state.starts_with("sync.Mutex") || state.starts_with("sync.RWMutex");
+    let waits = ["chan ", "semacquire", "sync."].iter().any(|word| state.starts_with(word));
+    let again = hang.first == hang.call;
+    let known = calls.controls.as_ref().is_some_and(|controls| !controls.is_empty());
+    let surely = match (hang.control, lock) {
+        (true, _) if waits => true,
+        (false, true) => known && !hang.first.is_empty(),
+        // Another method may well wait for what only the other calls have done.
+        (false, false) if waits && known && again => false,
+        _ => return None,
+    };
+    Some(Hung { how: told(calls, hang, lock), surely })
+}
+
+fn told(calls: &Calls, hang: &Hang, lock: bool) -> String {
+    let Hang { first, times, call, state, at, .. } = hang;
+    let what = match (*times, first == call) {
+        (0, _) => format!("a call of {call} does not come back"),
+        (1, true) => format!("after one call of {call} the next does not come back"),
+        (times, true) => format!("after {times} calls of {call} the next does not come back"),
+        (1, false) => format!("after one call of {first} a call of {call} does not come back"),
+        (times, false) => format!("after {times} calls of {first} a call of {call} does not come back"),
+    };
+    let place = match at.file.as_str() {
+        "" => String::new(),
+        file => format!(" in line {} of {file}", at.line),
+    };
+    let waits = if lock { "it waits for a lock" } else { "it waits" };
+    let measure = match calls.times {
+        _ if hang.control => "; before the change these very calls came back".to_owned(),
+        0 => "; nothing tells how it should be, for no call that does not crash was found".to_owned(),
+        times => {
+            format!("; on the code as it stands, calls that do not crash come back {times} times in a row")
         }
-        Ok(search.after(&self.origin, &self.calls).await?.and_then(|hang| self.judge(&hang)))
-    }
+    };
+    format!("{what}: {waits}{place} ({state}){measure}")
+}
 
-    /// What a call that hangs says. Only a lock is surely not meant to be kept, and only by a function
-    /// whose other calls do not keep it.
-    fn judge(&self, hang: &Hang) -> Option<Hung> {
-        let state = hang.state.as_str();
-        let lock = state.starts_with("sync.Mutex") || state.starts_with("sync.RWMutex");
-        let waits = ["chan ", "semacquire", "sync."].iter().any(|word| state.starts_with(word));
-        let again = hang.first == hang.call;
-        let known = self.calls.controls.as_ref().is_some_and(|controls| !controls.is_empty());
-        let surely = match (hang.control, lock) {
-            (true, _) if waits => true,
-            (false, true) => known && !hang.first.is_empty(),
-            // Another method may well wait for what only the other calls have done.
-            (false, false) if waits && known && again => false,
-            _ => return None,
-        };
-        Some(Hung { how: self.told(hang, lock), surely })
-    }
-
-    fn told(&self, hang: &Hang, lock: bool) -> String {
-        let Hang { first, times, call, state, at, .. } = hang;
-        let what = match (*times, first == call) {
-            (0, _) => format!("a call of {call} does not come back"),
-            (1, true) => format!("after one call of {call} the next does not come back"),
-            (times, true) => format!("after {times} calls of {call} the next does not come back"),
-            (1, false) => format!("after one call of {first} a call of {call} does not come back"),
-            (times, false) => format!("after {times} calls of {first} a call of {call} does not come back"),
-        };
-        let place = match at.file.as_str() {
-            "" => String::new(),
-            file => format!(" in line {} of {file}", at.line),
-        };
-        let waits = if lock { "it waits for a lock" } else { "it waits" };
-        let measure = match self.calls.times {
-            _ if hang.control => "; before the change these very calls came back".to_owned(),
-            0 => "; nothing tells how it should be, for no call that does not crash was found".to_owned(),
-            times => format!(
-                "; on the code as it stands, calls that do not crash come back {times} times in a row"
-            ),
-        };
-        format!("{what}: {waits}{place} ({state}){measure}")
-    }
+/// Why nobody can say what is left behind.
+fn unknown(when: &str, by: Option<String>, how: &str) -> String {
+    let place = by.map(|function| format!(" in a call of {function}")).unwrap_or_default();
+    format!(
+        "nothing tells what the call leaves behind: {when} the process ended{place}, before calls could be made again and again ({how})"
+    )
 }
 
 #[cfg(test)]
@@ -105,10 +147,9 @@ mod tests {
     fn only_what_came_back_before_refutes() {
         let judge = |controls: Option<Vec<u64>>, control: bool, first: &str, call: &str, state: &str| {
             let calls = Calls { controls, times: 70, ..Calls::default() };
-            let aftermath = Aftermath { folder: String::new(), origin: Origin::default(), calls };
             let at = Statement { file: "s.go".to_owned(), line: 9, function: call.to_owned() };
             let [first, call, state] = [first, call, state].map(str::to_owned);
-            aftermath.judge(&Hang { first, times: 1, call, state, at, control }).map(|hung| hung.surely)
+            super::judge(&calls, &Hang { first, times: 1, call, state, at, control }).map(|hung| hung.surely)
         };
         let some = || Some(vec![3]);
         for (controls, control, first, call, state, surely) in [

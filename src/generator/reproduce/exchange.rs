@@ -127,6 +127,7 @@ pub(super) struct Config<'a> {
     pub(super) path: &'a [usize],
     pub(super) from: usize,
     pub(super) millis: u128,
+    pub(super) without: &'a [String],
     pub(super) aftermath: &'a Calls,
 }
 
@@ -139,6 +140,8 @@ pub(super) struct Calls {
     pub(super) consumes: bool,
     pub(super) controls: Option<Vec<u64>>,
     pub(super) times: u64,
+    /// What was left out of them, beside what the search left out.
+    pub(super) without: Option<Vec<String>>,
     pub(super) further: Option<Vec<u64>>,
 }
 

@@ -12,7 +12,8 @@
 //! 4. `search`: the harness builds arguments by reflection the way the package builds them, calls, and
 //!    compares the panic: the same class, in the same function, at the same statement. What it finds it
 //!    shrinks and writes as Go. Each execution is decided by (seed, phase, index), so that one which ends
-//!    its process is done again, made smaller, and the search goes on behind it.
+//!    its process is done again, made smaller, and the search goes on behind it. One that ends it with another
+//!    crash costs a process each time: the function is left out, which from then on is part of the decision.
 //! 5. `render`: the test as a person would have written it, without reflection. It is compiled among the
 //!    package's own tests and run alone: only if it ends in the crash of the log, as `judge` reads its
 //!    output, it is a reproducer.
@@ -225,7 +226,8 @@ impl<'a> Attempt<'a> {
         let end = Instant::now() + self.request.time_limit;
         let search_time = self.request.search_limit.min(self.request.time_limit / 2);
         let shares = u32::try_from(packages.len()).unwrap_or(1).max(1);
-        let (mut tally, mut searches) = (Tally::default(), Vec::new());
+        let without = self.request.aftermath.map(Aftermath::without).unwrap_or_default();
+        let (mut tally, mut searches) = (Tally::leaving_out(without), Vec::new());
         for (number, package) in packages.iter().enumerate() {
             if Instant::now() >= end {
                 break;
@@ -318,8 +320,9 @@ impl<'a> Attempt<'a> {
         (self.progress)(&format!("searching {}{how}", owned.surface.import_path));
         let search = self.search(owned);
         let begun = Instant::now();
-        let findings = search.run(forced, time).await?;
+        let findings = search.run(forced, time, &mut tally.without).await?;
         tally.effort = tally.effort.and(findings.tried, findings.stuck);
+        tally.effort.ended = tally.effort.ended.saturating_add(findings.ended);
         tally.effort.searched += begun.elapsed();
         tally.elsewhere.extend(findings.elsewhere);
         for found in &findings.found {
@@ -349,7 +352,7 @@ impl<'a> Attempt<'a> {
                     if matches!(likeness, Likeness::Same | Likeness::Unclear) {
                         // With a change in place nobody asks for it again.
                         if self.request.aftermath.is_none() {
-                            best.aftermath = Aftermath::of(&search, found).await?;
+                            best.aftermath = Aftermath::of(&search, found, &tally.without).await?;
                         }
                         if let Some(aftermath) = &best.aftermath {
                             let (looked, stuck) = aftermath.sample();

@@ -20,7 +20,7 @@ const BUILD_TIME: Duration = Duration::from_secs(60);
 /// How often lines that do not compile are dropped before we give up.
 const ROUNDS: usize = 8;
 
-const PARTS: [(&str, &str); 14] = [
+const PARTS: [(&str, &str); 15] = [
     ("after.go", include_str!("harness/after.go")),
     ("config.go", include_str!("harness/config.go")),
     ("eval.go", include_str!("harness/eval.go")),
@@ -35,6 +35,7 @@ const PARTS: [(&str, &str); 14] = [
     ("std.go", include_str!("harness/std.go")),
     ("term.go", include_str!("harness/term.go")),
     ("text.go", include_str!("harness/text.go")),
+    ("watch.go", include_str!("harness/watch.go")),
 ];
 /// Parts that are linked only where the package uses what they need: linking costs time.
 const OPTIONAL_PARTS: [(&str, &str, &str); 2] = [

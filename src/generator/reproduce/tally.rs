@@ -13,6 +13,8 @@ pub struct Effort {
     pub tried: u64,
     /// How many of them did not come back in time.
     pub stuck: u64,
+    /// How often the process ended, and nothing was found by that.
+    pub ended: u64,
     /// How long calls were made, starts of processes and the shrinking of what was found included.
     pub searched: Duration,
 }
@@ -25,6 +27,9 @@ const MUCH_SLOWER: f64 = 50.0;
 const MANY_STUCK: f64 = 0.1;
 /// Where so many times more of them hang than did before, something has changed.
 const MUCH_MORE: f64 = 3.0;
+/// A process that ended so often keeps a search from its work, unless so many calls were made for each.
+const ENDED_OFTEN: u64 = 4;
+const CALLS_FOR_EACH: u64 = 100;
 /// The harness leaves a call behind after so long.
 const PATIENCE: Duration = Duration::from_millis(60);
 
@@ -35,12 +40,28 @@ impl Effort {
         Self { tried: self.tried.saturating_add(tried), stuck: self.stuck.saturating_add(stuck), ..self }
     }
 
+    /// Why a search whose process ended again and again is no answer: it made hardly any calls. Whether it
+    /// went so before the change as well is no matter, for then nobody has ever looked.
+    #[must_use]
+    pub fn was_broken_off(&self) -> Option<String> {
+        let few = self.tried < self.ended.saturating_mul(CALLS_FOR_EACH);
+        (self.ended >= ENDED_OFTEN && few).then(|| {
+            format!(
+                "only {} calls were made, since the process ended {} times: that is too little to say that the crash is gone",
+                self.tried, self.ended,
+            )
+        })
+    }
+
     /// Why this search, which found nothing, is no answer beside one of the same calls before a change. A
     /// program that is slow is slow both times: it is the calls that hang which count, where they take the
     /// time, and how many calls are made in a time. The first search may have ended with its first calls,
     /// so how many there are in all says nothing.
     #[must_use]
     pub fn is_too_little_beside(&self, before: &Self) -> Option<String> {
+        if let Some(why) = self.was_broken_off() {
+            return Some(why);
+        }
         // One more of each kind, so that a handful of calls is no certainty.
         let stuck_before = ratio(before.stuck + 1, before.tried + 2);
         let stuck = ratio(self.stuck, self.tried.max(1));
@@ -102,6 +123,8 @@ pub(super) struct Best {
 pub(super) struct Tally {
     pub(super) effort: Effort,
     pub(super) elsewhere: Vec<Location>,
+    /// Functions that end the process with another crash: they are left out from now on.
+    pub(super) without: Vec<String>,
     problems: Vec<String>,
     /// The first of them that concerns what the program's callers do.
     unsettled: Option<String>,
@@ -110,6 +133,10 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    pub(super) fn leaving_out(without: Vec<String>) -> Self {
+        Self { without, ..Self::default() }
+    }
+
     /// Notes what went wrong; `fair` where it concerns what the program's callers do.
     pub(super) fn note(&mut self, problem: String, fair: bool) {
         if fair {
@@ -139,7 +166,10 @@ impl Tally {
         }
         let Self { effort, elsewhere, mut problems, unsettled, .. } = self;
         problems.dedup();
-        let tried = effort.tried;
+        let Effort { tried, ended, .. } = effort;
+        if ended >= ENDED_OFTEN {
+            problems.push(format!("the process ended {ended} times"));
+        }
         let reason = match problems.is_empty() {
             true => format!("no call of {tried} ended in the crash"),
             false => format!("no call of {tried} ended in the crash; {}", problems.join("; ")),
@@ -154,7 +184,13 @@ mod tests {
 
     #[test]
     fn what_made_hardly_any_calls_says_nothing() {
-        let effort = |tried, stuck, millis| Effort { tried, stuck, searched: Duration::from_millis(millis) };
+        let effort = |tried, stuck, millis| Effort {
+            tried,
+            stuck,
+            searched: Duration::from_millis(millis),
+            ..Effort::default()
+        };
+        let ending = |tried, ended| Effort { ended, ..effort(tried, 0, 2000) };
         for (before, after, told) in [
             // A lock that is left held: nearly every call hangs.
             (effort(18_000, 3, 2000), effort(96, 90, 5500), Some("only 6 of 96 calls came back")),
@@ -171,6 +207,14 @@ mod tests {
             (effort(200, 0, 20_000), effort(20, 0, 2000), None),
             // It ends at nearly every call, and is started but so often.
             (effort(18_000, 0, 2000), effort(16, 0, 2000), Some("only 16 calls were made in 2.0 s")),
+            // Another defect ends it again and again, as it did before.
+            (
+                ending(68, 16),
+                ending(68, 16),
+                Some("only 68 calls were made, since the process ended 16 times"),
+            ),
+            (effort(18_000, 0, 2000), ending(9_000, 16), None),
+            (effort(1, 0, 900), ending(12, 1), None),
         ] {
             let said = after.is_too_little_beside(&before);
             match told {

@@ -37,6 +37,7 @@ type Aftermath struct {
 	Consumes bool     // they came back at first, and later did not: they use something up
 	Controls []uint64 // those that came back each time they were made, by their index
 	Times    int      // how often they were made, on the same objects
+	Without  []string // what was left out of them, beside what the search left out
 	Further  []int    // methods of the objects that came back after them
 }
 
@@ -77,7 +78,7 @@ func (c *course) run() {
 		}
 	}()
 	begun := time.Now()
-	values := new(evaluator)
+	values := &evaluator{watch: c.s.watch}
 	in := values.arguments(c.term, reflect.Value{})
 	for i := 0; i < c.times; i++ {
 		for at, arg := range c.term.args {
@@ -86,7 +87,7 @@ func (c *course) run() {
 				in[at] = convert(values.eval(arg, reflect.Value{}), want)
 			}
 		}
-		c.term.fn.value.Call(in)
+		c.s.watch.call(c.term.fn, in)
 		c.made.Add(1)
 		if time.Since(begun) > standstill/2 {
 			break // A slow call is made less often.
@@ -101,9 +102,9 @@ func (c *course) run() {
 	}
 	method := methods[c.further]
 	c.second.Store(&method.fn.name)
-	g := &generator{reg: c.s.reg, config: c.s.config, rng: newRng(c.s.config.Seed, 1<<32, uint64(c.further)), timed: true}
+	g := &generator{reg: c.s.reg, config: c.s.config, without: c.s.without, rng: newRng(c.s.config.Seed, 1<<32, uint64(c.further)), timed: true}
 	call := g.callTerm(method.fn, 1, g.node(Term{op: opSelf, typ: method.self.Type()}))
-	new(evaluator).eval(call, method.self)
+	(&evaluator{watch: c.s.watch}).eval(call, method.self)
 	c.made.Add(1)
 }
 
@@ -126,7 +127,7 @@ func (s *search) methods(term *Term, in []reflect.Value) []method {
 			self = variable
 		}
 		for _, fn := range s.reg.methodsOf(self.Type()) {
-			if fn != term.fn && fn.exported && !blocks(fn.call) && len(out) < maxFurther {
+			if fn != term.fn && fn.exported && !s.without[fn.key(s.reg.self)] && !blocks(fn.call) && len(out) < maxFurther {
 				out = append(out, method{fn, self})
 			}
 		}
@@ -155,7 +156,8 @@ func (c *course) wait(patience time.Duration) bool {
 
 // before finds calls of the target that come back each time, and methods that do so after them.
 func (s *search) before(at Position, term *Term) {
-	found := new(Aftermath)
+	s.leaveOut(s.config.Aftermath.Without)
+	found := &Aftermath{Without: s.config.Aftermath.Without}
 	end := time.Now().Add(beforehand)
 	var controls []*Term
 	for i := at.Index + 1; i <= at.Index+maxLooked && len(controls) < maxControls && found.Stuck < maxStuck; i++ {
@@ -201,6 +203,7 @@ func (s *search) before(at Position, term *Term) {
 // those others too: what does not come back now is told. Where there are no others it is made twice.
 func (s *search) after(at Position, term *Term) {
 	given := s.config.Aftermath
+	s.leaveOut(given.Without)
 	// The others first: what the call that crashed leaves behind in the package is no matter of theirs.
 	var tried []*Term
 	for _, i := range given.Controls {

@@ -33,6 +33,7 @@ type Config struct {
 	Path     []int    // shrink steps already taken
 	From     int      // the next shrink step to try
 	Millis   int64    // the time for everything
+	Without  []string // functions that end the process: only as a target they are called
 	// What calls before the change told.
 	Aftermath Aftermath
 }

@@ -15,6 +15,7 @@ type invalid struct{ reason string }
 // panic surfaced.
 type evaluator struct {
 	current *Func
+	watch   *watch
 	shared  map[int]reflect.Value
 }
 
@@ -128,7 +129,7 @@ func (e *evaluator) call(t *Term, self reflect.Value) reflect.Value {
 	in := e.arguments(t, self)
 	outer := e.current
 	e.current = t.fn
-	out := t.fn.value.Call(in)
+	out := e.watch.call(t.fn, in)
 	e.current = outer
 	if n := len(out); n > 1 && t.fn.typ.Out(n-1) == errorType && !out[n-1].IsNil() && t.typ != nil {
 		panic(invalid{fmt.Sprint(out[n-1])})

@@ -16,16 +16,17 @@ const (
 
 // generator makes the terms of one execution.
 type generator struct {
-	reg    *Registry
-	config *Config
-	rng    *rng
-	forced bool // may do what no caller would
-	timed  bool // contexts end by themselves
-	loyal  bool // keeps to few words, so that what is stored is found again
-	words  []string
-	ints   []int64
-	shared map[reflect.Type]int // the services that were made
-	nodes  int
+	reg     *Registry
+	config  *Config
+	rng     *rng
+	forced  bool            // may do what no caller would
+	timed   bool            // contexts end by themselves
+	loyal   bool            // keeps to few words, so that what is stored is found again
+	without map[string]bool // what it may not call
+	words   []string
+	ints    []int64
+	shared  map[reflect.Type]int // the services that were made
+	nodes   int
 }
 
 func (g *generator) node(t Term) *Term {
@@ -64,6 +65,29 @@ func (g *generator) made(f *Func, depth int) *Term {
 	return t
 }
 
+// allowed leaves out what ends the process.
+func (g *generator) allowed(fns []*Func) []*Func {
+	if len(g.without) == 0 {
+		return fns
+	}
+	var out []*Func
+	for _, fn := range fns {
+		if !g.without[fn.key(g.reg.self)] {
+			out = append(out, fn)
+		}
+	}
+	return out
+}
+
+// makersOf lists what makes a value of a type. Where all of it ends the process at times, there is no other.
+func (g *generator) makersOf(t reflect.Type) []*Func {
+	makers := g.reg.makersOf(t)
+	if allowed := g.allowed(makers); len(allowed) > 0 {
+		return allowed
+	}
+	return makers
+}
+
 // value makes a term for a parameter (depth 0) or a part of one.
 func (g *generator) value(t reflect.Type, depth int) *Term {
 	if depth > maxDepth || g.nodes > maxNodes {
@@ -82,7 +106,7 @@ func (g *generator) value(t reflect.Type, depth int) *Term {
 	case reflect.Struct:
 		return g.object(t, depth)
 	}
-	if makers := g.reg.makersOf(t); t.Name() != "" && t.PkgPath() != "" && len(makers) > 0 && g.rng.pct(25) {
+	if makers := g.makersOf(t); t.Name() != "" && t.PkgPath() != "" && len(makers) > 0 && g.rng.pct(25) {
 		return g.made(g.choose(makers), depth+1)
 	}
 	switch t.Kind() {

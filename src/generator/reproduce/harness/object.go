@@ -45,7 +45,7 @@ func (g *generator) pointer(t reflect.Type, depth int) *Term {
 	if elem.Kind() != reflect.Struct {
 		return g.node(Term{op: opAddr, typ: t, args: []*Term{g.value(elem, depth+1)}})
 	}
-	if makers := g.reg.makersOf(t); len(makers) > 0 && !(g.forced && g.rng.pct(30)) {
+	if makers := g.makersOf(t); len(makers) > 0 && !(g.forced && g.rng.pct(30)) {
 		if f := g.choose(makers); isConstructor(f) || g.rng.pct(60) || g.unwritable(elem) {
 			return g.history(g.made(f, depth+1), t, depth)
 		}
@@ -54,7 +54,7 @@ func (g *generator) pointer(t reflect.Type, depth int) *Term {
 }
 
 func (g *generator) object(t reflect.Type, depth int) *Term {
-	if makers := g.reg.makersOf(t); len(makers) > 0 && (g.reg.hasConstructor(t) || g.unwritable(t) || g.rng.pct(20)) && !(g.forced && g.rng.pct(30)) {
+	if makers := g.makersOf(t); len(makers) > 0 && (g.reg.hasConstructor(t) || g.unwritable(t) || g.rng.pct(20)) && !(g.forced && g.rng.pct(30)) {
 		return g.history(g.made(g.choose(makers), depth+1), t, depth)
 	}
 	return g.history(g.literal(t, depth), t, depth)
@@ -128,7 +128,7 @@ func (g *generator) iface(t reflect.Type, depth int) *Term {
 	if g.forced && g.rng.pct(10) {
 		return g.node(Term{op: opZero, typ: t, forced: true})
 	}
-	makers, types := g.reg.makersOf(t), g.reg.implementers(t)
+	makers, types := g.makersOf(t), g.reg.implementers(t)
 	if len(makers) > 0 && (len(types) == 0 || g.rng.pct(60)) {
 		return g.history(g.made(g.choose(makers), depth+1), t, depth)
 	}
@@ -149,7 +149,7 @@ func (g *generator) history(term *Term, t reflect.Type, depth int) *Term {
 		actual = t
 	}
 	var methods []*Func
-	for _, m := range g.reg.methodsOf(actual) {
+	for _, m := range g.allowed(g.reg.methodsOf(actual)) {
 		if (m.exported || m.pkg == "" && !isExported(receiverName(m)) && m.pkgName == "main") && !blocks(m.call) {
 			methods = append(methods, m)
 		}

@@ -17,6 +17,9 @@ import (
 const (
 	// A call that takes longer waits for something that will not come.
 	patience = 60 * time.Millisecond
+	// What a call has started has so long to end the process, and so long where each call is watched.
+	settling = 500 * time.Microsecond
+	patient  = 20 * time.Millisecond
 	// So many abandoned calls, and a new process is better.
 	maxHung = 40
 	// After a match, so long for a better one.
@@ -37,10 +40,13 @@ type search struct {
 	config *Config
 	mark   *os.File
 	result Result
-	worker *worker
-	hung   int
-	begun  time.Time
-	end    time.Time
+	// What is left out of what the targets are called with, by key.
+	without map[string]bool
+	worker  *worker
+	watch   *watch
+	hung    int
+	begun   time.Time
+	end     time.Time
 }
 
 // Main reads the configuration from the file that the environment names, does what it says, and writes the
@@ -67,6 +73,7 @@ func Main(reg *Registry) int {
 	}
 	s := &search{reg: reg, config: config, mark: mark, begun: time.Now(), result: Result{Token: config.Token}}
 	s.end = s.begun.Add(time.Duration(config.Millis) * time.Millisecond)
+	s.leaveOut(config.Without)
 	switch config.Mode {
 	case "search":
 		s.search()
@@ -92,12 +99,23 @@ func (s *search) save() error {
 
 // at notes where we are, so that a crash which ends the process can be told apart.
 func (s *search) at(a, b uint64) {
-	var buffer [24]byte
+	var buffer [markSize]byte
 	binary.LittleEndian.PutUint64(buffer[:8], s.config.Token)
 	binary.LittleEndian.PutUint64(buffer[8:16], a)
 	binary.LittleEndian.PutUint64(buffer[16:], b)
 	if _, err := s.mark.WriteAt(buffer[:], 0); err != nil {
 		fmt.Fprintln(os.Stderr, "harness:", err)
+	}
+}
+
+// leaveOut names functions that are not called from now on, except as targets and to make what nothing else
+// makes. It changes what stands at a position.
+func (s *search) leaveOut(keys []string) {
+	if s.without == nil {
+		s.without = map[string]bool{}
+	}
+	for _, key := range keys {
+		s.without[key] = true
 	}
 }
 
@@ -116,7 +134,7 @@ func (s *search) generate(at Position) *Term {
 	if len(targets) == 0 {
 		return nil
 	}
-	g := &generator{reg: s.reg, config: s.config, forced: phase.Forced, rng: newRng(s.config.Seed, uint64(at.Phase), at.Index)}
+	g := &generator{reg: s.reg, config: s.config, without: s.without, forced: phase.Forced, rng: newRng(s.config.Seed, uint64(at.Phase), at.Index)}
 	g.loyal = g.rng.pct(50)
 	f := targets[g.rng.n(len(targets))]
 	for i := 0; i < f.typ.NumIn(); i++ {
@@ -308,6 +326,7 @@ func (s *search) follow() {
 	}
 	s.result.Found = []Found{s.describe(s.config.Start, term)}
 	forced := term.isForced()
+	s.watchCalls()
 	switch s.config.Mode {
 	case "before":
 		s.before(s.config.Start, term)
@@ -332,6 +351,20 @@ func (s *search) follow() {
 	s.result.Done = true
 }
 
+// watchCalls lets it be seen which function ends the process, where calls are not made by the thousand.
+func (s *search) watchCalls() {
+	patience := settling
+	switch s.config.Mode {
+	case "replay":
+		patience = patient
+	case "before", "after":
+	default:
+		return
+	}
+	s.at(uint64(s.config.Start.Phase), s.config.Start.Index)
+	s.watch = &watch{s.mark, s.reg.self, patience}
+}
+
 // worker runs terms on a goroutine of its own, so that one that hangs can be left behind.
 type worker struct {
 	terms chan *Term
@@ -343,7 +376,7 @@ func (s *search) newWorker() *worker {
 	w := &worker{terms: make(chan *Term), seen: make(chan *crash, 1), timer: time.NewTimer(time.Hour)}
 	go func() {
 		for term := range w.terms {
-			w.do(term, s.config.Tree)
+			w.do(term, s.config.Tree, s.watch)
 		}
 	}()
 	return w
@@ -352,9 +385,9 @@ func (s *search) newWorker() *worker {
 // do runs one term. The panic is looked at while it passes, before the stack is gone. Only one that
 // comes out of the function which is the target counts: one that comes out of its preparation would
 // show that another function crashes, and say nothing of the way the log tells.
-func (w *worker) do(term *Term, tree string) {
+func (w *worker) do(term *Term, tree string, watch *watch) {
 	var seen *crash
-	running := new(evaluator)
+	running := &evaluator{watch: watch}
 	defer func() {
 		if value := recover(); value != nil {
 			if _, ours := value.(invalid); !ours && running.current == term.fn {
@@ -379,9 +412,7 @@ func (s *search) run(term *Term) *crash {
 	case seen := <-w.seen:
 		w.timer.Stop()
 		// What the call has started may panic a moment later.
-		for i := 0; i < 5 && runtime.NumGoroutine() > before; i++ {
-			time.Sleep(100 * time.Microsecond)
-		}
+		settle(before, settling)
 		return seen
 	case <-w.timer.C:
 		s.worker, s.hung = nil, s.hung+1

@@ -30,6 +30,14 @@ type Func struct {
 	gen      func(g *generator, depth int) []*Term
 }
 
+// key tells a function from all others, in a later build too.
+func (f *Func) key(self string) string {
+	if f.pkg == "" {
+		return self + "." + f.name
+	}
+	return f.pkg + "." + f.name
+}
+
 // Op says how a term makes its value.
 type Op int
 
