@@ -11,6 +11,7 @@
 use super::Error;
 use super::exchange::{Calls, Found, Hang};
 use super::search::{Made, Origin, Search};
+use crate::repository::go::Symbol;
 
 /// How many functions are left out at most, one run for each.
 const MAX_LEFT_OUT: usize = 8;
@@ -80,12 +81,26 @@ impl Aftermath {
             Err(why) => return Ok(Some(Hung { how: why.clone(), surely: false })),
         };
         Ok(match search.after(&self.origin, calls).await? {
-            Made::Told(hang) => hang.and_then(|hang| judge(calls, &hang)),
+            Made::Told(hang) => hang.and_then(|hang| judge(calls, &hang)).map(|hung| Hung {
+                // Its other calls may have come back since they never came to the lock.
+                surely: hung.surely && !keeps_a_lock(search),
+                ..hung
+            }),
             Made::Ended { by, how } => {
                 Some(Hung { how: unknown("with the change in place", by, &how), surely: false })
             }
         })
     }
+}
+
+/// Whether the function of the log takes a lock and never gives one back: that is for another to do.
+fn keeps_a_lock(search: &Search<'_>) -> bool {
+    let body = search.fault.stack.first().and_then(|place| {
+        let file = search.bench.repository.go_file(&place.file).ok()?;
+        let function = file.function(Symbol::declared(&place.function))?;
+        file.text.get(function.body.clone()).map(str::to_lowercase)
+    });
+    body.is_some_and(|body| body.contains("lock()") && !body.contains("unlock()"))
 }
 
 /// What a call that hangs says. Only a lock is surely not meant to be kept, and only by a function

@@ -190,8 +190,16 @@ func (s *search) before(at Position, term *Term) {
 	for further := 0; further < maxFurther && len(controls) > 0; further++ {
 		holds := true
 		for _, control := range controls {
+			if time.Now().After(end) {
+				return
+			}
 			c := s.start(control, found.Times, further)
-			holds = holds && time.Now().Before(end) && c.wait(standstill) && c.ended
+			if !c.wait(standstill) {
+				return // It may go on beside whatever came next.
+			}
+			if holds = c.ended; !holds {
+				break
+			}
 		}
 		if holds {
 			found.Further = append(found.Further, further)
