@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
@@ -16,6 +16,8 @@ use super::trouble::{Quiet, Trouble};
 use crate::bus::{Error, Topic};
 
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How often it is looked whether new topics are known.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 const POLICY: &str = "cleanup.policy";
 const RETENTION: &str = "retention.ms";
 const MIN_IN_SYNC: &str = "min.insync.replicas";
@@ -101,6 +103,9 @@ pub async fn create(config: KafkaConfig, dry_run: bool) -> Result<Vec<TopicRepor
             }
         }
     }
+    if reports.iter().any(|(_, report)| report.state == TopicState::Created) {
+        desk.wait_until_known().await?;
+    }
     Ok(reports.into_iter().map(|(_, report)| report).collect())
 }
 
@@ -151,6 +156,20 @@ impl Desk {
             reports.push((topic, report));
         }
         Ok(reports)
+    }
+
+    /// Waits until the brokers know what was just made: they tell each other, and who asks one at once may be told
+    /// that there is no such topic.
+    async fn wait_until_known(&self) -> Result<(), Error> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let present = self.present()?;
+            let is_known = |topic: &Topic| present.contains_key(self.settings.name(*topic));
+            if Topic::ALL.iter().all(is_known) || Instant::now() >= end {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
     }
 
     /// The topics that are there, with the number of their partitions and of copies of each.
