@@ -86,15 +86,17 @@ impl FixArgs {
         let mut shown = Shown { out, progress: &progress, format: self.format, detail, waiting, next };
         let listener = tell(progress.listener(), give);
         let request = Request { repo: self.repo, logs: self.logs, apply: self.apply };
-        let ended = runtime.block_on(work(config, request, listener, done, &mut shown));
+        let mut ended = runtime.block_on(work(config, request, listener, done, &mut shown));
         // Nothing is left to do by now but reading a log, which may wait for ever for whoever writes it.
         runtime.shutdown_timeout(GRACE);
-        let told = match &ended {
-            Ok(Ended { report, .. }) => shown.rest(report),
+        let told = match &mut ended {
+            Ok(Ended { report, told, .. }) => {
+                std::mem::replace(told, Ok(())).and_then(|()| shown.rest(report))
+            }
             Err(_) => shown.all_waiting(),
         };
         progress.finish();
-        let Ended { report, signal } = ended?;
+        let Ended { report, signal, .. } = ended?;
         if told.is_err() || (!report.applied.is_empty() && !std::io::stdout().is_terminal()) {
             // What has become of the repository is told wherever it can be: nobody may read a pipe or file.
             applied(&mut anstream::stderr(), &report).ok();
@@ -150,6 +152,8 @@ struct Ended {
     report: Report,
     /// What broke it off; none also where it was a reader who left.
     signal: Option<Signal>,
+    /// Whether what was done could be shown. What is to be applied is worked on to the end all the same.
+    told: std::io::Result<()>,
 }
 
 /// Does the work, shows what is done as it is done, and breaks off at a signal, or where it only shows and nobody
@@ -173,11 +177,16 @@ async fn work<W: Write>(
         logs_read.notified().await;
         reader_left().await;
     });
-    let mut signal = None;
+    let (mut signal, mut told) = (None, Ok(()));
     let worked = loop {
         tokio::select! {
             biased;
-            Some(one) = done.recv() => shown.take(one)?,
+            Some(one) = done.recv(), if told.is_ok() => {
+                told = shown.take(one);
+                if told.is_err() && only_shows {
+                    stop.cancel();
+                }
+            }
             received = signals.next(), if signal.is_none() => {
                 signal = Some(received);
                 stop.cancel();
@@ -186,13 +195,13 @@ async fn work<W: Write>(
             worked = &mut working => break worked,
         }
     };
-    while let Ok(one) = done.try_recv() {
-        shown.take(one)?;
+    while let Some(one) = done.try_recv().ok().filter(|_| told.is_ok()) {
+        told = shown.take(one);
     }
     let report = worked?;
     // A signal that came when all was done changes nothing.
     let signal = signal.filter(|_| report.broken_off);
-    Ok(Ended { report, signal })
+    Ok(Ended { report, signal, told })
 }
 
 /// Where suggestions are shown as they are done, in the order of their numbers.

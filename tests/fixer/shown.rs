@@ -145,16 +145,21 @@ fn changes_that_are_not_committed_are_warned_about() {
 fn what_was_applied_is_told_though_the_report_cannot_be_printed() {
     let till = Till::new();
     let log = till.crash_log();
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let output = run(fix(&till, &log).args(["--apply", "--format", "json"]).stdout(full));
-    let errors = errors_of(&output);
-    assert_eq!(output.status.code(), Some(2), "{errors}");
-    assert!(errors.contains("cannot write to standard output"), "{errors}");
-    assert!(errors.contains("applied: index out of range in basket.Last, to basket/basket.go"), "{errors}");
-    let basket = till.repository().join("basket/basket.go");
-    assert_ne!(std::fs::read_to_string(&basket).unwrap(), BASKET);
-    run_pasted(&undo_command(&errors));
-    assert_eq!(std::fs::read_to_string(&basket).unwrap(), BASKET);
+    for format in ["json", "text"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = run(fix(&till, &log).args(["--apply", "--format", format]).stdout(full));
+        let errors = errors_of(&output);
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(errors.contains("cannot write to standard output"), "{errors}");
+        assert!(
+            errors.contains("applied: index out of range in basket.Last, to basket/basket.go"),
+            "{errors}"
+        );
+        let basket = till.repository().join("basket/basket.go");
+        assert_ne!(std::fs::read_to_string(&basket).unwrap(), BASKET);
+        run_pasted(&undo_command(&errors));
+        assert_eq!(std::fs::read_to_string(&basket).unwrap(), BASKET);
+    }
 }
 
 #[test]
