@@ -21,13 +21,14 @@ const fn words_of(class: Class) -> &'static [&'static str] {
     }
 }
 
-/// Words that speak of an error, or of what callers have to see to. A second close gives none: there an error in the
-/// comment is another answer.
-const fn refusals(class: Class) -> &'static [&'static str] {
-    match class {
-        Class::CloseOfChannel => &[],
-        _ => &["err", "fail", "invalid", "reject", "refuse", "panic", "must"],
-    }
+/// Words that speak of an error, or of what callers have to see to.
+const REFUSALS: &[&str] = &["err", "fail", "invalid", "reject", "refuse", "panic", "must"];
+
+/// Whether a sentence asks for another answer than a check of the class gives: no error, but for a second close,
+/// which then gives none.
+fn asks_for_another(class: Class, sentence: &str) -> bool {
+    let refuses = REFUSALS.iter().any(|refusal| sentence.contains(refusal));
+    refuses == (class == Class::CloseOfChannel)
 }
 
 /// The sentence of a function's comment that speaks of the case which failed; `depth` is the function's frame.
@@ -44,7 +45,7 @@ pub(crate) fn spoken_of(case: &Case<'_>, depth: usize) -> Option<String> {
             let mut said = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
             let own = function.identifier.to_lowercase();
             said.any(|word| words.contains(&word) && word != own)
-                && !refusals(case.fault.class).iter().any(|refusal| lower.contains(refusal))
+                && asks_for_another(case.fault.class, &lower)
         })
         .map(str::to_owned)
 }
