@@ -2,18 +2,13 @@
 
 use tree_sitter::Node;
 
-use super::syntax::{leaves, nodes_of};
+use super::syntax::{leaves, nodes_of, statements_above, within_function};
 use crate::repository::go::File;
 
 /// Whether an expression stands where one of two conditions is known: by a condition around it, or by one above it
 /// that leaves when `bad` holds.
 pub(crate) fn is_asked(file: &File, at: Node<'_>, bad: &str, good: &str) -> bool {
-    let own = || {
-        std::iter::successors(Some(at), Node::parent).take_while(|node| {
-            !matches!(node.kind(), "func_literal" | "function_declaration" | "method_declaration")
-        })
-    };
-    let around = own()
+    let around = within_function(at)
         .skip(1)
         .filter_map(|node| match node.kind() {
             "binary_expression" => Some(node),
@@ -22,9 +17,7 @@ pub(crate) fn is_asked(file: &File, at: Node<'_>, bad: &str, good: &str) -> bool
         })
         .flat_map(|condition| nodes_of(condition, |node| node.kind() == "binary_expression"))
         .any(|part| [bad, good].contains(&file.text_of(part)));
-    let above = own()
-        .filter(|node| node.parent().is_some_and(|parent| parent.kind() == "statement_list"))
-        .flat_map(|node| std::iter::successors(node.prev_named_sibling(), Node::prev_named_sibling))
+    let above = statements_above(at)
         .filter(|above| above.kind() == "if_statement")
         .filter(|above| above.child_by_field_name("consequence").is_some_and(|block| leaves(file, block)))
         .filter_map(|above| above.child_by_field_name("condition"))

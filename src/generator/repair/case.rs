@@ -10,7 +10,7 @@ use tree_sitter::Node;
 use super::syntax::{called_name, lines, nodes_in};
 use crate::domain::{Fault, Location};
 use crate::repository::Repository;
-use crate::repository::go::{Callee, File, Function, Resolver, Symbol};
+use crate::repository::go::{Callee, Field, File, Function, Resolver, Symbol, TypeDecl};
 
 /// How many frames are looked at: causes further away than that are not found by syntax.
 const MAX_FRAMES: usize = 6;
@@ -120,6 +120,13 @@ impl<'a> Case<'a> {
         let text = file.text_of(node);
         let int = self.resolver.type_of(file, node).is_none_or(|ty| ty.text == "int");
         if int || node.kind() == "int_literal" { text.to_owned() } else { format!("int({text})") }
+    }
+
+    /// The struct that declares the field which a selector names, and the field.
+    pub(crate) fn field_at(&self, file: &Arc<File>, selector: Node<'_>) -> Option<(TypeDecl, Field)> {
+        let name = file.text_of(selector.child_by_field_name("field")?);
+        let ty = self.resolver.type_of(file, selector.child_by_field_name("operand")?)?;
+        self.resolver.field(&ty, name)
     }
 
     /// The callee of a call in a frame's file, if the repository holds it.

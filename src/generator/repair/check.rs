@@ -65,16 +65,10 @@ impl Case<'_> {
             drafts.push(check.draft(tier, check.depth, joined == Joined::Decides, edits));
         }
         let mut reports = false;
-        if let Some((edits, reported, done)) = self.guard(file, check) {
+        if let Some((edits, reported, changed)) = self.guard(file, check) {
             reports = reported;
             let tier = if reported { Tier::Check } else { Tier::Mask };
-            let mut draft = check.draft(tier, check.depth, !reported, edits);
-            // Half of the work is done then, and nobody sees it.
-            if let Some(done) = done {
-                draft.masks = true;
-                draft.explanation.push_str(&format!(" What `{done}` changed by then stays changed."));
-            }
-            drafts.push(draft);
+            drafts.push(check.draft(tier, check.depth, !reported, edits).with_work_half_done(changed));
         }
         if !reports {
             drafts.extend(self.check_in_callers(check, file));
@@ -276,6 +270,11 @@ fn is_value_place(parent: Node<'_>) -> bool {
     })
 }
 
+/// The names in the text of an expression.
+fn names_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty())
+}
+
 /// What the parameters of a function are called where it is called.
 struct Substitution<'t> {
     names: Vec<(String, String)>,
@@ -317,8 +316,7 @@ impl<'t> Substitution<'t> {
 
     /// Whether any of the arguments that a condition on the parameters speaks of came with a request.
     fn come_from_request(&self, caller: &Arc<File>, condition: &str) -> bool {
-        let mut spoken = condition.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-        spoken
+        names_in(condition)
             .any(|word| self.arguments.iter().any(|(name, node)| name == word && from_request(caller, *node)))
     }
 
@@ -331,9 +329,8 @@ impl<'t> Substitution<'t> {
         call: Node<'_>,
         text: &str,
     ) {
-        let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
         let package = case.resolver.package_of(inner);
-        for word in words {
+        for word in names_in(text) {
             let known = self.names.iter().any(|(name, _)| name == word);
             let global = package.iter().any(|file| package_binding(file, word).is_some());
             if !known && global && case.same_package(inner, caller) && caller.binding(call, word).is_none() {

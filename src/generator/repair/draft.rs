@@ -31,6 +31,15 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// Leaves early where something was changed already: half of the work is done then, and nobody sees it.
+    pub(crate) fn with_work_half_done(mut self, changed: Option<&str>) -> Self {
+        if let Some(changed) = changed {
+            self.masks = true;
+            self.explanation.push_str(&format!(" What `{changed}` changed by then stays changed."));
+        }
+        self
+    }
+
     /// A change that leaves early: where nobody learns of that, it hides the failure.
     pub(crate) fn leaving(
         tier: Tier,

@@ -5,8 +5,12 @@
 use tree_sitter::Node;
 
 use super::handler::handler;
+use super::naming::is_logger;
 use super::scope::in_scope_before;
-use super::syntax::{called_name, is_error_return, is_within, leaves, nodes_of, returns_error, statement_of};
+use super::syntax::{
+    called_name, is_error_return, is_listed, is_within, leaves, method_call, nodes_of, returns_error,
+    statement_of, statements_above, within_function,
+};
 use crate::repository::go::File;
 
 /// What takes something, and what gives it back, by the names of the methods.
@@ -130,7 +134,7 @@ fn given_back_elsewhere(file: &File, function: Node<'_>, taker: Node<'_>) -> Opt
         let here = nodes_of(function, |node| node.kind() == "unary_expression" && file.text_of(node) == own);
         return (counts && here.is_empty()).then_some(own);
     }
-    let (counter, method) = method_call(file, taker.named_child(0)?)?;
+    let (counter, method) = named_call(file, taker.named_child(0)?)?;
     let done = format!("{counter}.Done()");
     let in_goroutine = nodes_of(function, |node| {
         node.kind() == "call_expression"
@@ -145,74 +149,79 @@ fn given_back_elsewhere(file: &File, function: Node<'_>, taker: Node<'_>) -> Opt
 /// nothing in between has to do with.
 fn given_back_alike(file: &File, function: Node<'_>, at: Node<'_>) -> Vec<String> {
     let Some(statement) = statement_of(at) else { return Vec::new() };
-    let way = |check: Node<'_>| -> Option<Vec<String>> {
-        let block = check.child_by_field_name("consequence").filter(|_| check.kind() == "if_statement")?;
-        let list = block.named_child(0)?;
-        let statements: Vec<Node<'_>> = list.named_children(&mut list.walk()).collect();
-        let (last, before) = statements.split_last()?;
-        // One that leaves since all is done has other reasons.
-        let fails = is_error_return(file, *last)
-            || !returns_error(file, *last)
-                && check.child_by_field_name("condition").is_some_and(|condition| {
-                    let text = file.text_of(condition);
-                    text.starts_with('!') || text.ends_with("!= nil") || text.ends_with("== nil")
-                });
-        let leaves =
-            fails && last.kind() == "return_statement" && file.enclosing_function(*last) == Some(function);
-        let gives = |node: &&Node<'_>| {
-            is_statement(**node) && !tells(file, **node) && in_scope_before(file, **node, statement)
-        };
-        // What the way out takes itself it gives back itself.
-        let own: Vec<&str> = before
-            .iter()
-            .filter_map(|node| method_call(file, node.named_child(0)?))
-            .filter(|(_, method)| PAIRS.iter().any(|(take, _)| take.eq_ignore_ascii_case(method)))
-            .map(|(operand, _)| operand)
-            .collect();
-        let gives = |node: &&Node<'_>| {
-            let operand =
-                node.named_child(0).and_then(|call| method_call(file, call)).map(|(operand, _)| operand);
-            gives(node) && operand.is_none_or(|operand| !own.contains(&operand))
-        };
-        leaves.then(|| before.iter().filter(gives).map(|node| file.text_of(*node).to_owned()).collect())
-    };
+    let way = |check| given_back_on_way_out(file, function, check, statement);
     let passed = passed(at, false);
-    for (index, check) in passed.iter().enumerate().rev() {
-        if let Some(releases) = way(*check) {
-            let since = passed.get(index + 1..).unwrap_or_default();
-            let again = |release: &String| !since.iter().any(|node| file.text_of(*node) == release);
-            let releases: Vec<String> = releases.into_iter().filter(again).collect();
-            if !releases.is_empty() {
-                return releases;
-            }
-            break;
+    let above = passed.iter().enumerate().rev().find_map(|(index, check)| Some((index, way(*check)?)));
+    if let Some((index, releases)) = above {
+        let since = passed.get(index + 1..).unwrap_or_default();
+        let again = |release: &String| since.iter().any(|node| file.text_of(*node) == release);
+        let releases: Vec<String> = releases.into_iter().filter(|release| !again(release)).collect();
+        if !releases.is_empty() {
+            return releases;
         }
     }
-    let below = std::iter::successors(Some(at), Node::parent)
-        .take_while(|node| *node != function)
-        .filter(|node| node.parent().is_some_and(|parent| parent.kind() == "statement_list"))
-        .flat_map(|node| std::iter::successors(node.next_named_sibling(), Node::next_named_sibling));
-    for check in below {
-        if let Some(releases) = way(check) {
-            let between = file.text.get(at.start_byte()..check.start_byte()).unwrap_or_default();
-            let untouched = |release: &String| {
-                release.split(['.', '(']).next().is_some_and(|root| !between.contains(&format!("{root}.")))
-            };
-            return releases.into_iter().filter(untouched).collect();
-        }
+    let below = within_function(at)
+        .filter(|node| is_listed(*node))
+        .flat_map(|node| std::iter::successors(node.next_named_sibling(), Node::next_named_sibling))
+        .find_map(|check| Some((check, way(check)?)));
+    let Some((check, releases)) = below else { return Vec::new() };
+    let between = file.text.get(at.start_byte()..check.start_byte()).unwrap_or_default();
+    let untouched = |release: &String| {
+        release.split(['.', '(']).next().is_some_and(|root| !between.contains(&format!("{root}.")))
+    };
+    releases.into_iter().filter(untouched).collect()
+}
+
+/// What a check does before it leaves the function because something failed, as far as it may be done at another
+/// statement too; none where it does not leave so.
+fn given_back_on_way_out(
+    file: &File,
+    function: Node<'_>,
+    check: Node<'_>,
+    statement: Node<'_>,
+) -> Option<Vec<String>> {
+    let block = check.child_by_field_name("consequence").filter(|_| check.kind() == "if_statement")?;
+    let list = block.named_child(0)?;
+    let statements: Vec<Node<'_>> = list.named_children(&mut list.walk()).collect();
+    let (last, before) = statements.split_last()?;
+    // One that leaves since all is done has other reasons.
+    let fails = is_error_return(file, *last)
+        || !returns_error(file, *last)
+            && check.child_by_field_name("condition").is_some_and(|condition| {
+                let text = file.text_of(condition);
+                text.starts_with('!') || text.ends_with("!= nil") || text.ends_with("== nil")
+            });
+    if !fails || last.kind() != "return_statement" || file.enclosing_function(*last) != Some(function) {
+        return None;
     }
-    Vec::new()
+    // What the way out takes itself it gives back itself.
+    let calls = |node: &Node<'_>| named_call(file, node.named_child(0)?);
+    let takes = |method: &str| PAIRS.iter().any(|(take, _)| take.eq_ignore_ascii_case(method));
+    let taken: Vec<&str> = before
+        .iter()
+        .filter_map(calls)
+        .filter(|(_, method)| takes(method))
+        .map(|(operand, _)| operand)
+        .collect();
+    let gives = |node: &&Node<'_>| {
+        is_statement(**node)
+            && !tells(file, **node)
+            && in_scope_before(file, **node, statement)
+            && calls(node).is_none_or(|(operand, _)| !taken.contains(&operand))
+    };
+    Some(before.iter().filter(gives).map(|node| file.text_of(*node).to_owned()).collect())
 }
 
 /// Whether a statement only tells somebody: a log, standard output, who sent a request.
 fn tells(file: &File, statement: Node<'_>) -> bool {
-    let Some((operand, method)) = statement.named_child(0).and_then(|call| method_call(file, call)) else {
+    let Some((operand, method)) = statement.named_child(0).and_then(|call| named_call(file, call)) else {
         return statement.kind() == "expression_statement" && !file.text_of(statement).ends_with("()");
     };
     let name = operand.rsplit('.').next().unwrap_or(operand).to_ascii_lowercase();
     let answers = handler(file, file.enclosing_function(statement).unwrap_or(statement))
         .is_some_and(|handler| file.text_of(statement).contains(&handler.writer));
-    matches!(name.as_str(), "log" | "logger" | "slog" | "lg" | "fmt" | "http" | "os" | "t" | "b")
+    is_logger(&name)
+        || matches!(name.as_str(), "fmt" | "http" | "os" | "t" | "b")
         || ["Print", "Error", "Warn", "Info", "Debug", "Fatal", "Write"]
             .iter()
             .any(|head| method.starts_with(head))
@@ -222,7 +231,7 @@ fn tells(file: &File, statement: Node<'_>) -> bool {
 /// Whether a call ends as done what another one began.
 fn completes(file: &File, taker: Node<'_>, giver: Node<'_>) -> bool {
     let taken = taker.named_child(0).filter(|_| taker.kind() == "expression_statement");
-    let pair = taken.and_then(|call| method_call(file, call)).zip(method_call(file, giver));
+    let pair = taken.and_then(|call| named_call(file, call)).zip(named_call(file, giver));
     pair.is_some_and(|(take, give)| take.0 == give.0 && is_pair(COMPLETES, take.1, give.1))
 }
 
@@ -277,35 +286,23 @@ fn is_statement(node: Node<'_>) -> bool {
     matches!(node.kind(), "expression_statement" | "dec_statement" | "inc_statement")
 }
 
-/// The statements that were run on the way to a node, in order: those above it in its block, and above the
-/// statements it stands in. One that is itself asked about has been run.
-fn passed<'t>(at: Node<'t>, in_loop: bool) -> Vec<Node<'t>> {
-    let mut found = Vec::new();
-    let mut own = true;
-    for node in std::iter::successors(Some(at), Node::parent) {
-        if matches!(node.kind(), "func_literal" | "function_declaration" | "method_declaration")
-            || in_loop && node.kind() == "for_statement"
-        {
-            break;
-        }
-        if node.parent().is_none_or(|parent| parent.kind() != "statement_list") {
-            own = false;
-            continue;
-        }
-        found.extend(Some(node).filter(|_| own));
-        own = false;
-        found.extend(std::iter::successors(node.prev_named_sibling(), Node::prev_named_sibling));
-    }
-    found.reverse();
-    found
+/// The statements that were run on the way to a node, in order; one that is itself asked about has been run. In a
+/// loop those of its body.
+fn passed(at: Node<'_>, in_loop: bool) -> Vec<Node<'_>> {
+    let body = within_function(at).find(|node| in_loop && node.kind() == "for_statement");
+    let own = Some(at).filter(|at| is_listed(*at) && body != Some(*at));
+    let above = statements_above(at).filter(|above| body.is_none_or(|body| is_within(*above, body)));
+    let mut passed: Vec<Node<'_>> = own.into_iter().chain(above).collect();
+    passed.reverse();
+    passed
 }
 
 /// Whether a statement gives back what another one took.
 fn gives_back(file: &File, taker: Node<'_>, giver: Node<'_>, at: Node<'_>) -> bool {
     match taker.kind() {
         "expression_statement" => {
-            let taken = taker.named_child(0).and_then(|call| method_call(file, call));
-            let (Some(take), Some(give)) = (taken, method_call(file, giver)) else { return false };
+            let taken = taker.named_child(0).and_then(|call| named_call(file, call));
+            let (Some(take), Some(give)) = (taken, named_call(file, giver)) else { return false };
             let same = take.0 == give.0 && is_pair(PAIRS, take.1, give.1);
             same && asks_alike(file, taker, giver) || adds_back(file, taker, giver)
         }
@@ -321,12 +318,9 @@ fn gives_back(file: &File, taker: Node<'_>, giver: Node<'_>, at: Node<'_>) -> bo
     }
 }
 
-/// `x` and `M` of `x.M(…)`.
-fn method_call<'f>(file: &'f File, call: Node<'_>) -> Option<(&'f str, &'f str)> {
-    let function = call.child_by_field_name("function").filter(|_| call.kind() == "call_expression")?;
-    let (operand, method) =
-        (function.child_by_field_name("operand")?, function.child_by_field_name("field")?);
-    Some((file.text_of(operand), file.text_of(method)))
+/// `x` and `M` of `x.M(…)`, as texts.
+fn named_call<'f>(file: &'f File, call: Node<'_>) -> Option<(&'f str, &'f str)> {
+    method_call(call).map(|(operand, method)| (file.text_of(operand), file.text_of(method)))
 }
 
 /// `x.n++` and `x.n--` of the same place; a plain variable is the function's own business.
@@ -353,7 +347,7 @@ fn made(file: &File, taker: Node<'_>, giver: Node<'_>) -> bool {
     }
     let mut cursor = names.walk();
     let mut names = names.named_children(&mut cursor).map(|name| file.text_of(name));
-    match method_call(file, giver) {
+    match named_call(file, giver) {
         Some((operand, method)) => CLOSERS.contains(&method) && names.any(|name| name == operand),
         None => names.any(|name| {
             CANCELS.contains(&name.to_ascii_lowercase().as_str())

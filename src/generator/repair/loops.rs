@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use tree_sitter::Node;
 
-use super::syntax::{called_name, ends_program, nodes_of};
+use super::syntax::{called_name, ends_program, nodes_of, within_function};
 use crate::repository::go::File;
 
 /// Whether one of the loops around a node has no way to its end left, once all that stands in the ranges is
@@ -85,14 +85,10 @@ fn past_value(file: &File, statement: Node<'_>) -> Vec<Range<usize>> {
 
 /// The loops of its function in whose body a node stands, innermost first.
 fn loops_around(at: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    std::iter::successors(Some(at), Node::parent)
-        .take_while(|node| {
-            !matches!(node.kind(), "func_literal" | "function_declaration" | "method_declaration")
-        })
-        .filter(move |node| {
-            let body = node.child_by_field_name("body").filter(|_| node.kind() == "for_statement");
-            body.is_some_and(|body| body.start_byte() <= at.start_byte() && at.end_byte() <= body.end_byte())
-        })
+    within_function(at).filter(move |node| {
+        let body = node.child_by_field_name("body").filter(|_| node.kind() == "for_statement");
+        body.is_some_and(|body| body.start_byte() <= at.start_byte() && at.end_byte() <= body.end_byte())
+    })
 }
 
 /// Every statement that leaves a loop, or changes what its condition asks; none where it ends by itself:

@@ -46,6 +46,11 @@ const RELATIVE: &[&str] = &[
     "this", "that",
 ];
 
+/// Whether a name, in lower case, is one of those that loggers have.
+pub(crate) fn is_logger(name: &str) -> bool {
+    matches!(name, "log" | "logger" | "slog" | "lg")
+}
+
 /// Whether a variable's name tells what it holds.
 pub(crate) fn is_telling(name: &str) -> bool {
     name.chars().count() > 2 && !RELATIVE.contains(&name.to_ascii_lowercase().as_str())

@@ -4,7 +4,7 @@
 use tree_sitter::Node;
 
 use super::naming::words;
-use super::syntax::{nodes_of, root_of};
+use super::syntax::{method_call, nodes_of, root_of, statements_above};
 use crate::repository::go::{Binding, File, Part};
 
 /// What a check reads: variables, and the names of fields.
@@ -94,12 +94,7 @@ pub(crate) fn before_changes<'t>(file: &File, statement: Node<'t>, reads: &Reads
 
 /// The nearest statement above that changed what others see, in the blocks around.
 pub(crate) fn changed_above<'f>(file: &'f File, statement: Node<'_>) -> Option<&'f str> {
-    std::iter::successors(Some(statement), Node::parent)
-        .take_while(|node| {
-            !matches!(node.kind(), "func_literal" | "function_declaration" | "method_declaration")
-        })
-        .filter(|node| node.parent().is_some_and(|parent| parent.kind() == "statement_list"))
-        .flat_map(|node| std::iter::successors(node.prev_named_sibling(), Node::prev_named_sibling))
+    statements_above(statement)
         .find(|above| {
             changes(file, *above) && !is_counted_back(file, *above) || changes_by_method(file, *above)
         })
@@ -166,13 +161,7 @@ fn changes_by_method(file: &File, statement: Node<'_>) -> bool {
         _ => None,
     };
     let counts = file.text_of(statement).ends_with("Add(1)");
-    let function = call
-        .filter(|call| call.kind() == "call_expression" && !counts)
-        .and_then(|call| call.child_by_field_name("function"));
-    let parts = function.and_then(|function| {
-        function.child_by_field_name("operand").zip(function.child_by_field_name("field"))
-    });
-    parts.is_some_and(|(operand, method)| {
+    call.filter(|_| !counts).and_then(method_call).is_some_and(|(operand, method)| {
         let first = words(file.text_of(method)).into_iter().next().unwrap_or_default();
         let root = root_of(operand);
         CHANGING.contains(&first.as_str())

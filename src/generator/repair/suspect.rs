@@ -18,24 +18,11 @@ pub(crate) struct Suspect<'c> {
     pub(crate) depth: usize,
     pub(crate) file: &'c Arc<File>,
     pub(crate) node: Node<'c>,
-    /// The expression it was followed from, in the failing function.
-    pub(crate) inner: Node<'c>,
-    /// The file of the failing function.
-    within: &'c Arc<File>,
-    /// Whether it holds what was just made, and so is hardly nil.
-    pub(crate) made: bool,
-}
-
-impl Suspect<'_> {
     /// Whether it is, or was followed from, the receiver of the method that failed: who called that on nil is
     /// rather to blame.
-    pub(crate) fn is_receiver(&self) -> bool {
-        self.inner.kind() == "identifier"
-            && matches!(
-                self.within.binding(self.inner, self.within.text_of(self.inner)),
-                Some(Binding::Signature { part: Part::Receiver, .. })
-            )
-    }
+    pub(crate) receiver: bool,
+    /// Whether it holds what was just made, and so is hardly nil.
+    pub(crate) made: bool,
 }
 
 /// The suspects, likeliest first.
@@ -54,7 +41,8 @@ pub(crate) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
         }
         if !suspects.iter().any(|known| known.node == node) {
             let made = was_made(case, file, node);
-            suspects.push(Suspect { depth: 0, file, node, inner: node, within: file, made });
+            let receiver = is_receiver(file, node);
+            suspects.push(Suspect { depth: 0, file, node, receiver, made });
         }
     }
     // What was just made is suspected last, whatever else there is.
@@ -65,8 +53,8 @@ pub(crate) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
         suspects.retain(known);
     }
     // Methods are rarely called on nil: a receiver is suspected when nothing else can be nil.
-    if !suspects.iter().all(Suspect::is_receiver) {
-        suspects.retain(|suspect| !suspect.is_receiver());
+    if !suspects.iter().all(|suspect| suspect.receiver) {
+        suspects.retain(|suspect| !suspect.receiver);
     }
     let mut at = 0;
     while let Some(suspect) = suspects.get(at).copied() {
@@ -79,6 +67,15 @@ pub(crate) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
     }
     suspects.extend(made);
     suspects
+}
+
+/// Whether a node is the receiver of the method it stands in.
+fn is_receiver(file: &File, node: Node<'_>) -> bool {
+    node.kind() == "identifier"
+        && matches!(
+            file.binding(node, file.text_of(node)),
+            Some(Binding::Signature { part: Part::Receiver, .. })
+        )
 }
 
 /// Whether a value is never nil by the contract of who passes it.
@@ -168,7 +165,7 @@ fn may_be_interface(file: &File, package: &str, name: &str) -> bool {
 
 /// The same value one step outwards.
 fn followed<'c>(case: &'c Case<'_>, suspect: Suspect<'c>) -> Option<Suspect<'c>> {
-    let Suspect { depth, file, node, inner, within, made } = suspect;
+    let Suspect { depth, file, node, .. } = suspect;
     if node.kind() != "identifier" {
         return None;
     }
@@ -182,21 +179,14 @@ fn followed<'c>(case: &'c Case<'_>, suspect: Suspect<'c>) -> Option<Suspect<'c>>
                 Part::Receiver => call.child_by_field_name("function")?.child_by_field_name("operand")?,
                 Part::Result(_) => return None,
             };
-            Some(Suspect { depth: outer, file: case.file(outer)?, node, inner, within, made })
+            Some(Suspect { depth: outer, file: case.file(outer)?, node, ..suspect })
         }
         Binding::Short { statement, position } => {
             let right = statement.child_by_field_name("right")?;
             let single = right.named_child_count() == 1;
             let value = value_at(right, position)?;
             // `c := s.client`: the field is what is nil.
-            (value.kind() == "selector_expression" && single).then_some(Suspect {
-                depth,
-                file,
-                node: value,
-                inner,
-                within,
-                made,
-            })
+            (value.kind() == "selector_expression" && single).then_some(Suspect { node: value, ..suspect })
         }
         _ => None,
     }

@@ -56,8 +56,33 @@ pub(crate) fn lines(node: Node<'_>) -> std::ops::RangeInclusive<u32> {
 
 /// The statement of a block (or of a case) that holds a node.
 pub(crate) fn statement_of(node: Node<'_>) -> Option<Node<'_>> {
-    std::iter::successors(Some(node), Node::parent)
-        .find(|node| node.parent().is_some_and(|parent| parent.kind() == "statement_list"))
+    std::iter::successors(Some(node), Node::parent).find(|node| is_listed(*node))
+}
+
+/// A node and what it stands in, within its function.
+pub(crate) fn within_function(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    std::iter::successors(Some(node), Node::parent).take_while(|node| {
+        !matches!(node.kind(), "func_literal" | "function_declaration" | "method_declaration")
+    })
+}
+
+/// Whether a node is a statement of a block or of a case.
+pub(crate) fn is_listed(node: Node<'_>) -> bool {
+    node.parent().is_some_and(|parent| parent.kind() == "statement_list")
+}
+
+/// The statements that were run on the way to a node, nearest first: those above it in its block, and above
+/// the statements it stands in.
+pub(crate) fn statements_above(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    within_function(node)
+        .filter(|node| is_listed(*node))
+        .flat_map(|node| std::iter::successors(node.prev_named_sibling(), Node::prev_named_sibling))
+}
+
+/// `x` and `M` of the call `x.M(…)`.
+pub(crate) fn method_call(call: Node<'_>) -> Option<(Node<'_>, Node<'_>)> {
+    let function = call.child_by_field_name("function").filter(|_| call.kind() == "call_expression")?;
+    function.child_by_field_name("operand").zip(function.child_by_field_name("field"))
 }
 
 /// Whether an expression is evaluated each time its statement is: it stands in no branch, no loop's body,

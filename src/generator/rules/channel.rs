@@ -14,7 +14,7 @@ use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::literal::{add_field, makers_without, text_in};
 use crate::generator::repair::syntax::{called_name, nodes_of, statement_of};
-use crate::repository::go::{Binding, File};
+use crate::repository::go::{Binding, Field, File};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let Some(file) = case.file(0).filter(|file| is_repairable(file)) else { return Vec::new() };
@@ -43,13 +43,11 @@ fn make(case: &Case<'_>, file: &Arc<File>, channel: Node<'_>) -> Option<Draft> {
     let ty = case.resolver.type_of(file, channel)?;
     let mut edits = Edits::default();
     if channel.kind() == "selector_expression" {
-        let owner = case.resolver.type_of(file, channel.child_by_field_name("operand")?)?;
-        let field = file.text_of(channel.child_by_field_name("field")?);
-        let (owner, _) = case.resolver.field(&owner, field)?;
+        let (owner, Field { name: field, .. }) = case.field_at(file, channel)?;
         let mut added = 0;
-        for maker in makers_without(case, &owner, field, file) {
+        for maker in makers_without(case, &owner, &field, file) {
             let value = format!("make({})", text_in(&ty, &maker.file)?);
-            added += usize::from(add_field(&mut edits, &maker, field, &value).is_some());
+            added += usize::from(add_field(&mut edits, &maker, &field, &value).is_some());
         }
         if added == 0 {
             return None;
@@ -82,12 +80,10 @@ fn drop_duplicate(file: &Arc<File>, call: Node<'_>, channel: Node<'_>) -> Option
 
 /// A `sync.Once` beside the field closes it once.
 fn once(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, channel: Node<'_>) -> Option<Draft> {
-    let operand = channel.child_by_field_name("operand")?;
-    let field = file.text_of(channel.child_by_field_name("field")?);
-    let (owner, _) = case.resolver.field(&case.resolver.type_of(file, operand)?, field)?;
+    let (owner, field) = case.field_at(file, channel)?;
     let home = &owner.file;
-    let name = format!("{field}Once");
-    let receiver = file.text_of(operand);
+    let name = format!("{}Once", field.name);
+    let receiver = file.text_of(channel.child_by_field_name("operand")?);
     let declared = home.node_at(owner.range.clone())?.child_by_field_name("type")?;
     if statement_of(call)?.kind() != "expression_statement"
         || !is_repairable(home)

@@ -35,13 +35,9 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             "call_expression" => returned(case, suspect),
             _ => None,
         };
-        if let Some(Found { edits, reports, mut explanation, done }) = found {
-            // Half of the work is done then, and nobody sees it.
-            if let Some(done) = done {
-                explanation.push_str(&format!(" What `{done}` changed by then stays changed."));
-            }
+        if let Some(Found { edits, reports, explanation, changed }) = found {
             let draft = Draft::leaving(Tier::Check, reports, suspect.depth, explanation, edits);
-            drafts.push(Draft { masks: draft.masks || done.is_some(), ..draft });
+            drafts.push(draft.with_work_half_done(changed));
         }
     }
     drafts
@@ -53,7 +49,7 @@ struct Found<'f> {
     reports: bool,
     explanation: String,
     /// What was changed above it.
-    done: Option<&'f str>,
+    changed: Option<&'f str>,
 }
 
 fn failure(case: &Case<'_>, file: &Arc<File>, value: Node<'_>, name: &str) -> Failure {
@@ -140,8 +136,7 @@ fn sentinel_without(file: &File, asked: Node<'_>) -> Option<String> {
     });
     let block = check.child_by_field_name("consequence").filter(|_| negated)?;
     let leaving = nodes_of(block, |node| node.kind() == "return_statement").into_iter().next()?;
-    let values = leaving.named_child(0)?;
-    let last = last_child(values)?;
+    let last = last_child(leaving.named_child(0)?)?;
     let text = file.text_of(last);
     (last.kind() == "identifier" && is_sentinel(text)).then(|| text.to_owned())
 }
@@ -187,7 +182,7 @@ fn inline<'c>(case: &Case<'_>, suspect: Suspect<'c>) -> Option<Found<'c>> {
         }
     }
     let explanation = format!("`{text}` may not exist: the look-up is checked before it is used.");
-    Some(Found { edits, reports: exit.reports, explanation, done: changed_above(file, place) })
+    Some(Found { edits, reports: exit.reports, explanation, changed: changed_above(file, place) })
 }
 
 /// `v := m[k]`, `v, _ := lookup(k)`, `v := find(k)`: asked for right after the declaration.
@@ -212,7 +207,12 @@ fn declared<'c>(case: &Case<'_>, suspect: Suspect<'c>, origin: Origin<'c>) -> Op
         let mut lines = vec![format!("{left} := {}", file.text_of(value))];
         lines.extend(exit.guarded(&condition));
         edits.insert_before(file, place, &lines)?;
-        return Some(Found { edits, reports: exit.reports, explanation, done: changed_above(file, place) });
+        return Some(Found {
+            edits,
+            reports: exit.reports,
+            explanation,
+            changed: changed_above(file, place),
+        });
     }
     let old = statement.child_by_field_name("left")?;
     if file.text_of(old) != left {
@@ -221,7 +221,7 @@ fn declared<'c>(case: &Case<'_>, suspect: Suspect<'c>, origin: Origin<'c>) -> Op
     let anchor = behind(file, statement, node);
     let exit = case.leave(&mut edits, file, anchor, &failure(case, file, value, name));
     edits.insert_after(file, anchor, &exit.guarded(&condition))?;
-    Some(Found { edits, reports: exit.reports, explanation, done: changed_above(file, statement) })
+    Some(Found { edits, reports: exit.reports, explanation, changed: changed_above(file, statement) })
 }
 
 /// The statement above which a look-up and its check can stand, where something was changed before it.
@@ -278,7 +278,7 @@ fn asked(
         }
         "call_expression" => {
             let results = case.resolver.results(file, value);
-            let last = left.named_child(u32::try_from(names.checked_sub(1)?).ok()?)?;
+            let last = last_child(left)?;
             let found = results.as_ref().is_some_and(|results| {
                 results.len() == names && results.last().is_some_and(|ty| ty.text == "bool")
             });
@@ -312,7 +312,7 @@ fn returned<'c>(case: &Case<'_>, suspect: Suspect<'c>) -> Option<Found<'c>> {
     edits.insert_before(file, statement, &lines)?;
     edits.replace(file, node.byte_range(), name.clone());
     let explanation = format!("`{called}` may return nil: its result is checked before it is used.");
-    Some(Found { edits, reports: exit.reports, explanation, done: changed_above(file, statement) })
+    Some(Found { edits, reports: exit.reports, explanation, changed: changed_above(file, statement) })
 }
 
 /// Whether a function of the repository returns a literal nil at a position, without an error.
@@ -322,9 +322,7 @@ fn may_return_nil(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, position: u
     nodes_of(top, |node| node.kind() == "return_statement").into_iter().any(|statement| {
         let Some(list) = statement.named_child(0) else { return false };
         let value = u32::try_from(position).ok().and_then(|at| list.named_child(at));
-        let last = u32::try_from(list.named_child_count().saturating_sub(1))
-            .ok()
-            .and_then(|at| list.named_child(at));
+        let last = last_child(list);
         let nil = |node: Option<Node<'_>>| node.is_some_and(|node| callee.file.text_of(node) == "nil");
         let looked_up = value
             .is_some_and(|value| value.kind() == "index_expression" && is_map(case, &callee.file, value));

@@ -51,9 +51,8 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 
 fn for_field(case: &Case<'_>, suspect: Suspect<'_>) -> Vec<Draft> {
     let Suspect { file, node, depth, .. } = suspect;
-    let owner = node.child_by_field_name("operand").and_then(|operand| case.resolver.type_of(file, operand));
-    let name = node.child_by_field_name("field").map(|field| file.text_of(field)).unwrap_or_default();
-    let Some((owner, field)) = owner.and_then(|ty| case.resolver.field(&ty, name)) else { return Vec::new() };
+    let Some((owner, field)) = case.field_at(file, node) else { return Vec::new() };
+    let name = field.name.as_str();
     // Where nil is meant nothing is missing.
     if is_optional(case, &owner, name) || is_cleared_at_end(case, &owner, name) {
         return Vec::new();

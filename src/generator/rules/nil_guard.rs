@@ -17,19 +17,19 @@ use crate::generator::repair::meant::{is_cleared_at_end, is_optional};
 use crate::generator::repair::naming::{is_telling, phrase};
 use crate::generator::repair::suspect::{Suspect, suspects};
 use crate::generator::repair::syntax::{nodes_of, noun, statement_of};
-use crate::repository::go::{Shape, TypeDecl};
+use crate::repository::go::Shape;
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
     let suspects = suspects(case);
-    let followed = suspects.iter().any(|suspect| suspect.depth == 1 && suspect.is_receiver());
+    let followed = suspects.iter().any(|suspect| suspect.depth == 1 && suspect.receiver);
     for suspect in suspects {
         let Suspect { depth, file, node, made, .. } = suspect;
         // What a method was called on is asked for where it was called.
-        if depth > usize::from(suspect.is_receiver()) {
+        if depth > usize::from(suspect.receiver) {
             continue;
         }
-        let unlikely = made || depth == 0 && followed && suspect.is_receiver();
+        let unlikely = made || depth == 0 && followed && suspect.receiver;
         let pure = nodes_of(node, |node| node.kind() == "call_expression").is_empty();
         if !is_repairable(file) || !pure {
             continue;
@@ -43,9 +43,11 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             name = declared.name;
         }
         let explanation = format!("`{text}` may be nil: it is checked before it is used.");
-        let meant = owner_of(case, suspect).is_some_and(|(owner, field)| {
-            is_optional(case, &owner, field) && !is_cleared_at_end(case, &owner, field)
-        });
+        let owned = case.field_at(file, node);
+        let closed =
+            owned.as_ref().filter(|(owner, field)| is_cleared_at_end(case, owner, &field.name)).is_some();
+        let meant =
+            !closed && owned.as_ref().is_some_and(|(owner, field)| is_optional(case, owner, &field.name));
         let first = drafts.len();
         drafts.extend(wrap(case, suspect, &explanation));
         drafts.extend(case.check(&Check {
@@ -54,9 +56,10 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             bad: format!("{text} == nil"),
             good: format!("{text} != nil"),
             subject: node,
-            failure: closed(case, suspect).unwrap_or_else(|| {
-                Failure::new(Blame::Malformed, format!("missing {}", phrase(&name))).about(name)
-            }),
+            failure: match owned {
+                Some((owner, _)) if closed => Failure::closed(&owner.name),
+                _ => Failure::new(Blame::Malformed, format!("missing {}", phrase(&name))).about(name),
+            },
             explanation,
         }));
         for draft in drafts.iter_mut().skip(first) {
@@ -68,21 +71,6 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
         }
     }
     drafts
-}
-
-/// Why a field is nil that its owner clears when it is closed.
-fn closed(case: &Case<'_>, suspect: Suspect<'_>) -> Option<Failure> {
-    let (owner, field) = owner_of(case, suspect)?;
-    is_cleared_at_end(case, &owner, field).then(|| Failure::closed(&owner.name))
-}
-
-/// The struct that a suspected field belongs to, and the field's name.
-fn owner_of<'c>(case: &Case<'_>, suspect: Suspect<'c>) -> Option<(TypeDecl, &'c str)> {
-    let Suspect { file, node, .. } = suspect;
-    let field = file.text_of(node.child_by_field_name("field")?);
-    let ty = case.resolver.type_of(file, node.child_by_field_name("operand")?)?;
-    let (owner, _) = case.resolver.field(&ty, field)?;
-    Some((owner, field))
 }
 
 /// `if x != nil { statement }` around a statement that declares nothing.

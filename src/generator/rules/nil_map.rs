@@ -23,7 +23,7 @@ use crate::generator::repair::exit::Failure;
 use crate::generator::repair::literal::{add_field, makers_without, text_in};
 use crate::generator::repair::meant::is_cleared_at_end;
 use crate::generator::repair::syntax::{nodes_of, statement_of, value_at};
-use crate::repository::go::{Binding, File, Part, Shape, Type, package_binding};
+use crate::repository::go::{Binding, Field, File, Part, Shape, Type, package_binding};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
@@ -72,21 +72,22 @@ fn for_map(case: &Case<'_>, depth: usize, file: &Arc<File>, map: Node<'_>, write
         "identifier" => for_variable(case, depth, file, map, &ty),
         _ => Vec::new(),
     };
-    let mended = drafts.iter().any(|draft| draft.tier == Tier::Cause);
-    if let Some(owner) = closed(case, file, map) {
+    let owned = case.field_at(file, map);
+    if let Some((owner, _)) = owned.filter(|(owner, field)| is_cleared_at_end(case, owner, &field.name)) {
         drafts.extend(case.check(&Check {
             depth,
             at: map,
             bad: format!("{name} == nil"),
             good: String::new(),
             subject: map,
-            failure: Failure::closed(&owner),
+            failure: Failure::closed(&owner.name),
             explanation: format!("`{name}` is nil once its owner was closed: this is said before the write."),
         }));
         // Making it anew would open again what was closed.
         drafts.extend(made_first(case, depth, file, map, write, &ty, Lazily::Revives));
         return drafts;
     }
+    let mended = drafts.iter().any(|draft| draft.tier == Tier::Cause);
     let lazily = if mended { Lazily::BesideTheMaker } else { Lazily::Alone };
     drafts.extend(made_first(case, depth, file, map, write, &ty, lazily));
     drafts
@@ -140,14 +141,6 @@ fn made_first(
     Some(draft(tier, depth, lazily != Lazily::Alone || !kept, explanation, edits))
 }
 
-/// The name of a map's owner that sets it to nil when it is closed.
-fn closed(case: &Case<'_>, file: &Arc<File>, map: Node<'_>) -> Option<String> {
-    let field = file.text_of(map.child_by_field_name("field")?);
-    let ty = case.resolver.type_of(file, map.child_by_field_name("operand")?)?;
-    let (owner, _) = case.resolver.field(&ty, field)?;
-    is_cleared_at_end(case, &owner, field).then_some(owner.name)
-}
-
 /// Whether a map that is made here stays: the way to it passes a pointer or an element of a slice or map, or
 /// begins at a variable of the package or one that the function itself declares. A receiver, a parameter and
 /// the variable of a loop are copies.
@@ -184,17 +177,13 @@ fn is_kept(case: &Case<'_>, file: &Arc<File>, place: Node<'_>) -> bool {
 
 /// A field: the places that make its struct have to make the map.
 fn for_field(case: &Case<'_>, depth: usize, file: &Arc<File>, map: Node<'_>, ty: &Type) -> Vec<Draft> {
-    let owner = map.child_by_field_name("operand").and_then(|operand| case.resolver.type_of(file, operand));
-    let field = map.child_by_field_name("field").map(|field| file.text_of(field)).unwrap_or_default();
-    let Some((owner, _)) = owner.and_then(|owner| case.resolver.field(&owner, field)) else {
-        return Vec::new();
-    };
-    let makers = makers_without(case, &owner, field, file);
+    let Some((owner, Field { name: field, .. })) = case.field_at(file, map) else { return Vec::new() };
+    let makers = makers_without(case, &owner, &field, file);
     let mut edits = Edits::default();
     let mut count = 0;
     for maker in &makers {
         let Some(text) = text_in(ty, &maker.file) else { continue };
-        if add_field(&mut edits, maker, field, &format!("make({text})")).is_some() {
+        if add_field(&mut edits, maker, &field, &format!("make({text})")).is_some() {
             count += 1;
         }
     }

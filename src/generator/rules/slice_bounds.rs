@@ -2,8 +2,9 @@
 //!
 //! Evidence: a slice expression on the failing line; the message tells which bound was beyond what. Edits,
 //! in order: for a window of a list (a page), bounds held within the list, since the last page is short
-//! and the next one empty (at the front too, where a negative bound cannot be reported); a check of the lengths with an error; for text that is cut for display, the
-//! whole text where it is short enough. The last hides too short a value where it must not be short.
+//! and the next one empty (at the front too, where a negative bound cannot be reported); a check of the
+//! lengths with an error; for text that is cut for display, the whole text where it is short enough. The last
+//! hides too short a value where it must not be short.
 
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ use tree_sitter::Node;
 use super::failure::Failure;
 use crate::generator::repair::edit::Edits;
 use crate::generator::repair::naming::words;
-use crate::generator::repair::syntax::{called_name, nodes_of};
+use crate::generator::repair::syntax::{called_name, last_child, nodes_of};
 use crate::repository::go::File;
 
 /// A sentinel that errors wrap, and where its `%w` stands in their messages.
@@ -115,8 +115,8 @@ fn wrapped(file: &File, top: Node<'_>) -> Vec<Manner> {
             let arguments = call.child_by_field_name("arguments")?;
             let format = message(file, call)?;
             let at_the_end = format.ends_with(": %w");
-            let place = if at_the_end { arguments.named_child_count().checked_sub(1)? } else { 1 };
-            let sentinel = file.text_of(arguments.named_child(u32::try_from(place).ok()?)?);
+            let sentinel = if at_the_end { last_child(arguments) } else { arguments.named_child(1) };
+            let sentinel = file.text_of(sentinel?);
             let known = is_sentinel(sentinel)
                 && !means_another(sentinel)
                 && (at_the_end || format.starts_with("%w: "));

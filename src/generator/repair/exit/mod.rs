@@ -2,8 +2,9 @@
 //! a zero value with `false`, the end of the program from its `main`, or, where a function has no way to
 //! report, a silent return or `continue`.
 //!
-//! From the ground up: [`failure`] says why, [`manner`] how the errors around do; [`error`], [`zero`], [`answer`], [`process`] and [`log`] each know
-//! one way to say it in Go, [`plain`] chooses among them, [`signature`] gives a function an error result first.
+//! From the ground up: [`failure`] says why, [`manner`] how the errors around do; [`error`], [`zero`],
+//! [`answer`], [`process`] and [`log`] each know one way to say it in Go, [`plain`] chooses among them,
+//! [`signature`] gives a function an error result first.
 
 mod answer;
 mod error;

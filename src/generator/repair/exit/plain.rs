@@ -25,6 +25,11 @@ pub(crate) struct Exit {
 }
 
 impl Exit {
+    /// One of which the caller learns.
+    pub(super) const fn reporting(lines: Vec<String>) -> Self {
+        Self { lines, reports: true, ends: false }
+    }
+
     /// `if condition {` … `}` around the statements.
     pub(crate) fn guarded(&self, condition: &str) -> Vec<String> {
         // What is nil has nothing to give back.
@@ -69,30 +74,22 @@ impl Case<'_> {
             return Exit { lines: vec!["return".to_owned()], reports: false, ends: false };
         };
         if let Some(lines) = skipped_alike(file, at) {
-            return Exit { lines, reports: true, ends: false };
+            return Exit::reporting(lines);
         }
         let results = results_of(file, function);
         if let Some((last, others)) = results.split_last() {
             if last == "error" {
                 let error = self.error(edits, file, function, failure);
-                return Exit {
-                    lines: self.give_back(file, function, others, &error),
-                    reports: true,
-                    ends: false,
-                };
+                return Exit::reporting(self.give_back(file, function, others, &error));
             }
             if last == "bool" && !others.is_empty() {
-                return Exit {
-                    lines: self.give_back(file, function, others, "false"),
-                    reports: true,
-                    ends: false,
-                };
+                return Exit::reporting(self.give_back(file, function, others, "false"));
             }
         }
         if results.is_empty()
             && let Some(lines) = answer::answer(self, edits, file, function, failure)
         {
-            return Exit { lines, reports: true, ends: false };
+            return Exit::reporting(lines);
         }
         self.silent(edits, file, at, function, failure)
     }

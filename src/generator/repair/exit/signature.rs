@@ -70,7 +70,7 @@ pub(crate) fn leave(
     let error = case.error(&mut trial, file, node, failure);
     let lines = case.give_back(file, node, &results_of(file, node), &error);
     *edits = trial;
-    Some(Exit { lines, reports: true, ends: false })
+    Some(Exit::reporting(lines))
 }
 
 /// Whether a module that is not seen here may call a function.
