@@ -231,9 +231,9 @@ mod tests {
             changes: Vec::new(),
             masks: false,
         };
-        let missed = |tried, unsettled: Option<&str>| Reproduction::NotReproduced {
+        let missed = |effort, unsettled: Option<&str>| Reproduction::NotReproduced {
             reason: "m does not build".to_owned(),
-            effort: effort(tried),
+            effort,
             elsewhere: Vec::new(),
             unsettled: unsettled.map(str::to_owned),
         };
@@ -253,9 +253,9 @@ mod tests {
             aftermath: None,
         };
         for (searched, result) in [
-            (missed(9, None), StepResult::Passed),
-            (missed(0, None), StepResult::Inconclusive),
-            (missed(9, Some("m does not build")), StepResult::Inconclusive),
+            (missed(effort(9), None), StepResult::Passed),
+            (missed(effort(0), None), StepResult::Inconclusive),
+            (missed(effort(9), Some("m does not build")), StepResult::Inconclusive),
             (hit(Reach::EntryPoint, false), StepResult::Failed),
             // Another nil of the statement, by a call that callers make.
             (hit(Reach::InternalCall, true), StepResult::Inconclusive),
@@ -266,26 +266,16 @@ mod tests {
             assert_eq!(judge(searched, &candidate, &earlier(Reach::EntryPoint)).0, result, "{told}");
         }
         let inner = earlier(Reach::InternalCall);
-        assert!(judge(missed(0, None), &candidate, &inner).1.contains("m does not build"));
+        assert!(judge(missed(effort(0), None), &candidate, &inner).1.contains("m does not build"));
         // Nobody came in at an entry before either: the call that showed the crash does so still.
         assert_eq!(judge(hit(Reach::InternalCall, false), &candidate, &inner).0, StepResult::Failed);
         assert_eq!(judge(hit(Reach::ForcedState, false), &candidate, &inner).0, StepResult::Passed);
         // Nearly all calls hang.
-        let hung = Reproduction::NotReproduced {
-            reason: String::new(),
-            effort: Effort { stuck: 15, ..effort(16) },
-            elsewhere: Vec::new(),
-            unsettled: None,
-        };
+        let hung = missed(Effort { stuck: 15, ..effort(16) }, None);
         let (result, told) = judge(hung, &candidate, &earlier(Reach::EntryPoint));
         assert!(result == StepResult::Inconclusive && told.contains("only 1 of 16 calls"), "{told}");
         // Another defect ends the process again and again.
-        let broken = Reproduction::NotReproduced {
-            reason: String::new(),
-            effort: Effort { ended: 16, ..effort(68) },
-            elsewhere: Vec::new(),
-            unsettled: None,
-        };
+        let broken = missed(Effort { ended: 16, ..effort(68) }, None);
         let (result, told) = judge(broken, &candidate, &earlier(Reach::EntryPoint));
         let open = result == StepResult::Inconclusive;
         assert!(open && told.contains("only 68 calls") && told.contains("ended 16 times"), "{told}");

@@ -88,7 +88,8 @@ impl Validator<'_> {
             climbed?;
         }
         let reproducer = confirmed.map(|confirmed| &confirmed.reproducer);
-        Ok(Verdict::judge(std::mem::take(&mut climb.steps), self.sandbox.tier().to_string(), reproducer))
+        let Climb { steps, sandbox, .. } = std::mem::take(climb);
+        Ok(Verdict::judge(steps, sandbox, reproducer))
     }
 
     /// The rungs that need the change in place.

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 
 use super::module::{BASKET, Till};
-use super::shown::{fix, run_pasted, two_defects, undo_command};
+use super::shown::{fix, fix_beside_another, take_back, two_defects, undo_command};
 use crate::harness::{errors_of, run, succeed};
 
 /// Starts a command and reads both its streams.
@@ -49,25 +49,14 @@ fn fixes_are_written_though_nobody_reads_on() {
     let (errors, code) = rest_of(child);
     assert_eq!(code, Some(0), "{errors}");
     assert!(errors.contains("applied: index out of range in basket.Last, to basket/basket.go"), "{errors}");
-    let basket = till.repository().join("basket/basket.go");
-    assert_ne!(std::fs::read_to_string(&basket).unwrap(), BASKET);
-    run_pasted(&undo_command(&errors));
-    assert_eq!(std::fs::read_to_string(&basket).unwrap(), BASKET);
+    take_back(&till, &undo_command(&errors));
 }
 
 /// One that is not done leaves its place to what became of it.
 #[test]
 fn what_was_broken_off_stands_where_its_number_belongs() {
     let till = Till::new();
-    let crash = std::fs::read_to_string(till.crash_log()).unwrap();
-    let elsewhere = "panic: assignment to entry in nil map\n\ngoroutine 1 [running]:\nelsewhere/store.Put(0x1)\n\
-                     \t/src/elsewhere/store/store.go:7 +0x1d\nmain.main()\n\t/src/elsewhere/main.go:9 +0x1d\n\
-                     exit status 2\n";
-    let path = till.outside().join("two.log");
-    std::fs::write(&path, [&crash, elsewhere, &crash].concat()).unwrap();
-    let config = till.outside().join("hephaestus.yaml");
-    std::fs::write(&config, "fixer: {parallel: 2}\n").unwrap();
-    let mut child = start(fix(&till, &path).arg("--config").arg(&config));
+    let mut child = start(&mut fix_beside_another(&till));
     let mut errors = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.starts_with("[2/2] nil map write in store.Put: ") || !line.ends_with(" s)\n") {

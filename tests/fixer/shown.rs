@@ -58,6 +58,29 @@ pub(super) fn undo_command(shown: &str) -> String {
     rest.lines().next().unwrap().to_owned()
 }
 
+/// Takes back what was applied to the basket: it was written, and is as it was afterwards.
+pub(super) fn take_back(till: &Till, command: &str) {
+    let basket = till.repository().join("basket/basket.go");
+    assert_ne!(std::fs::read_to_string(&basket).unwrap(), BASKET);
+    run_pasted(command);
+    assert_eq!(std::fs::read_to_string(&basket).unwrap(), BASKET);
+}
+
+/// Works on two defects at once: that of the basket, and one of another repository, which is done long before.
+pub(super) fn fix_beside_another(till: &Till) -> Command {
+    let crash = std::fs::read_to_string(till.crash_log()).unwrap();
+    let elsewhere = "panic: assignment to entry in nil map\n\ngoroutine 1 [running]:\nelsewhere/store.Put(0x1)\n\
+                     \t/src/elsewhere/store/store.go:7 +0x1d\nmain.main()\n\t/src/elsewhere/main.go:9 +0x1d\n\
+                     exit status 2\n";
+    let path = till.outside().join("two.log");
+    std::fs::write(&path, [&crash, elsewhere, &crash].concat()).unwrap();
+    let config = till.outside().join("hephaestus.yaml");
+    std::fs::write(&config, "fixer: {parallel: 2}\n").unwrap();
+    let mut command = fix(till, &path);
+    command.arg("--config").arg(config);
+    command
+}
+
 #[test]
 fn two_fixes_of_one_file_are_both_written_and_taken_back() {
     let till = Till::new();
@@ -135,10 +158,7 @@ fn changes_that_are_not_committed_are_warned_about() {
     assert!(errors_of(&output).contains("basket/basket.go has changes that are not committed"));
     assert_eq!(report["applied"][0]["files"], serde_json::json!(["basket/basket.go"]));
     // It is taken back without those changes.
-    let basket = till.repository().join("basket/basket.go");
-    assert_ne!(std::fs::read_to_string(&basket).unwrap(), BASKET);
-    run_pasted(report["undo"].as_str().unwrap());
-    assert_eq!(std::fs::read_to_string(&basket).unwrap(), BASKET);
+    take_back(&till, report["undo"].as_str().unwrap());
 }
 
 #[test]
@@ -155,10 +175,7 @@ fn what_was_applied_is_told_though_the_report_cannot_be_printed() {
             errors.contains("applied: index out of range in basket.Last, to basket/basket.go"),
             "{errors}"
         );
-        let basket = till.repository().join("basket/basket.go");
-        assert_ne!(std::fs::read_to_string(&basket).unwrap(), BASKET);
-        run_pasted(&undo_command(&errors));
-        assert_eq!(std::fs::read_to_string(&basket).unwrap(), BASKET);
+        take_back(&till, &undo_command(&errors));
     }
 }
 
@@ -222,15 +239,7 @@ fn what_is_done_is_printed_at_once_and_kept_at_a_signal() {
 #[test]
 fn a_finding_bears_the_number_of_its_progress() {
     let till = Till::new();
-    let crash = std::fs::read_to_string(till.crash_log()).unwrap();
-    let elsewhere = "panic: assignment to entry in nil map\n\ngoroutine 1 [running]:\nelsewhere/store.Put(0x1)\n\
-                     \t/src/elsewhere/store/store.go:7 +0x1d\nmain.main()\n\t/src/elsewhere/main.go:9 +0x1d\n\
-                     exit status 2\n";
-    let path = till.outside().join("two.log");
-    std::fs::write(&path, [&crash, elsewhere, &crash].concat()).unwrap();
-    let config = till.outside().join("hephaestus.yaml");
-    std::fs::write(&config, "fixer: {parallel: 2}\n").unwrap();
-    let output = succeed(fix(&till, &path).arg("--config").arg(&config));
+    let output = succeed(&mut fix_beside_another(&till));
     let (shown, errors) = (String::from_utf8_lossy(&output.stdout), errors_of(&output));
     let is_heading = |line: &&str| line.starts_with("1. ") || line.starts_with("2. ");
     let headings: Vec<_> = shown.lines().filter(is_heading).collect();

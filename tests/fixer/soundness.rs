@@ -78,6 +78,12 @@ fn judged(suggestion: &Value) -> (&str, Option<&str>) {
     (suggestion["verdict"].as_str().unwrap(), decided.map(|step| step["name"].as_str().unwrap()))
 }
 
+/// A share of nobody.
+const SHARE: &str = "package split\n\n// Share is the part of one of n in total.\nfunc Share(total, n int) (share int, err error) {\n\treturn total / n, nil\n}\n";
+
+/// A program that asks for it.
+const ASKS: &str = "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/split\"\n)\n\nfunc main() {\n\tfmt.Println(split.Share(10, 0))\n}\n";
+
 /// The statement can fail for two reasons, and the log tells the second.
 #[test]
 fn a_guard_against_another_reason_is_not_proven() {
@@ -104,8 +110,7 @@ fn a_test_behind_a_crashing_one_counts() {
                  \tif n == -1 {\n\t\tpanic(\"broken\")\n\t}\n\treturn total / n, nil\n}\n";
     let tests = "package split\n\nimport \"testing\"\n\nfunc TestABroken(t *testing.T) { Share(1, -1) }\n\n\
                  func TestShareOfNobodyPanics(t *testing.T) {\n\tdefer func() {\n\t\tif recover() == nil {\n\t\t\tt.Fatal(\"no panic\")\n\t\t}\n\t}()\n\tShare(1, 0)\n}\n";
-    let main = "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/split\"\n)\n\nfunc main() {\n\tfmt.Println(split.Share(10, 0))\n}\n";
-    let trial = Trial::new(&[("split.go", share), ("split_test.go", tests), ("cmd/run/main.go", main)]);
+    let trial = Trial::new(&[("split.go", share), ("split_test.go", tests), ("cmd/run/main.go", ASKS)]);
     let suggestion = trial.fix();
     assert_eq!(judged(&suggestion), ("rejected", Some("package_tests")), "{suggestion:#}");
     let detail = step(&suggestion, "package_tests").unwrap()["detail"].as_str().unwrap();
@@ -115,11 +120,9 @@ fn a_test_behind_a_crashing_one_counts() {
 /// All tests pass, but the program that runs them ends with an error once the code is changed.
 #[test]
 fn the_exit_of_the_tests_as_a_whole_counts() {
-    let share = "package split\n\n// Share is the part of one of n in total.\nfunc Share(total, n int) (share int, err error) {\n\treturn total / n, nil\n}\n";
     let tests = "package split\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nfunc TestShare(t *testing.T) {\n\tif got, _ := Share(6, 3); got != 2 {\n\t\tt.Fatal(got)\n\t}\n}\n\n\
                  func TestMain(m *testing.M) {\n\tcode := m.Run()\n\tdefer os.Exit(code)\n\tdefer func() { recover() }()\n\tShare(1, 0)\n\tcode = 3\n\tos.Exit(code)\n}\n";
-    let main = "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/split\"\n)\n\nfunc main() {\n\tfmt.Println(split.Share(10, 0))\n}\n";
-    let trial = Trial::new(&[("split.go", share), ("split_test.go", tests), ("cmd/run/main.go", main)]);
+    let trial = Trial::new(&[("split.go", SHARE), ("split_test.go", tests), ("cmd/run/main.go", ASKS)]);
     let suggestion = trial.fix();
     // The reproducer is run by the same program.
     assert_eq!(judged(&suggestion), ("rejected", Some("reproducer_after")), "{suggestion:#}");
@@ -128,10 +131,8 @@ fn the_exit_of_the_tests_as_a_whole_counts() {
 /// A test that prints without a line break has passed all the same.
 #[test]
 fn what_a_test_prints_hides_no_result() {
-    let share = "package split\n\n// Share is the part of one of n in total.\nfunc Share(total, n int) (share int, err error) {\n\treturn total / n, nil\n}\n";
     let tests = "package split\n\nimport (\n\t\"fmt\"\n\t\"testing\"\n)\n\nfunc TestShare(t *testing.T) {\n\tif got, _ := Share(6, 3); got != 2 {\n\t\tt.Fatal(got)\n\t}\n\tfmt.Print(\"done \")\n}\n";
-    let main = "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/split\"\n)\n\nfunc main() {\n\tfmt.Println(split.Share(10, 0))\n}\n";
-    let trial = Trial::new(&[("split.go", share), ("split_test.go", tests), ("cmd/run/main.go", main)]);
+    let trial = Trial::new(&[("split.go", SHARE), ("split_test.go", tests), ("cmd/run/main.go", ASKS)]);
     let suggestion = trial.fix();
     assert_eq!(judged(&suggestion), ("proven", None), "{suggestion:#}");
     assert_eq!(step(&suggestion, "package_tests").unwrap()["detail"], "1 pass");
@@ -176,11 +177,10 @@ fn a_log_of_another_version_proves_nothing() {
 #[test]
 fn the_way_to_the_scratch_copy_changes_no_verdict() {
     let share = "package split\n\n// Share is the part of one of n in total; nobody gets everything.\nfunc Share(total, n int) (share int, err error) {\n\treturn total / n, nil\n}\n";
-    let main = "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/split\"\n)\n\nfunc main() {\n\tfmt.Println(split.Share(10, 0))\n}\n";
     let relies = "package report\n\nimport (\n\t\"testing\"\n\n\t\"example.com/split\"\n)\n\nfunc TestNobodyPanics(t *testing.T) {\n\tdefer func() {\n\t\tif recover() == nil {\n\t\t\tt.Fatal(\"no panic\")\n\t\t}\n\t}()\n\tsplit.Share(1, 0)\n}\n";
     let trial = Trial::new(&[
         ("split.go", share),
-        ("cmd/run/main.go", main),
+        ("cmd/run/main.go", ASKS),
         ("report/report.go", "package report\n"),
         ("report/report_test.go", relies),
     ]);
@@ -266,10 +266,8 @@ fn two_faults_of_one_function_are_mended_each() {
 /// The package's own tests take longer than the whole attempt: what was tried by then is shown.
 #[test]
 fn a_candidate_that_could_not_be_judged_in_time_is_shown() {
-    let share = "package split\n\n// Share is the part of one of n in total.\nfunc Share(total, n int) (share int, err error) {\n\treturn total / n, nil\n}\n";
     let tests = "package split\n\nimport (\n\t\"testing\"\n\t\"time\"\n)\n\nfunc TestShare(t *testing.T) {\n\ttime.Sleep(5 * time.Minute)\n}\n";
-    let main = "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/split\"\n)\n\nfunc main() {\n\tfmt.Println(split.Share(10, 0))\n}\n";
-    let trial = Trial::new(&[("split.go", share), ("split_test.go", tests), ("cmd/run/main.go", main)]);
+    let trial = Trial::new(&[("split.go", SHARE), ("split_test.go", tests), ("cmd/run/main.go", ASKS)]);
     let config = trial.folder.path().join("hephaestus.yaml");
     std::fs::write(&config, "generator:\n  timeout: 30s\n").unwrap();
     let log = trial.crash();
@@ -401,8 +399,7 @@ func (t *Till) Share(n int) (int, error) {
 fn a_search_whose_process_ends_again_and_again_proves_nothing() {
     let source = "package split\n\n// Share is the part of one of n in total.\nfunc Share(total, n int) (int, error) {\n\
                   \tif total%2 != 0 {\n\t\tdone := make(chan bool)\n\t\tgo func() { panic(\"odd\") }()\n\t\t<-done\n\t}\n\treturn total / n, nil\n}\n";
-    let main = "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/split\"\n)\n\nfunc main() {\n\tfmt.Println(split.Share(10, 0))\n}\n";
-    let trial = Trial::new(&[("split.go", source), ("cmd/run/main.go", main)]);
+    let trial = Trial::new(&[("split.go", source), ("cmd/run/main.go", ASKS)]);
     let suggestion = trial.fix();
     assert_eq!(judged(&suggestion), ("inconclusive", Some("renewed_search")), "{suggestion:#}");
     let detail = step(&suggestion, "renewed_search").unwrap()["detail"].as_str().unwrap();

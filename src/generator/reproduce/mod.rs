@@ -51,7 +51,7 @@ use crate::sandbox::{GoToolchain, Sandbox};
 pub use aftermath::Aftermath;
 use aftermath::Hung;
 use exchange::Found;
-use search::Search;
+use search::{Findings, Search};
 use seeds::Seeds;
 use session::{Bench, Built, Scratch};
 use surface::Surface;
@@ -321,9 +321,8 @@ impl<'a> Attempt<'a> {
         let search = self.search(owned);
         let begun = Instant::now();
         let findings = search.run(forced, time, &mut tally.without).await?;
-        tally.effort = tally.effort.and(findings.tried, findings.stuck);
-        tally.effort.ended = tally.effort.ended.saturating_add(findings.ended);
-        tally.effort.searched += begun.elapsed();
+        let Findings { tried, stuck, ended, .. } = findings;
+        tally.effort = tally.effort.and(Effort { tried, stuck, ended, searched: begun.elapsed() });
         tally.elsewhere.extend(findings.elsewhere);
         for found in &findings.found {
             let fair = found.entry && !found.forced;
@@ -355,8 +354,8 @@ impl<'a> Attempt<'a> {
                             best.aftermath = Aftermath::of(&search, found, &tally.without).await?;
                         }
                         if let Some(aftermath) = &best.aftermath {
-                            let (looked, stuck) = aftermath.sample();
-                            tally.effort = tally.effort.and(looked, stuck);
+                            let (tried, stuck) = aftermath.sample();
+                            tally.effort = tally.effort.and(Effort { tried, stuck, ..Effort::default() });
                         }
                         return Ok(Some(std::mem::take(tally).reproduced(best)));
                     }

@@ -36,8 +36,13 @@ const PATIENCE: Duration = Duration::from_millis(60);
 impl Effort {
     /// The sum of two.
     #[must_use]
-    pub const fn and(self, tried: u64, stuck: u64) -> Self {
-        Self { tried: self.tried.saturating_add(tried), stuck: self.stuck.saturating_add(stuck), ..self }
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            tried: self.tried.saturating_add(other.tried),
+            stuck: self.stuck.saturating_add(other.stuck),
+            ended: self.ended.saturating_add(other.ended),
+            searched: self.searched.saturating_add(other.searched),
+        }
     }
 
     /// Why a search whose process ended again and again is no answer: it made hardly any calls. Whether it
