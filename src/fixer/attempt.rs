@@ -86,7 +86,7 @@ impl<'a> Attempt<'a> {
     }
 
     async fn climb(&mut self, bench: &mut Workbench, fault: &Fault) -> Result<(), Obstacle> {
-        let (workspace, baseline) = bench.set_up()?;
+        let (workspace, baseline) = bench.set_up(&self.fixer.go)?;
         let subject = Subject { repository: self.repository, workspace, fault };
         let fixer = self.fixer;
         let validator = Validator::new(&fixer.validator, &fixer.go, &fixer.sandbox);

@@ -144,7 +144,7 @@ impl Fixer {
     /// own words.
     pub async fn warm_up(&self, bench: &mut Workbench) {
         let warming = async {
-            let (workspace, _) = bench.set_up()?;
+            let (workspace, _) = bench.set_up(&self.go)?;
             let unhurried = validator::Config { step_timeout: WARM_UP_TIMEOUT, ..self.validator.clone() };
             Validator::new(&unhurried, &self.go, &self.sandbox).warm_up(workspace).await
         };

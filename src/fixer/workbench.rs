@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::repository::{Error, Repository, Workspace};
+use crate::sandbox::GoToolchain;
 use crate::validator::Baseline;
 
 /// A place for one worker, used for one fault after the other. The scratch copy is made when it is first
@@ -32,10 +33,10 @@ impl Workbench {
     }
 
     /// The scratch copy, as the repository stands, and the baseline.
-    pub(super) fn set_up(&mut self) -> Result<(&Workspace, &Baseline), Error> {
+    pub(super) fn set_up(&mut self, go: &GoToolchain) -> Result<(&Workspace, &Baseline), Error> {
         let workspace = match self.workspace.take() {
             Some(workspace) => workspace,
-            None => Workspace::copy_of(&self.repository)?,
+            None => Workspace::copy_of(&self.repository, go.module_cache())?,
         };
         Ok((self.workspace.insert(workspace), &self.baseline))
     }

@@ -48,8 +48,22 @@ impl Repository {
             .filter_map(|module| folder_in(module, package))
             .filter(|folder| self.has_go_files(folder))
             .collect();
+        if folders.is_empty() && self.modules().iter().all(|module| !module.declared) {
+            folders.extend(self.tails_of(package));
+        }
         folders.dedup();
         folders
+    }
+
+    /// Where no module is declared, its path is a guess: a package stands where the end of its path leads, the
+    /// longest first, at last in the root.
+    fn tails_of(&self, package: &str) -> impl Iterator<Item = String> {
+        let mut rest = package;
+        let shorter = std::iter::from_fn(move || {
+            rest = rest.split_once('/')?.1;
+            Some(rest.to_owned())
+        });
+        shorter.chain([String::new()]).filter(|folder| self.has_go_files(folder))
     }
 
     /// The folder that a package of the repository stands in, by its import path.

@@ -11,6 +11,7 @@ mod frame;
 pub mod go;
 mod literals;
 mod merge;
+mod modules;
 mod patch;
 mod raisers;
 mod scratch;
@@ -30,6 +31,7 @@ pub use apply::ApplyError;
 pub use crash::{KnownCrash, Likeness};
 pub use literals::Literal;
 pub use merge::merged;
+pub use modules::Module;
 pub use patch::unified_diff;
 pub use scratch::{Folder, Scratch, sweep_scratch};
 pub use stamp::{code_stamp, stamp};
@@ -58,7 +60,9 @@ pub enum Error {
         reason: String,
     },
     /// There is nothing to repair.
-    #[error("{0} holds no Go module: no go.mod was found; give --repo the root of a Go repository")]
+    #[error(
+        "{0} holds no Go code: neither a go.mod nor a Go file was found; give --repo the root of a Go repository"
+    )]
     NoGoCode(PathBuf),
     /// The repository is beyond what is copied for a repair.
     #[error("{path} is too large: more than {limit}; give --repo the folder of the one module at fault")]
@@ -92,15 +96,6 @@ impl Default for Config {
     }
 }
 
-/// One Go module of the repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Module {
-    /// Its folder relative to the root; empty for the root.
-    pub folder: String,
-    /// Its module path: `example.com/shop`.
-    pub path: String,
-}
-
 /// A repository on disk, read when it was opened and parsed on demand.
 #[derive(Debug)]
 pub struct Repository {
@@ -124,7 +119,7 @@ impl Repository {
     /// Opens a folder within limits.
     ///
     /// # Errors
-    /// When it is not a readable folder, holds no Go module, or is too large.
+    /// When it is not a readable folder, holds no Go code, or is too large.
     pub fn open_within(folder: &Path, config: Config) -> Result<Self, Error> {
         let unreadable = |reason: String| Error::Unreadable { path: folder.to_owned(), reason };
         let root = folder.canonicalize().map_err(|error| unreadable(error.to_string()))?;
@@ -144,16 +139,17 @@ impl Repository {
             }
         }
         files.sort();
+        let read = |path: &RepoPath| read_capped(&root.join(path), config.max_file_bytes).ok();
         let mut modules: Vec<Module> = files
             .iter()
             .filter(|path| path.file_name() == "go.mod")
-            .filter_map(|path| {
-                let text = read_capped(&root.join(path), config.max_file_bytes).ok()?;
-                Some(Module { folder: path.folder().to_owned(), path: go::module_path(&text)? })
-            })
+            .filter_map(|path| Module::declared(path.folder(), &read(path)?))
             .collect();
         // The longest folder first: a nested module owns its files.
         modules.sort_by_key(|module| std::cmp::Reverse(module.folder.len()));
+        if modules.is_empty() {
+            modules.extend(Module::undeclared(&root, &files, read));
+        }
         if modules.is_empty() {
             return Err(Error::NoGoCode(folder.to_owned()));
         }
@@ -188,6 +184,13 @@ impl Repository {
     #[must_use]
     pub fn module_of(&self, path: &RepoPath) -> Option<&Module> {
         self.modules.iter().find(|module| is_below(path.as_str(), &module.folder))
+    }
+
+    /// The module that one of the repository requires for a package which is not its own.
+    #[must_use]
+    pub fn requirement_for(&self, package: &str) -> Option<String> {
+        let go_mods = self.files.iter().filter(|path| path.file_name() == "go.mod");
+        go_mods.filter_map(|path| modules::requirement_for(&self.read(path).ok()?, package)).next()
     }
 
     /// The text of a file.

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::scratch::{BIN, Folder, RUN, Scratch, TMP, TREE};
-use super::{Error, Repository};
+use super::{Error, Module, Repository, modules};
 use crate::domain::{FileChange, RepoPath};
 
 /// A scratch copy: `tree/` holds the files, `tmp/` is for the programs that run, `bin/` for what
@@ -15,11 +15,13 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Copies every regular file of the repository. Links and special files are left behind.
+    /// Copies every regular file of the repository. Links and special files are left behind. A module that is not
+    /// declared is given a `go.mod`, and what is not in Go's module cache is not required: so packages build
+    /// that need none of it.
     ///
     /// # Errors
     /// When the disk is full, or the repository larger than configured.
-    pub fn copy_of(repository: &Repository) -> Result<Self, Error> {
+    pub fn copy_of(repository: &Repository, module_cache: &Path) -> Result<Self, Error> {
         let parent = std::env::temp_dir();
         let failed = |source| Error::Scratch { path: parent.clone(), source };
         let scratch = Scratch::below(&parent).map_err(failed)?;
@@ -39,7 +41,34 @@ impl Workspace {
                 });
             }
         }
+        repository
+            .modules()
+            .iter()
+            .try_for_each(|module| workspace.complete(module, repository, module_cache))
+            .map_err(failed)?;
         Ok(workspace)
+    }
+
+    /// Makes a module build as far as it can without a network.
+    fn complete(&self, module: &Module, repository: &Repository, module_cache: &Path) -> std::io::Result<()> {
+        let folder = self.folder(&module.folder);
+        let (go_mod, vendored) = (folder.join("go.mod"), folder.join("vendor/modules.txt"));
+        if !module.declared {
+            let (text, list) = modules::written_for(module, repository.files());
+            std::fs::write(go_mod, text)?;
+            return list.map_or(Ok(()), |list| std::fs::write(vendored, list));
+        }
+        if vendored.is_file() {
+            return Ok(());
+        }
+        let text = std::fs::read_to_string(&go_mod)?;
+        let is_there = |path: &str, version: &str| modules::is_cached(module_cache, path, version);
+        let is_folder = |path: &str| folder.join(path).join("go.mod").is_file();
+        if let Some((text, absent)) = modules::without_absent(&text, is_there, is_folder) {
+            tracing::info!(module = %module.path, ?absent, "modules are not in the module cache: what needs them is not built");
+            std::fs::write(go_mod, text)?;
+        }
+        Ok(())
     }
 
     /// The root of the copied files.

@@ -128,6 +128,12 @@ impl GoToolchain {
         &self.root
     }
 
+    /// Where the modules lie that were downloaded; the folder need not be there.
+    #[must_use]
+    pub fn module_cache(&self) -> &Path {
+        &self.module_cache
+    }
+
     /// The build cache of Hephaestus.
     #[must_use]
     pub fn build_cache(&self) -> &Path {

@@ -11,7 +11,8 @@ const MAX_ENTRIES: usize = 50_000;
 
 /// What to do about a package that does not build as it stands. What the repository leaves out or does
 /// not hold is the likeliest reason where it builds for its people.
-pub(super) fn to_make_it_build(root: &Path, said: &str) -> String {
+pub(super) fn to_make_it_build(repository: &Repository, said: &str) -> String {
+    let root = repository.root();
     let missing =
         ["no required module", "cannot find", "is not in std", "not in GOROOT", "no Go files", "undefined:"];
     if missing.iter().any(|sign| said.contains(sign)) {
@@ -22,6 +23,11 @@ pub(super) fn to_make_it_build(root: &Path, said: &str) -> String {
                 work.parent().unwrap_or(root).display()
             );
         }
+        if let Some(module) = absent_module(repository, said) {
+            return format!(
+                "{module}, which it needs, is not in the module cache: run `go mod download` in the repository"
+            );
+        }
         if let Some(link) = linked_source(root) {
             return format!(
                 "{} is a symbolic link, which is never followed: put the file itself there",
@@ -30,6 +36,12 @@ pub(super) fn to_make_it_build(root: &Path, said: &str) -> String {
         }
     }
     "make it build".to_owned()
+}
+
+/// The module that the repository requires, and whose package a build misses.
+fn absent_module(repository: &Repository, said: &str) -> Option<String> {
+    let (_, missing) = said.split_once("no required module provides package ")?;
+    repository.requirement_for(missing.split([';', ' ', '\n']).next()?)
 }
 
 /// The work file of a folder above the repository.
@@ -90,15 +102,21 @@ mod tests {
         let service = root.join("svc");
         std::fs::create_dir_all(service.join("lib")).unwrap();
         let said = "main.go:3:8: no required module provides package ex.com/m/lib; to add it:";
-        assert_eq!(to_make_it_build(&service, said), "make it build");
+        let to_make_it_build = |said| to_make_it_build(&Repository::open(&service).unwrap(), said);
+        std::fs::write(service.join("go.mod"), "module ex.com/svc\n\nrequire ex.com/n v1.0.0\n").unwrap();
+        assert_eq!(to_make_it_build(said), "make it build");
+        let absent = said.replace("ex.com/m/lib", "ex.com/n/lib");
+        assert!(
+            to_make_it_build(&absent).starts_with("ex.com/n, which it needs, is not in the module cache")
+        );
         std::fs::write(root.join("outside.go"), "package lib\n").unwrap();
         std::os::unix::fs::symlink(root.join("outside.go"), service.join("lib/lib.go")).unwrap();
-        assert!(to_make_it_build(&service, said).starts_with("lib/lib.go is a symbolic link"));
+        assert!(to_make_it_build(said).starts_with("lib/lib.go is a symbolic link"));
         std::fs::write(root.join("go.work"), "go 1.21\n").unwrap();
-        let advice = to_make_it_build(&service, said);
+        let advice = to_make_it_build(said);
         assert!(advice.contains(&format!("give --repo {}", root.display())), "{advice}");
         // A plain mistake has nothing to do with either.
-        assert_eq!(to_make_it_build(&service, "a.go:3:1: syntax error"), "make it build");
+        assert_eq!(to_make_it_build("a.go:3:1: syntax error"), "make it build");
     }
 
     #[test]

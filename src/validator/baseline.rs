@@ -121,7 +121,7 @@ impl Validator<'_> {
                 return Ok(Answer::ForGood(None));
             }
             let said = text_of(&built);
-            let advice = advice::to_make_it_build(subject.repository.root(), &said);
+            let advice = advice::to_make_it_build(subject.repository, &said);
             Ok(Answer::ForGood(Some(Broken::DoesNotBuild { folder: name, advice, output: tail(&said, 12) })))
         };
         baseline.0.builds.of(folder, measure).await

@@ -45,7 +45,7 @@ fn a_missing_log_or_repository_is_named() {
     refusal(&mut fix(Path::new("/nowhere/repo"), &log), &["/nowhere/repo", "--repo"]);
     refusal(&mut fix(&log, &log), &["not a directory"]);
     let empty = tempfile::tempdir().unwrap();
-    refusal(&mut fix(empty.path(), &log), &["no go.mod", "--repo"]);
+    refusal(&mut fix(empty.path(), &log), &["holds no Go code", "--repo"]);
 }
 
 /// A path may be longer than the system takes in one piece; for root, no rights keep a folder closed.

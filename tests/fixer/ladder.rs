@@ -1,7 +1,7 @@
 //! The ladder of proof itself, climbed by changes that no rule would make.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hephaestus::domain::{
@@ -37,7 +37,7 @@ impl Bench {
             std::fs::write(path, text).unwrap();
         }
         let repository = Repository::open(folder.path()).unwrap();
-        let workspace = Workspace::copy_of(&repository).unwrap();
+        let workspace = Workspace::copy_of(&repository, Path::new("/nowhere")).unwrap();
         let file = RepoPath::new("lib/lib.go").unwrap();
         let fault = Fault {
             class: Class::DivideByZero,

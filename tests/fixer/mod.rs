@@ -5,6 +5,7 @@ mod hostile;
 mod judges;
 mod ladder;
 pub(crate) mod module;
+mod modules;
 mod readers;
 mod shown;
 mod soundness;

@@ -6,14 +6,14 @@ use tempfile::TempDir;
 use crate::harness::{go, hephaestus, run, succeed};
 
 /// A module with a program that crashes without arguments, and what `fix` makes of its log.
-struct Trial {
+pub(super) struct Trial {
     folder: TempDir,
 }
 
 const GO_MOD: &str = "module example.com/split\n\ngo 1.21\n";
 
 impl Trial {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub(super) fn new(files: &[(&str, &str)]) -> Self {
         let trial = Self { folder: TempDir::new().unwrap() };
         for (path, text) in [("go.mod", GO_MOD)].iter().chain(files) {
             let path = trial.repository().join(path);
@@ -23,12 +23,12 @@ impl Trial {
         trial
     }
 
-    fn repository(&self) -> std::path::PathBuf {
+    pub(super) fn repository(&self) -> std::path::PathBuf {
         self.folder.path().join("split")
     }
 
     /// Runs the program; what it prints as it crashes.
-    fn crash(&self) -> String {
+    pub(super) fn crash(&self) -> String {
         let output = run(go().args(["run", "./cmd/run"]).current_dir(self.repository()));
         String::from_utf8(output.stderr).unwrap()
     }
@@ -41,7 +41,7 @@ impl Trial {
         self.fix_log(&self.crash())
     }
 
-    fn fix_log(&self, text: &str) -> Vec<Value> {
+    pub(super) fn fix_log(&self, text: &str) -> Vec<Value> {
         self.fix_log_with(text, |command| command)
     }
 
@@ -72,7 +72,7 @@ fn step<'a>(suggestion: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 /// The verdict, and the step that did not hold.
-fn judged(suggestion: &Value) -> (&str, Option<&str>) {
+pub(super) fn judged(suggestion: &Value) -> (&str, Option<&str>) {
     let steps = suggestion["evidence"]["steps"].as_array().unwrap();
     let decided = steps.iter().find(|step| step["result"] == "failed" || step["result"] == "inconclusive");
     (suggestion["verdict"].as_str().unwrap(), decided.map(|step| step["name"].as_str().unwrap()))

@@ -1,5 +1,6 @@
 //! What a change leaves behind: calls that do not come back any more.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hephaestus::domain::{Class, Fault, FaultFacts, Location, RepoPath};
@@ -24,7 +25,8 @@ impl Trial {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("go.mod"), "module example.com/m\n\ngo 1.21\n").unwrap();
         std::fs::write(folder.path().join("m.go"), source).unwrap();
-        let workspace = Workspace::copy_of(&Repository::open(folder.path()).unwrap()).unwrap();
+        let workspace =
+            Workspace::copy_of(&Repository::open(folder.path()).unwrap(), Path::new("/nowhere")).unwrap();
         Self { folder, workspace, source, function }
     }
 

@@ -151,7 +151,7 @@ async fn check(text: &str) {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &case.module);
     let repository = Repository::open(folder.path()).unwrap();
-    let workspace = Workspace::copy_of(&repository).unwrap();
+    let workspace = Workspace::copy_of(&repository, Path::new("/nowhere")).unwrap();
     let fault = fault(&log, &repository);
     let (go, sandbox) = (GoToolchain::detect(None, &go_cache()).unwrap(), sandbox());
     let before = listing(workspace.tree().parent().unwrap());
@@ -218,7 +218,7 @@ async fn what_cannot_be_reproduced_says_why() {
     let files = [("go.mod", module.as_str()), ("m.go", sound), ("broken/b.go", broken)];
     write(folder.path(), &files.map(|(path, text)| (path.to_owned(), text.to_owned())).into());
     let repository = Repository::open(folder.path()).unwrap();
-    let workspace = Workspace::copy_of(&repository).unwrap();
+    let workspace = Workspace::copy_of(&repository, Path::new("/nowhere")).unwrap();
     let (go, sandbox) = (GoToolchain::detect(None, &go_cache()).unwrap(), sandbox());
     for (class, file, line, expected) in [
         (Class::LoggedError, "m.go", 7, "no crash to reproduce"),
@@ -254,7 +254,7 @@ async fn a_crash_that_is_not_where_the_log_says_tells_where_it_is() {
     let files = [("go.mod", "module m\n\ngo 1.21\n"), ("m.go", source)];
     write(folder.path(), &files.map(|(path, text)| (path.to_owned(), text.to_owned())).into());
     let repository = Repository::open(folder.path()).unwrap();
-    let workspace = Workspace::copy_of(&repository).unwrap();
+    let workspace = Workspace::copy_of(&repository, Path::new("/nowhere")).unwrap();
     let (go, sandbox) = (GoToolchain::detect(None, &go_cache()).unwrap(), sandbox());
     for (line, wanted) in [(4, Some(5)), (5, None)] {
         let place = Location { file: RepoPath::new("m.go").unwrap(), line, function: "F".to_owned() };

@@ -123,6 +123,7 @@ pub(super) struct Config<'a> {
     pub(super) start: Position,
     #[serde(flatten)]
     pub(super) seeds: &'a Seeds,
+    pub(super) any: &'a str,
     pub(super) taken: &'a [String],
     pub(super) path: &'a [usize],
     pub(super) from: usize,

@@ -15,6 +15,8 @@ use crate::domain::{Fault, Location};
 use crate::repository::{KnownCrash, read_regular};
 use crate::sandbox::Outcome;
 
+/// The version of the language that knows `any`.
+const ANY_SINCE: (u32, u32) = (1, 18);
 /// How often a search is taken up again after an execution ended its process.
 const MAX_RESTARTS: usize = 16;
 /// How many processes may be spent on making such an execution smaller, and how long.
@@ -365,6 +367,7 @@ impl Search<'_> {
             phases,
             start,
             seeds: &self.seeds,
+            any: if self.package.language < ANY_SINCE { "interface{}" } else { "any" },
             taken: &taken,
             path,
             from,

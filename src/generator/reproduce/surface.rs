@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use crate::repository::Repository;
-use crate::repository::go::{File, Function};
+use crate::repository::go::{self, File, Function};
 
 /// The most packages that are registered beside the one under test: each costs time to compile.
 const MAX_NEIGHBOURS: usize = 16;
@@ -26,6 +26,8 @@ pub(super) struct TypeDecl {
 pub(super) struct Surface {
     pub(super) folder: String,
     pub(super) import_path: String,
+    /// The version of the language it is written in: major, minor.
+    pub(super) language: (u32, u32),
     /// The name in the package clause.
     pub(super) name: String,
     pub(super) sources: Vec<Arc<File>>,
@@ -38,11 +40,12 @@ impl Surface {
     pub(super) fn read(repository: &Repository, folder: &str) -> Option<Self> {
         let files = repository.go_files_in(folder);
         let (tests, sources): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.is_test());
-        let name = sources.iter().map(|file| file.package.clone()).find(|name| !name.is_empty())?;
+        let name = name_of_most(sources.iter().map(AsRef::as_ref))?;
         let sources: Vec<_> = sources.into_iter().filter(|file| file.package == name).collect();
         let import_path = import_path(repository, sources.first()?, folder)?;
+        let language = repository.module_of(&sources.first()?.path)?.language;
         let types = sources.iter().flat_map(|file| types_of(file)).collect();
-        Some(Self { folder: folder.to_owned(), import_path, name, sources, tests, types })
+        Some(Self { folder: folder.to_owned(), import_path, language, name, sources, tests, types })
     }
 
     pub(super) fn functions(&self) -> impl Iterator<Item = (&Arc<File>, &Function)> {
@@ -86,6 +89,17 @@ impl Surface {
     pub(super) fn imports(&self, path: &str) -> bool {
         self.sources.iter().any(|file| file.imports.iter().any(|import| import.path == path))
     }
+}
+
+/// The package that most files of a folder belong to: a program that generates some of them may stand among
+/// them, which no build looks at.
+fn name_of_most<'f>(files: impl IntoIterator<Item = &'f File>) -> Option<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for file in files {
+        *counts.entry(&file.package).or_default() += 1;
+    }
+    counts.remove("");
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(name, _)| name.to_owned())
 }
 
 /// The type arguments to try for so many parameters.
@@ -256,21 +270,12 @@ fn imports_of(repository: &Repository, folder: &str) -> Option<(String, BTreeSet
     let heads: Vec<File> = repository
         .files_in(folder)
         .filter(|path| path.file_name().ends_with(".go") && !path.file_name().ends_with("_test.go"))
-        .filter_map(|path| Some(File::parse(path.clone(), head_of(repository.read(path).ok()?))))
+        .filter_map(|path| Some(File::parse(path.clone(), go::head_of(repository.read(path).ok()?))))
         .collect();
-    let name = heads.iter().map(|file| &file.package).find(|name| !name.is_empty())?;
-    let own = heads.iter().filter(|file| file.package == *name);
+    let name = name_of_most(&heads)?;
+    let own = heads.iter().filter(|file| file.package == name);
     let imports = own.clone().flat_map(|file| file.imports.iter().map(|import| import.path.clone()));
     Some((import_path(repository, own.clone().next()?, folder)?, imports.collect()))
-}
-
-/// A Go source as far as its imports go.
-fn head_of(mut text: String) -> String {
-    let begins = ["\nfunc ", "\ntype ", "\nvar ", "\nconst "];
-    if let Some(end) = begins.iter().filter_map(|word| text.find(word)).min() {
-        text.truncate(end + 1);
-    }
-    text
 }
 
 /// The path by which the package of a file is imported.

@@ -31,6 +31,16 @@ pub fn module_path(go_mod: &str) -> Option<String> {
     })
 }
 
+/// A Go source as far as its imports go.
+#[must_use]
+pub fn head_of(mut text: String) -> String {
+    let begins = ["\nfunc ", "\ntype ", "\nvar ", "\nconst "];
+    if let Some(end) = begins.iter().filter_map(|word| text.find(word)).min() {
+        text.truncate(end + 1);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::module_path;

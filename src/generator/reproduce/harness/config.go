@@ -29,6 +29,7 @@ type Config struct {
 	Requests []Route // as the log tells them
 	Query    []string
 	Headers  []string
+	Any      string   // how the package spells the empty interface
 	Taken    []string // identifiers that a variable may not shadow
 	Path     []int    // shrink steps already taken
 	From     int      // the next shrink step to try

@@ -15,6 +15,7 @@ import (
 // writer writes a term as the statements of a test: what a person would have typed.
 type writer struct {
 	self    string
+	any     string // how the language of the package spells it
 	taken   map[string]bool
 	imports map[string]string // path -> name
 	lines   []string
@@ -28,16 +29,16 @@ type writer struct {
 var errUnwritable = errors.New("it cannot be written down")
 
 // write gives the imports, the statements that prepare the call, and the call.
-func write(t *Term, self string, taken []string) (imports []Import, setup, call string, err error) {
+func write(t *Term, self string, config *Config) (imports []Import, setup, call string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%v", p)
 		}
 	}()
 	// The first pass only learns which imports there are, so that no variable takes the name of one.
-	first := newWriter(t, self, taken)
+	first := newWriter(t, self, config)
 	long := len(first.call(t, "")) > 90
-	w := newWriter(t, self, taken)
+	w := newWriter(t, self, config)
 	for _, name := range first.imports {
 		w.taken[name] = true
 	}
@@ -51,10 +52,10 @@ func write(t *Term, self string, taken []string) (imports []Import, setup, call 
 	return imports, strings.Join(w.lines, "\n"), call, nil
 }
 
-func newWriter(root *Term, self string, taken []string) *writer {
-	w := &writer{self: self, taken: map[string]bool{}, imports: map[string]string{}, refers: map[int]bool{}, shared: map[int]string{}}
+func newWriter(root *Term, self string, config *Config) *writer {
+	w := &writer{self: self, any: config.Any, taken: map[string]bool{}, imports: map[string]string{}, refers: map[int]bool{}, shared: map[int]string{}}
 	references(root, w.refers)
-	for _, names := range [][]string{taken, strings.Fields(reserved)} {
+	for _, names := range [][]string{config.Taken, strings.Fields(reserved)} {
 		for _, name := range names {
 			w.taken[name] = true
 		}

@@ -263,7 +263,7 @@ func (s *search) describe(at Position, term *Term) Found {
 	if phase.Target == "http" {
 		found.Call = "a request"
 	}
-	imports, setup, call, err := write(term, s.reg.self, s.config.Taken)
+	imports, setup, call, err := write(term, s.reg.self, s.config)
 	if err != nil {
 		found.Problem = err.Error()
 	}

@@ -42,7 +42,7 @@ func (w *writer) typeName(t reflect.Type) string {
 		return strings.TrimSuffix(t.ChanDir().String(), " ") + " " + w.typeName(t.Elem())
 	case reflect.Interface:
 		if t.NumMethod() == 0 {
-			return "any"
+			return w.any
 		}
 	case reflect.Struct:
 		if t.NumField() == 0 {
