@@ -20,6 +20,9 @@ const SIGNS: &[(&str, &str)] = &[
     ),
     ("cannot allocate memory", "memory was used up: raise sandbox.memory, or run less beside it"),
     (": signal: killed", "a process was killed from outside, as for want of memory: raise sandbox.memory"),
+];
+/// The words of those that lack a module.
+const LACKING: &[(&str, &str)] = &[
     (
         "module lookup disabled by GOPROXY=off",
         "a module that the repository needs is not in the module cache: run `go mod download` in the repository",
@@ -34,6 +37,8 @@ pub struct Hindrance {
     pub remedy: &'static str,
     /// The line of the output that told.
     pub line: String,
+    /// Whether it is a module that is not on this machine.
+    pub lacks_module: bool,
 }
 
 impl std::fmt::Display for Hindrance {
@@ -47,8 +52,15 @@ impl std::fmt::Display for Hindrance {
 #[must_use]
 pub fn hindrance(output: &str) -> Option<Hindrance> {
     let line_of = |sign: &str| output.lines().find(|line| line.contains(sign)).map(str::trim);
-    let (line, remedy) = SIGNS.iter().find_map(|(sign, remedy)| Some((line_of(sign)?, *remedy)))?;
-    Some(Hindrance { remedy, line: line.chars().filter(|c| !c.is_control()).take(MAX_LINE).collect() })
+    let signs = SIGNS.iter().map(|sign| (sign, false)).chain(LACKING.iter().map(|sign| (sign, true)));
+    let told =
+        |((sign, remedy), lacks): (&(&str, &'static str), bool)| Some((line_of(sign)?, *remedy, lacks));
+    let (line, remedy, lacks_module) = signs.into_iter().find_map(told)?;
+    Some(Hindrance {
+        remedy,
+        lacks_module,
+        line: line.chars().filter(|c| !c.is_control()).take(MAX_LINE).collect(),
+    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use super::measured::{Answer, Measured};
 use super::packages::{LIST_FORMAT, Packages};
 use super::suite::{Compiled, Tests};
-use super::{Error, Subject, Validator, advice, cut_short, no_answer, shown, succeeded, tail, text_of};
+use super::{
+    Error, Subject, Validator, advice, cut_short, lacks_module, no_answer, shown, succeeded, tail, text_of,
+};
 use crate::analyzer::go::parse_trace;
 use crate::domain::{Reproducer, Step, StepName, StepResult};
 use crate::repository::KnownCrash;
@@ -25,6 +27,14 @@ pub enum Broken {
         advice: String,
         /// What the compiler said, its end.
         output: String,
+    },
+    /// A module that it needs is not on this machine.
+    #[error("the package in {folder} could not be built: {why}")]
+    Lacking {
+        /// Its folder; `.` for the root.
+        folder: String,
+        /// What it needs, and what to do.
+        why: String,
     },
     /// Not the code, but a limit or what it is built with stood in the way.
     #[error("the package in {folder} could not be built: {why}")]
@@ -115,6 +125,9 @@ impl Validator<'_> {
             let built = self.build(subject, folder, ".").await?;
             let name = shown(folder).to_owned();
             if let Some(why) = no_answer(&built, || "the build".to_owned()) {
+                if lacks_module(&built) {
+                    return Ok(Answer::ForGood(Some(Broken::Lacking { folder: name, why })));
+                }
                 return Ok(Answer::ForNow(Some(Broken::Unknown { folder: name, why })));
             }
             if succeeded(&built) {

@@ -77,7 +77,7 @@ impl Targets {
             told.push_str(&format!(", and {} more that import the changed ones", self.importers));
         }
         if self.broken > 0 {
-            told.push_str(&format!("; {} that import them do not build before any change", self.broken));
+            told.push_str(&format!("; {} that import them do not build here before any change", self.broken));
         }
         if self.left_out > 0 {
             told.push_str(&format!("; {} more that import them were left out", self.left_out));
@@ -127,7 +127,7 @@ impl Validator<'_> {
                     targets.folders.push(folder.clone());
                     targets.importers += 1;
                 }
-                Some(Broken::DoesNotBuild { .. }) => targets.broken += 1,
+                Some(Broken::DoesNotBuild { .. } | Broken::Lacking { .. }) => targets.broken += 1,
                 Some(unknown) => targets.unknown = Some(unknown),
             }
         }

@@ -160,6 +160,11 @@ fn no_answer(outcome: &Outcome, what: impl FnOnce() -> String) -> Option<String>
     cut_short(outcome).map(|why| format!("{} {why}", what())).or_else(told)
 }
 
+/// Whether a command of the Go toolchain failed for want of a module.
+fn lacks_module(outcome: &Outcome) -> bool {
+    !succeeded(outcome) && hindrance(&text_of(outcome)).is_some_and(|hindrance| hindrance.lacks_module)
+}
+
 /// A folder of the repository, for people.
 fn shown(folder: &str) -> &str {
     if folder.is_empty() { "." } else { folder }

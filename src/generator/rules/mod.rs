@@ -27,6 +27,7 @@ mod missing_field;
 mod nil_guard;
 mod nil_map;
 mod not_found;
+mod reflection;
 mod slice_bounds;
 mod wait_group;
 
@@ -122,6 +123,9 @@ rules! {
     /// Asks for a value's type before it is taken for granted.
     CheckAssertion = "check_assertion", assertion, [TypeAssertion],
         declines: "the assertion has its `ok` already, or its value is declared in the very statement";
+    /// Asks whether a value allows what reflection does with it.
+    AskReflection = "ask_reflection", reflection, [ReflectMisuse],
+        declines: "the message does not tell the method, or the value that it is called on is the result of a call which does more than look";
     /// Makes a channel that was never made, or closes one only once.
     CloseOnce = "close_once", channel, [CloseOfChannel],
         declines: "it is not the failing function, or the struct that holds the channel, which makes and closes it";
