@@ -169,7 +169,8 @@ impl Fixer {
         let diagnosis = diagnose(&group.first, &repository);
         drop(stage);
         let begun = Instant::now();
-        let mut attempt = Attempt::new(self, &repository, log_context, progress);
+        let context: Vec<String> = std::iter::once(&group.first.sample).chain(log_context).cloned().collect();
+        let mut attempt = Attempt::new(self, &repository, &context, progress);
         if diagnosis.fault.stack.is_empty() {
             attempt.give_up(
                 "nothing of it is found in this repository; give --repo the code, at the version, that wrote the log",

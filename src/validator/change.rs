@@ -24,6 +24,8 @@ pub(super) struct Change<'a> {
     pub(super) vet: BTreeMap<String, Result<BTreeSet<String>, String>>,
     /// The tests of `tested` and of the dependents before the change.
     pub(super) tests: BTreeMap<String, Tests>,
+    /// How many of the dependents do not build here, so that there is nothing to hold against.
+    pub(super) lacking: usize,
 }
 
 /// What must build with the change in place: it did before.
@@ -109,9 +111,6 @@ impl Validator<'_> {
         for folder in &folders {
             vet.insert(folder.clone(), self.vet_before(subject, baseline, folder).await?);
         }
-        for folder in tested.iter().chain(&near) {
-            tests.insert(folder.clone(), self.tests_before(subject, baseline, folder).await?);
-        }
         let mut targets = Targets::default();
         if self.whole_before(subject, baseline, &module).await? {
             targets.module = Some(module);
@@ -121,8 +120,13 @@ impl Validator<'_> {
             |folder: &&String| covered.as_ref().is_none_or(|module| subject.module_of(folder) != *module);
         targets.folders = tested.iter().filter(apart).cloned().collect();
         targets.left_out = left_out.iter().filter(apart).count();
+        let mut broken = BTreeSet::new();
         for folder in near.iter().filter(apart) {
-            match self.build_before(subject, baseline, folder).await? {
+            let state = self.build_before(subject, baseline, folder).await?;
+            if state.is_some() {
+                broken.insert(folder);
+            }
+            match state {
                 None => {
                     targets.folders.push(folder.clone());
                     targets.importers += 1;
@@ -131,8 +135,28 @@ impl Validator<'_> {
                 Some(unknown) => targets.unknown = Some(unknown),
             }
         }
+        let mut lacking = broken.len();
+        for folder in tested.iter().chain(near.iter().filter(|folder| !broken.contains(folder))) {
+            let before = self.tests_before(subject, baseline, folder).await?;
+            if before.lack_module() && !tested.contains(folder) {
+                lacking += 1;
+            } else {
+                tests.insert(folder.clone(), before);
+            }
+        }
         let left_out = left_out.len();
-        Ok(Change { candidate, confirmed, folders, tested, dependents, left_out, targets, vet, tests })
+        Ok(Change {
+            candidate,
+            confirmed,
+            folders,
+            tested,
+            dependents,
+            left_out,
+            targets,
+            vet,
+            tests,
+            lacking,
+        })
     }
 }
 

@@ -259,6 +259,9 @@ impl Validator<'_> {
             let tested = dependents.folders.len();
             detail = format!("{detail}; {} more than the {tested} nearest were left out", change.left_out);
         }
+        if change.lacking > 0 {
+            detail = format!("{detail}; {} do not build here before any change", change.lacking);
+        }
         if !dependents.unseen.is_empty() {
             detail = format!("{detail}; not looked at: {}", few(&dependents.unseen));
         }

@@ -198,6 +198,7 @@ cases! {
     generic_function
     handler_behind_mux
     index_by_parsing
+    nil_argument
     nil_map_write
     nil_receiver
     only_inside

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -49,5 +50,36 @@ func TestTheCallerDecides(t *testing.T) {
 		t.Error("not found")
 	} else if b, _ := log.match(other); b >= a {
 		t.Errorf("other words rank as high: %d %d", b, a)
+	}
+}
+
+// TestWhatWasPassed: the words of a frame are read by the types of the parameters.
+func TestWhatWasPassed(t *testing.T) {
+	g := &generator{config: &Config{Words: []string{"seven77"}}, rng: newRng(1)}
+	type pair struct{ a, b int }
+	words, rest := readWords("0x0, {0xc0001?, 0x7}, {0x0, 0x0, 0x0}, 0xfffffffffffffffe, 0x1?, {0x2, {0x3, ...}}, {0x0, 0x0}")
+	if rest != "" || len(words) != 7 {
+		t.Fatal(words, rest)
+	}
+	for i, c := range []struct {
+		of   any
+		want func(*Term) bool
+	}{
+		{(*pair)(nil), func(term *Term) bool { return term.op == opZero && !term.forced }},
+		{"", func(term *Term) bool { return len(term.lit.String()) == 7 }},
+		{[]int(nil), func(term *Term) bool { return term.op == opZero }},
+		{0, func(term *Term) bool { return term.lit.Int() == -2 }},
+		{0, func(term *Term) bool { return term == nil }},
+		{pair{}, func(term *Term) bool { return term == nil }},
+	} {
+		if term := g.told(reflect.TypeOf(c.of), words[i], 0); !c.want(term) {
+			t.Errorf("%d: %+v", i, term)
+		}
+	}
+	if term := g.told(errorType, words[6], 0); term == nil || term.op != opZero {
+		t.Errorf("%+v", term)
+	}
+	for _, odd := range []string{"", "}", "{{{", "{0x1", ",,,", "0x", "_, ...", "{}}}"} {
+		readWords(odd)
 	}
 }

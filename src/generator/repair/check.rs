@@ -240,6 +240,9 @@ fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, Joined)> {
         .any(|node| matches!(node.kind(), "for_clause" | "for_statement"));
     let inner = file.text_of(node);
     let holds = negated && !in_loop_header;
+    if holds && fails_within(file, check, parent) {
+        return None;
+    }
     if would_not_end(file, parent, &past_condition(file, parent, holds)) {
         return None;
     }
@@ -254,6 +257,22 @@ fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, Joined)> {
     let mut edits = Edits::default();
     edits.replace(file, node.byte_range(), text);
     Some((edits, joined(file, parent, holds)))
+}
+
+/// Whether the way that is taken once the check holds does what fails: it would be reached for the first time.
+fn fails_within(file: &File, check: &Check<'_>, condition: Node<'_>) -> bool {
+    let around =
+        std::iter::successors(Some(condition), Node::parent).find(|node| node.kind() == "if_statement");
+    let Some(taken) = around.and_then(|around| around.child_by_field_name("consequence")) else {
+        return false;
+    };
+    let is_nil = check.bad.ends_with("== nil");
+    let (failing, subject) = (file.text_of(check.at), file.text_of(check.subject));
+    let fails = |node: Node<'_>| {
+        let operand = node.child_by_field_name("operand").map(|operand| file.text_of(operand));
+        file.text_of(node) == failing || is_nil && operand == Some(subject)
+    };
+    !nodes_of(taken, fails).is_empty()
 }
 
 fn is_comparison(file: &File, node: Node<'_>) -> bool {

@@ -20,7 +20,7 @@ const BUILD_TIME: Duration = Duration::from_secs(60);
 /// How often lines that do not compile are dropped before we give up.
 const ROUNDS: usize = 8;
 
-const PARTS: [(&str, &str); 15] = [
+const PARTS: [(&str, &str); 16] = [
     ("after.go", include_str!("harness/after.go")),
     ("config.go", include_str!("harness/config.go")),
     ("eval.go", include_str!("harness/eval.go")),
@@ -28,6 +28,7 @@ const PARTS: [(&str, &str); 15] = [
     ("json.go", include_str!("harness/json.go")),
     ("object.go", include_str!("harness/object.go")),
     ("oracle.go", include_str!("harness/oracle.go")),
+    ("passed.go", include_str!("harness/passed.go")),
     ("render.go", include_str!("harness/render.go")),
     ("run.go", include_str!("harness/run.go")),
     ("shrink.go", include_str!("harness/shrink.go")),

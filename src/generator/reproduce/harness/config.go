@@ -29,6 +29,7 @@ type Config struct {
 	Requests []Route // as the log tells them
 	Query    []string
 	Headers  []string
+	Passed   []Passed // what the log says that functions of the stack were called with
 	Any      string   // how the package spells the empty interface
 	Taken    []string // identifiers that a variable may not shadow
 	Path     []int    // shrink steps already taken
@@ -38,6 +39,9 @@ type Config struct {
 	// What calls before the change told.
 	Aftermath Aftermath
 }
+
+// Passed are the words that a frame of the log prints in its brackets.
+type Passed struct{ Function, Words string }
 
 // Place is a statement on the log's stack.
 type Place struct {

@@ -16,17 +16,18 @@ const (
 
 // generator makes the terms of one execution.
 type generator struct {
-	reg     *Registry
-	config  *Config
-	rng     *rng
-	forced  bool            // may do what no caller would
-	timed   bool            // contexts end by themselves
-	loyal   bool            // keeps to few words, so that what is stored is found again
-	without map[string]bool // what it may not call
-	words   []string
-	ints    []int64
-	shared  map[reflect.Type]int // the services that were made
-	nodes   int
+	reg      *Registry
+	config   *Config
+	rng      *rng
+	forced   bool            // may do what no caller would
+	timed    bool            // contexts end by themselves
+	faithful bool            // passes what the log says was passed
+	loyal    bool            // keeps to few words, so that what is stored is found again
+	without  map[string]bool // what it may not call
+	words    []string
+	ints     []int64
+	shared   map[reflect.Type]int // the services that were made
+	nodes    int
 }
 
 func (g *generator) node(t Term) *Term {
@@ -46,8 +47,19 @@ func (g *generator) callTerm(f *Func, depth int, have ...*Term) *Term {
 	if f.typ.IsVariadic() {
 		n--
 	}
+	var passed []passedWord
+	if depth == 0 && len(have) == 0 && g.faithful {
+		passed = g.passed(f)
+	}
 	for i := len(have); i < n; i++ {
-		args = append(args, g.value(f.typ.In(i), depth))
+		var arg *Term
+		if i < len(passed) {
+			arg = g.told(f.typ.In(i), passed[i], depth)
+		}
+		if arg == nil {
+			arg = g.value(f.typ.In(i), depth)
+		}
+		args = append(args, arg)
 	}
 	if f.typ.IsVariadic() {
 		for i := g.length(); i > 0 && len(args) < n+4; i-- {

@@ -213,7 +213,12 @@ func (w *writer) variable(t *Term) string {
 	case t.op == opAddr && t.args[0].op != opStruct:
 		value := w.expr(t.args[0], anyType, "")
 		pointee := w.fresh(variableName(t.typ.Elem()))
-		w.line("%s := %s", pointee, value)
+		if elem := t.typ.Elem(); t.args[0].typ != nil && t.args[0].typ != elem {
+			// What makes it may give a type that is only assignable, and has no methods.
+			w.line("var %s %s = %s", pointee, w.typeName(elem), value)
+		} else {
+			w.line("%s := %s", pointee, value)
+		}
 		name = "&" + pointee
 	case t.op == opChan:
 		name = w.fresh("queue")

@@ -136,6 +136,7 @@ func (s *search) generate(at Position) *Term {
 	}
 	g := &generator{reg: s.reg, config: s.config, without: s.without, forced: phase.Forced, rng: newRng(s.config.Seed, uint64(at.Phase), at.Index)}
 	g.loyal = g.rng.pct(50)
+	g.faithful = len(s.config.Passed) > 0 && g.rng.pct(60)
 	f := targets[g.rng.n(len(targets))]
 	for i := 0; i < f.typ.NumIn(); i++ {
 		g.timed = g.timed || f.typ.In(i) == contextType

@@ -101,7 +101,7 @@ impl Seeds {
     }
 }
 
-fn cap(text: &str, bytes: usize) -> &str {
+pub(super) fn cap(text: &str, bytes: usize) -> &str {
     let mut end = bytes.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -2,6 +2,7 @@
 //! stack, and of the package and its tests. The log is hostile: everything is capped.
 
 mod log;
+mod passed;
 mod source;
 
 use std::collections::BTreeSet;
@@ -9,6 +10,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::Value;
 
+use self::passed::Passed;
 use super::surface::Surface;
 use crate::domain::Fault;
 use crate::repository::Repository;
@@ -63,6 +65,7 @@ pub(super) struct Seeds {
     pub(super) requests: Vec<Route>,
     pub(super) query: Vec<String>,
     pub(super) headers: Vec<String>,
+    pub(super) passed: Vec<Passed>,
 }
 
 impl Seeds {
@@ -111,6 +114,7 @@ impl Seeds {
         seeds.hot_route.extend(asked);
         seeds.read_test_data(repository, package);
         seeds.read_facts(fault);
+        seeds.passed = passed::passed(fault, log);
         let all = std::iter::once(package).chain(neighbours);
         seeds.uses_json = all.clone().any(|surface| surface.imports("encoding/json"));
         seeds.bound();
