@@ -20,7 +20,7 @@ const BUILD_TIME: Duration = Duration::from_secs(60);
 /// How often lines that do not compile are dropped before we give up.
 const ROUNDS: usize = 8;
 
-const PARTS: [(&str, &str); 16] = [
+const PARTS: [(&str, &str); 17] = [
     ("after.go", include_str!("harness/after.go")),
     ("config.go", include_str!("harness/config.go")),
     ("eval.go", include_str!("harness/eval.go")),
@@ -31,6 +31,7 @@ const PARTS: [(&str, &str); 16] = [
     ("passed.go", include_str!("harness/passed.go")),
     ("render.go", include_str!("harness/render.go")),
     ("run.go", include_str!("harness/run.go")),
+    ("shape.go", include_str!("harness/shape.go")),
     ("shrink.go", include_str!("harness/shrink.go")),
     ("spell.go", include_str!("harness/spell.go")),
     ("std.go", include_str!("harness/std.go")),

@@ -24,18 +24,21 @@ type Config struct {
 	Lengths  []int
 	JSON     []string
 	UsesJSON bool
-	Routes   []Route
-	HotRoute []Route // those that lead to the functions on the stack
-	Requests []Route // as the log tells them
-	Query    []string
-	Headers  []string
-	Passed   []Passed // what the log says that functions of the stack were called with
-	Any      string   // how the package spells the empty interface
-	Taken    []string // identifiers that a variable may not shadow
-	Path     []int    // shrink steps already taken
-	From     int      // the next shrink step to try
-	Millis   int64    // the time for everything
-	Without  []string // functions that end the process: only as a target they are called
+	// The package works with types that it does not know.
+	UsesReflect bool
+	Tags        []string // of the fields of structs
+	Routes      []Route
+	HotRoute    []Route // those that lead to the functions on the stack
+	Requests    []Route // as the log tells them
+	Query       []string
+	Headers     []string
+	Passed      []Passed // what the log says that functions of the stack were called with
+	Any         string   // how the package spells the empty interface
+	Taken       []string // identifiers that a variable may not shadow
+	Path        []int    // shrink steps already taken
+	From        int      // the next shrink step to try
+	Millis      int64    // the time for everything
+	Without     []string // functions that end the process: only as a target they are called
 	// What calls before the change told.
 	Aftermath Aftermath
 }

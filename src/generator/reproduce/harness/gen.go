@@ -265,6 +265,9 @@ func (g *generator) anything(depth int) *Term {
 			}
 		}
 	}
+	if g.config.UsesReflect && r.pct(40) {
+		return g.value(g.shape(0), depth+1)
+	}
 	switch p := r.n(100); {
 	case p < 8:
 		return g.zero(anyType)

@@ -14,15 +14,16 @@ import (
 
 // writer writes a term as the statements of a test: what a person would have typed.
 type writer struct {
-	self    string
-	any     string // how the language of the package spells it
-	taken   map[string]bool
-	imports map[string]string // path -> name
-	lines   []string
-	root    *Term // the call that is written
-	split   bool  // it is long: its larger arguments get variables
-	refers  map[int]bool
-	shared  map[int]string // the variables of what is shared
+	self     string
+	any      string // how the language of the package spells it
+	taken    map[string]bool
+	imports  map[string]string // path -> name
+	lines    []string
+	root     *Term // the call that is written
+	split    bool  // it is long: its larger arguments get variables
+	refers   map[int]bool
+	shared   map[int]string        // the variables of what is shared
+	declared map[reflect.Type]bool // types that stand in the test already
 }
 
 // errUnwritable is the panic of a value that Go source cannot express here.
@@ -53,7 +54,7 @@ func write(t *Term, self string, config *Config) (imports []Import, setup, call 
 }
 
 func newWriter(root *Term, self string, config *Config) *writer {
-	w := &writer{self: self, any: config.Any, taken: map[string]bool{}, imports: map[string]string{}, refers: map[int]bool{}, shared: map[int]string{}}
+	w := &writer{self: self, any: config.Any, taken: map[string]bool{}, imports: map[string]string{}, refers: map[int]bool{}, shared: map[int]string{}, declared: map[reflect.Type]bool{}}
 	references(root, w.refers)
 	for _, names := range [][]string{config.Taken, strings.Fields(reserved)} {
 		for _, name := range names {

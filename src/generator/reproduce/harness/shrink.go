@@ -57,6 +57,9 @@ func simpler(t *Term) []*Term {
 		i := i
 		add(func(c *Term) { c.then = append(c.then[:i:i], c.then[i+1:]...) })
 	}
+	if plain := plainer(t); plain != nil {
+		out = append(out, plain)
+	}
 	switch t.op {
 	case opLit:
 		if t.fixed { // The method of a request: only the plainest is better.

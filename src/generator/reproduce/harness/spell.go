@@ -16,6 +16,9 @@ import (
 
 // typeName writes a type as this package spells it.
 func (w *writer) typeName(t reflect.Type) string {
+	if name := w.shapeName(t); name != "" {
+		return name
+	}
 	if t.Name() != "" {
 		if t.PkgPath() == "" {
 			return t.Name()

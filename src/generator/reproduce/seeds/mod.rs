@@ -59,6 +59,10 @@ pub(super) struct Seeds {
     pub(super) lengths: Vec<i64>,
     pub(super) json: Vec<String>,
     pub(super) uses_json: bool,
+    /// Whether the package works with types that it does not know.
+    pub(super) uses_reflect: bool,
+    /// Tags of the fields of structs.
+    pub(super) tags: Vec<String>,
     pub(super) routes: Vec<Route>,
     /// Routes that lead to the functions on the stack, as the source and the log spell them.
     pub(super) hot_route: Vec<Route>,
@@ -117,6 +121,7 @@ impl Seeds {
         seeds.passed = passed::passed(fault, log);
         let all = std::iter::once(package).chain(neighbours);
         seeds.uses_json = all.clone().any(|surface| surface.imports("encoding/json"));
+        seeds.uses_reflect = all.clone().any(|surface| surface.imports("reflect"));
         seeds.bound();
         seeds
     }
@@ -129,6 +134,7 @@ impl Seeds {
             &mut self.samples,
             &mut self.log,
             &mut self.words,
+            &mut self.tags,
             &mut self.json,
             &mut self.query,
             &mut self.headers,

@@ -32,6 +32,10 @@ impl Seeds {
 
     fn read_literal(&mut self, file: &File, node: Node<'_>, hot: bool, handlers: &[String]) {
         let Some(text) = literal(file.text_of(node)) else { return };
+        if node.parent().is_some_and(|parent| parent.kind() == "field_declaration") {
+            self.tags.push(text);
+            return;
+        }
         if let Some(route) = route(&text) {
             if leads_to(file, node, handlers) {
                 self.hot_route.push(route.clone());
