@@ -64,6 +64,9 @@ impl Case<'_> {
             };
             drafts.push(check.draft(tier, check.depth, joined == Joined::Decides, edits));
         }
+        if let Some(edits) = other_branch(file, check) {
+            drafts.push(check.draft(Tier::Condition, check.depth, false, edits));
+        }
         let mut reports = false;
         if let Some((edits, reported, changed)) = self.guard(file, check) {
             reports = reported;
@@ -257,6 +260,30 @@ fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, Joined)> {
     let mut edits = Edits::default();
     edits.replace(file, node.byte_range(), text);
     Some((edits, joined(file, parent, holds)))
+}
+
+/// Where the failing statement is the first of a branch, and there is another one: the condition of the branch
+/// asks for it too, so that the other is taken.
+fn other_branch(file: &Arc<File>, check: &Check<'_>) -> Option<Edits> {
+    if check.good.is_empty() {
+        return None;
+    }
+    let statement = statement_of(check.at)?;
+    let list = statement.parent().filter(|list| list.named_child(0) == Some(statement))?;
+    let branch = list.parent().filter(|branch| branch.kind() == "block")?;
+    let around = branch.parent().filter(|around| {
+        around.kind() == "if_statement" && around.child_by_field_name("consequence") == Some(branch)
+    })?;
+    around.child_by_field_name("alternative")?;
+    let condition = around.child_by_field_name("condition")?;
+    in_scope_before(file, check.subject, around).then_some(())?;
+    in_scope_before(file, check.at, around).then_some(())?;
+    let asked = file.text_of(condition);
+    let asked =
+        if operator_of(file, condition) == Some("||") { format!("({asked})") } else { asked.to_owned() };
+    let mut edits = Edits::default();
+    edits.replace(file, condition.byte_range(), format!("{asked} && {}", check.good));
+    Some(edits)
 }
 
 /// Whether the way that is taken once the check holds does what fails: it would be reached for the first time.

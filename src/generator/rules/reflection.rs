@@ -22,6 +22,7 @@ use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::naming::phrase;
+use crate::generator::repair::scope::fresh;
 use crate::generator::repair::syntax::{
     called_name, converted, nodes_of, noun, operator_of, within_function,
 };
@@ -306,22 +307,24 @@ fn refused_at_entry(case: &Case<'_>, misuse: Misuse<'_>) -> Option<Draft> {
     let first = file.node_at(body)?.named_child(0).and_then(|list| list.named_child(0))?;
     let mut edits = Edits::default();
     let reflect = edits.import(&file, "reflect");
-    let value = ["value", "val", "rv"]
-        .into_iter()
-        .find(|name| *name != param.name && file.binding(first, name).is_none())?;
-    let is_nil = format!("{value}.Kind() == {reflect}.Ptr && {value}.IsNil()");
-    let no_pointer = format!("{value}.Kind() != {reflect}.Ptr || {value}.IsNil()");
-    let (asked, says, tier) = match misuse {
+    let value = fresh(&file, first, &["value", "val", "rv"])?;
+    let (no_pointer, is_nil) = (format!("{value}.Kind() != {reflect}.Ptr"), format!("{value}.IsNil()"));
+    let (questions, tier) = match misuse {
         // Elsewhere a nil may be what is meant.
-        Misuse::Nothing => (format!("!{value}.IsValid() || {is_nil}"), "nil", Tier::Check),
-        _ => (no_pointer, "non-pointer or nil", Tier::Cause),
+        Misuse::Nothing => {
+            let nothing = format!("!{value}.IsValid() || {value}.Kind() == {reflect}.Ptr && {is_nil}");
+            (vec![(nothing, "nil value of type %T")], Tier::Check)
+        }
+        _ => (vec![(no_pointer, "non-pointer type %T"), (is_nil, "nil %T")], Tier::Cause),
     };
-    let bad = format!("{value} := {reflect}.ValueOf({}); {asked}", param.name);
-    let failure = Failure::new(Blame::Malformed, format!("{says} value"))
-        .with(format!("{says} value of type %T"), vec![param.name.clone()]);
-    let exit = case.leave(&mut edits, &file, first, &failure);
-    exit.reports.then_some(())?;
-    edits.insert_before(&file, first, &exit.guarded(&bad))?;
+    let mut lines = vec![format!("{value} := {reflect}.ValueOf({})", param.name)];
+    for (bad, says) in questions {
+        let failure = Failure::new(Blame::Malformed, "invalid value").with(says, vec![param.name.clone()]);
+        let exit = case.leave(&mut edits, &file, first, &failure);
+        exit.reports.then_some(())?;
+        lines.extend(exit.guarded(&bad));
+    }
+    edits.insert_before(&file, first, &lines)?;
     let explanation =
         format!("Nothing can be done with such a `{}`: it is refused where it comes in.", param.name);
     Some(Draft { tier, depth, explanation, masks: false, edits })
