@@ -2,7 +2,8 @@
 //!
 //! Evidence: `panic(…)`, or a call of a `Must…` function, on the failing line or that of a caller.
 //! Edits: in a function that can report, `panic(err)` becomes the return of that error and any other
-//! panic one of an error with its message; `Must…` becomes the function that returns the error, checked.
+//! panic one of an error with its message, or, where an outer function of the stack recovers panics of one
+//! type as errors, a panic of that type; `Must…` becomes the function that returns the error, checked.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use tree_sitter::Node;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
-use crate::generator::repair::exit::{Blame, Failure};
+use crate::generator::repair::exit::{Blame, Failure, is_raiser};
 use crate::generator::repair::flow::from_request;
 use crate::generator::repair::naming::phrase;
 use crate::generator::repair::scope::{fresh, in_scope_before, soften_later};
@@ -25,11 +26,11 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
         for call in case.raisers(depth, |_, node| node.kind() == "call_expression") {
             let name = called_name(file, call);
             let found = if name == "panic" {
-                returned(case, file, call)
+                returned(case, depth, file, call)
             } else if name.starts_with("Must") {
                 checked(case, file, call, name)
             } else {
-                None
+                raised(case, depth, file, call)
             };
             if let Some((edits, reports, explanation)) = found {
                 drafts.push(Draft::leaving(Tier::Cause, reports, depth, explanation, edits));
@@ -42,7 +43,10 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 type Found = Option<(Edits, bool, String)>;
 
 /// `panic(x)` becomes a return.
-fn returned(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> Found {
+fn returned(case: &Case<'_>, depth: usize, file: &Arc<File>, call: Node<'_>) -> Found {
+    // One that is called to panic does what it is for: whoever called it should not have.
+    let function = case.frames.get(depth)?.function.as_ref()?;
+    (depth + 1 == case.frames.len() || !is_raiser(file, function)).then_some(())?;
     let value = call.child_by_field_name("arguments")?.named_child(0)?;
     let statement = statement_of(call).filter(|statement| statement.kind() == "expression_statement")?;
     let is_error = case.resolver.type_of(file, value).is_some_and(|ty| ty.text == "error")
@@ -59,8 +63,34 @@ fn returned(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> Found {
     if !exit.reports || exit.ends {
         return None;
     }
-    edits.replace_statement(file, statement, &exit.lines)?;
+    let mut lines = exit.lines;
+    // A call that never comes back is no end of a function that has results.
+    let ends = lines.last().is_some_and(|last| last.starts_with("return") || last.starts_with("panic("));
+    if !ends && !function.results.is_empty() {
+        lines.push("panic(\"unreachable\")".to_owned());
+    }
+    edits.replace_statement(file, statement, &lines)?;
     Some((edits, true, "The function can return an error: it does so instead of panicking.".to_owned()))
+}
+
+/// `p.bug(…)`, which nobody recovers, becomes `p.fail(…)`, which an outer function does.
+fn raised(case: &Case<'_>, depth: usize, file: &Arc<File>, call: Node<'_>) -> Found {
+    let inner = case.frames.get(depth.checked_sub(1)?)?;
+    let other = inner.function.as_ref().filter(|function| is_raiser(&inner.file, function))?;
+    (called_name(file, call) == other.identifier).then_some(())?;
+    let raiser = case.raiser_like(file, other)?;
+    let name = call.child_by_field_name("function")?;
+    let name = name.child_by_field_name("field").unwrap_or(name);
+    let mut edits = Edits::default();
+    edits.replace(file, name.byte_range(), raiser.identifier.clone());
+    Some((
+        edits,
+        true,
+        format!(
+            "What `{}` raises is recovered as an error further out, what `{}` raises is not.",
+            raiser.identifier, other.identifier
+        ),
+    ))
 }
 
 /// The message of a panic with a text or a formatted text.

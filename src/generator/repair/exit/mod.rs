@@ -3,7 +3,7 @@
 //! report, a silent return or `continue`.
 //!
 //! From the ground up: [`failure`] says why, [`manner`] how the errors around do; [`error`], [`zero`],
-//! [`answer`], [`process`] and [`log`] each know one way to say it in Go, [`plain`] chooses among them,
+//! [`answer`], [`process`] and [`log`] each know one way to say it in Go, [`raise`] by a panic that is recovered as an error; [`plain`] chooses among them,
 //! [`signature`] gives a function an error result first.
 
 mod answer;
@@ -13,6 +13,7 @@ mod log;
 mod manner;
 mod plain;
 mod process;
+mod raise;
 mod signature;
 mod zero;
 
@@ -28,6 +29,7 @@ pub(crate) use answer::neighbours_status;
 pub(crate) use failure::{Blame, Failure};
 pub(crate) use manner::is_sentinel;
 pub(crate) use plain::Exit;
+pub(crate) use raise::is_raiser;
 
 impl Case<'_> {
     /// The way to leave the function around a node. Where the case allows it, a function that cannot

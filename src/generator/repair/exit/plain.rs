@@ -91,6 +91,9 @@ impl Case<'_> {
         {
             return Exit::reporting(lines);
         }
+        if let Some(raise) = self.raise(edits, file, function, failure) {
+            return Exit::reporting(vec![raise]);
+        }
         self.silent(edits, file, at, function, failure)
     }
 
