@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::standing::{Earlier, Standing};
 use super::{Finding, Fixer, Progress, Stage, Workbench};
 use crate::domain::{
-    Diagnosis, ErrorGroup, Evidence, Fault, Provenance, Reach, Reproducer, Suggestion, VerdictKind,
+    Diagnosis, ErrorGroup, Evidence, Fault, Location, Provenance, Reach, Reproducer, Suggestion, VerdictKind,
 };
 use crate::generator::reproduce::{self, Reproduction, reproduce};
 use crate::generator::rules::{self, Proposal};
-use crate::repository::{Repository, Workspace, unified_diff};
+use crate::repository::go::Symbol;
+use crate::repository::{Repository, Workspace, first_changed, unified_diff};
 use crate::validator::{Subject, Validator};
 
 /// The longest search for a reproducer, builds not counted.
@@ -213,6 +214,9 @@ impl<'a> Attempt<'a> {
                 // not be judged to the end.
                 if record.kind != VerdictKind::Rejected {
                     suggestion.patch = Some(unified_diff(&candidate.changes));
+                    if record.kind == VerdictKind::Proven {
+                        put_first(&mut suggestion.locations, first_changed(&candidate.changes));
+                    }
                     changes = candidate.changes;
                 }
                 if let Some(obstacle) = obstacle.filter(|_| record.kind != VerdictKind::Proven) {
@@ -231,9 +235,45 @@ impl<'a> Attempt<'a> {
     }
 }
 
+/// Where a proven fix acts is where the defect is: before the statements of the stack that only met it.
+fn put_first(locations: &mut Vec<Location>, changed: Option<Location>) {
+    let Some(changed) = changed else { return };
+    let same = |known: &Location| {
+        known.file == changed.file && Symbol::declared(&known.function) == changed.function
+    };
+    let known = locations.iter().position(same).map(|at| locations.remove(at));
+    locations.insert(0, known.unwrap_or(changed));
+}
+
 fn rule_of(provenance: &Provenance) -> Option<String> {
     match provenance {
         Provenance::Rule { rule } => Some(rule.clone()),
         Provenance::Recalled { .. } | Provenance::Model { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::put_first;
+    use crate::domain::{Location, RepoPath};
+
+    #[test]
+    fn the_function_that_is_mended_stands_first() {
+        let place = |line, function: &str| Location {
+            file: RepoPath::new("a.go").unwrap(),
+            line,
+            function: function.to_owned(),
+        };
+        let stack = [place(3, "inner"), place(9, "Outer.func1"), place(20, "main")];
+        for (changed, lines) in [
+            (None, vec![3, 9, 20]),
+            (Some(place(2, "inner")), vec![3, 9, 20]),
+            (Some(place(8, "Outer")), vec![9, 3, 20]),
+            (Some(place(30, "New")), vec![30, 3, 9, 20]),
+        ] {
+            let mut locations = stack.to_vec();
+            put_first(&mut locations, changed);
+            assert_eq!(locations.iter().map(|location| location.line).collect::<Vec<_>>(), lines);
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! The cause of a failure, in words an engineer can act on.
 
 use super::localize::localize;
+use super::repair::exit::is_raiser;
 use crate::analyzer::go::{Extent, OutOfBounds, out_of_bounds, panic_chain, race_sites, short_function};
 use crate::domain::{Class, Diagnosis, ErrorEvent, Fault, FaultFacts, Frame, Location, TraceKind};
 use crate::repository::Repository;
+use crate::repository::go::Symbol;
 
 /// The most earlier panics that are told.
 const MAX_EARLIER: usize = 4;
@@ -41,9 +43,19 @@ pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
     let fault = Fault { class: event.class, message: event.message.clone(), facts, stack: locations.clone() };
     // Where the goroutine was started may be where a fix belongs, but it is not on the stack.
     let started = event.trace.as_ref().and_then(|trace| repository.locate(trace.created_by.as_ref()?));
-    let locations =
+    let mut locations: Vec<Location> =
         locations.iter().cloned().chain(started.filter(|place| !locations.contains(place))).collect();
+    if event.class == Class::ExplicitPanic && locations.len() > 1 && only_panics(&locations[0], repository) {
+        locations.swap(0, 1);
+    }
     Diagnosis { summary: summary.join(" "), locations, fault }
+}
+
+/// Whether a place is in a function that does nothing but panic: then the fault is with whoever called it.
+fn only_panics(place: &Location, repository: &Repository) -> bool {
+    repository.go_file(&place.file).is_ok_and(|file| {
+        file.function(Symbol::declared(&place.function)).is_some_and(|function| is_raiser(&file, function))
+    })
 }
 
 fn what_happened(class: Class, facts: &FaultFacts, message: &str) -> String {
@@ -267,6 +279,10 @@ mod tests {
 
     /// The diagnosis of the only failure of a log, in a repository of these files.
     fn summary(files: &[(&str, &str)], log: &str) -> String {
+        diagnosis(files, log).summary
+    }
+
+    fn diagnosis(files: &[(&str, &str)], log: &str) -> Diagnosis {
         let folder = tempfile::tempdir().unwrap();
         for (path, text) in [("go.mod", "module ex.com/d\n")].iter().chain(files) {
             let path = folder.path().join(path);
@@ -278,7 +294,16 @@ mod tests {
         stream.push(log.as_bytes(), &mut |event| events.push(event));
         stream.finish(&mut |event| events.push(event));
         let [event] = events.as_slice() else { panic!("{events:?}") };
-        diagnose(event, &Repository::open(folder.path()).unwrap()).summary
+        diagnose(event, &Repository::open(folder.path()).unwrap())
+    }
+
+    #[test]
+    fn who_calls_what_only_panics_stands_first() {
+        let code = "package main\n\nfunc bug(text string) {\n\tpanic(\"BUG: \" + text)\n}\n\nfunc main() {\n\tbug(\"no way\")\n}\n";
+        let log = "panic: BUG: no way\n\ngoroutine 1 [running]:\nmain.bug({0x1, 0x6})\n\t/d/main.go:4 +0x31\nmain.main()\n\t/d/main.go:8 +0x31\nexit status 2\n";
+        let told = diagnosis(&[("main.go", code)], log);
+        let lines: Vec<_> = told.locations.iter().map(|place| place.line).collect();
+        assert_eq!((lines, told.fault.stack[0].line), (vec![8, 4], 4));
     }
 
     const MAIN: &str = "package main\n\nfunc main() {\n\tdep.At(nil, 3)\n}\n\nfunc put() {\n\tn++\n}\n\nfunc show() {\n\tprint(n)\n}\n";

@@ -32,7 +32,7 @@ pub use crash::{KnownCrash, Likeness};
 pub use literals::Literal;
 pub use merge::merged;
 pub use modules::Module;
-pub use patch::unified_diff;
+pub use patch::{first_changed, unified_diff};
 pub use scratch::{Folder, Scratch, sweep_scratch};
 pub use stamp::{code_stamp, stamp};
 pub use workspace::Workspace;

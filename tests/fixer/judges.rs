@@ -60,7 +60,7 @@ impl Case {
         self.report["suggestions"].as_array().unwrap()
     }
 
-    /// The suggestion for a defect: the one of its class whose first place is its function.
+    /// The suggestion for a defect: the one of its class in whose stack its function stands first of all.
     fn suggestion(&self, judge: &Judge) -> Option<&Value> {
         let function = judge.function.rsplit('/').next().unwrap_or_default();
         let function = function.split_once('.').map_or(function, |(_, function)| function);
@@ -69,10 +69,13 @@ impl Case {
         if judge.class == "logged_error" {
             return all.next();
         }
-        all.find(|value| {
-            let place = value["locations"][0]["function"].as_str().unwrap_or_default();
+        let is_it = |place: &Value| {
+            let place = place["function"].as_str().unwrap_or_default();
             place == function || place.starts_with(&format!("{function}."))
-        })
+        };
+        all.filter_map(|value| Some((value["locations"].as_array()?.iter().position(is_it)?, value)))
+            .min_by_key(|(at, _)| *at)
+            .map(|(_, value)| value)
     }
 
     /// Whether a judge is satisfied with a patch; the reason why not.
