@@ -47,8 +47,12 @@ pub(super) fn passed(fault: &Fault, log: &[String]) -> Vec<Passed> {
 /// `example.com/shop.(*Cart).Add(0x0, {0x1234, 0x5})`: the function within its package, and the words.
 fn frame(line: &str) -> Option<(String, &str)> {
     let (symbol, words) = line.trim().strip_suffix(')')?.rsplit_once('(')?;
-    let fits =
-        words.len() <= MAX_BYTES && words.chars().all(|c| c.is_ascii_hexdigit() || "x{}, ?._".contains(c));
+    let is_word = |word: &str| {
+        let number =
+            word.strip_prefix("0x").is_some_and(|number| number.chars().all(|c| c.is_ascii_hexdigit()));
+        number || matches!(word, "" | "_" | "...")
+    };
+    let fits = words.len() <= MAX_BYTES && words.split(['{', '}', ',', ' ', '?']).all(is_word);
     // Of what was inlined nothing is told.
     let tells = fits && !words.is_empty() && words != "..." && !symbol.contains(' ');
     tells.then(|| Symbol::parse(symbol)).flatten().map(|symbol| (symbol.local(), words))
