@@ -49,21 +49,29 @@ impl Repository {
             .filter(|folder| self.has_go_files(folder))
             .collect();
         if folders.is_empty() && self.modules().iter().all(|module| !module.declared) {
-            folders.extend(self.tails_of(package));
+            folders.extend(self.tails_of(package, printed_file));
         }
         folders.dedup();
         folders
     }
 
     /// Where no module is declared, its path is a guess: a package stands where the end of its path leads, the
-    /// longest first, at last in the root.
-    fn tails_of(&self, package: &str) -> impl Iterator<Item = String> {
-        let mut rest = package;
-        let shorter = std::iter::from_fn(move || {
-            rest = rest.split_once('/')?.1;
-            Some(rest.to_owned())
-        });
-        shorter.chain([String::new()]).filter(|folder| self.has_go_files(folder))
+    /// longest first, at last in the root, and there a file as the printed one. The standard library's packages
+    /// name no host, and what was downloaded lies in the module cache.
+    fn tails_of(&self, package: &str, printed_file: &str) -> Vec<String> {
+        const MAX_PARTS: usize = 32;
+        let host = package.split('/').next().unwrap_or_default();
+        if !host.contains('.') || printed_file.contains("/pkg/mod/") || printed_file.contains("/vendor/") {
+            return Vec::new();
+        }
+        let (folder, name) = printed_file.rsplit_once('/').unwrap_or(("", printed_file));
+        let tails = package.match_indices('/').map(|(at, _)| &package[at + 1..]).chain([""]).take(MAX_PARTS);
+        let fits = |tail: &&str| {
+            (tail.is_empty() || folder == *tail || folder.ends_with(&format!("/{tail}")))
+                && RepoPath::new(if tail.is_empty() { name.to_owned() } else { format!("{tail}/{name}") })
+                    .is_ok_and(|path| self.files().binary_search(&path).is_ok())
+        };
+        tails.filter(fits).map(str::to_owned).collect()
     }
 
     /// The folder that a package of the repository stands in, by its import path.

@@ -11,6 +11,8 @@ use crate::domain::RepoPath;
 
 /// How many files are read to learn what the code calls itself.
 const MAX_READ: usize = 2_000;
+/// How many imports of a file are looked at.
+const MAX_IMPORTS: usize = 200;
 /// The language of code that no `go.mod` tells it of: the last one whose loops share their variable, as they
 /// did when such code was written.
 const BEFORE_MODULES: (u32, u32) = (1, 20);
@@ -53,7 +55,7 @@ impl Module {
             return None;
         }
         let path = place_in_gopath(root)
-            .or_else(|| name_by_imports(&sources, read))
+            .or_else(|| name_by_imports(files, &sources, read))
             .or_else(|| name_of_remote(root))
             .unwrap_or_else(|| name_of_folder(root));
         Some(Self { folder: String::new(), path, language: BEFORE_MODULES, declared: false })
@@ -89,8 +91,14 @@ fn is_import_path(path: &str) -> bool {
 
 /// What the code calls itself: by import comments, by imports of its own packages, and by tests that stand
 /// outside of the package which they test.
-fn name_by_imports(sources: &[&RepoPath], read: impl Fn(&RepoPath) -> Option<String>) -> Option<String> {
+fn name_by_imports(
+    files: &[RepoPath],
+    sources: &[&RepoPath],
+    read: impl Fn(&RepoPath) -> Option<String>,
+) -> Option<String> {
     let folders: BTreeSet<&str> = sources.iter().map(|path| path.folder()).collect();
+    let vendored: BTreeSet<&str> =
+        files.iter().filter_map(|path| path.folder().strip_prefix("vendor/")).collect();
     let mut votes: BTreeMap<String, usize> = BTreeMap::new();
     for path in sources.iter().take(MAX_READ) {
         let Some(text) = read(path) else { continue };
@@ -106,10 +114,12 @@ fn name_by_imports(sources: &[&RepoPath], read: impl Fn(&RepoPath) -> Option<Str
             vote(&import, path.folder(), 1_000);
         }
         let tested = file.package.strip_suffix("_test").filter(|_| file.is_test());
-        for import in &file.imports {
-            let ends_in = |folder: &&&str| !folder.is_empty() && import.path.ends_with(&format!("/{folder}"));
-            if let Some(longest) = folders.iter().filter(ends_in).max_by_key(|folder| folder.len()) {
-                vote(&import.path, longest, 1 + longest.matches('/').count());
+        for import in file.imports.iter().take(MAX_IMPORTS) {
+            if vendored.contains(import.path.as_str()) {
+                continue;
+            }
+            if let Some(folder) = tails(&import.path).find(|tail| folders.contains(tail)) {
+                vote(&import.path, folder, 1 + folder.matches('/').count());
             }
             let last = import.path.rsplit('/').next().unwrap_or_default();
             if tested.is_some_and(|tested| last.contains(tested)) {
@@ -118,6 +128,11 @@ fn name_by_imports(sources: &[&RepoPath], read: impl Fn(&RepoPath) -> Option<Str
         }
     }
     votes.into_iter().max_by_key(|(_, votes)| *votes).map(|(path, _)| path)
+}
+
+/// What follows each slash of a path, the longest first.
+fn tails(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[at + 1..])
 }
 
 /// `package shop // import "example.com/shop"`.
@@ -141,7 +156,8 @@ fn name_of_remote(root: &Path) -> Option<String> {
 fn name_of_folder(root: &Path) -> String {
     let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    format!("gopath/{}", name.trim_matches('-').to_ascii_lowercase())
+    let name = name.trim_matches('-').to_ascii_lowercase();
+    format!("gopath/{}", if name.is_empty() { "code" } else { &name })
 }
 
 /// The `go.mod` of a module without one, and the list of what its `vendor` folder holds, which Go wants to see
@@ -153,21 +169,44 @@ pub(super) fn written_for(module: &Module, files: &[RepoPath]) -> (String, Optio
         .iter()
         .filter(|path| path.file_name().ends_with(".go") && !path.file_name().ends_with("_test.go"))
         .filter_map(|path| path.folder().strip_prefix("vendor/"))
+        .filter(|package| is_import_path(package))
         .collect();
-    let mut list = String::new();
-    let mut last = "";
+    let mut vendored: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for package in &packages {
-        // Sorted as they are, what lies below a package follows it.
-        if last.is_empty() || !is_below(package, last) {
-            last = package;
-            // Writing into a text cannot fail.
-            writeln!(go_mod, "\nrequire {package} v0.0.0").ok();
-            write!(list, "# {package} v0.0.0\n## explicit\n{package}\n").ok();
-            let below = packages.iter().filter(|other| *other != package && is_below(other, package));
-            below.for_each(|other| list.extend([*other, "\n"]));
-        }
+        vendored.entry(module_of(package, &packages)).or_default().push(package);
     }
-    (go_mod, (!packages.is_empty()).then_some(list))
+    let mut list = String::new();
+    for (path, packages) in &vendored {
+        let version = version_of(path);
+        // Writing into a text cannot fail.
+        writeln!(go_mod, "\nrequire {path} {version}").ok();
+        writeln!(list, "# {path} {version}\n## explicit").ok();
+        packages.iter().for_each(|package| list.extend([*package, "\n"]));
+    }
+    (go_mod, (!vendored.is_empty()).then_some(list))
+}
+
+/// What may be the module of a vendored package: the outermost package that it lies below. A path that ends in
+/// `/v1`, or of `gopkg.in` without a version, is none that Go takes for a module.
+fn module_of<'p>(package: &'p str, packages: &BTreeSet<&'p str>) -> &'p str {
+    let above = package.match_indices('/').map(|(at, _)| &package[..at]);
+    let outermost = above.into_iter().find(|above| packages.contains(above)).unwrap_or(package);
+    let unusual = |path: &str| path.ends_with("/v0") || path.ends_with("/v1");
+    match outermost.rsplit_once('/') {
+        Some((parent, _)) if unusual(outermost) && parent.contains('/') => parent,
+        _ => outermost,
+    }
+}
+
+/// A version that fits a module's path: `v2.0.0` of `a.b/c/v2` and of `gopkg.in/c.v2`.
+fn version_of(path: &str) -> String {
+    let end = path.rsplit('/').next().unwrap_or_default();
+    let number = match path.strip_prefix("gopkg.in/") {
+        Some(_) => end.rsplit_once(".v").map(|(_, number)| number),
+        None => end.strip_prefix('v'),
+    };
+    let major = number.and_then(|number| number.parse::<u32>().ok()).unwrap_or_default();
+    format!("v{major}.0.0")
 }
 
 /// A `go.mod` without the modules that are not on this machine, and what these are; none if all are there.
@@ -177,19 +216,21 @@ pub(super) fn without_absent(
     is_there: impl Fn(&str, &str) -> bool,
     is_folder: impl Fn(&str) -> bool,
 ) -> Option<(String, Vec<String>)> {
-    let mut replaced: BTreeMap<&str, bool> = BTreeMap::new();
+    let mut replaced: BTreeMap<(&str, Option<&str>), bool> = BTreeMap::new();
     for words in directives(go_mod, "replace").map(|(_, words)| words) {
         let Some(at) = words.iter().position(|word| *word == "=>") else { continue };
         if let (Some(old), Some(new)) = (words.first(), words.get(at + 1)) {
             let there = words.get(at + 2).map_or_else(|| is_folder(new), |version| is_there(new, version));
-            replaced.insert(old, there);
+            let of_version = words.get(1).filter(|word| **word != "=>").copied();
+            replaced.insert((old, of_version), there);
         }
     }
     let mut absent = Vec::new();
     let mut dropped: BTreeSet<usize> = BTreeSet::new();
     for (line, words) in directives(go_mod, "require") {
         if let [path, version, ..] = words[..]
-            && !replaced.get(path).copied().unwrap_or_else(|| is_there(path, version))
+            && let replaced = replaced.get(&(path, Some(version))).or_else(|| replaced.get(&(path, None)))
+            && !replaced.copied().unwrap_or_else(|| is_there(path, version))
         {
             absent.push(path.to_owned());
             dropped.insert(line);
@@ -223,18 +264,22 @@ fn directives<'t>(go_mod: &'t str, name: &'static str) -> impl Iterator<Item = (
     })
 }
 
-/// Whether Go's module cache knows a version of a module. Its folders write capitals as `!` and the small letter.
-pub(super) fn is_cached(cache: &Path, path: &str, version: &str) -> bool {
-    let escaped = |text: &str| {
-        text.chars().fold(String::new(), |mut text, c| {
-            if c.is_ascii_uppercase() {
-                text.push('!');
-            }
-            text.push(c.to_ascii_lowercase());
-            text
-        })
-    };
-    cache.join(format!("cache/download/{}/@v/{}.mod", escaped(path), escaped(version))).is_file()
+/// Whether Go's module cache knows a module, in this version or another: without what is required Go would take
+/// that one. Its folders write capitals as `!` and the small letter.
+pub(super) fn is_cached(cache: &Path, path: &str) -> bool {
+    let escaped = path.chars().fold(String::new(), |mut text, c| {
+        if c.is_ascii_uppercase() {
+            text.push('!');
+        }
+        text.push(c.to_ascii_lowercase());
+        text
+    });
+    let versions = std::fs::read_dir(cache.join(format!("cache/download/{escaped}/@v")));
+    versions
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| entry.path().extension().is_some_and(|end| end == "mod"))
 }
 
 #[cfg(test)]
@@ -279,6 +324,7 @@ mod tests {
             ("shop_test.go", "package shop_test\n\nimport (\n\t\"testing\"\n\t\"github.com/a/go-shop\"\n)\n");
         assert_eq!(undeclared("/x", &[("shop.go", "package shop\n"), test]), "github.com/a/go-shop");
         assert_eq!(undeclared("/tmp/My shop", &[("shop.go", "package shop\n")]), "gopath/my-shop");
+        assert_eq!(undeclared("/tmp/__", &[("shop.go", "package shop\n")]), "gopath/code");
         assert!(
             Module::undeclared(Path::new("/x"), &[RepoPath::new("README.md").unwrap()], |_| None).is_none()
         );
@@ -317,6 +363,16 @@ mod tests {
             "# x.y/b v0.0.0\n## explicit\nx.y/b\nx.y/b/c\n# x.y/bd v0.0.0\n## explicit\nx.y/bd\n"
         );
         assert_eq!(written_for(&module, &files[..1]).1, None);
+        for (path, package, version) in [
+            ("gopkg.in/yaml.v2", "gopkg.in/yaml.v2", "v2.0.0"),
+            ("x.y/b/v3", "x.y/b/v3", "v3.0.0"),
+            ("x.y/api/v1", "x.y/api", "v0.0.0"),
+            ("x.y/vega", "x.y/vega", "v0.0.0"),
+        ] {
+            let packages = BTreeSet::from([path]);
+            let module = module_of(path, &packages);
+            assert_eq!((module, version_of(module).as_str()), (package, version));
+        }
     }
 
     #[test]
@@ -340,7 +396,7 @@ mod tests {
         let versions = cache.path().join("cache/download/a.b/!c/@v");
         std::fs::create_dir_all(&versions).unwrap();
         std::fs::write(versions.join("v1.2.3.mod"), "module a.b/C\n").unwrap();
-        assert!(is_cached(cache.path(), "a.b/C", "v1.2.3") && !is_cached(cache.path(), "a.b/C", "v1.2.4"));
+        assert!(is_cached(cache.path(), "a.b/C") && !is_cached(cache.path(), "a.b/D"));
     }
 
     #[test]

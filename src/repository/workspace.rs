@@ -58,11 +58,16 @@ impl Workspace {
             std::fs::write(go_mod, text)?;
             return list.map_or(Ok(()), |list| std::fs::write(vendored, list));
         }
-        if vendored.is_file() {
+        // What a work file vendors must be required as it is listed.
+        let joined =
+            |above: &Path| above.join("go.work").is_file() && above.join("vendor/modules.txt").is_file();
+        if vendored.is_file()
+            || folder.ancestors().take_while(|above| above.starts_with(self.tree())).any(joined)
+        {
             return Ok(());
         }
         let text = std::fs::read_to_string(&go_mod)?;
-        let is_there = |path: &str, version: &str| modules::is_cached(module_cache, path, version);
+        let is_there = |path: &str, _: &str| modules::is_cached(module_cache, path);
         let is_folder = |path: &str| folder.join(path).join("go.mod").is_file();
         if let Some((text, absent)) = modules::without_absent(&text, is_there, is_folder) {
             tracing::info!(module = %module.path, ?absent, "modules are not in the module cache: what needs them is not built");

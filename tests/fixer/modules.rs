@@ -12,10 +12,11 @@ const ASKS: &str = "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/split
 /// It lay in a GOPATH where the log was written, and what it needs in `vendor`.
 #[test]
 fn code_of_the_time_before_modules_is_mended() {
+    let share = SHARE.replace("example.com/lib/count", "gopkg.in/count.v2");
     let trial = Trial::new(&[
-        ("split.go", SHARE),
+        ("split.go", share.as_str()),
         ("split_test.go", TEST),
-        ("vendor/example.com/lib/count/count.go", LIB),
+        ("vendor/gopkg.in/count.v2/count.go", LIB),
         ("cmd/run/main.go", ASKS),
     ]);
     std::fs::remove_file(trial.repository().join("go.mod")).unwrap();

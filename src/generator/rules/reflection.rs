@@ -42,10 +42,44 @@ enum Misuse<'m> {
     /// A field that is not exported was to be read.
     Unexported,
     /// A value of another type was to be put somewhere.
-    Unassignable,
+    Unassignable {
+        /// Whether it is a text, of which a conversion loses nothing.
+        text: bool,
+    },
     /// A function was called with too few arguments, or too many.
     Arguments,
 }
+
+/// The kinds as messages spell them.
+const KINDS: [&str; 27] = [
+    "zero",
+    "bool",
+    "int",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "uintptr",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+    "array",
+    "chan",
+    "func",
+    "interface",
+    "map",
+    "ptr",
+    "slice",
+    "string",
+    "struct",
+    "unsafe.Pointer",
+];
 
 /// `Len` of `reflect.Value.Len`.
 fn last(path: &str) -> &str {
@@ -57,12 +91,15 @@ fn misuse(message: &str) -> Option<(&str, Misuse<'_>)> {
     if let Some(rest) = message.strip_prefix("reflect: call of ") {
         let (call, kind) = rest.split_once(" on ")?;
         let kind = kind.strip_suffix(" Value")?;
-        return Some((last(call), if kind == "zero" { Misuse::Nothing } else { Misuse::Kind(kind) }));
+        // What is written into code comes from a list, not from a log.
+        let kind = KINDS.iter().find(|known| **known == kind)?;
+        return Some((last(call), if *kind == "zero" { Misuse::Nothing } else { Misuse::Kind(kind) }));
     }
-    if let Some((call, _)) =
-        message.split_once(": value of type ").filter(|(_, rest)| rest.contains("not assignable"))
-    {
-        return Some((last(call), Misuse::Unassignable));
+    if let Some((call, types)) = message.split_once(": value of type ") {
+        let (from, to) = types.split_once(" is not assignable to type ")?;
+        // Of two types of Go itself that differ, one is no other name of the other.
+        let named = from.contains('.') || to.contains('.');
+        return named.then_some((last(call), Misuse::Unassignable { text: from == "string" }));
     }
     if message.contains("arguments") && message.contains("Call with too ") {
         return Some(("Call", Misuse::Arguments));
@@ -196,11 +233,8 @@ fn other_accessor(file: &Arc<File>, call: Node<'_>, misuse: Misuse<'_>) -> Optio
 
 /// What is put somewhere is converted to the type that stands there.
 fn assigned(file: &Arc<File>, call: Node<'_>, misuse: Misuse<'_>) -> Vec<Draft> {
-    let Some(operand) =
-        operand(call).filter(|operand| misuse == Misuse::Unassignable && only_looks(file, *operand))
-    else {
-        return Vec::new();
-    };
+    let Misuse::Unassignable { text } = misuse else { return Vec::new() };
+    let Some(operand) = operand(call).filter(|operand| only_looks(file, *operand)) else { return Vec::new() };
     let types: &[&str] = match called_name(file, call) {
         "MapIndex" => &[".Type().Key()"],
         "SetMapIndex" => &[".Type().Key()", ".Type().Elem()"],
@@ -214,7 +248,9 @@ fn assigned(file: &Arc<File>, call: Node<'_>, misuse: Misuse<'_>) -> Vec<Draft> 
         let value = file.text_of(argument);
         edits.replace(file, argument.byte_range(), format!("{value}.Convert({holder}{ty})"));
         let explanation = format!("`{value}` is of another type than what it is put into: it is converted.");
-        Draft { tier: Tier::Cause, depth: 0, explanation, masks: false, edits }
+        // A number may not fit.
+        let tier = if text { Tier::Cause } else { Tier::Mask };
+        Draft { tier, depth: 0, explanation, masks: !text, edits }
     };
     arguments(call).into_iter().zip(types).map(convert).collect()
 }
@@ -255,12 +291,13 @@ fn check<'c>(
             None,
         ),
         Misuse::Arguments => {
-            let given = arguments(call).first().map(|given| file.text_of(*given).to_owned())?;
-            let bad = format!("len({given}) != {value}.Type().NumIn()");
+            let given = *arguments(call).first().filter(|given| only_looks(file, **given))?;
+            let given = file.text_of(given);
+            let bad = format!("!{value}.Type().IsVariadic() && len({given}) != {value}.Type().NumIn()");
             let count = Some(("wrong number of arguments: %d".to_owned(), format!("len({given})")));
             (bad, String::new(), "wrong number of arguments".to_owned(), count)
         }
-        Misuse::Unassignable => return None,
+        Misuse::Unassignable { .. } => return None,
     };
     let mut failure = Failure::new(Blame::Malformed, says).about(name);
     if let Some((format, argument)) = with {
@@ -351,19 +388,24 @@ mod tests {
             ),
             (
                 "reflect.Value.MapIndex: value of type string is not assignable to type main.Key",
-                ("MapIndex", Misuse::Unassignable),
+                ("MapIndex", Misuse::Unassignable { text: true }),
             ),
             (
-                "reflect.Set: value of type int is not assignable to type string",
-                ("Set", Misuse::Unassignable),
+                "reflect.Set: value of type int is not assignable to type m.Port",
+                ("Set", Misuse::Unassignable { text: false }),
             ),
             ("reflect: Call with too few input arguments", ("Call", Misuse::Arguments)),
         ] {
             assert_eq!(misuse(message), Some(told), "{message}");
         }
-        for message in
-            ["reflect: indirection through nil pointer to embedded struct", "reflect: ", "reflect.", ""]
-        {
+        for message in [
+            "reflect: indirection through nil pointer to embedded struct",
+            "reflect: ",
+            "reflect.",
+            "",
+            "reflect.Set: value of type int is not assignable to type string",
+            "reflect: call of reflect.Value.IsNil on array && os.Exit(1) Value",
+        ] {
             assert_eq!(misuse(message), None, "{message}");
         }
     }

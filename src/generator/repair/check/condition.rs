@@ -136,8 +136,8 @@ pub(super) fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, J
 }
 
 /// Where the failing statement is the first of a branch, and there is another one: the condition of the branch
-/// asks for it too, so that the other is taken.
-pub(super) fn other_branch(file: &Arc<File>, check: &Check<'_>) -> Option<Edits> {
+/// asks for it too, so that the other is taken; whether that one gives an answer.
+pub(super) fn other_branch(file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, bool)> {
     if check.good.is_empty() {
         return None;
     }
@@ -147,7 +147,7 @@ pub(super) fn other_branch(file: &Arc<File>, check: &Check<'_>) -> Option<Edits>
     let around = branch.parent().filter(|around| {
         around.kind() == "if_statement" && around.child_by_field_name("consequence") == Some(branch)
     })?;
-    around.child_by_field_name("alternative")?;
+    let other = around.child_by_field_name("alternative")?;
     let condition = around.child_by_field_name("condition")?;
     in_scope_before(file, check.subject, around).then_some(())?;
     in_scope_before(file, check.at, around).then_some(())?;
@@ -156,13 +156,16 @@ pub(super) fn other_branch(file: &Arc<File>, check: &Check<'_>) -> Option<Edits>
         if operator_of(file, condition) == Some("||") { format!("({asked})") } else { asked.to_owned() };
     let mut edits = Edits::default();
     edits.replace(file, condition.byte_range(), format!("{asked} && {}", check.good));
-    Some(edits)
+    // One that answers would answer in the place of the failing one.
+    let answers = !nodes_of(other, |node| node.kind() == "return_statement").is_empty();
+    Some((edits, answers))
 }
 
 /// Whether the way that is taken once the check holds does what fails: it would be reached for the first time.
 fn fails_within(file: &File, check: &Check<'_>, condition: Node<'_>) -> bool {
-    let around =
-        std::iter::successors(Some(condition), Node::parent).find(|node| node.kind() == "if_statement");
+    let around = std::iter::successors(Some(condition), Node::parent)
+        .take_while(|node| !matches!(node.kind(), "statement_list" | "block" | "func_literal"))
+        .find(|node| node.kind() == "if_statement");
     let Some(taken) = around.and_then(|around| around.child_by_field_name("consequence")) else {
         return false;
     };

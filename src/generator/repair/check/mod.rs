@@ -67,8 +67,9 @@ impl Case<'_> {
             };
             drafts.push(check.draft(tier, check.depth, joined == Joined::Decides, edits));
         }
-        if let Some(edits) = other_branch(file, check) {
-            drafts.push(check.draft(Tier::Condition, check.depth, false, edits));
+        if let Some((edits, answers)) = other_branch(file, check) {
+            let tier = if answers { Tier::Mask } else { Tier::Condition };
+            drafts.push(check.draft(tier, check.depth, answers, edits));
         }
         let mut reports = false;
         if let Some((edits, reported, changed)) = self.guard(file, check) {

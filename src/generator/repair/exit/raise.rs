@@ -118,7 +118,8 @@ impl Case<'_> {
 /// What a function panics with at its end.
 fn raised<'f>(file: &'f File, function: &Function) -> Option<Node<'f>> {
     let body = file.node_at(function.body.clone())?;
-    let last = last_child(body.named_child(0)?)?;
+    let comes_back = !nodes_of(body, |node| node.kind() == "return_statement").is_empty();
+    let last = last_child(body.named_child(0).filter(|_| !comes_back)?)?;
     let call = last.named_child(0).filter(|call| call.kind() == "call_expression")?;
     let panics = called_name(file, call) == "panic";
     call.child_by_field_name("arguments").filter(|_| panics)?.named_child(0)
@@ -157,6 +158,9 @@ fn prefix_of(called: &Function, caller: &Function) -> Option<String> {
 /// The failure as a format and its arguments.
 fn formatted(failure: &Failure) -> String {
     let (mut format, mut arguments) = (failure.format.clone(), failure.arguments.clone());
+    if arguments.is_empty() {
+        format = format.replace("%%", "%").replace('%', "%%");
+    }
     if let Some(cause) = &failure.cause {
         format = if format.is_empty() { "%v".to_owned() } else { format!("{format}: %v") };
         arguments.push(cause.clone());

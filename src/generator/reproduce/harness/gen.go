@@ -235,6 +235,10 @@ func (g *generator) mapping(t reflect.Type, depth int) *Term {
 
 // repeats reports whether a literal key stands among the entries: Go refuses such a literal.
 func repeats(entries []*Term, key *Term) bool {
+	if key.op == opLit && !key.lit.Comparable() {
+		// Nothing can stand under such a key.
+		return true
+	}
 	for i := 0; i+1 < len(entries); i += 2 {
 		same := entries[i].op == key.op && (key.op != opLit || entries[i].lit.Equal(key.lit))
 		if same {
@@ -266,7 +270,7 @@ func (g *generator) anything(depth int) *Term {
 		}
 	}
 	if g.config.UsesReflect && r.pct(40) {
-		return g.value(g.shape(0), depth+1)
+		return g.value(g.someShape(), depth+1)
 	}
 	switch p := r.n(100); {
 	case p < 8:

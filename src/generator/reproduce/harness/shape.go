@@ -37,7 +37,17 @@ var declarations = map[reflect.Type]string{
 	reflect.TypeOf(Chain{}):   "type Chain struct {\nValue %s\nNext *Chain\n}",
 }
 
-const maxShape = 3
+const (
+	maxShape = 3
+	// Types that were put together are never freed: so many there are at most, of each seed.
+	maxShapes = 512
+)
+
+// someShape gives one of the types that can be put together. Which one it is depends on its number alone.
+func (g *generator) someShape() reflect.Type {
+	apart := &generator{reg: g.reg, config: g.config, rng: newRng(g.config.Seed, uint64(g.rng.n(maxShapes)))}
+	return apart.shape(0)
+}
 
 // shape puts a type together.
 func (g *generator) shape(depth int) reflect.Type {
@@ -112,6 +122,10 @@ func (g *generator) tag() reflect.StructTag {
 	return reflect.StructTag(g.config.Tags[g.rng.n(len(g.config.Tags))])
 }
 
+func isPart(t reflect.Type) bool {
+	return t == reflect.TypeOf(Part{}) || t == reflect.TypeOf((*Part)(nil))
+}
+
 // plainer gives a term of a type that was put together a simpler one: without the fields that nothing is put
 // into, of plain elements where there are none. Where the place asks for the type, the call cannot be made.
 func plainer(t *Term) *Term {
@@ -124,7 +138,12 @@ func plainer(t *Term) *Term {
 	case t.op == opStruct && len(t.fields) < t.typ.NumField():
 		var fields []reflect.StructField
 		for i, field := range t.fields {
-			fields = append(fields, t.typ.Field(field))
+			f := t.typ.Field(field)
+			if f.PkgPath != "" || f.Anonymous && !isPart(f.Type) {
+				// The repository's own: not everything that can be declared can be put together.
+				return nil
+			}
+			fields = append(fields, f)
 			c.fields[i] = i
 		}
 		c.typ = reflect.StructOf(fields)
@@ -167,6 +186,9 @@ func (w *writer) shapeName(t reflect.Type) string {
 	out := "struct {\n"
 	for i := 0; i < t.NumField(); i++ {
 		field := t.Field(i)
+		if field.PkgPath != "" && field.PkgPath != w.self {
+			panic(errUnwritable)
+		}
 		if !field.Anonymous {
 			out += field.Name + " "
 		}

@@ -118,7 +118,7 @@ impl Seeds {
         seeds.hot_route.extend(asked);
         seeds.read_test_data(repository, package);
         seeds.read_facts(fault);
-        seeds.passed = passed::passed(fault, log);
+        seeds.passed = passed::passed(fault, log, &package.folder);
         let all = std::iter::once(package).chain(neighbours);
         seeds.uses_json = all.clone().any(|surface| surface.imports("encoding/json"));
         seeds.uses_reflect = all.clone().any(|surface| surface.imports("reflect"));

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::MAX_LOG_BYTES;
 use super::log::cap;
-use crate::domain::Fault;
+use crate::domain::{Fault, Location};
 use crate::repository::go::Symbol;
 
 /// Longer ones are not printed by Go: it stops after ten words.
@@ -22,8 +22,8 @@ pub(in crate::generator::reproduce) struct Passed {
     pub(super) words: String,
 }
 
-/// What the texts of a log tell of the functions on the stack, each once.
-pub(super) fn passed(fault: &Fault, log: &[String]) -> Vec<Passed> {
+/// What the texts of a log tell of the functions on the stack that stand in a folder, each once.
+pub(super) fn passed(fault: &Fault, log: &[String], folder: &str) -> Vec<Passed> {
     let mut found: Vec<Passed> = Vec::new();
     for text in log {
         // In a record of one line the breaks are written.
@@ -33,8 +33,8 @@ pub(super) fn passed(fault: &Fault, log: &[String]) -> Vec<Passed> {
             let Some((function, words)) = frame(line) else { continue };
             let place = lines.peek().map(|place| place.trim_start());
             let is_here = fault.stack.iter().any(|location| {
-                let at = format!("{}:{}", location.file.file_name(), location.line);
-                location.function == function && place.is_some_and(|place| is_at(place, &at))
+                let ours = location.file.folder() == folder && location.function == function;
+                ours && place.is_some_and(|place| is_at(place, location))
             });
             if is_here && !found.iter().any(|known| known.function == function) {
                 found.push(Passed { function, words: words.to_owned() });
@@ -58,18 +58,22 @@ fn frame(line: &str) -> Option<(String, &str)> {
     tells.then(|| Symbol::parse(symbol)).flatten().map(|symbol| (symbol.local(), words))
 }
 
-/// Whether a line names a place: `/src/shop/cart.go:12 +0x1d` is at `cart.go:12`.
-fn is_at(place: &str, at: &str) -> bool {
-    place
-        .split(' ')
-        .next()
-        .is_some_and(|path| path.strip_suffix(at).is_some_and(|rest| rest.is_empty() || rest.ends_with('/')))
+/// Whether a line names a place: `/src/shop/cart.go:12 +0x1d` is at line 12 of `shop/cart.go`.
+fn is_at(place: &str, location: &Location) -> bool {
+    let Some((path, line)) = place.split(' ').next().and_then(|path| path.rsplit_once(':')) else {
+        return false;
+    };
+    let folder = location.file.folder().rsplit('/').next().unwrap_or_default();
+    let mut parts = path.rsplit('/');
+    line.parse() == Ok(location.line)
+        && parts.next() == Some(location.file.file_name())
+        && (folder.is_empty() || parts.next() == Some(folder))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Class, FaultFacts, Location, RepoPath};
+    use crate::domain::{Class, FaultFacts, RepoPath};
 
     #[test]
     fn the_words_of_frames_are_read() {
@@ -88,7 +92,7 @@ mod tests {
         let trace = "goroutine 1 [running]:\nm/cart.(*Cart).Add(0x0, {0xc000?, 0x5})\n\t/src/cart/cart.go:12 +0x1d\nm/cart.Load({0x0, 0x0, 0x0})\n\t/src/cart/cart.go:30 +0x1d\nm/cart.Main(...)\n\t/src/cart/cart.go:40\n";
         let record = format!("{{\"stack\":\"{}\"}}", trace.replace('\n', "\\n").replace('\t', "\\t"));
         for text in [trace.to_owned(), record] {
-            let told = passed(&fault, &[other.clone(), text]);
+            let told = passed(&fault, &[other.clone(), text], "cart");
             let told: Vec<_> = told.iter().map(|it| (it.function.as_str(), it.words.as_str())).collect();
             assert_eq!(told, [("(*Cart).Add", "0x0, {0xc000?, 0x5}"), ("Load", "{0x0, 0x0, 0x0}")]);
         }
