@@ -8,9 +8,11 @@
 //! 2. `surface`, `register`: what the package and its neighbours offer, as a generated test file of one
 //!    registration a line; `session` compiles it together with `harness/` (Go), by an overlay, so that
 //!    the tree stays as it is.
-//! 3. `seeds`: texts and numbers of the log, of the functions on the stack, and of the sources.
-//! 4. `search`: the harness builds arguments by reflection the way the package builds them, calls, and
-//!    compares the panic: the same class, in the same function, at the same statement. What it finds it
+//! 3. `seeds`: texts and numbers of the log, of the functions on the stack, and of the sources; the words that
+//!    the trace prints of the arguments, from which the harness makes nil pointers, lengths and numbers again.
+//! 4. `search`: the harness builds arguments by reflection the way the package builds them (where it works by
+//!    reflection itself, also of types that its callers would declare), calls, and compares the panic: the same
+//!    class, in the same function, at the same statement. What it finds it
 //!    shrinks and writes as Go. Each execution is decided by (seed, phase, index), so that one which ends
 //!    its process is done again, made smaller, and the search goes on behind it. One that ends it with another
 //!    crash costs a process each time: the function is left out, which from then on is part of the decision.
