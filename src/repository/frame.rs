@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::go::{File, Symbol};
+use super::modules::tails;
 use super::{Module, Repository};
 use crate::domain::{Frame, Location, RepoPath};
 
@@ -65,7 +66,7 @@ impl Repository {
             return Vec::new();
         }
         let (folder, name) = printed_file.rsplit_once('/').unwrap_or(("", printed_file));
-        let tails = package.match_indices('/').map(|(at, _)| &package[at + 1..]).chain([""]).take(MAX_PARTS);
+        let tails = tails(package).chain([""]).take(MAX_PARTS);
         let fits = |tail: &&str| {
             (tail.is_empty() || folder == *tail || folder.ends_with(&format!("/{tail}")))
                 && RepoPath::new(if tail.is_empty() { name.to_owned() } else { format!("{tail}/{name}") })

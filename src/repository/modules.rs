@@ -131,7 +131,7 @@ fn name_by_imports(
 }
 
 /// What follows each slash of a path, the longest first.
-fn tails(path: &str) -> impl Iterator<Item = &str> {
+pub(super) fn tails(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[at + 1..])
 }
 
@@ -213,14 +213,14 @@ fn version_of(path: &str) -> String {
 /// Packages that need none of them build all the same.
 pub(super) fn without_absent(
     go_mod: &str,
-    is_there: impl Fn(&str, &str) -> bool,
+    is_there: impl Fn(&str) -> bool,
     is_folder: impl Fn(&str) -> bool,
 ) -> Option<(String, Vec<String>)> {
     let mut replaced: BTreeMap<(&str, Option<&str>), bool> = BTreeMap::new();
     for words in directives(go_mod, "replace").map(|(_, words)| words) {
         let Some(at) = words.iter().position(|word| *word == "=>") else { continue };
         if let (Some(old), Some(new)) = (words.first(), words.get(at + 1)) {
-            let there = words.get(at + 2).map_or_else(|| is_folder(new), |version| is_there(new, version));
+            let there = if words.len() > at + 2 { is_there(new) } else { is_folder(new) };
             let of_version = words.get(1).filter(|word| **word != "=>").copied();
             replaced.insert((old, of_version), there);
         }
@@ -230,7 +230,7 @@ pub(super) fn without_absent(
     for (line, words) in directives(go_mod, "require") {
         if let [path, version, ..] = words[..]
             && let replaced = replaced.get(&(path, Some(version))).or_else(|| replaced.get(&(path, None)))
-            && !replaced.copied().unwrap_or_else(|| is_there(path, version))
+            && !replaced.copied().unwrap_or_else(|| is_there(path))
         {
             absent.push(path.to_owned());
             dropped.insert(line);
@@ -378,7 +378,7 @@ mod tests {
     #[test]
     fn what_is_absent_is_left_out() {
         let go_mod = "module m\n\ngo 1.17\n\nrequire a.b/C v1.2.3 // indirect\n\nrequire (\n\tx.y/here v1.0.0\n\t// Why.\n\tx.y/gone v1.0.0\n\tx.y/local v0.0.0\n\tx.y/lost v0.0.0\n)\n\nreplace x.y/local => ./local\nreplace x.y/lost v0.0.0 => ../lost\n";
-        let is_there = |path: &str, version: &str| (path, version) == ("x.y/here", "v1.0.0");
+        let is_there = |path: &str| path == "x.y/here";
         let (text, absent) = without_absent(go_mod, is_there, |folder| folder == "./local").unwrap();
         assert_eq!(absent, ["a.b/C", "x.y/gone", "x.y/lost"]);
         assert!(
@@ -389,8 +389,8 @@ mod tests {
         assert!(
             !text.contains("x.y/gone") && !text.contains("a.b/C") && !text.contains("x.y/lost v0.0.0\n)")
         );
-        assert_eq!(without_absent(go_mod, |_, _| true, |_| true), None);
-        assert_eq!(without_absent("module m\n", |_, _| false, |_| false), None);
+        assert_eq!(without_absent(go_mod, |_| true, |_| true), None);
+        assert_eq!(without_absent("module m\n", |_| false, |_| false), None);
 
         let cache = tempfile::tempdir().unwrap();
         let versions = cache.path().join("cache/download/a.b/!c/@v");

@@ -67,7 +67,7 @@ impl Workspace {
             return Ok(());
         }
         let text = std::fs::read_to_string(&go_mod)?;
-        let is_there = |path: &str, _: &str| modules::is_cached(module_cache, path);
+        let is_there = |path: &str| modules::is_cached(module_cache, path);
         let is_folder = |path: &str| folder.join(path).join("go.mod").is_file();
         if let Some((text, absent)) = modules::without_absent(&text, is_there, is_folder) {
             tracing::info!(module = %module.path, ?absent, "modules are not in the module cache: what needs them is not built");

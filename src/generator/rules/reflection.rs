@@ -24,7 +24,7 @@ use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::naming::phrase;
 use crate::generator::repair::scope::fresh;
 use crate::generator::repair::syntax::{
-    called_name, converted, nodes_of, noun, operator_of, within_function,
+    called_name, converted, method_call, nodes_of, noun, operator_of, within_function,
 };
 use crate::repository::go::{File, Function};
 
@@ -145,11 +145,11 @@ fn package_name(file: &File) -> Option<&str> {
 
 /// `value.Method(…)`.
 fn is_call_of(file: &File, node: Node<'_>, method: &str) -> bool {
-    node.kind() == "call_expression" && called_name(file, node) == method && operand(node).is_some()
+    method_call(node).is_some_and(|(_, field)| file.text_of(field) == method)
 }
 
 fn operand(call: Node<'_>) -> Option<Node<'_>> {
-    call.child_by_field_name("function")?.child_by_field_name("operand")
+    method_call(call).map(|(operand, _)| operand)
 }
 
 fn arguments(call: Node<'_>) -> Vec<Node<'_>> {
@@ -217,8 +217,7 @@ fn never_nil(file: &Arc<File>, call: Node<'_>, misuse: Misuse<'_>, reflect: &str
 /// `uint64(v.Uint())` of a signed number becomes `uint64(v.Int())`.
 fn other_accessor(file: &Arc<File>, call: Node<'_>, misuse: Misuse<'_>) -> Option<Draft> {
     let Misuse::Kind(kind) = misuse else { return None };
-    let (right, field) =
-        (accessor(kind)?, call.child_by_field_name("function")?.child_by_field_name("field")?);
+    let (right, (_, field)) = (accessor(kind)?, method_call(call)?);
     accessor(&file.text_of(field).to_ascii_lowercase())?;
     let around = call.parent()?.parent()?;
     (around.kind() == "call_expression" && converted(file, around) == Some(call)).then_some(())?;

@@ -3,8 +3,8 @@
 //! report, a silent return or `continue`.
 //!
 //! From the ground up: [`failure`] says why, [`manner`] how the errors around do; [`error`], [`zero`],
-//! [`answer`], [`process`] and [`log`] each know one way to say it in Go, [`raise`] by a panic that is recovered as an error; [`plain`] chooses among them,
-//! [`signature`] gives a function an error result first.
+//! [`answer`], [`process`] and [`log`] each know one way to say it in Go, [`raise`] by a panic that is
+//! recovered as an error; [`plain`] chooses among them, [`signature`] gives a function an error result first.
 
 mod answer;
 mod error;

@@ -31,15 +31,12 @@ impl Case<'_> {
     ) -> Option<String> {
         let recovered = self.recovered_types(file);
         let own = file.function_at(file.line_at(function.start_byte()))?;
-        let raisers = self.raisers_of(file, &recovered);
-        let usable = |(raiser, takes): &(Function, Takes)| {
-            raiser.name != own.name && prefix_of(raiser, own).is_some() && *takes != Takes::Text
-        };
-        if let Some((raiser, takes)) = raisers.into_iter().find(usable) {
-            let prefix = prefix_of(&raiser, own)?;
+        for (raiser, takes) in self.raisers_of(file, &recovered) {
+            let Some(prefix) = prefix_of(&raiser, own).filter(|_| raiser.name != own.name) else { continue };
             let given = match takes {
-                Takes::Error | Takes::Text => self.error(edits, file, function, failure),
+                Takes::Error => self.error(edits, file, function, failure),
                 Takes::Format => formatted(failure),
+                Takes::Text => continue,
             };
             return Some(format!("{prefix}{}({given})", raiser.identifier));
         }
@@ -87,6 +84,9 @@ impl Case<'_> {
     /// The functions of the package that do nothing but panic with one of these types, and what they take.
     fn raisers_of(&self, file: &Arc<File>, types: &[String]) -> Vec<(Function, Takes)> {
         let mut found = Vec::new();
+        if types.is_empty() {
+            return found;
+        }
         for other in self.resolver.package_of(file) {
             for function in &other.functions {
                 let raises = raised(&other, function).is_some_and(|raised| {

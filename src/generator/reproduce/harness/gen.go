@@ -199,11 +199,20 @@ func (g *generator) float() float64 {
 	return float64(g.integer()) / float64(1+g.rng.n(100))
 }
 
+// isBytes: such a list is written as a text.
+func isBytes(t reflect.Type) bool {
+	return t.Elem().Kind() == reflect.Uint8 && t.Elem().PkgPath() == ""
+}
+
+func (g *generator) literalOf(t reflect.Type, set func(reflect.Value)) *Term {
+	v := reflect.New(t).Elem()
+	set(v)
+	return g.node(Term{op: opLit, typ: t, lit: v})
+}
+
 func (g *generator) slice(t reflect.Type, depth int) *Term {
-	if t.Elem().Kind() == reflect.Uint8 && t.Elem().PkgPath() == "" {
-		v := reflect.New(t).Elem()
-		v.SetBytes([]byte(g.text()))
-		return g.node(Term{op: opLit, typ: t, lit: v})
+	if isBytes(t) {
+		return g.literalOf(t, func(v reflect.Value) { v.SetBytes([]byte(g.text())) })
 	}
 	if g.rng.pct(10) {
 		return g.zero(t)

@@ -79,10 +79,8 @@ func (g *generator) told(t reflect.Type, word passedWord, depth int) *Term {
 		case first.known && first.value == 0:
 			return g.zero(t)
 		case length < 0:
-		case t.Elem().Kind() == reflect.Uint8 && t.Elem().PkgPath() == "":
-			v := reflect.New(t).Elem()
-			v.SetBytes([]byte(g.textOf(length)))
-			return g.node(Term{op: opLit, typ: t, lit: v})
+		case isBytes(t):
+			return g.literalOf(t, func(v reflect.Value) { v.SetBytes([]byte(g.textOf(length))) })
 		case length <= maxNodes/4:
 			term := g.node(Term{op: opSlice, typ: t})
 			for i := 0; i < length; i++ {
@@ -112,12 +110,6 @@ func (g *generator) told(t reflect.Type, word passedWord, depth int) *Term {
 		}
 	}
 	return nil
-}
-
-func (g *generator) literalOf(t reflect.Type, set func(reflect.Value)) *Term {
-	v := reflect.New(t).Elem()
-	set(v)
-	return g.node(Term{op: opLit, typ: t, lit: v})
 }
 
 // signed is the number that a word of so many bits stands for.
