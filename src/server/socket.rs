@@ -32,7 +32,7 @@ const BACKLOG: i32 = 128;
 pub(super) struct ControlSocket {
     listener: UnixListener,
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl ControlSocket {
@@ -44,7 +44,7 @@ impl ControlSocket {
         let lock = made.map_err(failed)?;
         let lock = lock.ok_or_else(|| Error::Occupied { state_dir: state_dir.to_owned() })?;
         let listener = listen(&path).map_err(failed)?;
-        Ok(Self { listener, path, _lock: lock })
+        Ok(Self { listener, path, lock })
     }
 
     pub(super) const fn listener(&self) -> &UnixListener {
@@ -56,6 +56,8 @@ impl Drop for ControlSocket {
     fn drop(&mut self) {
         // We hold the lock, so it is ours. If it cannot be removed, the next instance will do it.
         fs::remove_file(&self.path).ok();
+        // Closing it would not do at once: a child that has been forked holds it until it is another program.
+        rustix::fs::flock(&self.lock, FlockOperation::Unlock).ok();
     }
 }
 
@@ -124,8 +126,10 @@ mod tests {
     async fn a_dead_instance_makes_room_and_a_live_one_does_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(SOCKET_NAME);
-        // What a killed instance leaves: a socket that nobody listens on.
-        drop(StdUnixListener::bind(&path).unwrap());
+        // What a killed instance leaves: a socket that nobody listens on. It never did, since a child that another
+        // test forks holds what is open here for a while.
+        let dead = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&dead, &SocketAddrUnix::new(&path).unwrap()).unwrap();
         assert!(UnixStream::connect(&path).is_err());
 
         let socket = ControlSocket::bind(folder.path()).unwrap();

@@ -263,11 +263,20 @@ fn two_faults_of_one_function_are_mended_each() {
     );
 }
 
-/// The package's own tests take longer than the whole attempt: what was tried by then is shown.
+/// The package's own tests take longer than the whole attempt, though each of them, run alone since it ends the
+/// program, stays well below the limit of a step: what was tried by then is shown.
 #[test]
 fn a_candidate_that_could_not_be_judged_in_time_is_shown() {
-    let tests = "package split\n\nimport (\n\t\"testing\"\n\t\"time\"\n)\n\nfunc TestShare(t *testing.T) {\n\ttime.Sleep(5 * time.Minute)\n}\n";
-    let trial = Trial::new(&[("split.go", SHARE), ("split_test.go", tests), ("cmd/run/main.go", ASKS)]);
+    let tests: String = std::iter::once(
+        "package split\n\nimport (\n\t\"os\"\n\t\"testing\"\n\t\"time\"\n)\n".to_owned(),
+    )
+    .chain((0..5).map(|number| {
+        format!(
+            "\nfunc TestShare{number}(t *testing.T) {{\n\ttime.Sleep(9 * time.Second)\n\tos.Exit(1)\n}}\n"
+        )
+    }))
+    .collect();
+    let trial = Trial::new(&[("split.go", SHARE), ("split_test.go", &tests), ("cmd/run/main.go", ASKS)]);
     let config = trial.folder.path().join("hephaestus.yaml");
     std::fs::write(&config, "generator:\n  timeout: 30s\n").unwrap();
     let log = trial.crash();
