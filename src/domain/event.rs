@@ -1,12 +1,13 @@
 //! One occurrence of a failure.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Class, FingerprintKeys, Language, Severity, Span, Trace};
 
 /// One occurrence of a failure, as read from a log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorEvent {
     /// Its identity at three grains.
     pub keys: FingerprintKeys,

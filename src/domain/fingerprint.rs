@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::hex::hex_id;
@@ -18,7 +19,7 @@ hex_id! {
 }
 
 /// The three keys of one event. `site` is the group's fingerprint: one site is one unit of repair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct FingerprintKeys {
     /// Class and failing function (and masked message where no class of the runtime says more), and the service.
     pub site: Fingerprint,

@@ -1,5 +1,6 @@
 //! A change that may mend a fault.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::RepoPath;
@@ -40,7 +41,7 @@ impl Provenance {
 }
 
 /// The new text of one file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileChange {
     /// The file; it exists already.
     pub path: RepoPath,

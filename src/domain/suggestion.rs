@@ -55,7 +55,7 @@ impl Suggestion {
 }
 
 /// A failure of the surroundings: diagnosed, not patched.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OperationalFinding {
     /// The group's identity.
     pub fingerprint: Fingerprint,

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::generations::Generations;
@@ -33,7 +34,7 @@ pub(super) struct Index {
 }
 
 /// The part of a group that changes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(super) struct GroupHead {
     /// The partition of the log of errors that brought it last: whoever owns that works on it.
     #[serde(default)]
@@ -63,7 +64,7 @@ pub(super) struct GroupHead {
 }
 
 /// The part of a group that hardly ever changes.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(super) struct GroupBody {
     pub(super) service: String,
     pub(super) first: ErrorEvent,
@@ -76,7 +77,7 @@ pub(super) struct GroupBody {
 }
 
 /// The part of a suggestion that changes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(super) struct SuggestionHead {
     pub(super) id: SuggestionId,
     pub(super) created_at: Timestamp,
@@ -87,7 +88,7 @@ pub(super) struct SuggestionHead {
 }
 
 /// The suggestion itself.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(super) struct SuggestionBody {
     pub(super) suggestion: Suggestion,
     pub(super) changes: Vec<FileChange>,

@@ -68,7 +68,7 @@ pub use config::Config;
 pub use error::Error;
 pub use index::{GroupFilter, GroupOrder, Revision};
 pub use owned::Position;
-pub use publication::{Publication, Record};
+pub use publication::{Publication, Record, record_schema};
 pub use record::{ParseRecordKeyError, RecordKey};
 pub use restore::Incoming;
 pub use shared::Shared;

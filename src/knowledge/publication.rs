@@ -2,11 +2,34 @@
 
 use std::collections::BTreeMap;
 
-use super::index::Index;
+use schemars::{JsonSchema, Schema, schema_for};
+
+use super::index::{GroupBody, GroupHead, Index, SuggestionBody, SuggestionHead};
 use super::owned::Position;
-use super::record::{self, Mark, RecordKey};
+use super::record::{self, Mark, RecordKey, Written};
 use super::shared::Shared;
 use super::{Error, schema};
+
+/// The values that there are: what a key begins with tells which of them follows.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is there for its schema")]
+enum Value {
+    /// `group/…`: what changes of a group.
+    Group(Written<'static, GroupHead>),
+    /// `group-body/…`: what hardly ever changes of it.
+    GroupBody(Written<'static, GroupBody>),
+    /// `suggestion/…`: what changes of a suggestion.
+    Suggestion(Written<'static, SuggestionHead>),
+    /// `suggestion-body/…`: the suggestion itself.
+    SuggestionBody(Written<'static, SuggestionBody>),
+}
+
+/// The JSON Schema of the values of records.
+#[must_use]
+pub fn record_schema() -> Schema {
+    schema_for!(Value)
+}
 
 /// What is to be published in one transaction: all of it, or none.
 #[derive(Debug, Clone, PartialEq, Eq)]

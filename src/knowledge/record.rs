@@ -5,6 +5,7 @@
 
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -79,8 +80,9 @@ pub(super) struct Mark {
     pub(super) revision: u64,
 }
 
-#[derive(Serialize)]
-struct Written<'a, T> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Written<'a, T> {
+    /// The version of the record's form.
     version: u32,
     record: &'a T,
 }

@@ -1,16 +1,16 @@
 //! The consumers that the README shows, on messages of a real agent and a real fixer.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use serde_json::Value;
 
 use super::node::Node;
 use super::*;
-use crate::harness::{blocks, hephaestus, project, succeed};
+use crate::harness::{blocks, errors_of, hephaestus, project, run, succeed};
 use crate::stream::depot::{Depot, append};
 
 /// What the Python consumer needs.
@@ -67,13 +67,13 @@ impl Drop for Consumer {
     }
 }
 
-/// The Python consumer of a topic.
-fn python(script: &Path, topic: &str) -> Command {
+/// A Python script, as the consumer of a topic is, with its argument.
+fn python(script: &Path, argument: &str) -> Command {
     let venv = succeed(Command::new(project().join(".ci/venv")).args(PACKAGES));
     let venv = String::from_utf8(venv.stdout).unwrap();
     let mut command = Command::new(Path::new(venv.trim()).join("bin/python"));
-    // The schemas are found from the project's root.
-    command.arg(script).arg(topic).current_dir(project());
+    // The schemas are found from the root of the project.
+    command.arg(script).arg(argument).current_dir(project());
     command
 }
 
@@ -92,22 +92,41 @@ fn go(source: &str, folder: &Path) -> Command {
     Command::new(module.join("consume"))
 }
 
-/// The messages of the topic of knowledge: for fixers alone, so nothing is said of their bodies but that they are JSON.
-async fn assert_knowledge(kafka: &Kafka) {
+/// Whether JSON texts are of the schema of a topic, one a line.
+const VALIDATE: &str = "import json, sys
+from jsonschema import Draft202012Validator
+schema = Draft202012Validator(json.load(open(sys.argv[1])))
+for line in open(sys.argv[2]):
+    schema.validate(json.loads(line))
+";
+
+/// The records of the topic of knowledge, of every kind that there is, are of its schema.
+async fn assert_knowledge(kafka: &Kafka, folder: &Path) {
     let mut reader = kafka.reader(Topic::Knowledge, BTreeMap::new()).unwrap();
-    let mut seen = 0;
-    while seen < 3 {
+    let (mut bodies, mut kinds) = (Vec::new(), BTreeSet::new());
+    while kinds.len() < 4 {
         let records = tokio::time::timeout(PATIENCE, reader.next()).await.unwrap().unwrap();
         for record in records.into_iter().filter(|record| !record.key.starts_with("barrier/")) {
             let header = |name: &str| record.headers.iter().find(|(key, _)| key == name).unwrap().1.clone();
             assert_eq!(header("ce_type"), "hephaestus.knowledge.v1");
             assert_eq!(header("content-type"), "application/json");
-            if let Some(body) = &record.body {
-                assert!(serde_json::from_slice::<Value>(body).unwrap().is_object(), "{record:?}");
-                seen += 1;
+            if let Some(body) = record.body {
+                assert!(!body.contains(&b'\n'));
+                bodies.push(body);
+                kinds.insert(record.key.split('/').next().unwrap().to_owned());
             }
         }
     }
+    let file = folder.join("knowledge.jsonl");
+    let validated = |bodies: &[Vec<u8>]| {
+        std::fs::write(&file, bodies.join(&b'\n')).unwrap();
+        let mut command = python(Path::new("-c"), VALIDATE);
+        run(command.arg("docs/schemas/hephaestus.knowledge.v1.json").arg(&file))
+    };
+    let output = validated(&bodies);
+    assert!(output.status.success(), "{}", errors_of(&output));
+    // Of a record that lacks something it is told.
+    assert!(!validated(&[b"{\"version\": 1, \"record\": {\"count\": 1}}".to_vec()]).status.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,8 +136,8 @@ async fn the_consumers_of_the_readme_understand_an_agent_and_a_fixer() {
     let config =
         KafkaConfig { topic_prefix: KafkaConfig::default().topic_prefix, ..used.broker.config("consumers") };
     let (_, kafka, _) = open(&config);
+    let folder = tempfile::tempdir().unwrap();
     tokio::task::block_in_place(|| {
-        let folder = tempfile::tempdir().unwrap();
         let (address, script) = (config.brokers[0].as_str(), folder.path().join("consumer.py"));
         std::fs::write(&script, program("python", address)).unwrap();
         let configuration = folder.path().join("hephaestus.yaml");
@@ -160,5 +179,5 @@ async fn the_consumers_of_the_readme_understand_an_agent_and_a_fixer() {
             errors.errors()
         );
     });
-    assert_knowledge(&kafka).await;
+    assert_knowledge(&kafka, folder.path()).await;
 }

@@ -15,9 +15,10 @@ pub mod error;
 pub mod fix;
 pub mod knowledge;
 
-use schemars::{JsonSchema, Schema, schema_for};
+use schemars::{Schema, schema_for};
 
 use crate::bus::Topic;
+use crate::knowledge::record_schema;
 
 /// The media type of a body.
 const CONTENT_TYPE: &str = "application/json";
@@ -34,19 +35,18 @@ fn group_key(service: &str, fingerprint: crate::domain::Fingerprint) -> String {
     format!("{service}/{fingerprint}")
 }
 
-/// The JSON Schema of a topic's bodies; none where they are not meant for others.
+/// The JSON Schema of a topic's bodies; none where they are others': a dead letter's is what it was.
 #[must_use]
 pub fn schema(topic: Topic) -> Option<Schema> {
-    match topic {
-        Topic::Errors => Some(titled::<error::Body<'static>>(topic)),
-        Topic::Fixes => Some(titled::<fix::Body<'static>>(topic)),
-        Topic::FixStatus => Some(titled::<fix::Status<'static>>(topic)),
-        Topic::Knowledge | Topic::DeadLetters => None,
-    }
-}
-
-fn titled<T: JsonSchema>(topic: Topic) -> Schema {
-    let mut schema = schema_for!(T);
-    schema.insert("title".to_owned(), topic.name().into());
-    schema
+    let schema = match topic {
+        Topic::Errors => Some(schema_for!(error::Body<'static>)),
+        Topic::Fixes => Some(schema_for!(fix::Body<'static>)),
+        Topic::FixStatus => Some(schema_for!(fix::Status<'static>)),
+        Topic::Knowledge => Some(record_schema()),
+        Topic::DeadLetters => None,
+    };
+    schema.map(|mut schema| {
+        schema.insert("title".to_owned(), topic.name().into());
+        schema
+    })
 }
