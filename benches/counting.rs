@@ -105,6 +105,7 @@ impl Source {
         let occurrences = Occurrences {
             id: EventId { producer, file, start: start * 700 },
             service: "shop".into(),
+            pod: None,
             count: std::num::NonZeroU64::MIN,
             span: event.span,
             except: Vec::new(),

@@ -290,6 +290,7 @@ mod tests {
         Occurrences {
             id: EventId { producer: ProducerId::from_bytes([9; 16]), file: file(of), start },
             service: String::new(),
+            pod: None,
             count: NonZeroU64::MIN,
             span: Span { start, end: start + 10 },
             except: Vec::new(),

@@ -7,7 +7,7 @@ use crate::bus::kafka::{KafkaConfig, Sasl, Tls, TopicSettings};
 use crate::bus::{Bus, Embedded, Kafka};
 use crate::collector::tail;
 use crate::config::{BusKind, ByteSize, Config, Interval, SandboxTier, StartAt, StrategyType};
-use crate::domain::UNKNOWN_SERVICE;
+use crate::domain::{PodContainer, UNKNOWN_SERVICE};
 use crate::fixer::{self, Fixer};
 use crate::sandbox::{self, GoError, GoToolchain, Sandbox};
 use crate::telemetry::metrics::Metrics;
@@ -35,8 +35,9 @@ pub(super) fn analyzer(config: &Config) -> analyzer::Config {
 }
 
 /// The service that wrote a log: the one that is named; where none is, the container whose log it is.
-pub(super) fn service_of(named: &str, container: Option<String>) -> String {
-    container.filter(|_| named == UNKNOWN_SERVICE).unwrap_or_else(|| named.to_owned())
+pub(super) fn service_of(named: &str, container: Option<&PodContainer>) -> String {
+    let container = container.filter(|_| named == UNKNOWN_SERVICE).map(|found| found.container.as_str());
+    container.unwrap_or(named).to_owned()
 }
 
 /// How occurrences are counted before they go out.
@@ -270,10 +271,15 @@ mod tests {
     #[test]
     fn a_container_is_the_service_where_none_is_named() {
         let unnamed = Config::built_in().unwrap().service_name;
-        let of = |named, container: Option<&str>| service_of(named, container.map(str::to_owned));
-        assert_eq!(of(&unnamed, Some("billing")), "billing");
-        assert_eq!(of("shop", Some("billing")), "shop");
-        assert_eq!(of(&unnamed, None), UNKNOWN_SERVICE);
+        let billing = PodContainer {
+            namespace: "default".into(),
+            pod: "shop-0".into(),
+            uid: "0d1b".into(),
+            container: "billing".into(),
+        };
+        assert_eq!(service_of(&unnamed, Some(&billing)), "billing");
+        assert_eq!(service_of("shop", Some(&billing)), "shop");
+        assert_eq!(service_of(&unnamed, None), UNKNOWN_SERVICE);
     }
 
     /// Whoever uses a room by itself gets what the compiled-in configuration says.

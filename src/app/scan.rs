@@ -119,7 +119,7 @@ impl Scan {
         for source in &self.sources {
             let name = source.to_string();
             let mut start = 0;
-            let service = parts::service_of(&self.service, source.container());
+            let service = parts::service_of(&self.service, source.container().as_ref());
             let mut stream = self.analyzer.stream().of_service(&service);
             let mut flow = ControlFlow::Continue(());
             let read = collector::read(source, |chunk| {

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-/// The name of the container whose log this is; none where the path is not of that form. Rotation may have put
-/// something behind the name.
-fn container(log: &Path) -> Option<&str> {
+use crate::domain::PodContainer;
+
+/// The container whose log this is; none where the path is not of that form. Rotation may have put something
+/// behind the name.
+fn container(log: &Path) -> Option<PodContainer> {
     let mut names = log.components().rev().map(|name| name.as_os_str().to_str());
     let mut next = || names.next().flatten();
     let (file, container, pod, folder) = (next()?, next()?, next()?, next()?);
@@ -13,13 +15,20 @@ fn container(log: &Path) -> Option<&str> {
         && number.bytes().all(|byte| byte.is_ascii_digit())
         && (rest.is_empty() || rest.starts_with('.'));
     // None of the three names can have an underscore.
-    let is_pod = pod.split('_').count() == 3 && pod.split('_').all(|name| !name.is_empty());
-    (is_log && is_pod && folder == "pods").then_some(container)
+    let mut names = pod.split('_').filter(|name| !name.is_empty()).map(str::to_owned);
+    let (namespace, pod_name, uid) = (names.next()?, names.next()?, names.next()?);
+    let is_pod = pod.split('_').count() == 3;
+    (is_log && is_pod && folder == "pods").then(|| PodContainer {
+        namespace,
+        pod: pod_name,
+        uid,
+        container: container.to_owned(),
+    })
 }
 
-/// The name of the container whose log a file is, by the path at which it was found or by where that leads.
-pub(super) fn container_of(path: &Path, real_path: &Path) -> Option<String> {
-    container(path).or_else(|| container(real_path)).map(str::to_owned)
+/// The container whose log a file is, by the path at which it was found or by where that leads.
+pub(super) fn container_of(path: &Path, real_path: &Path) -> Option<PodContainer> {
+    container(path).or_else(|| container(real_path))
 }
 
 #[cfg(test)]
@@ -28,13 +37,20 @@ mod tests {
 
     #[test]
     fn a_pods_log_tells_its_container() {
+        let uid = "0d1b7c6e-6f0e-4c4b-9d0e-1a2b3c4d5e6f";
+        let billing = PodContainer {
+            namespace: "shop".into(),
+            pod: "shop-5d9c-x2".into(),
+            uid: uid.into(),
+            container: "billing".into(),
+        };
         let pod = "/var/log/pods/shop_shop-5d9c-x2_0d1b7c6e-6f0e-4c4b-9d0e-1a2b3c4d5e6f";
         for (path, expected) in [
-            (format!("{pod}/billing/0.log"), Some("billing")),
-            (format!("{pod}/billing/12.log"), Some("billing")),
-            (format!("{pod}/billing/0.log.20260101-120000"), Some("billing")),
-            (format!("{pod}/billing/0.log.20260101-120000.gz"), Some("billing")),
-            (format!("/host{pod}/billing/0.log"), Some("billing")),
+            (format!("{pod}/billing/0.log"), Some(&billing)),
+            (format!("{pod}/billing/12.log"), Some(&billing)),
+            (format!("{pod}/billing/0.log.20260101-120000"), Some(&billing)),
+            (format!("{pod}/billing/0.log.20260101-120000.gz"), Some(&billing)),
+            (format!("/host{pod}/billing/0.log"), Some(&billing)),
             (format!("{pod}/billing/0.logs"), None),
             (format!("{pod}/billing/.log"), None),
             (format!("{pod}/billing/app.log"), None),
@@ -45,7 +61,7 @@ mod tests {
             ("/var/log/shop_x_y/billing/0.log".into(), None),
             ("0.log".into(), None),
         ] {
-            assert_eq!(container(Path::new(&path)), expected, "{path}");
+            assert_eq!(container(Path::new(&path)).as_ref(), expected, "{path}");
         }
     }
 
@@ -53,7 +69,8 @@ mod tests {
     fn where_a_path_leads_counts_where_it_says_nothing_itself() {
         let (pod, link) = ("/var/log/pods/a_b_c/app/0.log", "/var/log/containers/b_a_app-0d1b.log");
         let docker = "/var/lib/docker/containers/0d1b/0d1b-json.log";
-        let container = |path, real| container_of(Path::new(path), Path::new(real));
+        let container =
+            |path, real| container_of(Path::new(path), Path::new(real)).map(|found| found.container);
         assert_eq!(container(link, pod).as_deref(), Some("app"));
         assert_eq!(container(pod, docker).as_deref(), Some("app"));
         assert_eq!(container(link, docker), None);

@@ -14,6 +14,7 @@ use flate2::bufread::GzDecoder;
 use super::contents::{is_gzip, may_become_gzip};
 use super::identity::files_in;
 use super::pod::container_of;
+use crate::domain::PodContainer;
 
 /// Bytes asked for at once.
 const CHUNK_BYTES: usize = 512 << 10;
@@ -40,7 +41,7 @@ impl Source {
 
     /// The container whose log it is, where it is a pod's.
     #[must_use]
-    pub fn container(&self) -> Option<String> {
+    pub fn container(&self) -> Option<PodContainer> {
         let Self::File(path) = self else { return None };
         container_of(path, &path.canonicalize().unwrap_or_else(|_| path.clone()))
     }

@@ -16,6 +16,7 @@ mod line;
 mod occurrence;
 mod pending;
 mod place;
+mod pod;
 mod record;
 mod review;
 mod suggestion;
@@ -37,6 +38,7 @@ pub use line::{Line, Span};
 pub use occurrence::{Claim, EventId, FileId, Occurrences, ParseEventIdError, ProducerId};
 pub use pending::{Pending, Settlement};
 pub use place::{Location, RepoPath, RepoPathError};
+pub use pod::PodContainer;
 pub use record::{Record, Severity};
 pub use review::{
     Decision, GroupRecord, GroupStatus, ParseSuggestionIdError, Stamp, SuggestionId, SuggestionRecord,

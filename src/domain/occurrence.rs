@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::hex::hex_id;
-use super::{ErrorEvent, Fingerprint, Span};
+use super::{ErrorEvent, Fingerprint, PodContainer, Span};
 
 hex_id! {
     /// The identity of one state directory: random, made once, kept in it.
@@ -85,6 +85,9 @@ pub struct Occurrences {
     pub id: EventId,
     /// The service that wrote the log.
     pub service: String,
+    /// The container that wrote the log, where it is a pod's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodContainer>,
     /// How many occurrences are counted here.
     pub count: NonZeroU64,
     /// From the start of the first to the end of the last. Every occurrence of this failure in this file
@@ -123,7 +126,8 @@ impl Occurrences {
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         let context = self.context.iter().map(String::len).sum::<usize>();
-        size_of::<Self>() + self.service.len() + context + self.event.held_bytes()
+        let pod = self.pod.as_ref().map_or(0, PodContainer::held_bytes);
+        size_of::<Self>() + self.service.len() + pod + context + self.event.held_bytes()
     }
 }
 

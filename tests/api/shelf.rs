@@ -55,6 +55,7 @@ impl Shelf {
         let occurrences = Occurrences {
             id,
             service: "shop".into(),
+            pod: None,
             count: NonZeroU64::new(count).unwrap(),
             span: Span { start, end: start + 1 },
             except: Vec::new(),

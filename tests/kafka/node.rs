@@ -31,6 +31,11 @@ impl Node {
         Self::of("shop", &bus(config), arguments)
     }
 
+    /// One whose services are not named.
+    pub(super) fn unnamed(config: &KafkaConfig, arguments: &[&str]) -> Self {
+        Self::of("unknown_service", &bus(config), arguments)
+    }
+
     /// With further settings.
     pub(super) fn with(config: &KafkaConfig, arguments: &[&str], settings: &str) -> Self {
         Self::of("shop", &(bus(config) + settings), arguments)

@@ -258,11 +258,11 @@ impl Detector {
         }
         match event {
             SourceEvent::Opened { file, path, container, offset, before } => {
-                let service = parts::service_of(&self.parts.service, container);
+                let service = parts::service_of(&self.parts.service, container.as_ref());
                 let stream = self.parts.analyzer.stream_from(offset, &before).of_service(&service);
                 let done = self.parts.registry.checkpoint(file).unwrap_or_default();
                 let held = self.parts.budget.hold();
-                self.files.insert(file, Followed::new(path, stream, held, offset, done));
+                self.files.insert(file, Followed::new(path, container, stream, held, offset, done));
                 self.parts.aggregator.resume(file, self.parts.registry.alone_until(file));
             }
             SourceEvent::Bytes { file, offset, bytes } => {
@@ -386,6 +386,7 @@ impl Detector {
         let occurrence = Occurrences {
             id: EventId { producer: self.parts.registry.producer(), file, start },
             service: followed.stream.service().to_owned(),
+            pod: followed.container.clone(),
             count: NonZeroU64::MIN,
             span: event.span,
             except: Vec::new(),

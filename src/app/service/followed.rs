@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::analyzer::{Outlook, Stats, StreamAnalyzer};
 use crate::collector::registry::Checkpoint;
 use crate::collector::{Held, Prefix};
-use crate::domain::FileId;
+use crate::domain::{FileId, PodContainer};
 
 /// Most starts that a checkpoint excepts.
 const MAX_EXCEPTIONS: usize = 64;
@@ -15,6 +15,8 @@ const MAX_EXCEPTIONS: usize = 64;
 pub(super) struct Followed {
     /// The path by which it was found; for a pipe, its name.
     pub(super) path: PathBuf,
+    /// The container that writes it, where it is a pod's.
+    pub(super) container: Option<PodContainer>,
     pub(super) stream: StreamAnalyzer,
     /// What the stream keeps of what it was given.
     pub(super) held: Held,
@@ -36,6 +38,7 @@ impl Followed {
     /// A source whose first byte will be at this offset.
     pub(super) fn new(
         path: PathBuf,
+        container: Option<PodContainer>,
         stream: StreamAnalyzer,
         held: Held,
         offset: u64,
@@ -43,6 +46,7 @@ impl Followed {
     ) -> Self {
         Self {
             path,
+            container,
             stream,
             held,
             stats: Stats::default(),

@@ -326,6 +326,7 @@ mod tests {
         let occurrences = Occurrences {
             id: EventId { producer: ProducerId::from_bytes([1; 16]), file, start: span.start },
             service: "shop".into(),
+            pod: None,
             count: NonZeroU64::MIN,
             span,
             first_seen: Timestamp::UNIX_EPOCH,

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::{group_key, headers};
 use crate::bus::{Message, Topic};
 use crate::domain::{
-    Class, ErrorEvent, EventId, Fingerprint, FingerprintKeys, Language, Occurrences, Severity, Span, Trace,
+    Class, ErrorEvent, EventId, Fingerprint, FingerprintKeys, Language, Occurrences, PodContainer, Severity,
+    Span, Trace,
 };
 
 /// What a message is about.
@@ -31,11 +32,23 @@ pub struct Body<'a> {
     /// The service that wrote the log.
     #[serde(rename = "service.name")]
     service: Cow<'a, str>,
+    /// The namespace of the pod that wrote the log, where it is a pod's.
+    #[serde(rename = "k8s.namespace.name", skip_serializing_if = "Option::is_none", default)]
+    namespace: Option<Cow<'a, str>>,
+    /// The name of the pod.
+    #[serde(rename = "k8s.pod.name", skip_serializing_if = "Option::is_none", default)]
+    pod: Option<Cow<'a, str>>,
+    /// The identity of the pod.
+    #[serde(rename = "k8s.pod.uid", skip_serializing_if = "Option::is_none", default)]
+    pod_uid: Option<Cow<'a, str>>,
+    /// The container in the pod.
+    #[serde(rename = "k8s.container.name", skip_serializing_if = "Option::is_none", default)]
+    container: Option<Cow<'a, str>>,
     /// The identity of the first occurrence: reader, file, and the offset at which it begins. The same
     /// occurrence, published again, bears the same. Also in `ce_id`.
     #[serde(rename = "log.record.uid")]
     id: EventId,
-    /// The text of the log that it was read from, shortened where it is long. Secrets are not in it.
+    /// The text of the log that it was read from, shortened where it is long, with whatever stands in it.
     #[serde(rename = "log.record.original")]
     original: Cow<'a, str>,
     /// What kind of failure it is.
@@ -95,8 +108,9 @@ struct Detail<'a> {
 
 impl<'a> Body<'a> {
     fn of(occurrences: &'a Occurrences) -> Self {
-        let Occurrences { id, service, count, span, except, first_seen, last_seen, event, context } =
+        let Occurrences { id, service, pod, count, span, except, first_seen, last_seen, event, context } =
             occurrences;
+        let pod = pod.as_ref();
         let frames = event.trace.as_ref().map_or([].as_slice(), |trace| &trace.frames);
         let failing = frames.iter().find(|frame| frame.in_app).or(frames.first());
         Self {
@@ -105,6 +119,10 @@ impl<'a> Body<'a> {
             severity_text: event.severity,
             body: text(&event.title),
             service: text(service),
+            namespace: pod.map(|pod| text(&pod.namespace)),
+            pod: pod.map(|pod| text(&pod.pod)),
+            pod_uid: pod.map(|pod| text(&pod.uid)),
+            container: pod.map(|pod| text(&pod.container)),
             id: *id,
             original: text(&event.sample),
             class: event.class,
@@ -132,6 +150,15 @@ impl<'a> Body<'a> {
 
     fn into_occurrences(self) -> Occurrences {
         let detail = self.hephaestus;
+        let pod = match (self.namespace, self.pod, self.pod_uid, self.container) {
+            (Some(namespace), Some(pod), Some(uid), Some(container)) => Some(PodContainer {
+                namespace: namespace.into_owned(),
+                pod: pod.into_owned(),
+                uid: uid.into_owned(),
+                container: container.into_owned(),
+            }),
+            _ => None,
+        };
         let attributes = self.attributes.into_iter();
         let event = ErrorEvent {
             keys: FingerprintKeys {
@@ -153,6 +180,7 @@ impl<'a> Body<'a> {
         Occurrences {
             id: self.id,
             service: self.service.into_owned(),
+            pod,
             count: detail.count,
             span: detail.covers,
             except: detail.except.into_owned(),
@@ -211,6 +239,12 @@ mod tests {
                 start: 10,
             },
             service: "shop".into(),
+            pod: Some(PodContainer {
+                namespace: "default".into(),
+                pod: "shop-0".into(),
+                uid: "0d1b".into(),
+                container: "app".into(),
+            }),
             count: NonZeroU64::MIN.saturating_add(2),
             span: Span { start: 10, end: 400 },
             except: vec![120],
@@ -250,7 +284,7 @@ mod tests {
         let whole = occurrences();
         let mut bare = whole.clone();
         (bare.event.trace, bare.event.time, bare.event.attributes) = (None, None, Vec::new());
-        (bare.except, bare.context) = (Vec::new(), Vec::new());
+        (bare.except, bare.context, bare.pod) = (Vec::new(), Vec::new(), None);
         for occurrences in [whole, bare] {
             assert_eq!(decode(&encode(&occurrences).unwrap()).unwrap(), occurrences);
         }
@@ -262,6 +296,9 @@ mod tests {
         let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
         for (name, value) in [
             ("service.name", serde_json::json!("shop")),
+            ("k8s.namespace.name", "default".into()),
+            ("k8s.pod.name", "shop-0".into()),
+            ("k8s.container.name", "app".into()),
             ("severity_number", 21.into()),
             ("exception.type", "nil_map_write".into()),
             ("code.function.name", "shop/stock.(*Ledger).Hold".into()),

@@ -31,6 +31,7 @@ fn promise(registry: &Registry, start: u64, count: u64) -> Occurrences {
     Occurrences {
         id: EventId { producer: registry.producer(), file: FileId::from_bytes([1; 16]), start },
         service: "shop".into(),
+        pod: None,
         count: NonZeroU64::new(count).unwrap(),
         span,
         except: Vec::new(),

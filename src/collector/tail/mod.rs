@@ -47,7 +47,7 @@ use tokio_util::sync::CancellationToken;
 use super::budget::{Budget, Chunk};
 use super::registry::Registry;
 use super::stats::{Loss, Rotation};
-use crate::domain::FileId;
+use crate::domain::{FileId, PodContainer};
 use arrivals::Arrivals;
 use discover::Discovery;
 use files::Files;
@@ -70,7 +70,7 @@ pub enum SourceEvent {
         /// The path by which it was found; for a pipe, its name.
         path: PathBuf,
         /// The container whose log it is, where it is a pod's.
-        container: Option<String>,
+        container: Option<PodContainer>,
         /// Where reading begins: the last checkpoint.
         offset: u64,
         /// Bytes just before that, at most 4 KiB: what a parser needs to find its place in them.

@@ -58,6 +58,7 @@ fn seen(group: u8, start: u64, count: u64) -> Occurrences {
     Occurrences {
         id: EventId { producer: ProducerId::from_bytes([1; 16]), file: FileId::from_bytes([2; 16]), start },
         service: "shop".into(),
+        pod: None,
         context: vec![format!("before {start}")],
         count: NonZeroU64::new(count).unwrap(),
         span,
