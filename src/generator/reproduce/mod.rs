@@ -291,7 +291,8 @@ impl<'a> Attempt<'a> {
             return Ok(Err(format!("no Go package was found in {:?}", package.folder)));
         };
         (self.progress)(&format!("building a harness for {}", surface.import_path));
-        let (built, neighbours) = self.bench.build_harness(self.scratch, &surface, number).await?;
+        let (built, neighbours) =
+            self.bench.build_harness(self.scratch, &surface, &package.targets, number).await?;
         let binary = match built {
             Built::Binary(binary) => binary,
             Built::Failed(said) => {

@@ -4,12 +4,15 @@
 use std::collections::BTreeSet;
 
 use super::surface::{Surface, function_parameters, instantiations};
+use super::target::Target;
+use crate::repository::go::Function;
 
 /// The name of the file, in the package's folder.
 pub(super) const FILE: &str = "hephaestus_register_test.go";
 /// The folder of the harness below the module's root; its package.
 pub(super) const HARNESS: &str = "hephaestus_harness";
-/// More functions than this are no help to a search of seconds, and cost time to compile.
+/// More functions than this are no help to a search of seconds, and cost time to compile. Those that are to be
+/// called come first, then those that stand in one file with them, then what the package exports.
 const MAX_FUNCTIONS: usize = 500;
 const MAX_FOREIGN: usize = 150;
 
@@ -22,7 +25,12 @@ pub(super) struct Registration {
 
 impl Registration {
     /// Registers everything of `package` and what `neighbours` export.
-    pub(super) fn new(package: &Surface, neighbours: &[Surface], module_path: &str) -> Self {
+    pub(super) fn new(
+        package: &Surface,
+        targets: &[Target],
+        neighbours: &[Surface],
+        module_path: &str,
+    ) -> Self {
         let mut lines = vec![
             format!("package {}", package.name),
             "import (".to_owned(),
@@ -42,9 +50,9 @@ impl Registration {
             ]
             .map(str::to_owned),
         );
-        register(&mut lines, package, None);
+        register(&mut lines, package, targets, None);
         for (number, neighbour) in neighbours.iter().enumerate() {
-            register(&mut lines, neighbour, Some(&format!("hephaestus{number}.")));
+            register(&mut lines, neighbour, &[], Some(&format!("hephaestus{number}.")));
         }
         lines.extend(["\thephaestusOS.Exit(hephaestusHarness.Main(r))", "}"].map(str::to_owned));
         Self { lines, dropped: BTreeSet::new() }
@@ -77,7 +85,7 @@ impl Registration {
 }
 
 /// `prefix` is the import's name with a dot; none for the package under test itself.
-fn register(lines: &mut Vec<String>, package: &Surface, prefix: Option<&str>) {
+fn register(lines: &mut Vec<String>, package: &Surface, targets: &[Target], prefix: Option<&str>) {
     let of = prefix.unwrap_or_default();
     let (path, name) = match prefix {
         Some(_) => (package.import_path.as_str(), package.name.as_str()),
@@ -96,11 +104,19 @@ fn register(lines: &mut Vec<String>, package: &Surface, prefix: Option<&str>) {
         }
     }
     let most = if prefix.is_some() { MAX_FOREIGN } else { MAX_FUNCTIONS };
-    let functions = package.functions().filter(|(_, function)| {
-        !matches!(function.identifier.as_str(), "_" | "init" | "main")
-            && (prefix.is_none() || function.is_exported())
+    let mut functions: Vec<_> = package
+        .functions()
+        .filter(|(_, function)| {
+            !matches!(function.identifier.as_str(), "_" | "init" | "main")
+                && (prefix.is_none() || function.is_exported())
+        })
+        .collect();
+    let is_target = |function: &Function| targets.iter().any(|target| target.names(&function.name));
+    functions.sort_by_cached_key(|(file, function)| {
+        let beside = file.functions.iter().any(&is_target);
+        (!is_target(function), !beside, !function.is_exported())
     });
-    for (file, function) in functions.take(most) {
+    for (file, function) in functions.into_iter().take(most) {
         let parameters = match &function.receiver {
             Some(receiver) => package.parameters_of(&receiver.type_name),
             None => function_parameters(file, function),
@@ -134,7 +150,27 @@ fn is_exported(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generator::reproduce::target::Call;
     use crate::repository::Repository;
+
+    #[test]
+    fn what_is_to_be_called_is_there_however_large_the_package() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("go.mod"), "module m\n").unwrap();
+        let many: String = (0..2 * MAX_FUNCTIONS).map(|number| format!("func f{number}() {{}}\n")).collect();
+        std::fs::write(folder.path().join("a.go"), format!("package p\n\n{many}")).unwrap();
+        std::fs::write(folder.path().join("y.go"), "package p\n\nfunc Make() {}\n").unwrap();
+        std::fs::write(folder.path().join("z.go"), "package p\n\nfunc help() {}\nfunc last() {}\n").unwrap();
+        let repository = Repository::open(folder.path()).unwrap();
+        let surface = Surface::read(&repository, "").unwrap();
+        let target = Target { call: Call::Function("last".to_owned()), entry: true };
+        let text = Registration::new(&surface, &[target], &[], "m").text();
+        let registered: Vec<&str> = text.lines().filter(|line| line.contains("r.Func(")).collect();
+        assert_eq!(registered.len(), MAX_FUNCTIONS);
+        for (at, name) in ["last", "help", "Make", "f0"].into_iter().enumerate() {
+            assert!(registered[at].contains(&format!("\"{name}\"")), "{}", registered[at]);
+        }
+    }
 
     #[test]
     fn failing_lines_are_dropped_and_the_rest_keeps_its_place() {
@@ -144,7 +180,7 @@ mod tests {
         std::fs::write(folder.path().join("p.go"), source).unwrap();
         let repository = Repository::open(folder.path()).unwrap();
         let surface = Surface::read(&repository, "").unwrap();
-        let mut registration = Registration::new(&surface, &[], "m");
+        let mut registration = Registration::new(&surface, &[], &[], "m");
         let text = registration.text();
         for line in [
             "\tr.Type((*S)(nil))",

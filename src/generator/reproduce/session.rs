@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::Error;
 use super::register::{FILE, HARNESS, Registration};
 use super::surface::{Surface, neighbours};
+use super::target::Target;
 use crate::domain::RepoPath;
 use crate::repository::{Folder, Repository, Workspace};
 use crate::sandbox::{Folders, GoToolchain, Job, Outcome, Sandbox, hindrance};
@@ -149,6 +150,7 @@ impl Bench<'_> {
         self,
         scratch: &Scratch,
         package: &Surface,
+        targets: &[Target],
         number: usize,
     ) -> Result<(Built, Vec<Surface>), Error> {
         let Some(module) = package.sources.first().and_then(|file| self.repository.module_of(&file.path))
@@ -167,7 +169,7 @@ impl Bench<'_> {
         for (name, text) in PARTS.into_iter().chain(optional) {
             files.insert(home.join(name), Some(scratch.write(name, text)?));
         }
-        let mut registration = Registration::new(package, &neighbours, &module.path);
+        let mut registration = Registration::new(package, targets, &neighbours, &module.path);
         let place = self.workspace.folder(&package.folder).join(FILE);
         let mut said = String::new();
         for _ in 0..ROUNDS {

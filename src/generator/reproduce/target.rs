@@ -18,6 +18,13 @@ pub(super) struct Target {
     pub(super) entry: bool,
 }
 
+impl Target {
+    /// Whether it is the function of this name.
+    pub(super) fn names(&self, function: &str) -> bool {
+        matches!(&self.call, Call::Function(name) if name == function)
+    }
+}
+
 /// What is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Call {
