@@ -63,6 +63,21 @@ const RESULTS: &[(&str, &str, &[&str])] = &[
     ("time", "Since", &["time.Duration"]),
 ];
 
+/// Methods whose name tells what they return, whatever they are called on: those of `binary.ByteOrder`. Others
+/// who use the names (`rand.Rand`, `strconv`-like decoders) mean the same by them.
+const METHODS: &[(&str, &[&str])] = &[
+    ("Uint8", &["uint8"]),
+    ("Uint16", &["uint16"]),
+    ("Uint32", &["uint32"]),
+    ("Uint64", &["uint64"]),
+    ("Int8", &["int8"]),
+    ("Int16", &["int16"]),
+    ("Int32", &["int32"]),
+    ("Int64", &["int64"]),
+    ("ReadByte", &["byte", "error"]),
+    ("ReadRune", &["rune", "int", "error"]),
+];
+
 /// The import path and the name of a package's function that is called; none for a method.
 #[must_use]
 pub fn imported_name<'f>(file: &'f File, function: Node<'_>) -> Option<(&'f str, &'f str)> {
@@ -74,8 +89,11 @@ pub fn imported_name<'f>(file: &'f File, function: Node<'_>) -> Option<(&'f str,
         .then_some((import.path.as_str(), name))
 }
 
-/// The results of a function of the standard library, as far as the table knows it.
+/// The results of a function or method of the standard library, as far as the tables know it.
 pub(super) fn results(file: &File, function: Node<'_>) -> Option<&'static [&'static str]> {
-    let (path, name) = imported_name(file, function)?;
-    RESULTS.iter().find(|(p, n, _)| *p == path && *n == name).map(|(_, _, results)| *results)
+    if let Some((path, name)) = imported_name(file, function) {
+        return RESULTS.iter().find(|(p, n, _)| *p == path && *n == name).map(|(_, _, results)| *results);
+    }
+    let name = file.text_of(function.child_by_field_name("field")?);
+    METHODS.iter().find(|(method, _)| *method == name).map(|(_, results)| *results)
 }
