@@ -56,6 +56,15 @@ impl<'a> Case<'a> {
         Self { fault, resolver, frames, signatures, asked_already: Cell::new(false) }
     }
 
+    /// The same fault as it would be in another function of a frame's file, where nothing is known of who called.
+    pub(crate) fn elsewhere(&self, file: &Arc<File>, node: Node<'_>) -> Self {
+        let line = *lines(node).start();
+        let function = file.function_at(line).cloned();
+        let range = function.as_ref().map_or(0..file.text.len(), |function| function.range.clone());
+        let frame = Frame { file: Arc::clone(file), line, range, function };
+        Self { frames: vec![frame], asked_already: Cell::new(false), ..*self }
+    }
+
     /// Notes that the code has a check already.
     pub(crate) fn note_asked_already(&self) {
         self.asked_already.set(true);

@@ -7,8 +7,8 @@
 //! - [`edit`] changes files and their imports; [`scope`] finds free names and makes room for them; [`held`]
 //!   knows what has to be given back by who leaves; [`draft`] is what a rule proposes.
 //! - [`case`] is one fault with its frames; [`made`] knows what is hardly nil, [`suspect`] the expressions that
-//!   may be, [`meant`] what nil means where it is meant, [`told`] what comments say; [`literal`] the places
-//!   that make a value of a type.
+//!   may be, [`twins`] where else they are used so, [`meant`] what nil means where it is meant, [`told`] what
+//!   comments say; [`literal`] the places that make a value of a type.
 //! - [`exit`] leaves a function early; [`check`] asks before an expression that can fail.
 
 pub(crate) mod asked;
@@ -30,3 +30,4 @@ pub(crate) mod scope;
 pub(crate) mod suspect;
 pub(crate) mod syntax;
 pub(crate) mod told;
+pub(crate) mod twins;

@@ -94,7 +94,7 @@ fn is_given(case: &Case<'_>, file: &Arc<File>, node: Node<'_>) -> bool {
 }
 
 /// The expression that a node dereferences, when it can be nil as far as its type tells.
-fn dereferenced<'t>(case: &Case<'_>, file: &Arc<File>, node: Node<'t>) -> Option<Node<'t>> {
+pub(crate) fn dereferenced<'t>(case: &Case<'_>, file: &Arc<File>, node: Node<'t>) -> Option<Node<'t>> {
     match node.kind() {
         "selector_expression" => {
             let operand = node.child_by_field_name("operand")?;

@@ -27,12 +27,15 @@ mod missing_field;
 mod nil_guard;
 mod nil_map;
 mod not_found;
+mod preparation;
 mod reflection;
 mod slice_bounds;
 mod wait_group;
 
 #[cfg(test)]
 mod tests;
+
+use std::cmp::Reverse;
 
 use crate::domain::{Class, Fault, FixCandidate, Provenance};
 use crate::generator::repair::case::{Case, Signatures};
@@ -90,6 +93,9 @@ macro_rules! rules {
 }
 
 rules! {
+    /// Calls first what makes a value, as the type's other methods do.
+    CallFirst = "call_first", preparation, [NilDereference, NilMapWrite],
+        declines: "what is nil is no field of the receiver, or no other method of the type calls the one that sets it";
     /// Makes a map where its owner is made, or before the first write.
     InitialiseMap = "initialise_map", nil_map, [NilMapWrite],
         declines: "the map's type is not told by the repository, or the map is the result of a call";
@@ -194,7 +200,7 @@ pub fn propose(fault: &Fault, repository: &Repository) -> Proposal {
         drafts.extend(look(Signatures::MayChange));
     }
     drafts.sort_by_cached_key(|(rule, draft)| {
-        (draft.masks, draft.tier, draft.depth, *rule, draft.edits.size())
+        (draft.masks, draft.tier, draft.depth, *rule, Reverse(draft.edits.joined()), draft.edits.size())
     });
     let mut candidates: Vec<FixCandidate> = Vec::new();
     for (rule, draft) in drafts {

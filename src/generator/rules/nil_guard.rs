@@ -1,10 +1,12 @@
 //! A nil value whose origin does not tell how it should have come to be.
 //!
 //! Evidence: an expression on the failing line that is dereferenced and can be nil. Edits, in order: a
-//! comparison in the condition that uses it; an early exit which reports; for a callback that nobody
+//! comparison in the condition that uses it; an early exit which reports, at its twins too; for a callback that nobody
 //! set, a call only when it is set; what may be left out of a sum is left out. Any other plain statement
 //! is at last wrapped in a comparison, which may hide the defect. What a method was called on is asked for where
 //! it was called. What was just made is asked for last.
+
+use std::sync::Arc;
 
 use tree_sitter::Node;
 
@@ -16,8 +18,9 @@ use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::meant::{is_cleared_at_end, is_optional};
 use crate::generator::repair::naming::{is_telling, phrase};
 use crate::generator::repair::suspect::{Suspect, suspects};
-use crate::generator::repair::syntax::{nodes_of, noun, statement_of};
-use crate::repository::go::Shape;
+use crate::generator::repair::syntax::{lines, nodes_of, noun, statement_of};
+use crate::generator::repair::twins::twins;
+use crate::repository::go::{File, Shape};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
@@ -34,34 +37,17 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
         if !is_repairable(file) || !pure {
             continue;
         }
-        let text = file.text_of(node);
-        let mut name = noun(file, node);
-        if !is_telling(&name)
-            && let Some(ty) = case.resolver.type_of(file, node)
-            && let Some(declared) = case.resolver.type_decl(&ty)
-        {
-            name = declared.name;
-        }
-        let explanation = format!("`{text}` may be nil: it is checked before it is used.");
         let owned = case.field_at(file, node);
         let closed =
             owned.as_ref().filter(|(owner, field)| is_cleared_at_end(case, owner, &field.name)).is_some();
         let meant =
             !closed && owned.as_ref().is_some_and(|(owner, field)| is_optional(case, owner, &field.name));
         let first = drafts.len();
-        drafts.extend(wrap(case, suspect, &explanation));
-        drafts.extend(case.check(&Check {
-            depth,
-            at: node,
-            bad: format!("{text} == nil"),
-            good: format!("{text} != nil"),
-            subject: node,
-            failure: match owned {
-                Some((owner, _)) if closed => Failure::closed(&owner.name),
-                _ => Failure::new(Blame::Malformed, format!("missing {}", phrase(&name))).about(name),
-            },
-            explanation,
-        }));
+        drafts.extend(wrap(case, suspect));
+        let failure = owned.filter(|_| closed).map(|(owner, _)| Failure::closed(&owner.name));
+        let checks = case.check(&check(case, file, depth, node, failure));
+        drafts.extend(with_twins(case, suspect, &checks));
+        drafts.extend(checks);
         for draft in drafts.iter_mut().skip(first) {
             if unlikely {
                 draft.tier = Tier::Unlikely;
@@ -73,8 +59,67 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     drafts
 }
 
+/// Asks whether a value is nil where it is used.
+fn check<'c>(
+    case: &Case<'_>,
+    file: &'c Arc<File>,
+    depth: usize,
+    node: Node<'c>,
+    failure: Option<Failure>,
+) -> Check<'c> {
+    let text = file.text_of(node);
+    let mut name = noun(file, node);
+    if !is_telling(&name)
+        && let Some(ty) = case.resolver.type_of(file, node)
+        && let Some(declared) = case.resolver.type_decl(&ty)
+    {
+        name = declared.name;
+    }
+    let missing = || Failure::new(Blame::Malformed, format!("missing {}", phrase(&name))).about(name.clone());
+    Check {
+        depth,
+        at: node,
+        bad: format!("{text} == nil"),
+        good: format!("{text} != nil"),
+        subject: node,
+        failure: failure.unwrap_or_else(missing),
+        explanation: explanation(text),
+    }
+}
+
+fn explanation(text: &str) -> String {
+    format!("`{text}` may be nil: it is checked before it is used.")
+}
+
+/// The checks of a value, made as well where others use such a value in the same way. A place whose check may hide
+/// the defect joins only those that may, too.
+fn with_twins(case: &Case<'_>, suspect: Suspect<'_>, checks: &[Draft]) -> Vec<Draft> {
+    let Suspect { file, node, depth, .. } = suspect;
+    if depth > 0 {
+        return Vec::new();
+    }
+    let twins = twins(case, file, node);
+    let join = |draft: &Draft| {
+        let mut joined =
+            Draft { edits: draft.edits.clone(), explanation: draft.explanation.clone(), ..*draft };
+        let mut places = Vec::new();
+        for twin in &twins {
+            let there = case.elsewhere(file, *twin);
+            let checks = there.check(&check(&there, file, 0, *twin, None)).into_iter();
+            let best = checks.min_by_key(|other| (other.masks, other.tier));
+            if let Some(best) = best.filter(|best| draft.masks || !best.masks) {
+                joined.edits.join(best.edits);
+                places.push(format!("`{}` (line {})", file.text_of(*twin), lines(*twin).start()));
+            }
+        }
+        joined.explanation.push_str(&format!(" The same holds for {}.", places.join(", ")));
+        (!places.is_empty()).then_some(joined)
+    };
+    checks.iter().filter(|draft| draft.depth == depth).filter_map(join).collect()
+}
+
 /// `if x != nil { statement }` around a statement that declares nothing.
-fn wrap(case: &Case<'_>, suspect: Suspect<'_>, explanation: &str) -> Option<Draft> {
+fn wrap(case: &Case<'_>, suspect: Suspect<'_>) -> Option<Draft> {
     let Suspect { depth, file, node, .. } = suspect;
     let statement = statement_of(node)?;
     if !matches!(statement.kind(), "expression_statement" | "assignment_statement" | "inc_statement") {
@@ -98,7 +143,7 @@ fn wrap(case: &Case<'_>, suspect: Suspect<'_>, explanation: &str) -> Option<Draf
     Some(Draft {
         tier: if adds || callback { Tier::Condition } else { Tier::Guard },
         depth,
-        explanation: explanation.to_owned(),
+        explanation: explanation(file.text_of(node)),
         masks: !callback && !adds,
         edits,
     })

@@ -15,6 +15,7 @@ use crate::repository::go::File;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Edits {
     files: BTreeMap<RepoPath, FileEdits>,
+    joined: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -123,6 +124,21 @@ impl Edits {
         }
         self.of(file).imports.insert(path.to_owned());
         path.rsplit('/').next().unwrap_or(path).to_owned()
+    }
+
+    /// Makes the changes of another as well.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.joined += 1;
+        for edits in other.files.into_values() {
+            let own = self.of(&edits.file);
+            own.replacements.extend(edits.replacements);
+            own.imports.extend(edits.imports);
+        }
+    }
+
+    /// How many others' changes it makes as well.
+    pub(crate) const fn joined(&self) -> usize {
+        self.joined
     }
 
     /// How many bytes of new text there are: small changes are tried first.
