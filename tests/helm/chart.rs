@@ -31,7 +31,8 @@ pub(super) fn our_chart() -> PathBuf {
     project().join("helm/hephaestus")
 }
 
-/// Every set of values under `tests/helm/values`, and the example with the sidecar.
+/// Every set of values under `tests/helm/values`, and the example with the sidecar as it is and with those of
+/// `tests/helm/values-example`.
 pub(super) fn sets() -> Vec<Set> {
     let mut sets: Vec<Set> = yaml_files("values")
         .into_iter()
@@ -42,12 +43,13 @@ pub(super) fn sets() -> Vec<Set> {
             versions: [OLDEST, NEWEST],
         })
         .collect();
-    sets.push(Set {
-        name: "example-sidecar".to_owned(),
+    let examples = yaml_files("values-example").into_iter().map(Some).chain([None]);
+    sets.extend(examples.map(|values| Set {
+        name: values.as_deref().map_or_else(|| "example-sidecar".to_owned(), stem),
         chart: example(),
-        values: None,
+        values,
         versions: [FIRST_WITH_SIDECARS, NEWEST],
-    });
+    }));
     sets
 }
 

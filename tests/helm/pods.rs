@@ -94,6 +94,14 @@ fn broken_promises(pod: &Value) -> Vec<String> {
     if pod["automountServiceAccountToken"] != false {
         wrong.push("gets credentials for the API server".to_owned());
     }
+    // Files of a secret belong to root, and to the pod's group where it has one.
+    let is_shared = !pod["securityContext"]["fsGroup"].is_null();
+    for secret in list(pod, "volumes").filter(|volume| !volume["secret"].is_null()) {
+        let needed = if is_shared { 0o040 } else { 0o004 };
+        if secret["secret"]["defaultMode"].as_u64().unwrap_or(0o644) & needed == 0 {
+            wrong.push(format!("secret {}: its files cannot be read", secret["name"]));
+        }
+    }
     for container in containers(pod) {
         let name = &container["name"];
         if container.pointer("/securityContext/readOnlyRootFilesystem") != Some(&Value::Bool(true)) {
@@ -146,7 +154,29 @@ fn nothing_but_life_decides_whether_a_pod_starts_or_is_restarted() {
             }
         }
     }
-    assert_eq!(seen, 1, "the sidecar");
+    assert_eq!(seen, 2, "the sidecar, as it is and with secrets");
+}
+
+/// A pod whose account nobody makes is never admitted.
+#[test]
+fn every_account_of_ours_is_made() {
+    let mut seen = 0;
+    for set in sets() {
+        let manifests = set.manifests();
+        let made: Vec<&str> = manifests
+            .iter()
+            .filter(|manifest| manifest["kind"] == "ServiceAccount")
+            .map(|manifest| manifest["metadata"]["name"].as_str().unwrap())
+            .collect();
+        for manifest in &manifests {
+            let Some(account) = pod_of(manifest).and_then(|pod| pod["serviceAccountName"].as_str()) else {
+                continue;
+            };
+            assert!(made.contains(&account), "{}, {}: {account} is not made", set.name, title(manifest));
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
 }
 
 #[test]
@@ -176,6 +206,7 @@ fn what_the_profile_forbids_is_found() {
     for (place, value) in [
         ("/hostNetwork", json!(true)),
         ("/volumes", json!([{"name": "a", "hostPath": {"path": "/"}}])),
+        ("/volumes", json!([{"name": "a", "secret": {"secretName": "a", "defaultMode": 0o440}}])),
         ("/automountServiceAccountToken", json!(null)),
         ("/securityContext", json!({"seccompProfile": {"type": "RuntimeDefault"}})),
         ("/securityContext", json!({"runAsNonRoot": true})),

@@ -112,7 +112,8 @@ resources:
 - name: {{ $.prefix }}kafka
   secret:
     secretName: {{ .existingSecret }}
-    defaultMode: 0440
+    # 0444 and 0440: the pod around a sidecar may give its files to no group of ours.
+    defaultMode: {{ ternary 292 288 (eq $.part "sidecar") }}
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -36,7 +36,7 @@
 - name: git
   secret:
     secretName: {{ . }}
-    defaultMode: 0440
+    defaultMode: 288 # 0440
 {{- end }}
 {{- else if $fixer.repository.existingClaim }}
 - name: repository
