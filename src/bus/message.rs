@@ -5,6 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Topic;
 
+/// What is kept of the body of a message that is too large, as a dead letter.
+pub(super) const KEPT_BYTES: usize = 16 << 10;
+/// So many headers are kept of it.
+const MOST_HEADERS: usize = 64;
+/// What is kept of its key and of each of its headers.
+const KEPT_NAME_BYTES: usize = 1 << 10;
+
 /// What is published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -62,6 +69,27 @@ impl Delivery {
         note("reason", reason.to_owned());
         note("time", message.time.to_string());
         Message { topic: Topic::DeadLetters, time: now, ..message }
+    }
+}
+
+impl Message {
+    /// A dead letter with the beginning only of what is too long in it, and how large its body was; none where it
+    /// is no dead letter, or was shortened already.
+    pub(super) fn shortened(&self) -> Option<Self> {
+        const BYTES: &str = "dlq_bytes";
+        if self.topic != Topic::DeadLetters || self.headers.iter().any(|(name, _)| name == BYTES) {
+            return None;
+        }
+        let name = |text: &str| text[..text.floor_char_boundary(KEPT_NAME_BYTES)].to_owned();
+        let headers = self.headers.iter().filter(|(name, _)| name.len() <= KEPT_NAME_BYTES);
+        let headers = headers.map(|(key, value)| (key.clone(), name(value)));
+        let bytes = (BYTES.to_owned(), self.body.len().to_string());
+        Some(Self {
+            key: name(&self.key),
+            headers: headers.take(MOST_HEADERS).chain([bytes]).collect(),
+            body: self.body[..self.body.len().min(KEPT_BYTES)].to_vec(),
+            ..self.clone()
+        })
     }
 }
 
@@ -170,6 +198,31 @@ mod tests {
             let head = 5 + usize::try_from(u32::from_be_bytes([whole[1], whole[2], whole[3], whole[4]])).unwrap();
             prop_assert!(Message::decode(Topic::Errors, &whole[..cut.index(head)]).is_err());
         }
+    }
+
+    #[test]
+    fn a_dead_letter_is_shortened_once() {
+        let long = "\u{fc}".repeat(1 << 20);
+        let delivery = Delivery {
+            partition: 3,
+            offset: 7,
+            message: Message {
+                topic: Topic::Errors,
+                id: "id".to_owned(),
+                key: long.clone(),
+                headers: (0..5_000).map(|number| (format!("h{number}"), long[..4_000].to_owned())).collect(),
+                body: long.clone().into_bytes(),
+                time: Timestamp::UNIX_EPOCH,
+            },
+        };
+        assert_eq!(delivery.message.shortened(), None, "events are not shortened");
+        let letter = delivery.into_dead_letter("not JSON", Timestamp::UNIX_EPOCH).shortened().unwrap();
+        assert!(letter.encode().len() < 128 << 10, "{}", letter.encode().len());
+        let noted =
+            |name: &str| letter.headers.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
+        assert_eq!(noted("dlq_bytes"), Some("2097152"));
+        assert_eq!(noted("dlq_reason"), Some("not JSON"));
+        assert_eq!(letter.shortened(), None);
     }
 
     #[test]

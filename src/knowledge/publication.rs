@@ -10,6 +10,9 @@ use super::record::{self, Mark, RecordKey, Written};
 use super::shared::Shared;
 use super::{Error, schema};
 
+/// The largest value that a message is sure to carry: topics take a million bytes unless told otherwise.
+const MAX_VALUE_BYTES: usize = 900_000;
+
 /// The values that there are: what a key begins with tells which of them follows.
 #[derive(JsonSchema)]
 #[serde(untagged)]
@@ -23,12 +26,28 @@ enum Value {
     Suggestion(Written<'static, SuggestionHead>),
     /// `suggestion-body/…`: the suggestion itself.
     SuggestionBody(Written<'static, SuggestionBody>),
+    /// `barrier/…`: set by a fixer that wants to know how far it has read.
+    Barrier {
+        /// Always true.
+        barrier: bool,
+    },
 }
 
 /// The JSON Schema of the values of records.
 #[must_use]
 pub fn record_schema() -> Schema {
     schema_for!(Value)
+}
+
+/// The value of a suggestion. The files that it changes are left out where they are too large for a message: their
+/// patch is told all the same.
+fn fitting(mut body: SuggestionBody) -> Vec<u8> {
+    let value = record::encode(&body);
+    if value.len() <= MAX_VALUE_BYTES || body.changes.is_empty() {
+        return value;
+    }
+    body.changes.clear();
+    record::encode(&body)
 }
 
 /// What is to be published in one transaction: all of it, or none.
@@ -107,7 +126,7 @@ impl Shared {
                 index.sequences.get(&id).and_then(|it| index.suggestions.get(it)).map(record::encode)
             }
             RecordKey::SuggestionBody(id) => match sequence(id) {
-                Some(sequence) => schema::suggestion_body(database, sequence)?.as_ref().map(record::encode),
+                Some(sequence) => schema::suggestion_body(database, sequence)?.map(fitting),
                 None => None,
             },
         })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use jiff::Timestamp;
 use rocksdb::{Direction, IteratorMode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,6 +44,8 @@ const POSITION_PREFIX: &str = "position/";
 const KNOWN_PREFIX: &str = "known/";
 /// There where the knowledge is shared with others.
 const SHARED_KEY: &[u8] = b"shared";
+/// When what others have published was last read.
+const HEARD_KEY: &[u8] = b"heard";
 
 /// The version of a value: its first byte. JSON follows. Earlier ones are read as well: version 1 did not know
 /// when an attempt began, nor how many were broken off, and version 2 not why one was not decided.
@@ -359,6 +362,14 @@ pub(super) fn is_shared(database: &Database) -> Result<bool, DatabaseError> {
 
 pub(super) fn put_shared(batch: &mut Changes<'_>) {
     batch.raw.put(SHARED_KEY, encode(&true));
+}
+
+pub(super) fn heard(database: &Database) -> Result<Option<Timestamp>, DatabaseError> {
+    meta(database, HEARD_KEY)
+}
+
+pub(super) fn put_heard(batch: &mut Changes<'_>, at: Timestamp) {
+    batch.raw.put(HEARD_KEY, encode(&at));
 }
 
 /// Reads all heads.

@@ -94,6 +94,30 @@ impl Shared {
         &self.knowledge
     }
 
+    /// When what others have published was last read to its end, as far as is known.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn heard(&self) -> Result<Option<Timestamp>, Error> {
+        let _writing = self.knowledge.begin()?;
+        Ok(schema::heard(self.knowledge.database())?)
+    }
+
+    /// What others have published by now was read.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn has_heard(&self, now: Timestamp) -> Result<(), Error> {
+        let _writing = self.knowledge.begin()?;
+        self.knowledge.write_unmarked(
+            |_, batch| {
+                schema::put_heard(batch, now);
+                Ok(())
+            },
+            |_| {},
+        )
+    }
+
     /// Takes a partition over, from the committed offset on. Everything that others have committed for it was
     /// restored, and the ids before that offset are known.
     ///

@@ -104,11 +104,13 @@ for line in open(sys.argv[2]):
 async fn assert_knowledge(kafka: &Kafka, folder: &Path) {
     let mut reader = kafka.reader(Topic::Knowledge, BTreeMap::new()).unwrap();
     let (mut bodies, mut kinds) = (Vec::new(), BTreeSet::new());
-    while kinds.len() < 4 {
+    while kinds.len() < 5 {
         let records = tokio::time::timeout(PATIENCE, reader.next()).await.unwrap().unwrap();
-        for record in records.into_iter().filter(|record| !record.key.starts_with("barrier/")) {
+        for record in records {
             let header = |name: &str| record.headers.iter().find(|(key, _)| key == name).unwrap().1.clone();
-            assert_eq!(header("ce_type"), "hephaestus.knowledge.v1");
+            let is_mark = record.key.starts_with("barrier/");
+            let kind = if is_mark { "hephaestus.barrier.v1" } else { "hephaestus.knowledge.v1" };
+            assert_eq!(header("ce_type"), kind);
             assert_eq!(header("content-type"), "application/json");
             if let Some(body) = record.body {
                 assert!(!body.contains(&b'\n'));

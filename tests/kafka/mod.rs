@@ -8,6 +8,7 @@ mod faults;
 mod groups;
 mod kills;
 mod node;
+mod oversize;
 mod pods;
 mod promises;
 mod reading;

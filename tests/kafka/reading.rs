@@ -143,6 +143,36 @@ async fn events_are_cloud_events_and_foreign_messages_are_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_before_it_was_read_is_counted() {
+    let used = broker::shared().await;
+    let config = used.broker.prepared("expired").await;
+    let (bus, _, metrics) = open(&config);
+    let all_one = |number| Message { key: "shop/0".into(), ..message(number) };
+    publish_durably(&bus, (0..10).map(all_one)).await;
+    let mut consumer = bus.consumer(Topic::Errors, &config.group).await.unwrap();
+    let got = take(&mut consumer, 10).await;
+    let begun = got[2].position();
+    consumer.commit(&[begun], &[]).await.unwrap();
+    drop(consumer);
+    let admin: rdkafka::admin::AdminClient<_> =
+        rdkafka::ClientConfig::new().set("bootstrap.servers", config.brokers.join(",")).create().unwrap();
+    let mut list = rdkafka::TopicPartitionList::new();
+    let topic = format!("{}.errors.v1", config.topic_prefix);
+    list.add_partition_offset(&topic, begun.partition, rdkafka::Offset::Offset(7)).unwrap();
+    admin.delete_records(&list, &rdkafka::admin::AdminOptions::new()).await.unwrap();
+
+    let mut consumer = bus.consumer(Topic::Errors, &config.group).await.unwrap();
+    assert_eq!(take(&mut consumer, 3).await.iter().map(number).collect::<Vec<_>>(), [7, 8, 9]);
+    let lost = metrics.events_lost.with_label_values(&["expired"]);
+    let since = std::time::Instant::now();
+    while lost.get() < 4 {
+        assert!(since.elapsed() < PATIENCE, "{}", lost.get());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(lost.get(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lag_counts_what_is_there_and_was_not_committed() {
     use rdkafka::admin::{AdminClient, AdminOptions};
     use rdkafka::{Offset, TopicPartitionList};

@@ -16,7 +16,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::task;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +33,12 @@ use crate::knowledge::{self, Incoming, Position, RecordKey, Shared};
 /// Messages and bytes that are counted in one synced write and one transaction.
 const BATCH_MESSAGES: usize = 2_000;
 const BATCH_BYTES: usize = 4 << 20;
+
+/// How often it is noted that the changelog was read.
+const NOTING_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
+/// After so long without it a fixer begins anew: what was forgotten meanwhile is not told for ever. A day less than
+/// topics keep it.
+const LONGEST_ABSENCE: SignedDuration = SignedDuration::from_hours(6 * 24);
 
 /// Why a membership has ended.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +100,8 @@ struct Membership<'f> {
     committed: BTreeMap<i32, u64>,
     /// What could not be read, until it is set aside together with the position behind it.
     dead: Vec<Message>,
+    /// When it was last noted that the changelog was read.
+    noted: Option<Timestamp>,
 }
 
 impl Fleet {
@@ -102,6 +110,7 @@ impl Fleet {
     /// # Errors
     /// When the bus or knowledge cannot be used.
     pub(super) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        self.forget_if_away_for_long().await.context("knowledge cannot be used")?;
         loop {
             let joined = tokio::select! {
                 joined = Membership::join(&self) => joined,
@@ -118,6 +127,15 @@ impl Fleet {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    async fn forget_if_away_for_long(&self) -> Result<(), knowledge::Error> {
+        let heard = self.insist(|| self.shared.heard()).await?;
+        if heard.is_none_or(|heard| Timestamp::now().duration_since(heard) < LONGEST_ABSENCE) {
+            return Ok(());
+        }
+        tracing::info!("this one was away for long; what other fixers know is read anew");
+        self.insist(|| self.shared.rebuild()).await
     }
 
     async fn insist<T>(&self, act: impl Fn() -> Result<T, knowledge::Error>) -> Result<T, knowledge::Error> {
@@ -143,6 +161,7 @@ impl<'f> Membership<'f> {
             coming: BTreeMap::new(),
             committed: BTreeMap::new(),
             dead: Vec::new(),
+            noted: None,
         })
     }
 
@@ -222,8 +241,10 @@ impl<'f> Membership<'f> {
         let mut messages = std::mem::take(&mut self.dead);
         for record in &publication.records {
             messages.push(wire::knowledge::encode(record, &publication.writer, now));
-            if record.value.is_some() {
-                messages.extend(self.announced(record.key)?);
+            match (record.key, &record.value) {
+                (key, Some(_)) => messages.extend(self.announced(key)?),
+                (RecordKey::Suggestion(id), None) => messages.push(wire::fix::encode_gone(id, now)),
+                _ => {}
             }
         }
         self.consumer.commit(&positions, &messages).await?;
@@ -300,6 +321,11 @@ impl<'f> Membership<'f> {
         for (partition, (next, incoming)) in by_partition {
             let position = place(Topic::Knowledge, partition, next);
             self.fleet.insist(|| shared.restore(&position, incoming.clone())).await?;
+        }
+        let now = Timestamp::now();
+        if self.coming.is_empty() && self.noted.is_none_or(|at| now.duration_since(at) >= NOTING_INTERVAL) {
+            self.fleet.insist(|| shared.has_heard(now)).await?;
+            self.noted = Some(now);
         }
         while let Some(coming) = self.coming.values().find(|coming| coming.barrier.is_passed()) {
             let Assignment { partition, committed } = coming.assignment;

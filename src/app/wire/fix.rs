@@ -66,6 +66,19 @@ pub fn encode(record: &SuggestionRecord, service: &str) -> serde_json::Result<Me
     })
 }
 
+/// The message that tells that a suggestion is forgotten.
+#[must_use]
+pub fn encode_gone(id: SuggestionId, now: Timestamp) -> Message {
+    Message {
+        topic: Topic::FixStatus,
+        id: format!("{id}-gone"),
+        key: id.to_string(),
+        headers: headers(STATUS_TYPE),
+        body: Vec::new(),
+        time: now,
+    }
+}
+
 /// The message that tells how far a suggestion has come.
 ///
 /// # Errors

@@ -57,8 +57,23 @@ const OURS: &[(&str, &str)] = &[
     ("statistics.interval.ms", "the figures are read at a fixed pace"),
 ];
 
+/// Names that librdkafka has for one property. Which of two it heeds is not certain.
+const ALIASES: &[[&str; 2]] = &[
+    ["compression.codec", "compression.type"],
+    ["fetch.message.max.bytes", "max.partition.fetch.bytes"],
+    ["sasl.mechanism", "sasl.mechanisms"],
+];
+
+/// The other names of a property.
+fn aliases(name: &str) -> impl Iterator<Item = &'static str> + '_ {
+    let pair = ALIASES.iter().find(|pair| pair.contains(&name));
+    pair.into_iter().flatten().copied().filter(move |alias| *alias != name)
+}
+
 /// The largest message we send; brokers and topics take a little more unless told otherwise.
 pub(super) const MAX_MESSAGE_BYTES: usize = 1_000_000;
+/// What is fetched at once: no less than one message.
+const FETCHED_BYTES: u64 = 4 << 20;
 /// How long brokers may take to tell of their topics.
 const ASKING_PATIENCE: Duration = Duration::from_secs(10);
 /// How long is listened for why they do not.
@@ -128,6 +143,9 @@ impl Settings {
             client.set("sasl.username", &sasl.username).set("sasl.password", &sasl.password);
         }
         for (name, value) in &self.config.properties {
+            for alias in aliases(name) {
+                client.remove(alias);
+            }
             client.set(name, value);
         }
         client
@@ -140,8 +158,8 @@ impl Settings {
         // A message that the broker refuses takes those behind it down with it, so that none overtakes it.
         client.set("enable.gapless.guarantee", "true");
         client.set("message.timeout.ms", "0");
-        client.set("topic.metadata.propagation.max.ms", "5000");
-        client.set("retry.backoff.max.ms", "1000");
+        default(&mut client, "topic.metadata.propagation.max.ms", "5000");
+        default(&mut client, "retry.backoff.max.ms", "1000");
         default(&mut client, "compression.codec", "zstd");
         client.set("linger.ms", millis(self.config.linger));
         client.set("batch.size", self.config.batch_bytes.to_string());
@@ -173,7 +191,8 @@ impl Settings {
         default(&mut client, "queued.max.messages.kbytes", "2048");
         default(&mut client, "queued.min.messages", "2000");
         default(&mut client, "fetch.message.max.bytes", "1048576");
-        default(&mut client, "fetch.max.bytes", "4194304");
+        let largest = client.get("message.max.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+        default(&mut client, "fetch.max.bytes", &FETCHED_BYTES.max(largest).to_string());
         default(&mut client, "fetch.wait.max.ms", "250");
         client
     }
@@ -242,7 +261,7 @@ pub(super) fn partitions_in(metadata: &Metadata, name: &str) -> KafkaResult<i32>
 
 /// Sets what the operator has not.
 fn default(client: &mut ClientConfig, name: &str, value: &str) {
-    if client.get(name).is_none() {
+    if client.get(name).is_none() && aliases(name).all(|alias| client.get(alias).is_none()) {
         client.set(name, value);
     }
 }
@@ -254,7 +273,9 @@ fn millis(length: Duration) -> String {
 /// Why a client cannot be made: the key is ours, and a secret is not repeated.
 pub(super) fn refused(error: &KafkaError) -> Error {
     let KafkaError::ClientConfig(_, description, property, _) = error else {
-        return Trouble { kind: Kind::Encryption, message: format!("no client can be made: {error}") }.into();
+        let message = format!("no client can be made: {error}");
+        let kind = if message.contains("ssl") { Kind::Encryption } else { Kind::Other };
+        return Trouble { kind, message }.into();
     };
     let key = match property.as_str() {
         "ssl.ca.location" => "bus.kafka.tls.ca_file",

@@ -22,6 +22,9 @@ const ASKING_PATIENCE: Duration = Duration::from_secs(3);
 /// How long partitions that others wait for may be held. Far below `max.poll.interval.ms`.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(30);
 
+/// Why messages that were never read are counted as lost.
+const EXPIRED: &str = "expired";
+
 /// What the client of a consumer is told.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -197,5 +200,24 @@ fn begin(client: &Client, member: &Member, order: Position) -> KafkaResult<()> {
     if !member.desk.is_full() {
         client.resume(&self::list(&member.name, &[order.partition]))?;
     }
+    tell_of_gap(client, member, order);
     Ok(())
+}
+
+/// What was deleted before it was read is counted, as far as is known: offsets may leave gaps.
+fn tell_of_gap(client: &Client, member: &Member, order: Position) {
+    let earliest = match client.fetch_watermarks(&member.name, order.partition, ASKING_PATIENCE) {
+        Ok((earliest, _)) => u64::try_from(earliest).unwrap_or_default(),
+        Err(error) => return tracing::debug!(%error, "where a partition begins is not known"),
+    };
+    let missing = earliest.saturating_sub(order.next);
+    if order.next > 0 && missing > 0 {
+        tracing::error!(
+            topic = member.name,
+            partition = order.partition,
+            missing,
+            "messages were deleted before they were read: keep them longer (retention.ms of the topic)"
+        );
+        member.metrics.events_lost.with_label_values(&[EXPIRED]).inc_by(missing);
+    }
 }

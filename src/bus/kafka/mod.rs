@@ -49,6 +49,8 @@ use publisher::Publisher;
 
 /// What the key of a mark in a topic begins with; see [`Kafka::barrier`].
 pub const BARRIER_PREFIX: &str = "barrier/";
+/// What such a mark is.
+const BARRIER_TYPE: &str = "hephaestus.barrier.v1";
 /// How often brokers are asked that do not answer.
 const ASKING_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -157,8 +159,11 @@ impl Kafka {
             topic,
             id: format!("{BARRIER_PREFIX}{name}"),
             key: format!("{BARRIER_PREFIX}{name}"),
-            headers: Vec::new(),
-            body: b"{}".to_vec(),
+            headers: vec![
+                ("content-type".to_owned(), "application/json".to_owned()),
+                ("ce_type".to_owned(), BARRIER_TYPE.to_owned()),
+            ],
+            body: br#"{"barrier":true}"#.to_vec(),
             time: Timestamp::now(),
         };
         let marks =

@@ -14,13 +14,12 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::record;
 use super::trouble::{self, Trouble, Watch};
+use crate::bus::message::KEPT_BYTES;
 use crate::domain::Pending;
 use crate::telemetry::metrics::Metrics;
 
-/// What is kept of a message that is too large.
-const KEPT_BYTES: usize = 16 << 10;
-/// Why it is counted as lost, and as a dead letter.
-const TOO_LARGE: &str = "message_too_large";
+/// Why what is too large is counted as lost, and as a dead letter.
+pub(super) const TOO_LARGE: &str = "message_too_large";
 
 /// Whom to tell.
 pub(super) enum Outcome {

@@ -283,8 +283,8 @@ impl Shared {
     /// Sends a message that may be too large with no other in its batch. What is too large even so is cut. What the
     /// next client is to send comes back.
     fn send_alone(&self, suspect: Outgoing, client: &Client) -> Option<Outgoing> {
-        client.flush(DRAINING_PATIENCE).ok();
-        if self.reports.has_failures() {
+        // Others that are still on their way would share its batch, and its fate.
+        if client.flush(DRAINING_PATIENCE).is_err() || self.reports.has_failures() {
             return Some(suspect);
         }
         let refused = match suspect.send(client) {

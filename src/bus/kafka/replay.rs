@@ -181,7 +181,7 @@ impl Replayer {
 /// How a transaction failed, for somebody who may call again.
 fn told(failure: Failure) -> Error {
     match failure {
-        Failure::Refused(error) => error,
+        Failure::Refused(error) | Failure::TooLarge(error) => error,
         Failure::Aborted(trouble) => trouble.into(),
         Failure::Fenced(message) => Error::Letters { message, remedy: "call it again".to_owned() },
         Failure::Outdone(_) => Error::Letters {

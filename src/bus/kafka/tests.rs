@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::client::Settings;
+use super::config::KafkaConfig;
 use super::desk::Desk;
 use crate::bus::{Assignment, Delivery, Error, Message, Position, Topic, Turn};
 
@@ -135,4 +137,29 @@ async fn what_is_lost_goes_at_once_and_a_hold_has_an_end() {
     desk.close();
     assert!(matches!(desk.next(1, 1).await, Err(Error::Closed)));
     assert!(matches!(desk.order(Position { partition: 0, next: 0 }), Err(Error::Closed)));
+}
+
+#[test]
+fn a_property_of_the_operator_has_one_name() {
+    let properties = [
+        ("compression.type", "lz4"),
+        ("max.partition.fetch.bytes", "2000000"),
+        ("message.max.bytes", "9000000"),
+    ];
+    let properties = properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let config =
+        KafkaConfig { brokers: vec!["127.0.0.1:1".to_owned()], properties, ..KafkaConfig::default() };
+    let settings = Settings::new(config).unwrap();
+    let (producer, consumer) = (settings.producer(), settings.consumer("group"));
+    assert_eq!((producer.get("compression.codec"), producer.get("compression.type")), (None, Some("lz4")));
+    assert_eq!(consumer.get("fetch.message.max.bytes"), None);
+    assert_eq!(consumer.get("max.partition.fetch.bytes"), Some("2000000"));
+    assert_eq!(consumer.get("fetch.max.bytes"), Some("9000000"), "no less than a message");
+    assert_eq!(
+        Settings::new(KafkaConfig { brokers: vec!["127.0.0.1:1".to_owned()], ..KafkaConfig::default() })
+            .unwrap()
+            .consumer("group")
+            .get("fetch.max.bytes"),
+        Some("4194304")
+    );
 }

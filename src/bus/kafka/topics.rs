@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 const POLICY: &str = "cleanup.policy";
 const RETENTION: &str = "retention.ms";
+/// How long a compacted topic tells that a key is gone: a fixer that was away for longer begins anew.
+const GONE_RETENTION: &str = "delete.retention.ms";
+const GONE_RETENTION_MS: u64 = 7 * 86_400_000;
 const MIN_IN_SYNC: &str = "min.insync.replicas";
 
 /// How one topic stands.
@@ -73,13 +76,13 @@ pub async fn create(config: KafkaConfig, dry_run: bool) -> Result<Vec<TopicRepor
     let mut reports = desk.look().await?;
     let wanted = &desk.settings.config.topics;
     let (partitions, factor) = (signed(wanted.partitions), signed(wanted.replication_factor));
-    let retention = wanted.retention_period.as_millis().to_string();
+    let (retention, gone) = (millis(wanted.retention_period).to_string(), GONE_RETENTION_MS.to_string());
     let missing: Vec<_> =
         reports.iter_mut().filter(|(_, report)| report.state == TopicState::Missing).collect();
     for (topic, report) in missing {
         let new = NewTopic::new(&report.name, partitions, TopicReplication::Fixed(factor));
         let new = match topic.is_compacted() {
-            true => new.set(POLICY, "compact"),
+            true => new.set(POLICY, "compact").set(GONE_RETENTION, &gone),
             false => new.set(POLICY, "delete").set(RETENTION, &retention),
         };
         let options = options().validate_only(dry_run);
@@ -214,6 +217,7 @@ impl Desk {
         let cleanup_policy = value(POLICY);
         let retention_ms = value(RETENTION).parse::<u64>().ok();
         let min_in_sync = value(MIN_IN_SYNC).parse().unwrap_or(1);
+        let gone_for = value(GONE_RETENTION).parse().unwrap_or(GONE_RETENTION_MS);
         let mut report = TopicReport {
             name,
             state: TopicState::Present,
@@ -223,11 +227,17 @@ impl Desk {
             cleanup_policy,
             problems: Vec::new(),
         };
-        report.problems = self.problems(topic, &report, min_in_sync);
+        report.problems = self.problems(topic, &report, min_in_sync, gone_for);
         report
     }
 
-    fn problems(&self, topic: Topic, report: &TopicReport, min_in_sync: u32) -> Vec<TopicProblem> {
+    fn problems(
+        &self,
+        topic: Topic,
+        report: &TopicReport,
+        min_in_sync: u32,
+        gone_for: u64,
+    ) -> Vec<TopicProblem> {
         let wanted = &self.settings.config.topics;
         let alter = |setting: &str| {
             let name = &report.name;
@@ -251,6 +261,11 @@ impl Desk {
             !topic.is_compacted() && report.retention_ms.is_some_and(|retention| retention < kept),
             format!("messages are kept for less than {} hours", kept / 3_600_000),
             alter(&format!("{RETENTION}={kept}")),
+        );
+        note(
+            topic.is_compacted() && gone_for < GONE_RETENTION_MS,
+            format!("that a key is gone is told for {} hours only", gone_for / 3_600_000),
+            alter(&format!("{GONE_RETENTION}={GONE_RETENTION_MS}")),
         );
         note(
             report.partitions < wanted.partitions,

@@ -7,6 +7,7 @@
 //! committed offsets, which bear the mark of the transaction that committed them, tell whether it was this one. So
 //! nothing is ever published twice.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::client::{self, Settings};
 use super::membership::{self, Client};
+use super::outgoing::TOO_LARGE;
 use super::record;
 use super::trouble::{self, Trouble, Watch};
 use crate::bus::{CommitError, Error, Message, Position, Topic};
@@ -82,6 +84,8 @@ pub(super) enum Failure {
     Fenced(String),
     /// It cannot succeed, however often it is tried.
     Refused(Error),
+    /// Nor as long as one of its messages is so large.
+    TooLarge(Error),
     /// Nothing was written.
     Aborted(Trouble),
     /// It is not known. The client is of no use any more.
@@ -103,6 +107,7 @@ impl Transactor {
         self.count += 1;
         let mark = format!("{}/{}/{}", self.id, self.begun, self.count);
         let (mut pause, mut is_unknown, mut outdone) = (FIRST_PAUSE, false, 0);
+        let mut messages = Cow::Borrowed(scope.messages);
         loop {
             if scope.is_over() {
                 return Err(Error::Closed.into());
@@ -110,16 +115,24 @@ impl Transactor {
             if !desk.owns(scope.positions) {
                 return Err(CommitError::Fenced("they were given to another".to_owned()));
             }
-            let tried = self.attempt(scope, &mark, is_unknown);
+            let tried = self.attempt(&Scope { messages: &messages, ..*scope }, &mark, is_unknown);
             let trouble = match tried {
                 Ok(()) => {
                     self.settings.watch.settle();
                     desk.committed(scope.positions);
-                    self.count_durable(scope.messages, since.elapsed());
+                    self.count_durable(&messages, since.elapsed());
                     return Ok(());
                 }
                 Err(Failure::Fenced(reason)) => return Err(CommitError::Fenced(reason)),
                 Err(Failure::Refused(error)) => return Err(error.into()),
+                // What nobody can read must not keep what others can from being counted.
+                Err(Failure::TooLarge(error)) => match self.shortened(&messages) {
+                    Some(shorter) => {
+                        messages = Cow::Owned(shorter);
+                        continue;
+                    }
+                    None => return Err(error.into()),
+                },
                 Err(Failure::Aborted(trouble)) => trouble,
                 Err(Failure::Unknown(trouble)) => {
                     (self.client, is_unknown) = (None, true);
@@ -142,6 +155,24 @@ impl Transactor {
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// The messages with dead letters shortened; none where that was done already.
+    fn shortened(&self, messages: &[Message]) -> Option<Vec<Message>> {
+        let lost = self.metrics.events_lost.with_label_values(&[TOO_LARGE]);
+        let mut any = false;
+        let shorten = |message: &Message| match message.shortened() {
+            Some(shorter) => {
+                any = true;
+                if shorter.body.len() < message.body.len() {
+                    lost.inc();
+                }
+                shorter
+            }
+            None => message.clone(),
+        };
+        let shorter: Vec<Message> = messages.iter().map(shorten).collect();
+        any.then_some(shorter)
     }
 
     fn count_durable(&self, messages: &[Message], took: Duration) {
@@ -205,6 +236,11 @@ impl Transactor {
         let Some(group) = scope.client.group_metadata() else {
             return Err(Failure::Aborted(unknown("the consumer is in no group")));
         };
+        // That is the group as it stands now, and the brokers ask for no more. What was given to another before must
+        // not be committed as a member of it.
+        if !scope.client.context().desk.owns(scope.positions) {
+            return Err(Failure::Fenced("they were given to another".to_owned()));
+        }
         let begun = Instant::now();
         // This begins anew each time.
         loop {
@@ -336,7 +372,7 @@ fn finish(client: &BaseProducer<Fate>, is_over: &dyn Fn() -> bool) -> Result<(),
 fn abort(client: &BaseProducer<Fate>, failure: Failure, is_over: &dyn Fn() -> bool) -> (Failure, bool) {
     let Err(error) = try_abort(client, is_over) else { return (failure, true) };
     // Whatever is left open, the next client or the time limit aborts.
-    let is_conclusive = matches!(failure, Failure::Fenced(_) | Failure::Refused(_));
+    let is_conclusive = matches!(failure, Failure::Fenced(_) | Failure::Refused(_) | Failure::TooLarge(_));
     let failure = if is_conclusive { failure } else { lost(&error, "a transaction cannot be aborted") };
     (failure, false)
 }
@@ -389,7 +425,8 @@ fn failure_of(client: &BaseProducer<Fate>, error: &KafkaError, what: &str) -> Fa
         Some(Code::IllegalGeneration | Code::UnknownMemberId | Code::FencedInstanceId) => {
             Failure::Fenced(trouble.message)
         }
-        Some(Code::MessageSizeTooLarge | Code::InvalidTopic) => Failure::Refused(trouble.into()),
+        Some(Code::MessageSizeTooLarge) => Failure::TooLarge(trouble.into()),
+        Some(Code::InvalidTopic) => Failure::Refused(trouble.into()),
         _ => Failure::Aborted(trouble),
     }
 }
