@@ -80,13 +80,21 @@ impl Message {
         if self.topic != Topic::DeadLetters || self.headers.iter().any(|(name, _)| name == BYTES) {
             return None;
         }
-        let name = |text: &str| text[..text.floor_char_boundary(KEPT_NAME_BYTES)].to_owned();
-        let headers = self.headers.iter().filter(|(name, _)| name.len() <= KEPT_NAME_BYTES);
-        let headers = headers.map(|(key, value)| (key.clone(), name(value)));
+        let name = |text: &str| {
+            let end = text
+                .char_indices()
+                .map(|(at, c)| at + c.len_utf8())
+                .take_while(|end| *end <= KEPT_NAME_BYTES);
+            text[..end.last().unwrap_or_default()].to_owned()
+        };
+        let (notes, others): (Vec<_>, Vec<_>) =
+            self.headers.iter().partition(|(name, _)| name.starts_with("dlq_"));
+        let others = others.into_iter().filter(|(name, _)| name.len() <= KEPT_NAME_BYTES).take(MOST_HEADERS);
+        let headers = others.chain(notes).map(|(key, value)| (key.clone(), name(value)));
         let bytes = (BYTES.to_owned(), self.body.len().to_string());
         Some(Self {
             key: name(&self.key),
-            headers: headers.take(MOST_HEADERS).chain([bytes]).collect(),
+            headers: headers.chain([bytes]).collect(),
             body: self.body[..self.body.len().min(KEPT_BYTES)].to_vec(),
             ..self.clone()
         })
