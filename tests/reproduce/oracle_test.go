@@ -2,7 +2,9 @@ package harness
 
 import (
 	"os"
+	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -40,12 +42,12 @@ func TestTheCallerDecides(t *testing.T) {
 		{"can't find 3", []Place{place(3, "must")}, true},
 		{"can't parse", []Place{place(3, "must")}, false},
 	} {
-		if score, _ := log.match(&crash{raised(c.text), c.frames}); (score > 0) != c.found {
+		if score, _ := log.match(&crash{value: raised(c.text), frames: c.frames}); (score > 0) != c.found {
 			t.Errorf("%q %v: %d", c.text, c.frames, score)
 		}
 	}
-	right := &crash{raised("can't find 3"), []Place{place(3, "must"), place(9, "Run")}}
-	other := &crash{raised("can't parse"), right.frames}
+	right := &crash{value: raised("can't find 3"), frames: []Place{place(3, "must"), place(9, "Run")}}
+	other := &crash{value: raised("can't parse"), frames: right.frames}
 	if a, _ := log.match(right); a == 0 {
 		t.Error("not found")
 	} else if b, _ := log.match(other); b >= a {
@@ -81,5 +83,62 @@ func TestWhatWasPassed(t *testing.T) {
 	}
 	for _, odd := range []string{"", "}", "{{{", "{0x1", ",,,", "0x", "_, ...", "{}}}"} {
 		readWords(odd)
+	}
+}
+
+// TestNilWhereTheLogHasNone: such a match ranks below one that meets nil where the log does.
+func TestNilWhereTheLogHasNone(t *testing.T) {
+	place := Place{"p.go", 3, "(*node).equal"}
+	log := Config{Class: "explicit_panic", Message: "nil", Stack: []Place{place}}
+	log.Passed = []Passed{{"(*node).equal", "0x0, {0xc0001, 0x5?}, 0xc0002, ..."}}
+	rank := func(words string) int {
+		score, _ := log.match(&crash{raised("nil"), []Place{place}, words})
+		return score
+	}
+	like := rank("0x0, {0xc0777, 0x0}, 0xc0888")
+	for words, less := range map[string]int{
+		"":                       0,
+		"0x0, {0xc01, 0x9}, ...": 0,
+		"0x0, {0x0, 0x0}, 0xc01": 1,
+		"0xc01, {0x0, 0x0}, 0x0": 3,
+	} {
+		if got := rank(words); got != like-less*unlikeCost {
+			t.Errorf("%q ranks %d, and what is like it %d", words, got, like)
+		}
+	}
+}
+
+type traced struct{ next *traced }
+
+//go:noinline
+func touch() {}
+
+// step needs all that it was called with behind a call: so that is kept where the trace finds it.
+//
+//go:noinline
+func (n *traced) step(other *traced, name string) int {
+	touch()
+	if n.next == other.next {
+		return len(name)
+	}
+	return 0
+}
+
+// TestTheWordsOfACrash are read from the stack while its panic passes.
+func TestTheWordsOfACrash(t *testing.T) {
+	_, file, _, _ := runtime.Caller(0)
+	config := &Config{Tree: filepath.Dir(file)}
+	config.Passed = []Passed{{"(*traced).step", "0x0"}}
+	words := func() (words string) {
+		defer func() {
+			value := recover()
+			words = config.words(observe(value, config.Tree))
+		}()
+		new(traced).step(nil, "seven")
+		return "nothing"
+	}()
+	read, _ := readWords(words)
+	if all := flat(read); len(all) != 4 || all[0].value == 0 || !all[1].known || all[1].value != 0 {
+		t.Errorf("%q", words)
 	}
 }

@@ -21,7 +21,7 @@ const BUILD_TIME: Duration = Duration::from_secs(60);
 /// How often lines that do not compile are dropped before we give up.
 const ROUNDS: usize = 8;
 
-const PARTS: [(&str, &str); 17] = [
+const PARTS: [(&str, &str); 18] = [
     ("after.go", include_str!("harness/after.go")),
     ("config.go", include_str!("harness/config.go")),
     ("eval.go", include_str!("harness/eval.go")),
@@ -30,6 +30,7 @@ const PARTS: [(&str, &str); 17] = [
     ("object.go", include_str!("harness/object.go")),
     ("oracle.go", include_str!("harness/oracle.go")),
     ("passed.go", include_str!("harness/passed.go")),
+    ("words.go", include_str!("harness/words.go")),
     ("render.go", include_str!("harness/render.go")),
     ("run.go", include_str!("harness/run.go")),
     ("shape.go", include_str!("harness/shape.go")),

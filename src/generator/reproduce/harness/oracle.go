@@ -14,6 +14,7 @@ import (
 type crash struct {
 	value  any
 	frames []Place // of the sources, from the failing one outwards
+	words  string  // what the failing one was called with, where the log tells that, too
 }
 
 // observe is called by a deferred function while a panic passes.
@@ -108,6 +109,7 @@ func (c *Config) match(seen *crash) (score int, exact bool) {
 	} else if skeleton(text) == skeleton(c.Message) {
 		score += 10
 	}
+	score -= unlikeCost * c.unlike(seen)
 	return score, line
 }
 

@@ -23,7 +23,9 @@ const (
 	// So many abandoned calls, and a new process is better.
 	maxHung = 40
 	// After a match, so long for a better one.
-	encore     = 150 * time.Millisecond
+	encore = 150 * time.Millisecond
+	// And so long where the match has nil where the log has none.
+	longEncore = time.Second
 	maxShrinks = 4000
 	// So many other statements are told of.
 	maxElsewhere = 4
@@ -206,7 +208,11 @@ func (s *search) phase(p int, from uint64, deadline time.Time) bool {
 		more := s.config.Class == "nil_dereference" && score == best && score > 0 && len(s.result.Found) < 4
 		if score > best || more {
 			if best == 0 {
-				if soon := time.Now().Add(encore); soon.Before(deadline) {
+				wait := encore
+				if s.config.unlike(seen) > 0 {
+					wait = longEncore
+				}
+				if soon := time.Now().Add(wait); soon.Before(deadline) {
 					deadline = soon
 				}
 			}
@@ -377,7 +383,7 @@ func (s *search) newWorker() *worker {
 	w := &worker{terms: make(chan *Term), seen: make(chan *crash, 1), timer: time.NewTimer(time.Hour)}
 	go func() {
 		for term := range w.terms {
-			w.do(term, s.config.Tree, s.watch)
+			w.do(term, s.config, s.watch)
 		}
 	}()
 	return w
@@ -386,13 +392,14 @@ func (s *search) newWorker() *worker {
 // do runs one term. The panic is looked at while it passes, before the stack is gone. Only one that
 // comes out of the function which is the target counts: one that comes out of its preparation would
 // show that another function crashes, and say nothing of the way the log tells.
-func (w *worker) do(term *Term, tree string, watch *watch) {
+func (w *worker) do(term *Term, config *Config, watch *watch) {
 	var seen *crash
 	running := &evaluator{watch: watch}
 	defer func() {
 		if value := recover(); value != nil {
 			if _, ours := value.(invalid); !ours && running.current == term.fn {
-				seen = observe(value, tree)
+				seen = observe(value, config.Tree)
+				seen.words = config.words(seen)
 			}
 		}
 		w.seen <- seen
