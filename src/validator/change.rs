@@ -24,8 +24,8 @@ pub(super) struct Change<'a> {
     pub(super) vet: BTreeMap<String, Result<BTreeSet<String>, String>>,
     /// The tests of `tested` and of the dependents before the change.
     pub(super) tests: BTreeMap<String, Tests>,
-    /// How many of the dependents do not build here, so that there is nothing to hold against.
-    pub(super) lacking: usize,
+    /// The dependents that do not build here, alone or with their tests, so that there is nothing to hold against.
+    pub(super) lacking: Vec<String>,
 }
 
 /// What must build with the change in place: it did before.
@@ -135,11 +135,11 @@ impl Validator<'_> {
                 Some(unknown) => targets.unknown = Some(unknown),
             }
         }
-        let mut lacking = broken.len();
+        let mut lacking: Vec<String> = broken.iter().map(|folder| (*folder).clone()).collect();
         for folder in tested.iter().chain(near.iter().filter(|folder| !broken.contains(folder))) {
             let before = self.tests_before(subject, baseline, folder).await?;
-            if before.lack_module() && !tested.contains(folder) {
-                lacking += 1;
+            if matches!(before, Tests::DoNotCompile(_)) && !tested.contains(folder) {
+                lacking.push(folder.clone());
             } else {
                 tests.insert(folder.clone(), before);
             }

@@ -110,7 +110,7 @@ impl Validator<'_> {
         }
         climb.step(StepName::ReproducerAfter, self.reproducer_after(subject, change)).await?;
         let tested: Vec<String> = change.tested.iter().cloned().collect();
-        climb.step(StepName::PackageTests, self.tests_hold(subject, change, &tested)).await?;
+        climb.step(StepName::PackageTests, self.own_tests_hold(subject, change, &tested)).await?;
         climb.step(StepName::DependentTests, self.dependents_hold(subject, change)).await
     }
 
@@ -254,13 +254,21 @@ impl Validator<'_> {
             Ok(dependents) => dependents,
             Err(why) => return Ok((StepResult::Inconclusive, 0, why.clone())),
         };
-        let (result, runs, mut detail) = self.tests_hold(subject, change, &dependents.folders).await?;
+        let (result, runs, mut detail) = match self.tests_hold(subject, change, &dependents.folders).await? {
+            // What is broken in other packages anyway says nothing of this change.
+            Held::All { passed: 0, failing } if failing > 0 => {
+                (StepResult::Skipped, 1, format!("all {failing} failed already before the change"))
+            }
+            held => held.rung(),
+        };
         if change.left_out > 0 {
             let tested = dependents.folders.len();
             detail = format!("{detail}; {} more than the {tested} nearest were left out", change.left_out);
         }
-        if change.lacking > 0 {
-            detail = format!("{detail}; {} do not build here before any change", change.lacking);
+        if !change.lacking.is_empty() {
+            let lacking: Vec<String> =
+                change.lacking.iter().map(|folder| shown(folder).to_owned()).collect();
+            detail = format!("{detail}; before any change these do not build here: {}", few(&lacking));
         }
         if !dependents.unseen.is_empty() {
             detail = format!("{detail}; not looked at: {}", few(&dependents.unseen));
@@ -268,8 +276,17 @@ impl Validator<'_> {
         Ok((result, runs, detail))
     }
 
+    async fn own_tests_hold(&self, subject: Subject<'_>, change: &Change<'_>, folders: &[String]) -> Rung {
+        Ok(self.tests_hold(subject, change, folders).await?.rung())
+    }
+
     /// Every test that passed before must pass now.
-    async fn tests_hold(&self, subject: Subject<'_>, change: &Change<'_>, folders: &[String]) -> Rung {
+    async fn tests_hold(
+        &self,
+        subject: Subject<'_>,
+        change: &Change<'_>,
+        folders: &[String],
+    ) -> Result<Held, Error> {
         let (mut passed, mut failing) = (0, 0);
         for folder in folders {
             let before = match change.tests.get(folder) {
@@ -277,34 +294,54 @@ impl Validator<'_> {
                 Some(Tests::DoNotCompile(output)) => {
                     let folder = shown(folder);
                     let detail = format!("the tests in {folder} do not compile before any change:\n{output}");
-                    return Ok((StepResult::Inconclusive, 1, detail));
+                    return Ok(Held::Unknown(detail));
                 }
                 Some(Tests::Unknown(why)) => {
-                    return Ok((StepResult::Inconclusive, 1, format!("before any change, {why}")));
+                    return Ok(Held::Unknown(format!("before any change, {why}")));
                 }
                 Some(Tests::None) | None => continue,
             };
             match self.tests_after(subject, change, folder).await? {
-                Tests::Unknown(why) => return Ok((StepResult::Inconclusive, 1, why)),
+                Tests::Unknown(why) => return Ok(Held::Unknown(why)),
                 after => {
                     if let Some(lost) = lost(before, &after) {
-                        return Ok((StepResult::Failed, 1, lost));
+                        return Ok(Held::Lost(lost));
                     }
                 }
             }
             passed += before.passed().len();
             failing += before.failed_count();
         }
-        Ok(match (passed, failing) {
-            (0, 0) => (StepResult::Skipped, 0, "there are no such tests".to_owned()),
-            (0, failing) => {
+        Ok(Held::All { passed, failing })
+    }
+}
+
+/// Whether tests that passed before pass now.
+enum Held {
+    /// All of them; others failed already before.
+    All { passed: usize, failing: usize },
+    /// Not this one.
+    Lost(String),
+    /// Nobody knows, as this sentence says.
+    Unknown(String),
+}
+
+impl Held {
+    fn rung(self) -> (StepResult, u32, String) {
+        match self {
+            Self::All { passed: 0, failing: 0 } => {
+                (StepResult::Skipped, 0, "there are no such tests".to_owned())
+            }
+            Self::All { passed: 0, failing } => {
                 (StepResult::Inconclusive, 1, format!("all {failing} failed already before the change"))
             }
-            (passed, 0) => (StepResult::Passed, 1, format!("{passed} pass")),
-            (passed, failing) => {
+            Self::All { passed, failing: 0 } => (StepResult::Passed, 1, format!("{passed} pass")),
+            Self::All { passed, failing } => {
                 (StepResult::Passed, 1, format!("{passed} pass; {failing} failed already before the change"))
             }
-        })
+            Self::Lost(which) => (StepResult::Failed, 1, which),
+            Self::Unknown(why) => (StepResult::Inconclusive, 1, why),
+        }
     }
 }
 

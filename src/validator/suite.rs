@@ -34,13 +34,6 @@ pub(super) enum Compiled {
     Unknown(String),
 }
 
-impl Tests {
-    /// Whether a module that they need is not on this machine.
-    pub(super) fn lack_module(&self) -> bool {
-        matches!(self, Self::DoNotCompile(output) if output.contains("no required module provides package"))
-    }
-}
-
 impl Validator<'_> {
     /// Compiles and runs the tests of a package.
     pub(super) async fn package_tests(

@@ -232,17 +232,26 @@ async fn what_vet_says_of_the_written_test_is_no_finding() {
     );
 }
 
-/// The reason names the package and what the compiler said first.
+/// They say nothing of the change, and whoever reads the evidence learns which they are.
 #[tokio::test]
-async fn dependents_that_do_not_compile_are_named_in_the_reason() {
+async fn dependents_that_did_not_compile_before_are_named_and_decide_nothing() {
     let test = "package user\n\nimport \"testing\"\n\nfunc TestHalf(t *testing.T) {\n\tmissing(Half(4))\n}\n";
     let bench = Bench::new(&[("user/user.go", USER), ("user/user_test.go", test)]);
     let record = bench.judge(&guarded()).await;
-    assert_eq!(record.kind, VerdictKind::Inconclusive, "{record:#?}");
-    assert_eq!(
-        record.reason,
-        "dependent tests: the tests in user do not compile before any change: ./user_test.go:6:2: undefined: missing"
-    );
+    assert_eq!(record.kind, VerdictKind::Plausible, "{record:#?}");
+    let step = record.evidence.steps.iter().find(|step| step.name == StepName::DependentTests).unwrap();
+    assert_eq!(step.result, StepResult::Skipped, "{step:?}");
+    assert!(step.detail.ends_with("before any change these do not build here: user"), "{step:?}");
+}
+
+#[tokio::test]
+async fn dependents_whose_tests_all_failed_before_decide_nothing() {
+    let test = "package user\n\nimport \"testing\"\n\nfunc TestHalf(t *testing.T) {\n\tt.Fatal(Half(4))\n}\n";
+    let bench = Bench::new(&[("user/user.go", USER), ("user/user_test.go", test)]);
+    let record = bench.judge(&guarded()).await;
+    assert_eq!(record.kind, VerdictKind::Plausible, "{record:#?}");
+    let step = record.evidence.steps.iter().find(|step| step.name == StepName::DependentTests).unwrap();
+    assert_eq!((step.result, &*step.detail), (StepResult::Skipped, "all 1 failed already before the change"));
 }
 
 /// Time runs out while a candidate is judged: the steps that it has taken are kept.
