@@ -115,6 +115,19 @@ impl<'a> KnownCrash<'a> {
         trace.frames.iter().find_map(|frame| self.place(frame))
     }
 
+    /// A function that the log's crash came by, between what a test has called and what failed, and this one did not.
+    #[must_use]
+    pub fn missed_by(&self, trace: &Trace) -> Option<&str> {
+        let is_code = |place: &Location| !place.file.as_str().ends_with("_test.go");
+        let seen: Vec<Location> =
+            trace.frames.iter().filter_map(|frame| self.place(frame)).filter(is_code).collect();
+        let called = seen.last()?;
+        let until = self.fault.stack.iter().rposition(|place| same_function(place, called))?;
+        let missed = |place: &&Location| !seen.iter().any(|seen| same_function(seen, place));
+        let missed = self.fault.stack[..until].iter().find(missed)?;
+        Some(Symbol::declared(&missed.function))
+    }
+
     /// Where several expressions of the statement can have failed: whether both messages tell the same one.
     /// The same address other than nil's own is told by the same field.
     fn part(&self, seen: &FaultFacts, trace: &Trace) -> Likeness {
@@ -299,6 +312,30 @@ mod tests {
             facts: FaultFacts::default(),
             stack: vec![place("(*T).At.func1", line), place("Run", 9)],
         }
+    }
+
+    #[test]
+    fn every_function_of_the_way_is_met() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path().canonicalize().unwrap();
+        std::fs::write(tree.join("go.mod"), "module m\n").unwrap();
+        std::fs::write(tree.join("p.go"), "package p\n\n\treturn t.list[5]\n").unwrap();
+        let repository = Repository::open(&tree).unwrap();
+        let mut index = fault(Class::IndexOutOfRange, "", 3);
+        let place = |function: &str| Location { function: function.to_owned(), ..index.stack[0].clone() };
+        let stack = ["decodeMap", "decode", "decodeSlice.func1", "decode", "Decode", "main"].map(place);
+        index.stack = stack.to_vec();
+        let known = KnownCrash::new(&index, &repository, tree.clone()).unwrap();
+        let missed = |functions: &[&str]| {
+            let frames: Vec<_> = functions.iter().map(|function| (*function, 3)).collect();
+            known.missed_by(&trace(&tree, &frames)).map(str::to_owned)
+        };
+        // Who called what was called by the test is no part of the way, nor how often one calls itself.
+        assert_eq!(missed(&["decodeMap", "decode", "decodeSlice.func2", "Decode"]), None);
+        assert_eq!(missed(&["decodeMap", "decode", "Decode"]).as_deref(), Some("decodeSlice"));
+        assert_eq!(missed(&["decodeMap"]), None);
+        assert_eq!(missed(&["decodeMap", "Other"]), None, "nobody knows the way from there");
+        assert_eq!(missed(&[]), None);
     }
 
     #[test]

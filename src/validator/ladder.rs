@@ -266,8 +266,7 @@ impl Validator<'_> {
             detail = format!("{detail}; {} more than the {tested} nearest were left out", change.left_out);
         }
         if !change.lacking.is_empty() {
-            let lacking: Vec<String> =
-                change.lacking.iter().map(|folder| shown(folder).to_owned()).collect();
+            let lacking: Vec<String> = change.lacking.iter().map(|folder| shown(folder).to_owned()).collect();
             detail = format!("{detail}; before any change these do not build here: {}", few(&lacking));
         }
         if !dependents.unseen.is_empty() {

@@ -335,14 +335,18 @@ impl<'a> Attempt<'a> {
                 continue;
             }
             match self.verify(owned, found).await? {
-                Ok(Shown { reproducer, likeness, place }) => {
+                Ok(Shown { reproducer, likeness, place, missed }) => {
                     let how = self.sentence(found, tally.effort.tried);
                     let drifted = fair && self.crash.has_drifted();
                     let difference = likeness.difference().or_else(|| drifted.then_some(OF_ANOTHER_VERSION));
+                    let another_way = missed.filter(|_| fair).map(|function| {
+                        format!("it did not come by way of {function}, as the log's crash did")
+                    });
+                    let difference = difference.map(str::to_owned).or_else(|| another_way.clone());
                     let mut best = Best {
                         reproducer,
                         perhaps_another: false,
-                        unclear: difference.map(str::to_owned),
+                        unclear: difference.clone(),
                         astray: place.filter(|_| drifted),
                         how: match difference {
                             None => how,
@@ -351,7 +355,7 @@ impl<'a> Attempt<'a> {
                         },
                         aftermath: None,
                     };
-                    if matches!(likeness, Likeness::Same | Likeness::Unclear) {
+                    if matches!(likeness, Likeness::Same | Likeness::Unclear) && another_way.is_none() {
                         // With a change in place nobody asks for it again.
                         if self.request.aftermath.is_none() {
                             best.aftermath = Aftermath::of(&search, found, &tally.without).await?;
@@ -403,7 +407,8 @@ impl<'a> Attempt<'a> {
         let output = [outcome.stdout, b"\n".to_vec(), outcome.stderr].concat();
         if let Some((likeness, crash)) = judge::seen(self.crash, &output) {
             let place = self.crash.place_of(&crash.trace);
-            return Ok(Ok(Shown { reproducer, likeness, place }));
+            let missed = self.crash.missed_by(&crash.trace).map(str::to_owned);
+            return Ok(Ok(Shown { reproducer, likeness, place, missed }));
         }
         tracing::debug!(output = %String::from_utf8_lossy(&output), "the regression test does not crash");
         Ok(Err("its test did not end in the crash of the log".to_owned()))

@@ -111,6 +111,8 @@ pub(super) struct Shown {
     pub(super) likeness: crate::repository::Likeness,
     /// Where it crashed.
     pub(super) place: Option<Location>,
+    /// By which function it did not come, as the log's crash did.
+    pub(super) missed: Option<String>,
 }
 
 /// The best that has come of it.
