@@ -104,7 +104,7 @@ metrics! {
     events_deduplicated: IntCounter = counter, "events_deduplicated_total", "Events that came again and were not counted twice.";
     events_lost: IntCounterVec =
         |registry: &Registry, name: &str, help: &str| counters(registry, name, help, &["reason"]),
-        "events_lost_total", "Stretches of a log that could not be read, by reason.";
+        "events_lost_total", "Stretches of a log that could not be read, and messages too large to be kept or deleted before they were read, by reason.";
     bus_published: IntCounterVec =
         |registry: &Registry, name: &str, help: &str| counters(registry, name, help, &["bus"]),
         "bus_published_total", "Messages that the bus has made durable.";

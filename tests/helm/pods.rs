@@ -94,8 +94,10 @@ fn broken_promises(pod: &Value) -> Vec<String> {
     if pod["automountServiceAccountToken"] != false {
         wrong.push("gets credentials for the API server".to_owned());
     }
-    // Files of a secret belong to root, and to the pod's group where it has one.
-    let is_shared = !pod["securityContext"]["fsGroup"].is_null();
+    // Files of a secret belong to root, and to the pod's group where it has one. On OpenShift the namespace gives it
+    // to pods that say only how it is given.
+    let security = &pod["securityContext"];
+    let is_shared = !security["fsGroup"].is_null() || !security["fsGroupChangePolicy"].is_null();
     for secret in list(pod, "volumes").filter(|volume| !volume["secret"].is_null()) {
         let needed = if is_shared { 0o040 } else { 0o004 };
         if secret["secret"]["defaultMode"].as_u64().unwrap_or(0o644) & needed == 0 {
