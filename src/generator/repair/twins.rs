@@ -49,9 +49,22 @@ fn in_methods<'c>(case: &Case<'_>, file: &'c Arc<File>, node: Node<'c>) -> Optio
         let all = nodes_in(file, &other.range, |user| {
             dereferenced(case, file, user).is_some_and(|value| file.text_of(value) == same)
         });
-        dereferenced(case, file, all.into_iter().min_by_key(Node::start_byte)?)
+        let first = dereferenced(case, file, all.into_iter().min_by_key(Node::start_byte)?)?;
+        // What is set above, or by a method that is called above, may be there.
+        let before = file.text.get(other.body.start..first.start_byte())?;
+        let is_called = calls_method(before, &other.receiver.as_ref()?.name);
+        (!is_called && !before.contains(&format!("{same} ="))).then_some(first)
     });
     Some(uses.collect())
+}
+
+/// Whether a text calls a method of a variable.
+fn calls_method(text: &str, variable: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(&format!("{variable}.")).any(|(at, found)| {
+        let rest = text[at + found.len()..].trim_start_matches(is_word);
+        !text[..at].ends_with(is_word) && rest.starts_with('(')
+    })
 }
 
 /// What other loops of the function find in lists of the same owner.

@@ -63,19 +63,14 @@ const RESULTS: &[(&str, &str, &[&str])] = &[
     ("time", "Since", &["time.Duration"]),
 ];
 
-/// Methods whose name tells what they return, whatever they are called on: those of `binary.ByteOrder`. Others
-/// who use the names (`rand.Rand`, `strconv`-like decoders) mean the same by them.
-const METHODS: &[(&str, &[&str])] = &[
-    ("Uint8", &["uint8"]),
-    ("Uint16", &["uint16"]),
-    ("Uint32", &["uint32"]),
-    ("Uint64", &["uint64"]),
-    ("Int8", &["int8"]),
-    ("Int16", &["int16"]),
-    ("Int32", &["int32"]),
-    ("Int64", &["int64"]),
-    ("ReadByte", &["byte", "error"]),
-    ("ReadRune", &["rune", "int", "error"]),
+/// Methods whose name and number of arguments tell what they return: those of `binary.ByteOrder`, `io.ByteReader`
+/// and `io.RuneReader`.
+const METHODS: &[(&str, usize, &[&str])] = &[
+    ("Uint16", 1, &["uint16"]),
+    ("Uint32", 1, &["uint32"]),
+    ("Uint64", 1, &["uint64"]),
+    ("ReadByte", 0, &["byte", "error"]),
+    ("ReadRune", 0, &["rune", "int", "error"]),
 ];
 
 /// The import path and the name of a package's function that is called; none for a method.
@@ -95,5 +90,9 @@ pub(super) fn results(file: &File, function: Node<'_>) -> Option<&'static [&'sta
         return RESULTS.iter().find(|(p, n, _)| *p == path && *n == name).map(|(_, _, results)| *results);
     }
     let name = file.text_of(function.child_by_field_name("field")?);
-    METHODS.iter().find(|(method, _)| *method == name).map(|(_, results)| *results)
+    let arguments = function.parent()?.child_by_field_name("arguments")?.named_child_count();
+    METHODS
+        .iter()
+        .find(|(method, count, _)| *method == name && *count == arguments)
+        .map(|(.., results)| *results)
 }

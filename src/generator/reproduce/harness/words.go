@@ -13,12 +13,14 @@ const (
 	// Of so many words each costs a match, and the shrinker (which lets a match lose 10) keeps what they are.
 	maxUnlike  = 3
 	unlikeCost = 12
-	maxTrace   = 64 << 10
+	maxTrace   = 8 << 10
+	// Below it are numbers: no address is so small.
+	leastAddress = 1 << 16
 )
 
 // words are what the failing function was called with, while its panic passes; empty where the log does not tell.
 func (c *Config) words(seen *crash) string {
-	if len(seen.frames) == 0 || c.told(seen.frames[0].Function) == "" {
+	if len(seen.frames) == 0 || classify(seen.value) != c.Class || c.told(seen.frames[0].Function) == "" {
 		return ""
 	}
 	buffer := make([]byte, maxTrace)
@@ -54,23 +56,14 @@ func (c *Config) unlike(seen *crash) int {
 	log, _ := readWords(c.told(seen.frames[0].Function))
 	here, _ := readWords(seen.words)
 	count := 0
-	ours := flat(here)
-	for i, word := range flat(log) {
-		if i < len(ours) && word.known && ours[i].known && (word.value == 0) != (ours[i].value == 0) {
+	for i, word := range log {
+		if i < len(here) && (word.isNil() && here[i].isAddress() || word.isAddress() && here[i].isNil()) {
 			count++
 		}
 	}
 	return min(count, maxUnlike)
 }
 
-// flat takes the braces away.
-func flat(words []passedWord) (out []passedWord) {
-	for _, word := range words {
-		if word.parts != nil {
-			out = append(out, flat(word.parts)...)
-		} else {
-			out = append(out, word)
-		}
-	}
-	return out
-}
+// What stands in braces is a text, a list or a struct: that it is empty says less.
+func (w passedWord) isNil() bool     { return w.known && w.parts == nil && w.value == 0 }
+func (w passedWord) isAddress() bool { return w.known && w.parts == nil && w.value >= leastAddress }
