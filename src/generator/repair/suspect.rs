@@ -70,7 +70,7 @@ pub(crate) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
 }
 
 /// Whether a node is the receiver of the method it stands in.
-fn is_receiver(file: &File, node: Node<'_>) -> bool {
+pub(crate) fn is_receiver(file: &File, node: Node<'_>) -> bool {
     node.kind() == "identifier"
         && matches!(
             file.binding(node, file.text_of(node)),

@@ -10,9 +10,9 @@ use tree_sitter::Node;
 
 use super::case::Case;
 use super::made::was_made;
-use super::suspect::dereferenced;
-use super::syntax::{is_within, nodes_in, nodes_of};
-use crate::repository::go::{Binding, File, Part, Shape};
+use super::suspect::{dereferenced, is_receiver};
+use super::syntax::{nodes_in, nodes_of};
+use crate::repository::go::{Binding, File, Shape};
 
 /// So many at most: what is nil for more of them is to be mended where it is made.
 const MAX_TWINS: usize = 6;
@@ -34,12 +34,8 @@ pub(crate) fn twins<'c>(case: &Case<'_>, file: &'c Arc<File>, node: Node<'c>) ->
 /// The same field in other methods of the type.
 fn in_methods<'c>(case: &Case<'_>, file: &'c Arc<File>, node: Node<'c>) -> Option<Vec<Node<'c>>> {
     let (operand, field) = (node.child_by_field_name("operand")?, node.child_by_field_name("field")?);
-    let is_receiver = matches!(
-        file.binding(operand, file.text_of(operand)),
-        Some(Binding::Signature { part: Part::Receiver, .. })
-    );
     let of = file.functions.iter().find(|function| function.range.contains(&node.start_byte()))?;
-    let owner = of.receiver.as_ref().filter(|_| is_receiver && operand.kind() == "identifier")?;
+    let owner = of.receiver.as_ref().filter(|_| is_receiver(file, operand))?;
     let others = file.functions.iter().filter(|other| {
         other.range != of.range
             && other.receiver.as_ref().is_some_and(|receiver| receiver.type_name == owner.type_name)
@@ -88,7 +84,7 @@ fn in_loops<'c>(case: &Case<'_>, file: &'c Arc<File>, node: Node<'c>) -> Option<
             ty.is_some_and(|ty| matches!(ty.shape(), Shape::Pointer(_))) && !was_made(case, file, *value)
         })
     });
-    Some(uses.filter(|value| !is_within(*value, node)).collect())
+    Some(uses.collect())
 }
 
 /// The clause whose second variable, the element, an expression is.

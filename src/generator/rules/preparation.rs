@@ -21,9 +21,9 @@ use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::naming::words;
-use crate::generator::repair::suspect::dereferenced;
+use crate::generator::repair::suspect::{dereferenced, is_receiver};
 use crate::generator::repair::syntax::{called_name, lines, nodes_in};
-use crate::repository::go::{Binding, File, Function, Part};
+use crate::repository::go::{File, Function};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let Some((file, line)) = case.frames.first().map(|frame| (&frame.file, frame.line)) else {
@@ -50,8 +50,7 @@ fn used_field<'t>(case: &Case<'_>, file: &Arc<File>, node: Node<'t>) -> Option<N
         _ => dereferenced(case, file, node)?,
     };
     let operand = value.child_by_field_name("operand").filter(|_| value.kind() == "selector_expression")?;
-    let binding = file.binding(operand, file.text_of(operand)).filter(|_| operand.kind() == "identifier")?;
-    matches!(binding, Binding::Signature { part: Part::Receiver, .. }).then_some(value)
+    is_receiver(file, operand).then_some(value)
 }
 
 /// A method of the type that failed, which is not on the stack.
