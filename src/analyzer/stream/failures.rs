@@ -140,9 +140,12 @@ impl Failures {
     }
 
     /// One line as it stands in the source.
-    pub(super) fn line(&mut self, raw: Raw<'_>, shared: &Shared, sink: Sink<'_>) {
+    pub(super) fn line(&mut self, mut raw: Raw<'_>, shared: &Shared, sink: Sink<'_>) {
         if self.anchor().is_some_and(|anchor| raw.span.start - anchor > MAX_BEHIND_BYTES) {
             self.end_all(shared, sink);
+            if self.taken.is_some_and(|taken| taken == raw.start_before()) {
+                raw = raw.behind_nothing();
+            }
         }
         let line = text(raw.bytes);
         let unwrapped = self.strip(&line);

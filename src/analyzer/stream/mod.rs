@@ -152,10 +152,19 @@ impl StreamAnalyzer {
     pub fn settled_offset(&self) -> u64 {
         // The line before the next one may turn out to announce what begins there, unless it is taken.
         let next = self.passing.unwrap_or(self.offset);
-        let last = if self.last.is_empty() { 0 } else { self.last.len() as u64 + 1 };
-        let last = next.saturating_sub(last);
-        let next = if self.failures.taken() == Some(last) { next } else { last };
+        let next = if self.is_last_taken() { next } else { self.last_start() };
         self.failures.settled().map_or(next, |settled| settled.min(next))
+    }
+
+    /// Where the last line begins; where none is remembered, the next byte.
+    fn last_start(&self) -> u64 {
+        let last = if self.last.is_empty() { 0 } else { self.last.len() as u64 + 1 };
+        self.passing.unwrap_or(self.offset).saturating_sub(last)
+    }
+
+    /// Whether a failure took the last line: it announces nothing that follows.
+    fn is_last_taken(&self) -> bool {
+        self.failures.taken() == Some(self.last_start())
     }
 
     /// Where an event may begin that nothing more came of between two [ticks](Self::tick), in order: a line
@@ -221,6 +230,10 @@ impl StreamAnalyzer {
         if self.waiting_bytes() >= held {
             self.cut_carried(sink);
             self.failures.end_all(&self.shared, sink);
+            if self.is_last_taken() {
+                // Its failure is forgotten, and what follows would begin with it once more.
+                self.last = Vec::new();
+            }
             self.spare();
         }
     }

@@ -86,6 +86,16 @@ impl<'a> Raw<'a> {
         }
     }
 
+    /// Where the line before it begins.
+    pub(super) const fn start_before(&self) -> u64 {
+        self.span.start.saturating_sub(self.before.len() as u64 + 1)
+    }
+
+    /// The same line, with the line before it unknown.
+    pub(super) const fn behind_nothing(self) -> Self {
+        Self { before: &[], ..self }
+    }
+
     /// A line put together from parts.
     pub(super) const fn joined(bytes: &'a [u8], span: Span, candidate: bool) -> Self {
         Self { bytes, span, candidate, before: &[], behind_failure: false, behind_access: false }
@@ -261,9 +271,8 @@ impl Open {
 
     /// The failure begins with the line before.
     fn begin_before(&mut self, raw: Raw<'_>, limit: usize) {
-        let Span { start, .. } = raw.span;
         let trimmed = trimmed(raw.before);
-        let before = start.saturating_sub(raw.before.len() as u64 + 1);
+        let before = raw.start_before();
         self.sample.clear();
         self.add(trimmed, Span { start: before, end: before + trimmed.len() as u64 }, limit);
         self.add(raw.bytes, raw.span, limit);

@@ -92,3 +92,49 @@ fn lines_that_are_let_go_before_their_end_are_cut_and_counted() {
         assert_eq!(stream.stats().truncated_lines, 1);
     }
 }
+
+#[test]
+fn what_ends_for_want_of_room_announces_nothing() {
+    let analyzer = Analyzer::new(&Config::default()).unwrap();
+    let stack = "goroutine 1 [running]:\npanic({0x1, 0x2})\n\t/a.go:1 +0x1\nmain.f()\n\t/a.go:1 +0x1\n";
+    for head in ["level=error msg=boom\n", "WARNING: DATA RACE\n", "panic: boom\n"] {
+        let mut stream = analyzer.stream();
+        let mut starts = Vec::new();
+        stream.push(head.as_bytes(), &mut |event| starts.push(event.span.start));
+        while stream.waiting_bytes() > 0 {
+            stream.let_go(&mut |event| starts.push(event.span.start));
+        }
+        // Once more than there is something to free: everything open ends.
+        stream.let_go(&mut |event| starts.push(event.span.start));
+        stream.push(stack.as_bytes(), &mut |event| starts.push(event.span.start));
+        stream.finish(&mut |event| starts.push(event.span.start));
+        let all = starts.len();
+        starts.dedup();
+        assert_eq!(starts.len(), all, "{head:?}: {starts:?}");
+    }
+}
+
+#[test]
+fn what_ends_for_its_length_announces_nothing() {
+    let analyzer = Analyzer::new(&Config::default()).unwrap();
+    let line = |stream: &str, text: &str| format!("2024-05-01T10:00:00Z {stream} F {text}\n");
+    let stack =
+        ["goroutine 1 [running]:", "panic({0x1, 0x2})", "\t/a.go:1 +0x1", "main.f()", "\t/a.go:1 +0x1"]
+            .map(|text| line("stderr", text))
+            .concat();
+    let last = line("stderr", &format!("level=error msg=boom pad={}", "x".repeat(1000)));
+    let mut log = line("stdout", "panic: open for ever");
+    // What follows the last line is too far behind the first; the last line is not.
+    let target = (16 << 20) - last.len() / 2;
+    while log.len() < target {
+        let room = target - log.len() - line("stderr", "").len();
+        log += &line("stderr", &"x".repeat(if room > 128 << 10 { 64 << 10 } else { room }));
+    }
+    let mut starts = Vec::new();
+    let mut stream = analyzer.stream();
+    stream.push((log + &last + &stack).as_bytes(), &mut |event| starts.push(event.span.start));
+    stream.finish(&mut |event| starts.push(event.span.start));
+    let all = starts.len();
+    starts.dedup();
+    assert!(all >= 3 && starts.len() == all, "{starts:?}");
+}
