@@ -121,8 +121,7 @@ impl Files {
         let is_possible = |meta: &Metadata| {
             let found = Inode::of(meta);
             let is_it = inode.is_none_or(|inode| inode == found);
-            let is_free = self.by_inode.get(&found).is_none_or(|follower| *follower == id);
-            is_it && is_free && meta.is_file() && meta.len() >= content.length
+            is_it && meta.is_file() && meta.len() >= content.length && !self.is_followed_by_another(found, id)
         };
         let mut paths = siblings(real_path)?;
         paths.retain(|path| path.symlink_metadata().is_ok_and(|meta| is_possible(&meta)));
@@ -148,6 +147,25 @@ impl Files {
         Ok(None)
     }
 
+    /// Whether an inode is surely that of another followed file. One whose handle is closed does not keep its inode:
+    /// once it is deleted, another file may have it.
+    fn is_followed_by_another(&self, inode: Inode, file: FileId) -> bool {
+        let Some(follower) = self.by_inode.get(&inode).filter(|follower| **follower != file) else {
+            return false;
+        };
+        self.followed.get(follower).is_some_and(|followed| {
+            let lies_there = || followed.path.metadata().is_ok_and(|meta| Inode::of(&meta) == inode);
+            followed.handle.is_some() || lies_there()
+        })
+    }
+
+    /// Forgets whose an inode was, unless it is another's by now.
+    fn give_up_inode(&mut self, inode: Inode, file: FileId) {
+        if self.by_inode.get(&inode) == Some(&file) {
+            self.by_inode.remove(&inode);
+        }
+    }
+
     /// Whether a file is known, and not as this one. An inode is given away again once its file is gone, so
     /// with a short head it says nothing against content that was found.
     fn is_anothers(&self, file: FileId, hit: &Hit) -> bool {
@@ -167,18 +185,18 @@ impl Files {
             self.counters.rotated(kind);
             followed.stirred = now.instant;
         }
-        self.by_inode.remove(&followed.inode);
-        self.by_inode.insert(hit.inode, file);
+        let inode = std::mem::replace(&mut followed.inode, hit.inode);
         if self.by_path.get(&followed.path) == Some(&file) {
             self.by_path.remove(&followed.path);
         }
         self.held.remove(&hit.inode);
-        followed.inode = hit.inode;
         followed.path.clone_from(&hit.path);
         followed.real_path.clone_from(&hit.path);
         followed.handle = Some(hit.file);
         followed.length = hit.length;
         followed.leaving = Some(kind);
+        self.give_up_inode(inode, file);
+        self.by_inode.insert(hit.inode, file);
         self.registry.observe(file, |known| {
             known.inode = hit.inode;
             known.path.clone_from(&hit.path);
@@ -271,7 +289,7 @@ impl Files {
 
     fn end(&mut self, file: FileId, kind: Rotation, now: Now) {
         let Some(followed) = self.followed.remove(&file) else { return };
-        self.by_inode.remove(&followed.inode);
+        self.give_up_inode(followed.inode, file);
         if self.by_path.get(&followed.path) == Some(&file) {
             self.by_path.remove(&followed.path);
         }

@@ -361,7 +361,7 @@ fn run(wide: bool, steps: Vec<Step>) {
 /// Histories that once went wrong.
 #[test]
 fn what_went_wrong_once_does_not_again() {
-    use Step::{Append, CopyTruncate, Crash, Glance, Half, Look, Rename, Wait};
+    use Step::{Append, CopyTruncate, Crash, DeleteOldest, Glance, Half, Look, Rename, Wait};
     // A file written anew at its old length, and its copy, while nothing can be read for long.
     run(true, vec![Append(1), Rename, Append(1), Look, CopyTruncate, Append(1), Glance(0), Wait]);
     // A few bytes that two files share do not make one a copy of the other.
@@ -369,6 +369,9 @@ fn what_went_wrong_once_does_not_again() {
     // A second crash, before the new name of a renamed file led to anything.
     run(false, vec![Append(1), Wait, Rename, Append(1), Crash, Look, Crash]);
     run(false, vec![Half, Look, CopyTruncate, Look, Append(1), Rename]);
+    // A copy in the inode of a file that was renamed, closed and deleted.
+    let copy = [Append(4), Wait, Append(5), DeleteOldest, CopyTruncate];
+    run(false, [vec![Half, Glance(0), Rename, Look], copy.to_vec()].concat());
 }
 
 proptest! {
