@@ -31,7 +31,11 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for raiser in case.raisers(0, |file, node| may_raise(case, file, node)) {
         drafts.extend(made_too_short(case, file, raiser));
-        if let Some(check) = check(case, file, raiser) {
+        let is_row = raiser.parent().is_some_and(|parent| {
+            parent.child_by_field_name("operand") == Some(raiser) && may_raise(case, file, parent)
+        });
+        // A row is asked for together with what is taken from it.
+        if !is_row && let Some(check) = check(case, file, raiser) {
             drafts.extend(case.check(&check));
         }
         drafts.extend(named(case, file, raiser));
@@ -105,7 +109,14 @@ fn check<'c>(case: &Case<'_>, file: &'c Arc<File>, raiser: Node<'c>) -> Option<C
     if !nodes_of(index, |node| node.kind() == "call_expression").is_empty() {
         return None;
     }
-    let (bad, good) = range(case, file, index, &length);
+    let (mut bad, mut good) = range(case, file, index, &length);
+    // Of a row that may not exist either, the row is asked for first.
+    if operand.kind() == "index_expression"
+        && may_raise(case, file, operand)
+        && let Some(row) = check(case, file, operand)
+    {
+        (bad, good) = (format!("{} || {bad}", row.bad), format!("{} && {good}", row.good));
+    }
     let failure = Failure::new(
         Blame::Malformed,
         format!("{} out of range", phrase(&noun_of_index(file, index))),
@@ -295,7 +306,10 @@ fn range(case: &Case<'_>, file: &Arc<File>, index: Node<'_>, length: &str) -> (S
     let unsigned =
         case.resolver.type_of(file, index).is_some_and(|ty| ty.text.starts_with("uint") || ty.text == "byte");
     let above = facts.index.is_none_or(|index| index >= 0);
-    if counted || unsigned {
+    // Ahead of a position, as `s[i+1]`, or at one that only goes forward.
+    let ahead = facts.index.is_some_and(|index| index > 0)
+        && (shifted(file, index).is_some_and(|(_, shift)| shift > 0) || goes_forward(file, index));
+    if counted || unsigned || ahead {
         if !above {
             return (format!("{text} < 0"), format!("{text} >= 0"));
         }
@@ -307,6 +321,14 @@ fn range(case: &Case<'_>, file: &Arc<File>, index: Node<'_>, length: &str) -> (S
         return (format!("{name} < {}", -shift), format!("{name} >= {}", -shift));
     }
     (format!("{text} < 0 || {plain} >= {length}"), format!("{text} >= 0 && {plain} < {length}"))
+}
+
+/// Whether the function moves a position on, and never back.
+fn goes_forward(file: &File, position: Node<'_>) -> bool {
+    let Some(function) = file.enclosing_function(position) else { return false };
+    let (body, name) = (file.text_of(function), file.text_of(position));
+    let moves = |how: &str| body.contains(&format!("{name}{how}"));
+    (moves("++") || moves(" += ")) && !moves("--") && !moves(" -= ")
 }
 
 /// `x := make([]T, 0, n)` that is then filled by index: its length is what was meant.

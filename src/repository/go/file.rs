@@ -1,7 +1,9 @@
 //! One parsed Go file.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use memchr::memmem;
 use tree_sitter::{Language, Node, Parser, Tree};
 
 use super::function::{Function, line_of, text_of};
@@ -140,11 +142,37 @@ impl File {
 /// Parses Go; text that is no Go gives a tree of errors.
 fn parse(text: &str) -> Tree {
     let mut parser = Parser::new();
-    let parsed = parser.set_language(&GO).ok().and_then(|()| parser.parse(text, None));
+    let text = with_plain_indexes(text);
+    let parsed = parser.set_language(&GO).ok().and_then(|()| parser.parse(text.as_ref(), None));
     // Parsing fails only for a foreign grammar version, a time limit or a cancellation; the grammar is
     // linked in, and neither limit nor cancellation is set.
     #[allow(clippy::expect_used)]
     parsed.expect("the linked grammar parses any text")
+}
+
+/// The text with `a[p.Y][p.X]` as `a[p_Y][p.X]`, so that every place stays where it is: the grammar takes the
+/// former for a generic type with its arguments, which can have no further ones.
+fn with_plain_indexes(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let word_before = |end: usize| end - bytes[..end].iter().rev().take_while(|byte| is_word(byte)).count();
+    let mut plain: Option<Vec<u8>> = None;
+    for end in memmem::find_iter(bytes, b"][") {
+        let name = word_before(end);
+        let Some(dot) = name.checked_sub(1).filter(|dot| name < end && bytes[*dot] == b'.') else { continue };
+        let owner = word_before(dot);
+        let Some(open) = owner.checked_sub(1).filter(|open| owner < dot && bytes[*open] == b'[') else {
+            continue;
+        };
+        let indexed = &bytes[word_before(open)..open];
+        let is_indexed =
+            !indexed.is_empty() && indexed != b"map" || open > 0 && matches!(bytes[open - 1], b']' | b')');
+        // `[]` behind it begins a type.
+        if is_indexed && bytes.get(end + 2) != Some(&b']') {
+            plain.get_or_insert_with(|| bytes.to_vec())[dot] = b'_';
+        }
+    }
+    plain.and_then(|plain| String::from_utf8(plain).ok()).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 fn read_imports(node: Node<'_>, text: &str, imports: &mut Vec<Import>) {
@@ -171,6 +199,17 @@ mod tests {
 
     fn parse(text: &str) -> File {
         File::parse(RepoPath::new("a.go").unwrap(), text.to_owned())
+    }
+
+    #[test]
+    fn fields_of_a_point_index_a_grid() {
+        let file = parse(
+            "package p\n\nfunc f() int {\n\tvar sizes [n.Rows][n.Columns]int\n\treturn g.cells[p.Y][p.X] + len(map[k.A][]int{})\n}\n",
+        );
+        let tree = file.tree.root_node().to_sexp();
+        assert!(file.parses() && !tree.contains("type_instantiation"), "{tree}");
+        let index = file.text.find("p.Y").unwrap();
+        assert_eq!(file.text_of(file.node_at(index..index + 3).unwrap()), "p.Y");
     }
 
     #[test]

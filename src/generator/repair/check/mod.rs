@@ -17,7 +17,7 @@ use crate::generator::repair::exit::Failure;
 use crate::generator::repair::flow::from_request;
 use crate::generator::repair::order::{Reads, before_changes, changed_above};
 use crate::generator::repair::scope::in_scope_before;
-use crate::generator::repair::syntax::{nodes_of, returns_error, statement_of};
+use crate::generator::repair::syntax::{nodes_of, operator_of, returns_error, statement_of};
 use crate::repository::go::{File, Function, package_binding};
 
 /// A check to put before an expression.
@@ -58,15 +58,18 @@ impl Case<'_> {
             self.note_asked_already();
             return drafts;
         }
+        let told = self.to_the_terminator(file, check);
         if let Some((edits, joined)) = condition(file, check) {
             let tier = match joined {
                 // An error says more than a condition that goes on without.
                 Joined::GoesOn if returns_error(file, check.at) => Tier::Guard,
+                Joined::EndsLoop if told.is_some() => Tier::Guard,
                 Joined::Decides => Tier::Mask,
                 Joined::GoesOn | Joined::EndsLoop | Joined::Reports => Tier::Condition,
             };
             drafts.push(check.draft(tier, check.depth, joined == Joined::Decides, edits));
         }
+        drafts.extend(told);
         if let Some((edits, answers)) = other_branch(file, check) {
             let tier = if answers { Tier::Mask } else { Tier::Condition };
             drafts.push(check.draft(tier, check.depth, answers, edits));
@@ -81,6 +84,25 @@ impl Case<'_> {
             drafts.extend(self.check_in_callers(check, file));
         }
         drafts
+    }
+
+    /// A loop that looks for what ends something, as a closing quote: it ends with the input too, and that what it
+    /// looked for is not there is told behind it.
+    fn to_the_terminator(&self, file: &Arc<File>, check: &Check<'_>) -> Option<Draft> {
+        let (mut edits, joined) = condition(file, check)?;
+        let comparison = check.at.parent().filter(|node| operator_of(file, *node) == Some("!="))?;
+        let around = comparison.parent()?;
+        let around = if around.kind() == "for_clause" { around.parent()? } else { around };
+        if joined != Joined::EndsLoop
+            || around.kind() != "for_statement"
+            || !returns_error(file, check.at)
+            || !in_scope_before(file, check.subject, around)
+        {
+            return None;
+        }
+        let exit = self.leave(&mut edits, file, around, &check.failure);
+        edits.insert_after(file, around, &exit.guarded(&check.bad))?;
+        exit.reports.then(|| check.draft(Tier::Condition, check.depth, false, edits))
     }
 
     /// Leaving before the statement that fails, better still before anything was changed; whether that is
@@ -109,6 +131,7 @@ impl Case<'_> {
             return drafts;
         }
         let (mut bad, mut arguments) = (check.bad.clone(), check.failure.arguments.clone());
+        let mut good = check.good.clone();
         let mut depth = check.depth;
         while let Some((outer, call, function)) = self.call_into(depth) {
             let Some(caller) = self.file(outer).filter(|caller| is_repairable(caller)) else { break };
@@ -123,7 +146,23 @@ impl Case<'_> {
             else {
                 break;
             };
+            good = names.apply(&good, own_package).unwrap_or_default();
             (bad, arguments) = (outer_bad, outer_arguments);
+            // Where a condition that calls it leads to an error, what fails leads there too.
+            let (asked, explanation) = (bad.clone(), check.explanation.clone());
+            let (failure, good_there) = (check.failure.clone(), good.clone());
+            let there = Check {
+                depth: outer,
+                at: call,
+                bad: asked,
+                good: good_there,
+                subject: call,
+                failure,
+                explanation,
+            };
+            if let Some((edits, Joined::Reports)) = condition(caller, &there) {
+                drafts.push(check.draft(Tier::Condition, outer, false, edits));
+            }
             let mut failure = check.failure.clone();
             failure.arguments.clone_from(&arguments);
             failure.requested = requested;

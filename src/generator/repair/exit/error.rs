@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use super::failure::{Blame, Failure};
-use super::manner::{Manner, beginning, is_sentinel};
+use super::manner::{Manner, beginning, is_sentinel, plain_sentinel};
+use crate::domain::Class;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::edit::Edits;
 use crate::generator::repair::naming::{singular, words};
@@ -27,6 +28,9 @@ impl Case<'_> {
         let malformed = matches!(failure.blame, Blame::Malformed | Blame::Empty);
         if let Some(manner) = Manner::of(file, function).filter(|_| malformed) {
             return manner.error(edits, file, failure);
+        }
+        if let Some(sentinel) = plain_sentinel(file, function).filter(|_| self.is_of_form(failure)) {
+            return sentinel;
         }
         let prefix = beginning(file, function).unwrap_or_else(|| self.prefix(file));
         if let Some(cause) = &failure.cause {
@@ -52,6 +56,16 @@ impl Case<'_> {
         }
         let fmt = edits.import(file, "fmt");
         format!("{fmt}.Errorf(\"{prefix}{}\", {})", failure.format, failure.arguments.join(", "))
+    }
+
+    /// Whether what failed is the form of a value, and not that there is none.
+    fn is_of_form(&self, failure: &Failure) -> bool {
+        let class = self.fault.class;
+        failure.blame == Blame::Malformed
+            && matches!(
+                class,
+                Class::IndexOutOfRange | Class::SliceBounds | Class::MakeLength | Class::TypeAssertion
+            )
     }
 
     /// `pkg: ` where most messages of the package's errors begin so.

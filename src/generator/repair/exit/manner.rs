@@ -20,11 +20,11 @@ pub(super) struct Manner {
 }
 
 impl Manner {
-    /// The manner of a function's errors; where it has none, of those of its file that do the same by their
-    /// names: of `parseHead` for `parsePoint`.
+    /// The manner of a function's errors; where it has none, of the functions of its file that it calls; else of
+    /// those that do the same by their names: of `parseHead` for `parsePoint`.
     pub(super) fn of(file: &File, function: Node<'_>) -> Option<Self> {
         let own = agreed(wrapped(file, function));
-        own.or_else(|| {
+        own.or_else(|| agreed(called(file, function).flat_map(|node| wrapped(file, node)))).or_else(|| {
             let verb = verb(file.text_of(function.child_by_field_name("name")?))
                 .filter(|verb| READS.contains(&verb.as_str()))?;
             let alike =
@@ -63,6 +63,17 @@ fn agreed(manners: impl IntoIterator<Item = Manner>) -> Option<Manner> {
     manners.all(|manner| manner == first).then_some(first)
 }
 
+/// The functions of a file that one of them calls and that can fail.
+fn called<'f>(file: &'f File, function: Node<'_>) -> impl Iterator<Item = Node<'f>> {
+    let calls = nodes_of(function, |node| node.kind() == "call_expression");
+    let names: Vec<&str> = calls.into_iter().map(|call| called_name(file, call)).collect();
+    let own = function.byte_range();
+    let others = file.functions.iter().filter(move |other| {
+        other.returns_error() && other.range != own && names.contains(&other.identifier.as_str())
+    });
+    others.filter_map(|other| file.node_at(other.range.clone()))
+}
+
 /// What functions do that fail because of what they are given.
 const READS: &[&str] = &["parse", "decode", "read", "unmarshal", "scan", "lex", "load", "split"];
 /// Words of sentinels that say something else than that a value is malformed.
@@ -99,7 +110,11 @@ const OTHERS: &[&str] = &[
 ];
 
 fn means_another(sentinel: &str) -> bool {
-    words(sentinel.rsplit('.').next().unwrap_or(sentinel)).iter().any(|word| OTHERS.contains(&word.as_str()))
+    // What was cut off is malformed.
+    !sentinel.ends_with("ErrUnexpectedEOF")
+        && words(sentinel.rsplit('.').next().unwrap_or(sentinel))
+            .iter()
+            .any(|word| OTHERS.contains(&word.as_str()))
 }
 
 /// What a function does, by its name.
@@ -126,6 +141,32 @@ fn wrapped(file: &File, top: Node<'_>) -> Vec<Manner> {
         .collect()
 }
 
+/// The sentinel that a function returns as it is, where it returns no other error of its own; where it returns none,
+/// the functions of its file that it calls.
+pub(super) fn plain_sentinel(file: &File, function: Node<'_>) -> Option<String> {
+    let of = |node: Node<'_>| {
+        let sentinels = returned_sentinels(file, node);
+        returned_errors(file, node).is_empty().then_some(sentinels)
+    };
+    let own = of(function)?;
+    let all = match own.is_empty() {
+        false => own,
+        true => called(file, function).filter_map(of).flatten().collect(),
+    };
+    let first = all.first().copied().filter(|sentinel| !means_another(sentinel))?;
+    all.iter().all(|other| *other == first).then(|| first.to_owned())
+}
+
+/// The sentinels that are returned as they are below a node.
+fn returned_sentinels<'f>(file: &'f File, top: Node<'_>) -> Vec<&'f str> {
+    nodes_of(top, |node| node.kind() == "return_statement")
+        .into_iter()
+        .filter_map(|statement| last_child(statement.named_child(0)?))
+        .map(|last| file.text_of(last))
+        .filter(|last| is_sentinel(last))
+        .collect()
+}
+
 /// How the messages of a function's errors begin, where there are several and they agree: `decode: `.
 pub(super) fn beginning(file: &File, function: Node<'_>) -> Option<String> {
     let beginnings: Vec<Option<String>> =
@@ -141,7 +182,7 @@ fn begun(message: &str) -> Option<String> {
 }
 
 /// The calls of `fmt.Errorf` and `errors.New` that are returned below a node.
-fn returned_errors<'t>(file: &File, top: Node<'t>) -> Vec<Node<'t>> {
+pub(super) fn returned_errors<'t>(file: &File, top: Node<'t>) -> Vec<Node<'t>> {
     nodes_of(top, |node| {
         node.kind() == "call_expression"
             && matches!(called_name(file, node), "Errorf" | "New")
