@@ -144,10 +144,10 @@ type Planned = BTreeMap<RepoPath, FileChange>;
 /// Why a suggestion is not applied without a person; none for a proven fix that mends.
 const fn why_not(suggestion: &Suggestion) -> Option<&'static str> {
     match suggestion.verdict {
-        VerdictKind::Proven if suggestion.masks => {
-            Some("it is proven, but may hide the defect rather than mend it")
-        }
         VerdictKind::Proven => None,
+        VerdictKind::Plausible if suggestion.masks => {
+            Some("it is plausible, and may hide the defect rather than mend it")
+        }
         VerdictKind::Plausible => Some("it is plausible, not proven"),
         VerdictKind::Inconclusive => Some("it could not be judged to the end"),
         VerdictKind::Rejected => Some("it was rejected"),

@@ -122,15 +122,9 @@ fn with_patch(record: &SuggestionRecord) -> Vec<String> {
     match record.status {
         SuggestionStatus::Open => {
             steps.push(match record.suggestion.verdict {
-                VerdictKind::Proven if record.suggestion.may_mask() => {
-                    "Read the patch with care: that the crash goes is proven, but its cause may stay."
-                        .to_owned()
-                }
                 VerdictKind::Proven => "Read the patch: it is proven, and still yours to judge.".to_owned(),
                 VerdictKind::Plausible => {
-                    "Read the patch with care: the crash was not reproduced through an entry point, so it is \
-                     not proven."
-                        .to_owned()
+                    format!("Read the patch with care, it is not proven: {}.", record.suggestion.reason)
                 }
                 VerdictKind::Rejected | VerdictKind::Inconclusive => {
                     "Do not take the patch as it is: it did not hold. It may show where to begin.".to_owned()

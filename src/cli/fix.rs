@@ -41,10 +41,10 @@ standard output any more, the work ends early, and the exit code tells of what w
 Verdicts:
   proven        the crash was reproduced through an entry point, the reproducer fails before and \
 passes after, and everything else holds
-  plausible     all holds that could be run
+  plausible     all holds that could be run, but that is no proof; the reason says why
   rejected      every patch that was tried fell
   inconclusive  there was no patch to try, or it could not be judged to the end
-With \"may mask\" the crash goes, but its cause may stay.
+With \"may mask\" the crash goes, but its cause may stay: such a patch is plausible at most.
 
 Exit codes:
   0        the log holds no code defect, or at least one fix is proven
@@ -57,7 +57,7 @@ Examples:
   hephaestus fix --repo . --log /var/log/shop/stderr.log
   hephaestus fix --repo . --log app.log --log app.err --format json > findings.json
   kubectl logs deploy/shop --previous | hephaestus fix --repo ~/src/shop --log -
-  jq -r '.suggestions[] | select(.verdict == \"proven\" and (.masks | not)) | .patch' findings.json | git apply")]
+  jq -r '.suggestions[] | select(.verdict == \"proven\") | .patch' findings.json | git apply")]
 pub(super) struct FixArgs {
     /// The repository the log comes from, at the version that was running.
     #[arg(long, value_name = "DIR")]

@@ -61,6 +61,20 @@ pub struct FixCandidate {
     /// The files it changes; never empty.
     pub changes: Vec<FileChange>,
     /// Whether it may hide the defect instead of mending it (a clamp, a silent return). Such a fix is
-    /// labelled and never applied by policy alone.
+    /// labelled, and plausible at most.
     pub masks: bool,
+    /// What no test of the crash can settle, as whether a value that is refused now should be handled; in words
+    /// that go on after "but". Such a fix is plausible at most.
+    pub unsettled: Option<String>,
+}
+
+impl FixCandidate {
+    /// Why it is not proven though every step holds, in words that go on after "but"; none where it may be.
+    #[must_use]
+    pub fn doubt(&self) -> Option<&str> {
+        match self.masks {
+            true => Some("it may hide the defect instead of mending it"),
+            false => self.unsettled.as_deref(),
+        }
+    }
 }

@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
+use super::challenge::Challenged;
+use super::extension::{self, extended};
+use super::obstacle::Obstacle;
 use super::standing::{Earlier, Standing};
 use super::{Finding, Fixer, Progress, Stage, Workbench};
 use crate::domain::{
-    Diagnosis, ErrorGroup, Evidence, Fault, Location, Provenance, Reach, Reproducer, Suggestion, VerdictKind,
+    Diagnosis, ErrorGroup, Evidence, Fault, FixCandidate, Location, Provenance, Reach, Reproducer,
+    Suggestion, VerdictKind,
 };
 use crate::generator::reproduce::{self, Reproduction, reproduce};
 use crate::generator::rules::{self, Proposal};
 use crate::repository::go::Symbol;
 use crate::repository::{Repository, Workspace, first_changed, unified_diff};
-use crate::validator::{Subject, Validator};
+use crate::validator::{Baseline, Confirmed, Subject, Validator};
 
 /// The longest search for a reproducer, builds not counted.
 const SEARCH_LIMIT: Duration = Duration::from_secs(10);
@@ -33,17 +37,13 @@ pub(super) struct Attempt<'a> {
     obstacle: Option<String>,
 }
 
-/// Why an attempt cannot go on; it says nothing about the defect.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Obstacle {
-    #[error(transparent)]
-    Repository(#[from] crate::repository::Error),
-    #[error(transparent)]
-    Reproduce(#[from] reproduce::Error),
-    #[error(transparent)]
-    Validator(#[from] crate::validator::Error),
-    #[error(transparent)]
-    Broken(#[from] crate::validator::Broken),
+/// What every candidate is judged by.
+#[derive(Clone, Copy)]
+struct Grounds<'b> {
+    validator: &'b Validator<'b>,
+    subject: Subject<'b>,
+    baseline: &'b Baseline,
+    confirmed: Option<&'b Confirmed>,
 }
 
 impl<'a> Attempt<'a> {
@@ -114,31 +114,68 @@ impl<'a> Attempt<'a> {
             let _stage = fixer.begin(Stage::Confirm);
             confirmed = Some(validator.confirm(subject, reproducer).await?);
         }
+        let confirmed = confirmed.as_ref();
+        let grounds = Grounds { validator: &validator, subject, baseline, confirmed };
         let total = candidates.len().min(fixer.config.max_fix_attempts);
         for candidate in candidates.into_iter().take(total) {
             self.judged += 1;
             (self.progress)(&format!("judging candidate fix {} of {total}", self.judged));
-            let stage = fixer.begin(Stage::Validate);
-            let climb = self.standing.climb(candidate.clone(), validator.begin());
-            let verdict =
-                validator.validate(subject, baseline, confirmed.as_ref(), &candidate, climb).await?;
-            drop(stage);
-            tracing::debug!(explanation = candidate.explanation, verdict = ?verdict.kind(), reason = verdict.reason(), "judged");
-            // What was shown with forced state may be shown so again, and says nothing either time.
-            let shown = self.earlier.as_ref().filter(|earlier| earlier.reach > Reach::ForcedState);
-            let Some(earlier) = shown.filter(|_| verdict.kind() >= VerdictKind::Plausible) else {
-                self.standing.take(candidate, verdict);
-                continue;
-            };
-            (self.progress)("looking for another way to the crash");
-            self.standing.await_challenge(candidate.clone(), verdict);
-            let stage = fixer.begin(Stage::Challenge);
-            let step = fixer.challenge(subject, &candidate, self.log_context, earlier, self.progress).await?;
-            drop(stage);
-            tracing::debug!(result = ?step.result, detail = step.detail, "challenged");
+            let Some(still_failing) = self.judge(grounds, candidate.clone()).await? else { continue };
+            self.extend(grounds, candidate, still_failing).await?;
             // With a doubtful reproducer, or one of an inner call, no other candidate comes further.
-            if self.standing.challenged(step) >= Some(VerdictKind::Plausible) {
+            break;
+        }
+        Ok(())
+    }
+
+    /// Judges a candidate. Where it is plausible at least: the statements that fail in the same way still.
+    async fn judge(
+        &mut self,
+        grounds: Grounds<'_>,
+        candidate: FixCandidate,
+    ) -> Result<Option<Vec<Location>>, Obstacle> {
+        let Grounds { validator, subject, baseline, confirmed } = grounds;
+        let fixer = self.fixer;
+        let stage = fixer.begin(Stage::Validate);
+        let climb = self.standing.climb(candidate.clone(), validator.begin());
+        let verdict = validator.validate(subject, baseline, confirmed, &candidate, climb).await?;
+        drop(stage);
+        tracing::debug!(explanation = candidate.explanation, verdict = ?verdict.kind(), reason = verdict.reason(), "judged");
+        // What was shown with forced state may be shown so again, and says nothing either time.
+        let shown = self.earlier.as_ref().filter(|earlier| earlier.reach > Reach::ForcedState);
+        let Some(earlier) = shown.filter(|_| verdict.kind() >= VerdictKind::Plausible) else {
+            self.standing.take(candidate, verdict);
+            return Ok(None);
+        };
+        (self.progress)("looking for another way to the crash");
+        self.standing.await_challenge(candidate.clone(), verdict);
+        let stage = fixer.begin(Stage::Challenge);
+        let Challenged { step, still_failing } =
+            fixer.challenge(subject, &candidate, self.log_context, earlier, self.progress).await?;
+        drop(stage);
+        tracing::debug!(result = ?step.result, detail = step.detail, "challenged");
+        let kind = self.standing.challenged(step, &still_failing);
+        Ok(kind.filter(|kind| *kind >= VerdictKind::Plausible).map(|_| still_failing))
+    }
+
+    /// Extends a fix to the statements that fail in the same way still, as long as that helps.
+    async fn extend(
+        &mut self,
+        grounds: Grounds<'_>,
+        mut candidate: FixCandidate,
+        mut still_failing: Vec<Location>,
+    ) -> Result<(), Obstacle> {
+        let Subject { repository, workspace, fault } = grounds.subject;
+        for _ in 0..extension::MOST {
+            let Some(more) = extended(fault, repository, workspace, &candidate, &still_failing)? else {
                 break;
+            };
+            (self.progress)("extending the fix to what fails in the same way");
+            self.standing.extend();
+            tracing::debug!(patch = unified_diff(&more.changes), "extended");
+            match self.judge(grounds, more.clone()).await? {
+                Some(failing) => (candidate, still_failing) = (more, failing),
+                None => break,
             }
         }
         Ok(())

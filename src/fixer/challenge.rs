@@ -3,8 +3,8 @@
 //! One input is one witness. A statement that can fail in two ways may be guarded against the one that
 //! the reproducer shows and not against the one that the log tells. So the search that found the
 //! reproducer is run again on the mended code, with other choices: what it finds refutes the fix. A crash
-//! of the same class at another statement of the function refutes it too, if the fix wrote that statement;
-//! if it stood there before, it is a fault of its own, and the step says so.
+//! of the same class at another statement of the function, or beside it, refutes it too, if the fix wrote it;
+//! if it stood there before, the fix is extended to it, and while such a statement is left it is not proven.
 //!
 //! A fix may also leave something behind, as a lock that is held: calls that do not come back, although they
 //! did before the change, refute it too. A search in which most calls hang has looked at nothing, nor has one
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use similar::{DiffOp, TextDiff};
 
-use super::attempt::Obstacle;
+use super::obstacle::Obstacle;
 use super::origin::unmended;
 use super::standing::Earlier;
 use super::{Fixer, Progress};
@@ -30,6 +30,29 @@ const LONGEST_SEARCH: Duration = Duration::from_secs(20);
 /// For everything else, builds above all.
 const TIME_LIMIT: Duration = Duration::from_secs(40);
 
+/// What a second look has shown.
+#[derive(Debug)]
+pub(super) struct Challenged {
+    pub(super) step: Step,
+    /// Statements of the function, or beside it, that stood there before and fail in the same way with the change
+    /// in place, as the mended code has them.
+    pub(super) still_failing: Vec<Location>,
+}
+
+/// What a renewed search says.
+#[derive(Debug)]
+struct Told {
+    result: StepResult,
+    detail: String,
+    still_failing: Vec<Location>,
+}
+
+impl Told {
+    const fn new(result: StepResult, detail: String) -> Self {
+        Self { result, detail, still_failing: Vec::new() }
+    }
+}
+
 impl Fixer {
     /// Runs the search again with the change in place. The scratch copy is as it was afterwards.
     pub(super) async fn challenge(
@@ -39,12 +62,12 @@ impl Fixer {
         log_context: &[String],
         earlier: &Earlier,
         progress: Progress<'_>,
-    ) -> Result<Step, Obstacle> {
+    ) -> Result<Challenged, Obstacle> {
         let begun = Instant::now();
         subject.workspace.change(&candidate.changes)?;
         let found = self.search_again(subject, candidate, log_context, earlier, progress).await;
         subject.workspace.restore(&candidate.changes)?;
-        let (mut result, mut detail) = judge(found?, candidate, earlier);
+        let Told { mut result, mut detail, still_failing } = judge(found?, candidate, earlier);
         // A call that came in at an entry took the way of the log, whatever else is not clear of it.
         let inner = earlier.reach < Reach::EntryPoint && earlier.astray.is_none();
         let inner = inner && result == StepResult::Passed;
@@ -56,7 +79,8 @@ impl Fixer {
             );
         }
         let seconds = begun.elapsed().as_secs_f64();
-        Ok(Step { name: StepName::RenewedSearch, result, runs: 1, detail, seconds })
+        let step = Step { name: StepName::RenewedSearch, result, runs: 1, detail, seconds };
+        Ok(Challenged { step, still_failing })
     }
 
     async fn search_again(
@@ -90,22 +114,24 @@ impl Fixer {
 }
 
 /// What a renewed search says about a fix. A search that made no call, or hardly any, says nothing.
-fn judge(searched: Reproduction, candidate: &FixCandidate, earlier: &Earlier) -> (StepResult, String) {
+fn judge(searched: Reproduction, candidate: &FixCandidate, earlier: &Earlier) -> Told {
     match searched {
         Reproduction::Reproduced { reproducer, how, .. } if reproducer.reach == Reach::EntryPoint => {
-            (StepResult::Failed, format!("the crash can still be had: {how}"))
+            Told::new(StepResult::Failed, format!("the crash can still be had: {how}"))
         }
-        Reproduction::Hangs { how, surely: true } => (StepResult::Failed, how),
-        Reproduction::Hangs { how, surely: false } => (StepResult::Inconclusive, how),
+        Reproduction::Hangs { how, surely: true } => Told::new(StepResult::Failed, how),
+        Reproduction::Hangs { how, surely: false } => Told::new(StepResult::Inconclusive, how),
         Reproduction::Reproduced { how, perhaps_another: true, .. } => {
-            (StepResult::Inconclusive, format!("the statement still fails: {how}"))
+            Told::new(StepResult::Inconclusive, format!("the statement still fails: {how}"))
         }
-        Reproduction::NotReproduced { reason, effort: Effort { tried: 0, .. }, .. } => {
-            (StepResult::Inconclusive, format!("no call was made with the change in place: {reason}"))
-        }
-        Reproduction::NotReproduced { unsettled: Some(problem), .. } => {
-            (StepResult::Inconclusive, format!("the search with the change in place is no answer: {problem}"))
-        }
+        Reproduction::NotReproduced { reason, effort: Effort { tried: 0, .. }, .. } => Told::new(
+            StepResult::Inconclusive,
+            format!("no call was made with the change in place: {reason}"),
+        ),
+        Reproduction::NotReproduced { unsettled: Some(problem), .. } => Told::new(
+            StepResult::Inconclusive,
+            format!("the search with the change in place is no answer: {problem}"),
+        ),
         // Where the fix replaced the statement nothing is left of it to crash: what crashes is another one.
         Reproduction::Reproduced { effort, mut elsewhere, astray, how, reproducer, .. } => {
             let shown = earlier.astray.as_ref().map(|place| moved(place, candidate));
@@ -113,44 +139,45 @@ fn judge(searched: Reproduction, candidate: &FixCandidate, earlier: &Earlier) ->
             // What no caller does says nothing about a guard in the caller; but if only such a call showed
             // the crash before, such a call shows that it is still there.
             if same && reproducer.reach >= earlier.reach {
-                return (StepResult::Failed, format!("the crash can still be had: {how}"));
+                return Told::new(StepResult::Failed, format!("the crash can still be had: {how}"));
             }
             let astray = astray.filter(|place| !elsewhere.contains(place));
             elsewhere.extend(astray);
-            unless(survivors(effort.tried, &elsewhere, candidate), effort.was_broken_off())
+            unless(survivors(effort.tried, elsewhere, candidate), effort.was_broken_off())
         }
         Reproduction::NotReproduced { effort, elsewhere, .. } => unless(
-            survivors(effort.tried, &elsewhere, candidate),
+            survivors(effort.tried, elsewhere, candidate),
             effort.is_too_little_beside(&earlier.effort),
         ),
     }
 }
 
 /// What would have passed is open, where there is a reason.
-fn unless(told: (StepResult, String), why: Option<String>) -> (StepResult, String) {
-    match (told, why) {
-        ((StepResult::Passed, _), Some(why)) => (StepResult::Inconclusive, why),
-        (told, _) => told,
+fn unless(told: Told, why: Option<String>) -> Told {
+    match why {
+        Some(why) if told.result == StepResult::Passed => Told::new(StepResult::Inconclusive, why),
+        _ => told,
     }
 }
 
-/// What crashes at other statements of the function say about a fix.
-fn survivors(tried: u64, elsewhere: &[Location], candidate: &FixCandidate) -> (StepResult, String) {
+/// What crashes at other statements, of the function or beside it, say about a fix.
+fn survivors(tried: u64, elsewhere: Vec<Location>, candidate: &FixCandidate) -> Told {
     if let Some(place) = elsewhere.iter().find(|place| is_written_by(candidate, place)) {
         let detail =
             format!("the fix itself fails in the same way, in line {} of {}", place.line, place.file);
-        return (StepResult::Failed, detail);
+        return Told::new(StepResult::Failed, detail);
     }
     let mut detail = format!("{tried} further calls do not end in the crash");
     if !elsewhere.is_empty() {
-        let lines: Vec<String> = elsewhere.iter().map(|place| before(place, candidate).to_string()).collect();
-        let (noun, fails) = if lines.len() == 1 { ("line", "fails") } else { ("lines", "fail") };
+        let told = |place: &Location| format!("line {} of {}", before(place, candidate), place.function);
+        let places: Vec<String> = elsewhere.iter().map(told).collect();
+        let fails = if places.len() == 1 { "fails" } else { "fail" };
         detail.push_str(&format!(
-            "; but {noun} {} of the same function {fails} in the same way, which is a fault of its own that this fix does not mend",
-            lines.join(", ")
+            "; but {} {fails} in the same way, which this fix does not mend",
+            places.join(", ")
         ));
     }
-    (StepResult::Passed, detail)
+    Told { result: StepResult::Passed, detail, still_failing: elsewhere }
 }
 
 /// Whether a line of the mended file was written by the change.
@@ -178,13 +205,16 @@ fn before(place: &Location, candidate: &FixCandidate) -> u32 {
 }
 
 /// The scratch copy as a repository of its own.
-fn mended(repository: &Repository, workspace: &Workspace) -> Result<Repository, crate::repository::Error> {
+pub(super) fn mended(
+    repository: &Repository,
+    workspace: &Workspace,
+) -> Result<Repository, crate::repository::Error> {
     Repository::open_within(&workspace.tree(), repository.config())
 }
 
 /// Where a statement stands after the change. One that was itself replaced is the line of its
 /// replacement that is most like it.
-fn moved(place: &Location, candidate: &FixCandidate) -> Location {
+pub(super) fn moved(place: &Location, candidate: &FixCandidate) -> Location {
     let Some(change) = candidate.changes.iter().find(|change| change.path == place.file) else {
         return place.clone();
     };
@@ -230,6 +260,7 @@ mod tests {
             explanation: String::new(),
             changes: Vec::new(),
             masks: false,
+            unsettled: None,
         };
         let missed = |effort, unsettled: Option<&str>| Reproduction::NotReproduced {
             reason: "m does not build".to_owned(),
@@ -263,25 +294,25 @@ mod tests {
             (hit(Reach::InternalCall, false), StepResult::Passed),
         ] {
             let told = format!("{searched:?}");
-            assert_eq!(judge(searched, &candidate, &earlier(Reach::EntryPoint)).0, result, "{told}");
+            assert_eq!(judge(searched, &candidate, &earlier(Reach::EntryPoint)).result, result, "{told}");
         }
         let inner = earlier(Reach::InternalCall);
-        assert!(judge(missed(effort(0), None), &candidate, &inner).1.contains("m does not build"));
+        assert!(judge(missed(effort(0), None), &candidate, &inner).detail.contains("m does not build"));
         // Nobody came in at an entry before either: the call that showed the crash does so still.
-        assert_eq!(judge(hit(Reach::InternalCall, false), &candidate, &inner).0, StepResult::Failed);
-        assert_eq!(judge(hit(Reach::ForcedState, false), &candidate, &inner).0, StepResult::Passed);
+        assert_eq!(judge(hit(Reach::InternalCall, false), &candidate, &inner).result, StepResult::Failed);
+        assert_eq!(judge(hit(Reach::ForcedState, false), &candidate, &inner).result, StepResult::Passed);
         // Nearly all calls hang.
         let hung = missed(Effort { stuck: 15, ..effort(16) }, None);
-        let (result, told) = judge(hung, &candidate, &earlier(Reach::EntryPoint));
+        let Told { result, detail: told, .. } = judge(hung, &candidate, &earlier(Reach::EntryPoint));
         assert!(result == StepResult::Inconclusive && told.contains("only 1 of 16 calls"), "{told}");
         // Another defect ends the process again and again.
         let broken = missed(Effort { ended: 16, ..effort(68) }, None);
-        let (result, told) = judge(broken, &candidate, &earlier(Reach::EntryPoint));
+        let Told { result, detail: told, .. } = judge(broken, &candidate, &earlier(Reach::EntryPoint));
         let open = result == StepResult::Inconclusive;
         assert!(open && told.contains("only 68 calls") && told.contains("ended 16 times"), "{told}");
         for (surely, result) in [(true, StepResult::Failed), (false, StepResult::Inconclusive)] {
             let hangs = Reproduction::Hangs { how: "a call".to_owned(), surely };
-            assert_eq!(judge(hangs, &candidate, &inner).0, result);
+            assert_eq!(judge(hangs, &candidate, &inner).result, result);
         }
     }
 
@@ -297,6 +328,7 @@ mod tests {
                 after: "func F() {\n\tc := a[0]\n\treturn c\n\treturn b[0]\n}\n".to_owned(),
             }],
             masks: false,
+            unsettled: None,
         };
         let hit = |line| Reproduction::Reproduced {
             reproducer: crate::domain::Reproducer {
@@ -315,13 +347,13 @@ mod tests {
         };
         let mut earlier = earlier(Reach::InternalCall);
         earlier.astray = Some(Location { file: path.clone(), line: 2, function: "F".to_owned() });
-        let (result, told) = judge(hit(2), &candidate, &earlier);
+        let Told { result, detail: told, .. } = judge(hit(2), &candidate, &earlier);
         assert!(result == StepResult::Failed && told.contains("line 2 of a.go"), "{told}");
-        let (result, told) = judge(hit(4), &candidate, &earlier);
-        assert!(result == StepResult::Passed && told.contains("but line 3 of the same function"), "{told}");
+        let Told { result, detail: told, .. } = judge(hit(4), &candidate, &earlier);
+        assert!(result == StepResult::Passed && told.contains("but line 3 of F fails"), "{told}");
         // The very statement that was shown to crash.
         earlier.astray = earlier.astray.map(|place| Location { line: 3, ..place });
-        let (result, told) = judge(hit(4), &candidate, &earlier);
+        let Told { result, detail: told, .. } = judge(hit(4), &candidate, &earlier);
         assert!(result == StepResult::Failed && told.contains("can still be had"), "{told}");
     }
 
@@ -338,6 +370,7 @@ mod tests {
             explanation: String::new(),
             changes: vec![change],
             masks: false,
+            unsettled: None,
         };
         let at = |line| {
             let place = Location { file: path.clone(), line, function: "F".to_owned() };
@@ -346,10 +379,10 @@ mod tests {
         assert_eq!((at(1), at(2), at(3), at(4)), (1, 4, 5, 6));
         // What the fix wrote counts against it; what stood there before is told with its own line.
         let at = |line| Location { file: path.clone(), line, function: "F".to_owned() };
-        let (result, told) = survivors(9, &[at(6)], &candidate);
-        assert!(result == StepResult::Passed && told.contains("line 4 of the same function"), "{told}");
-        assert_eq!(survivors(9, &[at(6), at(2)], &candidate).0, StepResult::Failed);
-        assert_eq!(survivors(9, &[], &candidate).1, "9 further calls do not end in the crash");
+        let Told { result, detail: told, .. } = survivors(9, vec![at(6)], &candidate);
+        assert!(result == StepResult::Passed && told.contains("line 4 of F"), "{told}");
+        assert_eq!(survivors(9, vec![at(6), at(2)], &candidate).result, StepResult::Failed);
+        assert_eq!(survivors(9, Vec::new(), &candidate).detail, "9 further calls do not end in the crash");
         let mut replaced = candidate.clone();
         replaced.changes[0].before = "a\nreturn x / y / z\nd\n".to_owned();
         replaced.changes[0].after = "a\nq := 0\nif z != 0 {\n\tq = x / y / z\n}\nreturn q\nd\n".to_owned();

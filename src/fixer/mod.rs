@@ -5,6 +5,8 @@
 mod attempt;
 mod challenge;
 mod doing;
+mod extension;
+mod obstacle;
 mod origin;
 mod standing;
 mod workbench;

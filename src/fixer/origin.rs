@@ -104,6 +104,7 @@ mod tests {
                     after: SOURCE.replace(from, to),
                 }],
                 masks: false,
+                unsettled: None,
             };
             unmended(&repository, &fault, &candidate).map(|(place, _)| place.line)
         };

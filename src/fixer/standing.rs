@@ -27,6 +27,8 @@ pub(super) struct Standing {
     pending: Option<Judged>,
     /// Why the reproducer need not show the defect of the log.
     doubt: Option<String>,
+    /// Whether what is judged extends the best: it does more, so it need not be better otherwise.
+    extends: bool,
 }
 
 impl Standing {
@@ -48,9 +50,18 @@ impl Standing {
     /// Takes a candidate in, if it is better than the best so far.
     pub(super) fn take(&mut self, candidate: FixCandidate, verdict: Verdict) {
         self.climbing = None;
-        if self.best.as_ref().is_none_or(|(_, best)| verdict.kind() > best.kind()) {
+        let is_better = |best: VerdictKind| match self.extends {
+            true => verdict.kind() >= best,
+            false => verdict.kind() > best,
+        };
+        if self.best.as_ref().is_none_or(|(_, best)| is_better(best.kind())) {
             self.best = Some((candidate, verdict));
         }
+    }
+
+    /// From now on what is judged extends the best.
+    pub(super) const fn extend(&mut self) {
+        self.extends = true;
     }
 
     /// Keeps what is known of a candidate that climbed the whole ladder, before the renewed search.
@@ -59,11 +70,15 @@ impl Standing {
         self.pending = Some((candidate, verdict));
     }
 
-    /// Ends the second look; how the candidate came out of it.
-    pub(super) fn challenged(&mut self, step: Step) -> Option<VerdictKind> {
+    /// Ends the second look; how the candidate came out of it. Where statements fail still, it is not proven.
+    pub(super) fn challenged(&mut self, step: Step, still_failing: &[Location]) -> Option<VerdictKind> {
         let (candidate, verdict) = self.pending.take()?;
         let verdict = verdict.challenged(step);
-        let verdict = match &self.doubt {
+        let partial = still_failing
+            .first()
+            .map(|Location { function, .. }| format!("{function} still fails in the same way"));
+        let doubt = self.doubt.as_ref().or(partial.as_ref());
+        let verdict = match doubt {
             Some(why) => verdict.doubted(why),
             None => verdict,
         };
@@ -108,6 +123,7 @@ mod tests {
             provenance: Provenance::Rule { rule: name.to_owned() },
             explanation: name.to_owned(),
             masks: false,
+            unsettled: None,
             changes: Vec::new(),
         }
     }
@@ -152,7 +168,7 @@ mod tests {
         let mut standing = Standing::default();
         standing.take(candidate("slow"), Verdict::after(step(StepResult::Inconclusive)));
         standing.await_challenge(candidate("refuted"), Verdict::after(step(StepResult::Passed)));
-        assert_eq!(standing.challenged(step(StepResult::Failed)), Some(VerdictKind::Rejected));
+        assert_eq!(standing.challenged(step(StepResult::Failed), &[]), Some(VerdictKind::Rejected));
         assert_eq!(end(standing), ("slow".to_owned(), VerdictKind::Inconclusive));
     }
 
@@ -161,8 +177,20 @@ mod tests {
         let mut standing = Standing::default();
         standing.take(candidate("bad"), Verdict::after(step(StepResult::Failed)));
         standing.await_challenge(candidate("good"), Verdict::after(step(StepResult::Passed)));
-        assert_eq!(standing.challenged(step(StepResult::Passed)), Some(VerdictKind::Proven));
+        assert_eq!(standing.challenged(step(StepResult::Passed), &[]), Some(VerdictKind::Proven));
         assert_eq!(end(standing), ("good".to_owned(), VerdictKind::Proven));
+    }
+
+    #[test]
+    fn what_mends_a_part_is_not_proven() {
+        let mut standing = Standing::default();
+        let path = crate::domain::RepoPath::new("a.go").unwrap();
+        let failing = Location { file: path, line: 7, function: "F".to_owned() };
+        standing.await_challenge(candidate("a part"), Verdict::after(step(StepResult::Passed)));
+        assert_eq!(standing.challenged(step(StepResult::Passed), &[failing]), Some(VerdictKind::Plausible));
+        let (candidate, verdict) = standing.finish().unwrap();
+        assert_eq!(candidate.explanation, "a part");
+        assert_eq!(verdict.reason(), "every step holds, but F still fails in the same way");
     }
 
     #[test]
@@ -170,9 +198,9 @@ mod tests {
         let mut standing = Standing::default();
         standing.doubt("the log does not tell".to_owned());
         standing.await_challenge(candidate("refuted"), Verdict::after(step(StepResult::Passed)));
-        assert_eq!(standing.challenged(step(StepResult::Failed)), Some(VerdictKind::Rejected));
+        assert_eq!(standing.challenged(step(StepResult::Failed), &[]), Some(VerdictKind::Rejected));
         standing.await_challenge(candidate("good"), Verdict::after(step(StepResult::Passed)));
-        assert_eq!(standing.challenged(step(StepResult::Passed)), Some(VerdictKind::Plausible));
+        assert_eq!(standing.challenged(step(StepResult::Passed), &[]), Some(VerdictKind::Plausible));
         let (candidate, verdict) = standing.finish().unwrap();
         assert_eq!(candidate.explanation, "good");
         assert_eq!(verdict.reason(), "every step holds, but the log does not tell");

@@ -38,7 +38,7 @@ impl Climb {
             None => (StepName::Build, 0.0),
         };
         self.steps.push(Step { name, result: StepResult::Inconclusive, runs: 0, detail, seconds });
-        Verdict::judge(self.steps, self.sandbox, None)
+        Verdict::judge(self.steps, self.sandbox, None, None)
     }
 
     fn goes_on(&self) -> bool {
@@ -89,7 +89,7 @@ impl Validator<'_> {
         }
         let reproducer = confirmed.map(|confirmed| &confirmed.reproducer);
         let Climb { steps, sandbox, .. } = std::mem::take(climb);
-        Ok(Verdict::judge(steps, sandbox, reproducer))
+        Ok(Verdict::judge(steps, sandbox, reproducer, candidate.doubt()))
     }
 
     /// The rungs that need the change in place.

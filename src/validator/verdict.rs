@@ -68,11 +68,17 @@ impl Verdict {
             source: String::new(),
             reach: Reach::EntryPoint,
         };
-        Self::judge(vec![step], String::new(), Some(&reproducer))
+        Self::judge(vec![step], String::new(), Some(&reproducer), None)
     }
 
-    /// Judges the steps that were taken. This is the one place where a fix becomes proven.
-    pub(super) fn judge(steps: Vec<Step>, sandbox: String, reproducer: Option<&Reproducer>) -> Self {
+    /// Judges the steps that were taken. This is the one place where a fix becomes proven. A doubt goes on after
+    /// "but": with one, it does not.
+    pub(super) fn judge(
+        steps: Vec<Step>,
+        sandbox: String,
+        reproducer: Option<&Reproducer>,
+        doubt: Option<&str>,
+    ) -> Self {
         let first = |result: StepResult| steps.iter().find(|step| step.result == result);
         let (kind, reason) = if let Some(step) = first(StepResult::Failed) {
             (VerdictKind::Rejected, because(step))
@@ -80,6 +86,9 @@ impl Verdict {
             (VerdictKind::Inconclusive, because(step))
         } else {
             match reproducer.map(|reproducer| reproducer.reach) {
+                Some(Reach::EntryPoint) if let Some(doubt) = doubt => {
+                    (VerdictKind::Plausible, format!("every step holds, but {doubt}"))
+                }
                 Some(Reach::EntryPoint) => (
                     VerdictKind::Proven,
                     "the reproducer fails before and passes after, and every other step holds".to_owned(),

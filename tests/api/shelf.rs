@@ -86,7 +86,9 @@ impl Shelf {
 
     /// Works a group out to a suggestion that may mask its defect.
     pub(super) fn suggest_masking(&self, group: &GroupRecord) -> SuggestionRecord {
-        self.record(group, Suggestion { masks: true, ..suggestion(group, 0) })
+        let reason = "every step holds, but it may hide the defect instead of mending it".to_owned();
+        let verdict = VerdictKind::Plausible;
+        self.record(group, Suggestion { masks: true, verdict, reason, ..suggestion(group, 0) })
     }
 
     fn record(&self, group: &GroupRecord, suggestion: Suggestion) -> SuggestionRecord {

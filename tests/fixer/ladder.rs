@@ -88,6 +88,7 @@ impl Bench {
             explanation: String::new(),
             changes: vec![FileChange { path, before: LIB.to_owned(), after: after.to_owned() }],
             masks: false,
+            unsettled: None,
         };
         let (subject, mut climb) = (self.subject(), validator.begin());
         let verdict = validator.validate(subject, baseline, confirmed.as_ref(), &candidate, &mut climb).await;
@@ -273,6 +274,7 @@ async fn what_was_judged_so_far_is_kept() {
         explanation: String::new(),
         changes: vec![FileChange { path, before: LIB.to_owned(), after: guarded() }],
         masks: false,
+        unsettled: None,
     };
     let mut climb = validator.begin();
     let judged = validator.validate(bench.subject(), &baseline, None, &candidate, &mut climb);

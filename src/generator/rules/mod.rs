@@ -37,9 +37,10 @@ mod tests;
 
 use std::cmp::Reverse;
 
-use crate::domain::{Class, Fault, FixCandidate, Provenance};
+use crate::domain::{Class, Fault, FileChange, FixCandidate, Provenance};
 use crate::generator::repair::case::{Case, Signatures};
 use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::exit::foreign_error;
 use crate::generator::repair::told::spoken_of;
 use crate::repository::Repository;
 
@@ -180,6 +181,16 @@ fn heed_comment(case: &Case<'_>, rule: Rule, mut draft: Draft) -> Draft {
     draft
 }
 
+/// What stays open though the crash is gone, in words that go on after "but".
+fn unsettled(rule: Rule, tier: Tier, changes: &[FileChange], repository: &Repository) -> Option<String> {
+    if rule == Rule::AskReflection && tier == Tier::Check {
+        // Whoever reflects means to work on whatever comes.
+        let open = "whether such a value is to be refused, or worked on like others, nothing here tells";
+        return Some(open.to_owned());
+    }
+    foreign_error(changes, repository)
+}
+
 /// Asks every rule that knows the class of a fault.
 #[must_use]
 pub fn propose(fault: &Fault, repository: &Repository) -> Proposal {
@@ -208,11 +219,13 @@ pub fn propose(fault: &Fault, repository: &Repository) -> Proposal {
         if candidates.iter().any(|known| known.changes == changes) {
             continue;
         }
+        let unsettled = unsettled(rule, draft.tier, &changes, repository);
         candidates.push(FixCandidate {
             provenance: Provenance::Rule { rule: rule.as_str().to_owned() },
             explanation: draft.explanation,
             changes,
             masks: draft.masks,
+            unsettled,
         });
         if candidates.len() == MAX_CANDIDATES {
             break;

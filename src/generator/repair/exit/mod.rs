@@ -5,10 +5,12 @@
 //! From the ground up: [`failure`] says why, [`manner`] how the errors around do; [`error`], [`zero`],
 //! [`answer`], [`process`] and [`log`] each know one way to say it in Go, [`raise`] by a panic that is
 //! recovered as an error; [`plain`] chooses among them, [`signature`] gives a function an error result first.
+//! [`foreign`] asks afterwards whether the error is of the kind of those around it.
 
 mod answer;
 mod error;
 mod failure;
+mod foreign;
 mod log;
 mod manner;
 mod plain;
@@ -27,6 +29,7 @@ use crate::repository::go::File;
 
 pub(crate) use answer::neighbours_status;
 pub(crate) use failure::{Blame, Failure};
+pub(crate) use foreign::foreign_error;
 pub(crate) use manner::is_sentinel;
 pub(crate) use plain::Exit;
 pub(crate) use raise::is_raiser;

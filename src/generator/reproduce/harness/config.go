@@ -84,7 +84,7 @@ type Result struct {
 	Stuck   int  // executions that did not come back
 	Found   []Found
 	Missing []string // targets that are not registered
-	// Other statements of the failing function that crash in the same way.
+	// Other statements that crash in the same way, in the failing function or beside it.
 	Elsewhere []Place
 	Aftermath *Aftermath
 	Hang      *Hang

@@ -4,6 +4,7 @@ package harness
 
 import (
 	"fmt"
+	"path"
 	"runtime"
 	"strings"
 	"unicode"
@@ -69,6 +70,38 @@ func declared(name string) string {
 func samePlace(a, b Place) (function, line bool) {
 	function = declared(a.Function) == declared(b.Function)
 	return function, function && a.Line == b.Line && a.File == b.File
+}
+
+// beside tells whether a crash is of the log's class, and of another statement of its function, of another
+// method of its type, or of another function that the log's direct caller calls.
+func (c *Config) beside(seen *crash) bool {
+	if len(seen.frames) == 0 || len(c.Stack) == 0 || classify(seen.value) != c.Class {
+		return false
+	}
+	top, failing := seen.frames[0], c.Stack[0]
+	if function, line := samePlace(top, failing); function {
+		return !line
+	}
+	if path.Dir(top.File) != path.Dir(failing.File) {
+		return false
+	}
+	if owner := receiver(failing.Function); owner != "" && owner == receiver(top.Function) {
+		return true
+	}
+	if len(c.Stack) < 2 || len(seen.frames) < 2 {
+		return false
+	}
+	function, _ := samePlace(seen.frames[1], c.Stack[1])
+	return function
+}
+
+// receiver is the type of a method: T of (*T).M and T.M, nothing of F and F.func1.
+func receiver(name string) string {
+	owner, _, ok := strings.Cut(declared(name), ".")
+	if !ok {
+		return ""
+	}
+	return strings.Trim(owner, "(*)")
 }
 
 // match rates how much a crash is the log's: 0 is another one. The rest of the log's chain, the

@@ -222,16 +222,13 @@ func (s *search) phase(p int, from uint64, deadline time.Time) bool {
 	}
 }
 
-// noteElsewhere keeps where else the function crashes in the same way: that is another fault, but nobody
-// should be told that the function is well.
+// noteElsewhere keeps where else the function, or one beside it, crashes in the same way: a fix is not whole
+// while it does.
 func (s *search) noteElsewhere(seen *crash) {
-	if len(seen.frames) == 0 || len(s.config.Stack) == 0 || classify(seen.value) != s.config.Class {
+	if len(s.result.Elsewhere) >= maxElsewhere || !s.config.beside(seen) {
 		return
 	}
 	top := seen.frames[0]
-	if function, line := samePlace(top, s.config.Stack[0]); !function || line || len(s.result.Elsewhere) >= maxElsewhere {
-		return
-	}
 	for _, known := range s.result.Elsewhere {
 		if known.File == top.File && known.Line == top.Line {
 			return
