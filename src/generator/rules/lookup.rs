@@ -36,7 +36,9 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             _ => None,
         };
         if let Some(Found { edits, reports, explanation, changed }) = found {
-            let draft = Draft::leaving(Tier::Check, reports, suspect.depth, explanation, edits);
+            // What was handed over as nil was found missing here.
+            let tier = if suspect.depth > 0 { Tier::Cause } else { Tier::Check };
+            let draft = Draft::leaving(tier, reports, suspect.depth, explanation, edits);
             drafts.push(draft.with_work_half_done(changed));
         }
     }
@@ -62,7 +64,7 @@ fn failure(case: &Case<'_>, file: &Arc<File>, value: Node<'_>, name: &str) -> Fa
     {
         failure = failure.with(format!("{plain}: %v"), vec![file.text_of(key).to_owned()]);
     }
-    failure.said = said_elsewhere(case, file, value);
+    failure.said = said_elsewhere(case, file, value).or_else(|| said_above(file, value));
     failure
 }
 
@@ -103,6 +105,19 @@ fn said_elsewhere(case: &Case<'_>, file: &Arc<File>, value: Node<'_>) -> Option<
     (said.len() == 1).then(|| said.pop())?
 }
 
+/// The error for the key, where it was looked up itself: whoever has found it and now finds nothing under it says
+/// the same.
+fn said_above(file: &Arc<File>, value: Node<'_>) -> Option<String> {
+    let key = value.child_by_field_name("index").filter(|key| key.kind() == "identifier")?;
+    let statement = statement_of(value)?;
+    let name = file.text_of(key);
+    let mut above = std::iter::successors(statement.prev_named_sibling(), Node::prev_named_sibling);
+    let asked = above.find(|above| file.declares(*above, name).is_some())?;
+    let takes_two = asked.child_by_field_name("left").is_some_and(|left| left.named_child_count() == 2);
+    let last = error_without(file, asked).filter(|_| takes_two)?;
+    in_scope_before(file, last, statement).then(|| file.text_of(last).to_owned())
+}
+
 /// The map of a look-up: its name, and the type it is a field of.
 fn map_of(case: &Case<'_>, file: &Arc<File>, value: Node<'_>) -> Option<(String, Option<String>)> {
     let container = value.child_by_field_name("operand").filter(|_| value.kind() == "index_expression")?;
@@ -127,6 +142,13 @@ fn looks_up(
 
 /// The sentinel which is returned right after a look-up that found nothing.
 fn sentinel_without(file: &File, asked: Node<'_>) -> Option<String> {
+    let last = error_without(file, asked)?;
+    let text = file.text_of(last);
+    (last.kind() == "identifier" && is_sentinel(text)).then(|| text.to_owned())
+}
+
+/// The last value which is returned right after a look-up that found nothing.
+fn error_without<'t>(file: &File, asked: Node<'t>) -> Option<Node<'t>> {
     let check = match asked.parent().filter(|parent| parent.kind() == "if_statement") {
         Some(check) => check,
         None => asked.next_named_sibling().filter(|next| next.kind() == "if_statement")?,
@@ -136,9 +158,7 @@ fn sentinel_without(file: &File, asked: Node<'_>) -> Option<String> {
     });
     let block = check.child_by_field_name("consequence").filter(|_| negated)?;
     let leaving = nodes_of(block, |node| node.kind() == "return_statement").into_iter().next()?;
-    let last = last_child(leaving.named_child(0)?)?;
-    let text = file.text_of(last);
-    (last.kind() == "identifier" && is_sentinel(text)).then(|| text.to_owned())
+    last_child(leaving.named_child(0)?).filter(|last| file.text_of(*last) != "nil")
 }
 
 fn noun_of_container(file: &File, value: Node<'_>) -> String {

@@ -149,7 +149,7 @@ fn wrap(case: &Case<'_>, suspect: Suspect<'_>) -> Option<Draft> {
     })
 }
 
-fn is_call_statement(statement: Node<'_>, function: Node<'_>) -> bool {
+pub(super) fn is_call_statement(statement: Node<'_>, function: Node<'_>) -> bool {
     statement.kind() == "expression_statement"
         && statement.named_child(0).and_then(|call| call.child_by_field_name("function")) == Some(function)
 }
