@@ -29,6 +29,7 @@ mod nil_map;
 mod not_found;
 mod preparation;
 mod reflection;
+mod sibling_check;
 mod slice_bounds;
 mod wait_group;
 
@@ -118,6 +119,9 @@ rules! {
     /// Asks whether a search found its target before the position is used.
     CheckFound = "check_found", not_found, [IndexOutOfRange, SliceBounds],
         declines: "the code asks for a negative position already, or the position comes from no search";
+    /// Asks the question that the type's other methods ask before they take a part of a buffer.
+    AskAsSiblings = "ask_as_siblings", sibling_check, [IndexOutOfRange, SliceBounds],
+        declines: "what is taken is no field of the receiver, the method asks already, no other method of the type begins with such a question, or how many are taken cannot be told";
     /// Asks for the length before an element is used.
     CheckLength = "check_length", length, [IndexOutOfRange],
         declines: "the index is a map's key or itself a call, or the list is the result of a call that is not made each time (in a loop's head, a branch, behind `&&`)";
