@@ -68,8 +68,7 @@ pub(super) struct FixArgs {
     /// How the findings are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Write every proven fix that does not merely mask its defect into the repository, and say how to take
-    /// it back.
+    /// Write every proven fix into the repository, and say how to take it back.
     #[arg(long)]
     apply: bool,
 }

@@ -8,8 +8,8 @@ use super::obstacle::Obstacle;
 use super::standing::{Earlier, Standing};
 use super::{Finding, Fixer, Progress, Stage, Workbench};
 use crate::domain::{
-    Diagnosis, ErrorGroup, Evidence, Fault, FixCandidate, Location, Provenance, Reach, Reproducer,
-    Suggestion, VerdictKind,
+    Diagnosis, ErrorGroup, Evidence, Fault, FileChange, FixCandidate, Location, Provenance, Reach,
+    Reproducer, Suggestion, VerdictKind,
 };
 use crate::generator::reproduce::{self, Reproduction, reproduce};
 use crate::generator::rules::{self, Proposal};
@@ -32,6 +32,8 @@ pub(super) struct Attempt<'a> {
     earlier: Option<Earlier>,
     standing: Standing,
     judged: usize,
+    /// The changes of fixes that were extended, and where the first of them acts that was not.
+    extended: Vec<(Vec<FileChange>, Location)>,
     /// Whether the code makes a check that would have mended it.
     asked_already: bool,
     obstacle: Option<String>,
@@ -63,6 +65,7 @@ impl<'a> Attempt<'a> {
             earlier: None,
             standing: Standing::default(),
             judged: 0,
+            extended: Vec::new(),
             asked_already: false,
             obstacle: None,
         }
@@ -121,9 +124,15 @@ impl<'a> Attempt<'a> {
             self.judged += 1;
             (self.progress)(&format!("judging candidate fix {} of {total}", self.judged));
             let Some(still_failing) = self.judge(grounds, candidate.clone()).await? else { continue };
+            let masks = candidate.masks;
             self.extend(grounds, candidate, still_failing).await?;
-            // With a doubtful reproducer, or one of an inner call, no other candidate comes further.
-            break;
+            self.standing.extend(None);
+            // With a doubtful reproducer, or one of an inner call, no other candidate comes further; nor do those
+            // that may mask, which come last.
+            let is_entry = self.earlier.as_ref().is_some_and(|earlier| earlier.reach == Reach::EntryPoint);
+            if self.standing.is_proven() || self.standing.is_doubted() || !is_entry || masks {
+                break;
+            }
         }
         Ok(())
     }
@@ -171,8 +180,11 @@ impl<'a> Attempt<'a> {
                 break;
             };
             (self.progress)("extending the fix to what fails in the same way");
-            self.standing.extend();
+            self.standing.extend(Some(still_failing.len()));
             tracing::debug!(patch = unified_diff(&more.changes), "extended");
+            let first = self.extended.iter().find(|(changes, _)| *changes == candidate.changes);
+            let first = first.map(|(_, first)| first.clone()).or_else(|| first_changed(&candidate.changes));
+            self.extended.extend(first.map(|first| (more.changes.clone(), first)));
             match self.judge(grounds, more.clone()).await? {
                 Some(failing) => (candidate, still_failing) = (more, failing),
                 None => break,
@@ -252,7 +264,13 @@ impl<'a> Attempt<'a> {
                 if record.kind != VerdictKind::Rejected {
                     suggestion.patch = Some(unified_diff(&candidate.changes));
                     if record.kind == VerdictKind::Proven {
-                        put_first(&mut suggestion.locations, first_changed(&candidate.changes));
+                        let extended =
+                            self.extended.into_iter().find(|(changes, _)| *changes == candidate.changes);
+                        let first = extended.map(|(_, first)| first);
+                        put_first(
+                            &mut suggestion.locations,
+                            first.or_else(|| first_changed(&candidate.changes)),
+                        );
                     }
                     changes = candidate.changes;
                 }

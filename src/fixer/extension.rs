@@ -7,6 +7,7 @@ use super::challenge::{mended, moved};
 use super::obstacle::Obstacle;
 use crate::domain::{Fault, FaultFacts, FileChange, FixCandidate, Location, Provenance};
 use crate::generator::rules::propose;
+use crate::repository::go::Symbol;
 use crate::repository::{Repository, Workspace};
 
 /// How often one fix is extended: each time costs a judgement.
@@ -28,12 +29,17 @@ pub(super) fn extended(
     let mut callers: Vec<_> = fault.stack.iter().skip(1).map(|place| moved(place, candidate)).collect();
     left.reverse();
     while let Some(failing) = left.pop() {
+        // Who calls another function than the log's is not known.
+        let is_its = fault.stack.first().is_some_and(|top| {
+            top.file == failing.file && Symbol::declared(&top.function) == Symbol::declared(&failing.function)
+        });
+        let known = callers.iter().filter(|_| is_its);
         let fault = Fault {
             class: fault.class,
             // What the log tells of values was said of another statement.
             message: String::new(),
             facts: FaultFacts::default(),
-            stack: std::iter::once(failing).chain(callers.iter().cloned()).collect(),
+            stack: std::iter::once(failing).chain(known.cloned()).collect(),
         };
         let sofar = whole.as_ref().unwrap_or(candidate);
         workspace.change(&sofar.changes)?;

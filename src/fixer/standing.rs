@@ -27,8 +27,9 @@ pub(super) struct Standing {
     pending: Option<Judged>,
     /// Why the reproducer need not show the defect of the log.
     doubt: Option<String>,
-    /// Whether what is judged extends the best: it does more, so it need not be better otherwise.
-    extends: bool,
+    /// Where what is judged extends the best: how many statements failed still. It need not be better otherwise if
+    /// fewer do now.
+    extends: Option<usize>,
 }
 
 impl Standing {
@@ -49,19 +50,26 @@ impl Standing {
 
     /// Takes a candidate in, if it is better than the best so far.
     pub(super) fn take(&mut self, candidate: FixCandidate, verdict: Verdict) {
+        self.take_if(candidate, verdict, false);
+    }
+
+    /// The same, where it is as good and does more.
+    fn take_if(&mut self, candidate: FixCandidate, verdict: Verdict, does_more: bool) {
         self.climbing = None;
-        let is_better = |best: VerdictKind| match self.extends {
-            true => verdict.kind() >= best,
-            false => verdict.kind() > best,
-        };
+        let is_better = |best: VerdictKind| verdict.kind() > best || does_more && verdict.kind() == best;
         if self.best.as_ref().is_none_or(|(_, best)| is_better(best.kind())) {
             self.best = Some((candidate, verdict));
         }
     }
 
-    /// From now on what is judged extends the best.
-    pub(super) const fn extend(&mut self) {
-        self.extends = true;
+    /// What is judged next extends the best, with which so many statements fail still; or is another one.
+    pub(super) const fn extend(&mut self, failing: Option<usize>) {
+        self.extends = failing;
+    }
+
+    /// Whether something is proven.
+    pub(super) fn is_proven(&self) -> bool {
+        self.best.as_ref().is_some_and(|(_, best)| best.kind() == VerdictKind::Proven)
     }
 
     /// Keeps what is known of a candidate that climbed the whole ladder, before the renewed search.
@@ -83,7 +91,8 @@ impl Standing {
             None => verdict,
         };
         let kind = verdict.kind();
-        self.take(candidate, verdict);
+        let does_more = self.extends.is_some_and(|before| still_failing.len() < before);
+        self.take_if(candidate, verdict, does_more);
         Some(kind)
     }
 

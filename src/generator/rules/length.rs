@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use crate::generator::repair::case::Case;
-use crate::generator::repair::check::Check;
+use crate::generator::repair::check::{Check, names_in};
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure};
@@ -31,11 +31,13 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for raiser in case.raisers(0, |file, node| may_raise(case, file, node)) {
         drafts.extend(made_too_short(case, file, raiser));
-        let is_row = raiser.parent().is_some_and(|parent| {
-            parent.child_by_field_name("operand") == Some(raiser) && may_raise(case, file, parent)
+        let own = check(case, file, raiser);
+        let taken = raiser.parent().filter(|parent| {
+            parent.child_by_field_name("operand") == Some(raiser) && may_raise(case, file, *parent)
         });
-        // A row is asked for together with what is taken from it.
-        if !is_row && let Some(check) = check(case, file, raiser) {
+        let together = taken.and_then(|taken| check(case, file, taken));
+        // A row is asked for together with what is taken from it, where that is done.
+        if let Some(check) = own.filter(|own| together.is_none_or(|both| !both.bad.starts_with(&own.bad))) {
             drafts.extend(case.check(&check));
         }
         drafts.extend(named(case, file, raiser));
@@ -306,9 +308,10 @@ fn range(case: &Case<'_>, file: &Arc<File>, index: Node<'_>, length: &str) -> (S
     let unsigned =
         case.resolver.type_of(file, index).is_some_and(|ty| ty.text.starts_with("uint") || ty.text == "byte");
     let above = facts.index.is_none_or(|index| index >= 0);
-    // Ahead of a position, as `s[i+1]`, or at one that only goes forward.
-    let ahead = facts.index.is_some_and(|index| index > 0)
-        && (shifted(file, index).is_some_and(|(_, shift)| shift > 0) || goes_forward(file, index));
+    // At a position that only goes forward, or ahead of it.
+    let position =
+        shifted(file, index).filter(|(_, shift)| *shift >= 0).map_or(index, |(variable, _)| variable);
+    let ahead = facts.index.is_some_and(|index| index > 0) && goes_forward(file, position);
     if counted || unsigned || ahead {
         if !above {
             return (format!("{text} < 0"), format!("{text} >= 0"));
@@ -323,12 +326,28 @@ fn range(case: &Case<'_>, file: &Arc<File>, index: Node<'_>, length: &str) -> (S
     (format!("{text} < 0 || {plain} >= {length}"), format!("{text} >= 0 && {plain} < {length}"))
 }
 
-/// Whether the function moves a position on, and never back.
+/// Whether a variable begins at a number of its function, and only ever goes forward by one.
 fn goes_forward(file: &File, position: Node<'_>) -> bool {
+    let name = file.text_of(position);
+    let is_number =
+        |node: Option<Node<'_>>| node.is_some_and(|node| file.text_of(node).parse::<u64>().is_ok());
+    let Some(Binding::Short { statement, .. }) = file.binding(position, name) else { return false };
+    let begins = statement.child_by_field_name("right").and_then(|right| right.named_child(0));
     let Some(function) = file.enclosing_function(position) else { return false };
-    let (body, name) = (file.text_of(function), file.text_of(position));
-    let moves = |how: &str| body.contains(&format!("{name}{how}"));
-    (moves("++") || moves(" += ")) && !moves("--") && !moves(" -= ")
+    let writes = nodes_of(function, |node| {
+        let written = match node.kind() {
+            "assignment_statement" => node.child_by_field_name("left"),
+            "dec_statement" => node.named_child(0),
+            "unary_expression" if file.text_of(node).starts_with('&') => node.child_by_field_name("operand"),
+            _ => None,
+        };
+        written.is_some_and(|written| names_in(file.text_of(written)).any(|word| word == name))
+    });
+    let goes_on = |node: &Node<'_>| {
+        node.child_by_field_name("operator").is_some_and(|operator| file.text_of(operator) == "+=")
+            && is_number(node.child_by_field_name("right"))
+    };
+    is_number(begins) && writes.iter().all(goes_on)
 }
 
 /// `x := make([]T, 0, n)` that is then filled by index: its length is what was meant.

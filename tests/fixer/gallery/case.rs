@@ -149,6 +149,15 @@ impl Laid {
         assert!(output.status.success(), "{}\n{patch}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Whether a test of a package was run and passed.
+    pub(super) fn passes(&self, package: &str, test: &str) -> bool {
+        let pattern = format!("^{test}$");
+        let arguments = ["test", "-count=1", "-timeout=60s", "-v", "-run", &pattern, package];
+        let output = run(go().args(arguments).current_dir(self.root()));
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        output.status.success() && printed.contains(&format!("--- PASS: {test} "))
+    }
+
     /// Runs the tests of a package, or of all; what they print where one fails.
     pub(super) fn test(&self, package: &str, pattern: &str) -> Result<(), String> {
         let arguments = ["test", "-count=1", "-timeout=60s", "-run", pattern, package];

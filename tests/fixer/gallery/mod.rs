@@ -27,7 +27,12 @@ fn outcome(case: &Case) -> Outcome {
     let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
     let suggestions = report["suggestions"].as_array().unwrap();
     let of_class = |suggestion: &&Value| suggestion["class"] == case.class.as_str();
-    let suggestion = suggestions.iter().find(of_class).or(suggestions.first());
+    // Where none is wanted, any that is called proven counts.
+    let is_proven = |suggestion: &&Value| suggestion["verdict"] == "proven";
+    let suggestion = match case.wants_fix {
+        true => suggestions.iter().find(of_class),
+        false => suggestions.iter().find(is_proven).or(suggestions.first()),
+    };
     let Some(suggestion) = suggestion else {
         return Outcome {
             name: case.name.clone(),
@@ -69,7 +74,7 @@ fn passes_on_the_fix(case: &Case, reproducer: &Value) -> bool {
     let fixed = case.lay(&[Layer::Repo, Layer::Fixed]);
     fixed.write(text("file"), text("source"));
     let package = Path::new(text("file")).parent().unwrap();
-    fixed.test(&format!("./{}", package.display()), &format!("^{}$", text("test"))).is_ok()
+    fixed.passes(&format!("./{}", package.display()), text("test"))
 }
 
 /// What the hidden test and the service's own say of a patch.
@@ -112,7 +117,8 @@ fn a_part_of_the_gallery() {
     part.iter().for_each(check);
     let figures = Figures::of(part.iter().map(outcome).collect());
     println!("{figures}");
-    assert!(figures.wrong() == 0 && figures.first() >= 3 && figures.reproduced() >= 3, "{figures}");
+    let (right, wrong) = (figures.right(), figures.wrong());
+    assert!(right >= 3 && wrong == 0 && figures.first() >= 3 && figures.reproduced() >= 3, "{figures}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::generator::repair::exit::Failure;
 use crate::generator::repair::flow::from_request;
 use crate::generator::repair::order::{Reads, before_changes, changed_above};
 use crate::generator::repair::scope::in_scope_before;
-use crate::generator::repair::syntax::{nodes_of, operator_of, returns_error, statement_of};
+use crate::generator::repair::syntax::{nodes_in, nodes_of, operator_of, returns_error, statement_of};
 use crate::repository::go::{File, Function, package_binding};
 
 /// A check to put before an expression.
@@ -91,6 +91,7 @@ impl Case<'_> {
     fn to_the_terminator(&self, file: &Arc<File>, check: &Check<'_>) -> Option<Draft> {
         let (mut edits, joined) = condition(file, check)?;
         let comparison = check.at.parent().filter(|node| operator_of(file, *node) == Some("!="))?;
+        comparison.child_by_field_name("right").filter(|end| closes(file.text_of(*end)))?;
         let around = comparison.parent()?;
         let around = if around.kind() == "for_clause" { around.parent()? } else { around };
         if joined != Joined::EndsLoop
@@ -138,6 +139,9 @@ impl Case<'_> {
             let Some(inner) = self.file(depth) else { break };
             let Some(mut names) = Substitution::of(caller, call, function) else { break };
             let requested = names.come_from_request(caller, &bad);
+            if is_changed_before(inner, function, &bad, check, depth) {
+                break;
+            }
             names.keep_globals(self, inner, caller, call, &bad);
             let own_package = self.same_package(caller, inner);
             let Some(outer_bad) = names.apply(&bad, own_package) else { break };
@@ -182,9 +186,49 @@ impl Case<'_> {
     }
 }
 
+/// Whether what is looked for closes something that was opened: input that ends before it is malformed. A line, a
+/// word or a text that ends with zero may well end with the input.
+fn closes(end: &str) -> bool {
+    let literal = end.trim_matches('\'').trim_start_matches('\\');
+    let is_name = end.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+    matches!(literal, "\"" | "" | "`" | ")" | "]" | "}" | ">")
+        || is_name && ["quote", "delim", "close"].iter().any(|word| end.to_lowercase().contains(word))
+}
+
 /// The names in the text of an expression.
-fn names_in(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn names_in(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty())
+}
+
+/// Whether a function changes a parameter that a condition speaks of before it comes to what fails, or to the call that
+/// leads there: then the condition says nothing of what the caller gives.
+fn is_changed_before(
+    file: &File,
+    function: &Function,
+    condition: &str,
+    check: &Check<'_>,
+    depth: usize,
+) -> bool {
+    let until = if depth == check.depth { check.at.start_byte() } else { function.range.end };
+    let changes = nodes_in(file, &function.range, |node| {
+        matches!(
+            node.kind(),
+            "assignment_statement" | "inc_statement" | "dec_statement" | "short_var_declaration"
+        ) && node.start_byte() < until
+    });
+    let root = |text: &str| names_in(text).next().map(str::to_owned);
+    let changed: Vec<String> = changes
+        .into_iter()
+        .filter_map(|node| node.child_by_field_name("left").or_else(|| node.named_child(0)))
+        .flat_map(|left| {
+            left.named_children(&mut left.walk())
+                .map(|name| file.text_of(name).to_owned())
+                .collect::<Vec<_>>()
+        })
+        .filter_map(|text| root(&text))
+        .collect();
+    let is_param = |word: &str| function.params.iter().any(|param| param.name == word);
+    names_in(condition).any(|word| is_param(word) && changed.iter().any(|changed| changed == word))
 }
 
 /// What the parameters of a function are called where it is called.

@@ -63,13 +63,33 @@ fn agreed(manners: impl IntoIterator<Item = Manner>) -> Option<Manner> {
     manners.all(|manner| manner == first).then_some(first)
 }
 
-/// The functions of a file that one of them calls and that can fail.
+/// The functions of a file that one of them calls and that can fail; methods, where it calls them on its own receiver
+/// or on what it makes.
 fn called<'f>(file: &'f File, function: Node<'_>) -> impl Iterator<Item = Node<'f>> {
-    let calls = nodes_of(function, |node| node.kind() == "call_expression");
-    let names: Vec<&str> = calls.into_iter().map(|call| called_name(file, call)).collect();
     let own = function.byte_range();
+    let receiver =
+        file.functions.iter().find(|known| known.range == own).and_then(|known| known.receiver.as_ref());
+    let is_near = |call: &Node<'_>| {
+        let operand =
+            call.child_by_field_name("function").and_then(|called| called.child_by_field_name("operand"));
+        operand.is_none_or(|operand| {
+            operand.kind() == "composite_literal"
+                || receiver.is_some_and(|receiver| receiver.name == file.text_of(operand))
+        })
+    };
+    let calls = nodes_of(function, |node| node.kind() == "call_expression");
+    let names: Vec<(&str, bool)> = calls
+        .iter()
+        .filter(|call| is_near(call))
+        .map(|call| {
+            let is_method =
+                call.child_by_field_name("function").is_some_and(|called| called.kind() != "identifier");
+            (called_name(file, *call), is_method)
+        })
+        .collect();
     let others = file.functions.iter().filter(move |other| {
-        other.returns_error() && other.range != own && names.contains(&other.identifier.as_str())
+        let is_called = names.contains(&(other.identifier.as_str(), other.receiver.is_some()));
+        is_called && other.returns_error() && other.range != own
     });
     others.filter_map(|other| file.node_at(other.range.clone()))
 }
@@ -110,11 +130,7 @@ const OTHERS: &[&str] = &[
 ];
 
 fn means_another(sentinel: &str) -> bool {
-    // What was cut off is malformed.
-    !sentinel.ends_with("ErrUnexpectedEOF")
-        && words(sentinel.rsplit('.').next().unwrap_or(sentinel))
-            .iter()
-            .any(|word| OTHERS.contains(&word.as_str()))
+    words(sentinel.rsplit('.').next().unwrap_or(sentinel)).iter().any(|word| OTHERS.contains(&word.as_str()))
 }
 
 /// What a function does, by its name.
@@ -153,8 +169,40 @@ pub(super) fn plain_sentinel(file: &File, function: Node<'_>) -> Option<String> 
         false => own,
         true => called(file, function).filter_map(of).flatten().collect(),
     };
-    let first = all.first().copied().filter(|sentinel| !means_another(sentinel))?;
+    let first = all.first().copied().filter(|sentinel| is_of_form(sentinel))?;
     all.iter().all(|other| *other == first).then(|| first.to_owned())
+}
+
+/// Words of sentinels that say what the form of a value is.
+const FORMS: &[&str] = &[
+    "invalid",
+    "malformed",
+    "syntax",
+    "format",
+    "parse",
+    "quote",
+    "short",
+    "truncated",
+    "incomplete",
+    "range",
+    "bounds",
+    "bad",
+    "illegal",
+    "corrupt",
+    "corrupted",
+    "unexpected",
+    "length",
+    "size",
+    "index",
+    "overflow",
+    "payload",
+    "header",
+];
+
+/// Whether a sentinel speaks of the form of a value.
+fn is_of_form(sentinel: &str) -> bool {
+    let name = sentinel.rsplit('.').next().unwrap_or(sentinel);
+    words(name).iter().any(|word| FORMS.contains(&word.as_str()))
 }
 
 /// The sentinels that are returned as they are below a node.
