@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::challenge::{mended, moved};
 use super::obstacle::Obstacle;
-use crate::domain::{Fault, FaultFacts, FileChange, FixCandidate, Location, Provenance};
+use crate::domain::{Fault, FaultFacts, FileChange, FixCandidate, Location};
 use crate::generator::rules::propose;
 use crate::repository::go::Symbol;
 use crate::repository::{Repository, Workspace};
@@ -71,7 +71,7 @@ fn joined(first: &FixCandidate, second: FixCandidate) -> FixCandidate {
         false => format!("{} {}", first.explanation, second.explanation),
     };
     FixCandidate {
-        provenance: Provenance::clone(&first.provenance),
+        provenance: first.provenance.clone(),
         explanation,
         changes: changes.into_values().collect(),
         masks: first.masks || second.masks,
@@ -82,7 +82,7 @@ fn joined(first: &FixCandidate, second: FixCandidate) -> FixCandidate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::RepoPath;
+    use crate::domain::{Provenance, RepoPath};
 
     fn candidate(explanation: &str, files: &[(&str, &str, &str)], masks: bool) -> FixCandidate {
         let change = |(path, before, after): &(&str, &str, &str)| FileChange {

@@ -143,7 +143,7 @@ impl Failures {
     pub(super) fn line(&mut self, mut raw: Raw<'_>, shared: &Shared, sink: Sink<'_>) {
         if self.anchor().is_some_and(|anchor| raw.span.start - anchor > MAX_BEHIND_BYTES) {
             self.end_all(shared, sink);
-            if self.taken.is_some_and(|taken| taken == raw.start_before()) {
+            if self.taken == Some(raw.start_before()) {
                 raw = raw.behind_nothing();
             }
         }

@@ -11,14 +11,14 @@
 
 use std::sync::Arc;
 
-use super::nil_guard::is_call_statement;
+use super::nil_guard::is_callback;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::Edits;
 use crate::generator::repair::literal::{Maker, add_field, makers_without, text_in};
 use crate::generator::repair::meant::{is_cleared_at_end, is_optional};
 use crate::generator::repair::suspect::{Suspect, suspects};
-use crate::generator::repair::syntax::{nodes_of, statement_of};
+use crate::generator::repair::syntax::nodes_of;
 use crate::repository::go::{Field, File, Shape, Type, TypeDecl};
 
 /// What the standard library offers for a field that was forgotten: type, import path, expression.
@@ -76,11 +76,9 @@ fn for_field(case: &Case<'_>, suspect: Suspect<'_>) -> Vec<Draft> {
         owner.name, value.text
     );
     // A callback may come to be nil in other ways, too: the question where it is called sees them all.
-    let is_callback = case.resolver.underlying(&field.ty).shape() == Shape::Function
-        && statement_of(node).is_some_and(|statement| is_call_statement(statement, node));
     let tier = match (masks, constructed && !field.tagged) {
         (true, _) => Tier::Mask,
-        _ if is_callback => Tier::Guard,
+        _ if is_callback(case, file, node) => Tier::Guard,
         (false, true) => Tier::Cause,
         (false, false) => Tier::Guard,
     };

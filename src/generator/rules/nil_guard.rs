@@ -131,11 +131,7 @@ fn wrap(case: &Case<'_>, suspect: Suspect<'_>) -> Option<Draft> {
     let text = format!("if {} != nil {{\n{indent}\t{body}\n{indent}}}", file.text_of(node));
     edits.replace(file, statement.byte_range(), text);
     // A callback that may be left out is meant to be called only when it is there.
-    let callback = case
-        .resolver
-        .type_of(file, node)
-        .is_some_and(|ty| case.resolver.underlying(&ty).shape() == Shape::Function)
-        && is_call_statement(statement, node);
+    let callback = is_callback(case, file, node);
     // A part that may be left out adds nothing to a sum.
     let adds = statement.child_by_field_name("operator").is_some_and(|operator| {
         matches!(file.text_of(operator), "+=" | "-=") && node.kind() == "selector_expression"
@@ -149,7 +145,14 @@ fn wrap(case: &Case<'_>, suspect: Suspect<'_>) -> Option<Draft> {
     })
 }
 
-pub(super) fn is_call_statement(statement: Node<'_>, function: Node<'_>) -> bool {
+/// Whether a value is a function that is called for its own sake.
+pub(super) fn is_callback(case: &Case<'_>, file: &Arc<File>, node: Node<'_>) -> bool {
+    let ty = case.resolver.type_of(file, node);
+    ty.is_some_and(|ty| case.resolver.underlying(&ty).shape() == Shape::Function)
+        && statement_of(node).is_some_and(|statement| is_call_statement(statement, node))
+}
+
+fn is_call_statement(statement: Node<'_>, function: Node<'_>) -> bool {
     statement.kind() == "expression_statement"
         && statement.named_child(0).and_then(|call| call.child_by_field_name("function")) == Some(function)
 }

@@ -34,6 +34,11 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
+    /// Whether the first place is one that a right fix changes.
+    fn is_first(&self) -> bool {
+        self.wants_fix && self.place == Some(0)
+    }
+
     /// Whether the hidden test and the service's own pass with the patch; where none is wanted, whether none is
     /// offered as a mend of the cause.
     fn is_right(&self) -> bool {
@@ -98,7 +103,7 @@ impl Figures {
 
     /// Cases whose first place is one that a right fix changes.
     pub(super) fn first(&self) -> usize {
-        self.count(|outcome| outcome.wants_fix && outcome.place == Some(0))
+        self.count(Outcome::is_first)
     }
 
     /// Cases whose real defect was reproduced.
@@ -126,7 +131,7 @@ impl Figures {
         format!(
             "| {name} | {} | {wanted} | {} | {} | {} | {} | {} | {} | {} | {:.0} |",
             outcomes.len(),
-            count(&|outcome| outcome.wants_fix && outcome.place == Some(0)),
+            count(&Outcome::is_first),
             count(&|outcome| outcome.wants_fix && outcome.place.is_some_and(|place| place < 5)),
             count(&|outcome| outcome.wants_fix && outcome.reach.is_some()),
             count(&|outcome| outcome.is_real),

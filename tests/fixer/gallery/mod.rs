@@ -33,15 +33,9 @@ fn outcome(case: &Case) -> Outcome {
         true => suggestions.iter().find(of_class),
         false => suggestions.iter().find(is_proven).or(suggestions.first()),
     };
-    let Some(suggestion) = suggestion else {
-        return Outcome {
-            name: case.name.clone(),
-            class: case.class.clone(),
-            wants_fix: case.wants_fix,
-            seconds,
-            ..Outcome::default()
-        };
-    };
+    let (name, class, wants_fix) = (case.name.clone(), case.class.clone(), case.wants_fix);
+    let untold = Outcome { name, class, wants_fix, seconds, ..Outcome::default() };
+    let Some(suggestion) = suggestion else { return untold };
     let text = |key: &str| suggestion[key].as_str().unwrap_or_default().to_owned();
     let places = suggestion["locations"].as_array().into_iter().flatten();
     let is_touched = |place: &Value| {
@@ -53,10 +47,6 @@ fn outcome(case: &Case) -> Outcome {
     let verdict = text("verdict");
     let patch = suggestion["patch"].as_str().filter(|_| verdict == "proven" || verdict == "plausible");
     Outcome {
-        name: case.name.clone(),
-        class: case.class.clone(),
-        wants_fix: case.wants_fix,
-        seconds,
         place,
         reach: reproducer.map(|reproducer| reproducer["reach"].as_str().unwrap().to_owned()),
         is_real: case.wants_fix && reproducer.is_some_and(|reproducer| passes_on_the_fix(case, reproducer)),
@@ -65,6 +55,7 @@ fn outcome(case: &Case) -> Outcome {
         judged: patch.map(|patch| judge(case, patch)),
         verdict,
         reason: text("reason"),
+        ..untold
     }
 }
 

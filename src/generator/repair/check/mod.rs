@@ -58,8 +58,8 @@ impl Case<'_> {
             self.note_asked_already();
             return drafts;
         }
-        let told = self.to_the_terminator(file, check);
         if let Some((edits, joined)) = condition(file, check) {
+            let told = self.to_the_terminator(file, check, &edits, joined);
             let tier = match joined {
                 // An error says more than a condition that goes on without.
                 Joined::GoesOn if returns_error(file, check.at) => Tier::Guard,
@@ -68,8 +68,8 @@ impl Case<'_> {
                 Joined::GoesOn | Joined::EndsLoop | Joined::Reports => Tier::Condition,
             };
             drafts.push(check.draft(tier, check.depth, joined == Joined::Decides, edits));
+            drafts.extend(told);
         }
-        drafts.extend(told);
         if let Some((edits, answers)) = other_branch(file, check) {
             let tier = if answers { Tier::Mask } else { Tier::Condition };
             drafts.push(check.draft(tier, check.depth, answers, edits));
@@ -88,8 +88,13 @@ impl Case<'_> {
 
     /// A loop that looks for what ends something, as a closing quote: it ends with the input too, and that what it
     /// looked for is not there is told behind it.
-    fn to_the_terminator(&self, file: &Arc<File>, check: &Check<'_>) -> Option<Draft> {
-        let (mut edits, joined) = condition(file, check)?;
+    fn to_the_terminator(
+        &self,
+        file: &Arc<File>,
+        check: &Check<'_>,
+        joins: &Edits,
+        joined: Joined,
+    ) -> Option<Draft> {
         let comparison = check.at.parent().filter(|node| operator_of(file, *node) == Some("!="))?;
         comparison.child_by_field_name("right").filter(|end| closes(file.text_of(*end)))?;
         let around = comparison.parent()?;
@@ -101,6 +106,7 @@ impl Case<'_> {
         {
             return None;
         }
+        let mut edits = joins.clone();
         let exit = self.leave(&mut edits, file, around, &check.failure);
         edits.insert_after(file, around, &exit.guarded(&check.bad))?;
         exit.reports.then(|| check.draft(Tier::Condition, check.depth, false, edits))
@@ -153,16 +159,14 @@ impl Case<'_> {
             good = names.apply(&good, own_package).unwrap_or_default();
             (bad, arguments) = (outer_bad, outer_arguments);
             // Where a condition that calls it leads to an error, what fails leads there too.
-            let (asked, explanation) = (bad.clone(), check.explanation.clone());
-            let (failure, good_there) = (check.failure.clone(), good.clone());
+            let (bad_there, good_there) = (bad.clone(), good.clone());
             let there = Check {
                 depth: outer,
                 at: call,
-                bad: asked,
-                good: good_there,
                 subject: call,
-                failure,
-                explanation,
+                bad: bad_there,
+                good: good_there,
+                ..check.clone()
             };
             if let Some((edits, Joined::Reports)) = condition(caller, &there) {
                 drafts.push(check.draft(Tier::Condition, outer, false, edits));
