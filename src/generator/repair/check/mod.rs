@@ -17,7 +17,9 @@ use crate::generator::repair::exit::Failure;
 use crate::generator::repair::flow::from_request;
 use crate::generator::repair::order::{Reads, before_changes, changed_above};
 use crate::generator::repair::scope::in_scope_before;
-use crate::generator::repair::syntax::{nodes_in, nodes_of, operator_of, returns_error, statement_of};
+use crate::generator::repair::syntax::{
+    nodes_in, nodes_of, operator_of, returns_error, root_of, statement_of,
+};
 use crate::repository::go::{File, Function, package_binding};
 
 /// A check to put before an expression.
@@ -220,19 +222,13 @@ fn is_changed_before(
             "assignment_statement" | "inc_statement" | "dec_statement" | "short_var_declaration"
         ) && node.start_byte() < until
     });
-    let root = |text: &str| names_in(text).next().map(str::to_owned);
-    let changed: Vec<String> = changes
-        .into_iter()
-        .filter_map(|node| node.child_by_field_name("left").or_else(|| node.named_child(0)))
-        .flat_map(|left| {
-            left.named_children(&mut left.walk())
-                .map(|name| file.text_of(name).to_owned())
-                .collect::<Vec<_>>()
-        })
-        .filter_map(|text| root(&text))
-        .collect();
+    let targets = changes.into_iter().flat_map(|node| match node.child_by_field_name("left") {
+        Some(left) => left.named_children(&mut left.walk()).collect::<Vec<_>>(),
+        None => node.named_child(0).into_iter().collect(),
+    });
+    let changed: Vec<&str> = targets.filter_map(root_of).map(|root| file.text_of(root)).collect();
     let is_param = |word: &str| function.params.iter().any(|param| param.name == word);
-    names_in(condition).any(|word| is_param(word) && changed.iter().any(|changed| changed == word))
+    names_in(condition).any(|word| is_param(word) && changed.contains(&word))
 }
 
 /// What the parameters of a function are called where it is called.
