@@ -7,6 +7,7 @@
 pub mod diagnose;
 pub mod localize;
 pub mod operational;
+pub mod recall;
 mod repair;
 pub mod reproduce;
 pub mod rules;

@@ -71,17 +71,8 @@ pub(crate) fn in_scope_before(file: &File, expression: Node<'_>, statement: Node
         let name = file.text_of(identifier);
         match (file.binding(identifier, name), file.binding(statement, name)) {
             (None, _) => true,
-            (Some(inner), Some(outer)) => place(inner) == place(outer),
+            (Some(inner), Some(outer)) => inner.start_byte() == outer.start_byte(),
             (Some(_), None) => false,
         }
     })
-}
-
-fn place(binding: Binding<'_>) -> usize {
-    match binding {
-        Binding::Short { statement, .. } | Binding::TypeSwitch { statement, .. } => statement.start_byte(),
-        Binding::Var { spec, .. } => spec.start_byte(),
-        Binding::Range { clause, .. } => clause.start_byte(),
-        Binding::Signature { declaration, .. } => declaration.start_byte(),
-    }
 }

@@ -57,6 +57,19 @@ pub enum Part {
     Result(usize),
 }
 
+impl Binding<'_> {
+    /// Where the declaration begins.
+    #[must_use]
+    pub fn start_byte(&self) -> usize {
+        match self {
+            Self::Short { statement, .. } | Self::TypeSwitch { statement, .. } => statement.start_byte(),
+            Self::Var { spec, .. } => spec.start_byte(),
+            Self::Range { clause, .. } => clause.start_byte(),
+            Self::Signature { declaration, .. } => declaration.start_byte(),
+        }
+    }
+}
+
 impl File {
     /// The declaration inside a function that a name means at a node; none when it is declared
     /// outside every function, or nowhere.

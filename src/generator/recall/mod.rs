@@ -1,0 +1,144 @@
+//! Fixes that a person approved, made anew for a failure of the same shape: in another function, another package or
+//! another repository, where every name may be another.
+//!
+//! A fix is taken apart into the operation that failed and the region that was changed ([`template`]). The operation
+//! is laid over the one that fails now, which tells what each name of then is called now ([`unify`]); the region is
+//! looked for around it under those names and written with them ([`instance`]). Only code that is similar when names
+//! and literals are left out counts ([`likeness`]). What comes out is a candidate like any other: it is judged anew.
+//!
+//! Deliberately absent: fixes that span several functions or files, and those that change a signature. They say
+//! little about code that is only similar.
+
+mod instance;
+mod likeness;
+mod template;
+#[cfg(test)]
+mod tests;
+mod unify;
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use crate::domain::{Class, Fault, FileChange, FixCandidate, Location, Provenance};
+use crate::generator::repair::case::{Case, Signatures};
+use crate::generator::repair::exit::foreign_error;
+use crate::repository::Repository;
+use crate::repository::go::File;
+
+use likeness::likeness;
+use template::{Template, failing_operations};
+
+/// The most candidates: each costs a build.
+const MAX_CANDIDATES: usize = 4;
+/// How alike the statements around both failures must be at least, of 1.
+const LEAST_LIKENESS: f64 = 0.5;
+
+/// A fix that was proven and that a person approved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Precedent {
+    /// Its id in knowledge.
+    pub id: String,
+    /// What kind of failure it mended.
+    pub class: Class,
+    /// The statements of that failure, as the repository was before the change.
+    pub locations: Vec<Location>,
+    /// The change.
+    pub changes: Vec<FileChange>,
+    /// What it does and why.
+    pub explanation: String,
+}
+
+/// How well a fix fits, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Fit {
+    /// How alike the places are, of 1,000.
+    alike: Reverse<u32>,
+    /// How many parts of what failed have another form.
+    others: usize,
+}
+
+impl Fit {
+    /// The very place that was mended.
+    const WHOLE: Self = Self { alike: Reverse(1_000), others: 0 };
+}
+
+/// What precedents have for a fault, what is most alike first. They are to be given with the newest first.
+#[must_use]
+pub fn recall(fault: &Fault, repository: &Repository, precedents: &[Precedent]) -> Vec<FixCandidate> {
+    let case = Case::new(fault, repository, Signatures::Stay);
+    let mut found: Vec<(Fit, FixCandidate)> = Vec::new();
+    for precedent in precedents.iter().filter(|precedent| precedent.class == fault.class) {
+        let made = match is_as_it_was(precedent, repository) {
+            true => vec![(Fit::WHOLE, precedent.changes.clone())],
+            false => anew(&case, precedent),
+        };
+        for (fit, changes) in made {
+            if found.iter().any(|(_, known)| known.changes == changes) {
+                continue;
+            }
+            let unsettled = foreign_error(&changes, repository);
+            found.push((fit, candidate(precedent, changes, unsettled)));
+        }
+    }
+    found.sort_by_key(|(fit, _)| *fit);
+    found.truncate(MAX_CANDIDATES);
+    found.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+fn candidate(precedent: &Precedent, changes: Vec<FileChange>, unsettled: Option<String>) -> FixCandidate {
+    let Precedent { id, explanation, .. } = precedent;
+    FixCandidate {
+        provenance: Provenance::Recalled { fix: id.clone() },
+        explanation: format!("As in {id}, which a person approved. There: {explanation}"),
+        changes,
+        masks: false,
+        unsettled,
+    }
+}
+
+/// Whether the files which a fix changes are as they were before it.
+fn is_as_it_was(precedent: &Precedent, repository: &Repository) -> bool {
+    let is =
+        |change: &FileChange| repository.go_file(&change.path).is_ok_and(|file| file.text == change.before);
+    !precedent.changes.is_empty() && precedent.changes.iter().all(is)
+}
+
+/// The fix as it would be for the fault, with how alike both places are.
+fn anew(case: &Case<'_>, precedent: &Precedent) -> Vec<(Fit, Vec<FileChange>)> {
+    let [change] = precedent.changes.as_slice() else { return Vec::new() };
+    let parse = |text: &str| Arc::new(File::parse(change.path.clone(), text.to_owned()));
+    let (before, after) = (parse(&change.before), parse(&change.after));
+    let Some(template) = Template::new(&before, &after, precedent) else { return Vec::new() };
+    let mut made = Vec::new();
+    for (depth, frame) in case.frames.iter().enumerate().take(template.depths()) {
+        for operation in failing_operations(&frame.file, &frame.range, frame.line, precedent.class, depth) {
+            if is_another_index(&frame.file, operation, case.fault) {
+                continue;
+            }
+            let alike = likeness(&before, template.operation, &frame.file, operation);
+            if alike < LEAST_LIKENESS {
+                continue;
+            }
+            let written = instance::write(case, depth, &template, operation);
+            made.extend(
+                written.map(|(changes, others)| (Fit { alike: Reverse(permille(alike)), others }, changes)),
+            );
+        }
+    }
+    made
+}
+
+/// Whether an index is written out, and not the one that failed.
+fn is_another_index(file: &File, operation: Node<'_>, fault: &Fault) -> bool {
+    let written =
+        operation.child_by_field_name("index").and_then(|index| file.text_of(index).parse::<i64>().ok());
+    written.zip(fault.facts.index).is_some_and(|(written, failed)| written != failed)
+}
+
+/// A share in steps that can be ordered.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share lies between 0 and 1")]
+fn permille(share: f64) -> u32 {
+    (share * 1e3).round() as u32
+}

@@ -1,0 +1,135 @@
+//! A fix of one source in, the same fix for another out. Each file of `cases/` has a head (`class`, in `then` and `now` a
+//! text of the failing lines, maybe the `index`), the file that was mended `before` and `after`, what fails `now`, and the
+//! lines that are expected to change. Set `UPDATE_CASES=1` to write what comes out now, then read the difference.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::{Precedent, recall};
+use crate::domain::{Class, Fault, FaultFacts, FileChange, Location, RepoPath};
+use crate::repository::go::File;
+use crate::repository::{Repository, unified_diff};
+
+struct Case {
+    head: Vec<(String, String)>,
+    sections: Vec<(String, String)>,
+}
+
+impl Case {
+    fn read(text: &str) -> Self {
+        let mut parts = text.split("\n-- ");
+        let head = parts.next().unwrap().lines().filter_map(|line| line.split_once(": "));
+        let sections = parts.map(|section| {
+            let (name, body) = section.split_once(" --\n").unwrap();
+            (name.to_owned(), format!("{}\n", body.trim_end()))
+        });
+        Self {
+            head: head.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            sections: sections.collect(),
+        }
+    }
+
+    fn get(&self, key: &str) -> &str {
+        &self.head.iter().find(|(name, _)| name == key).unwrap().1
+    }
+
+    fn section(&self, name: &str) -> &str {
+        &self.sections.iter().find(|(known, _)| known == name).unwrap().1
+    }
+
+    fn class(&self) -> Class {
+        *Class::ALL.iter().find(|class| class.as_str() == self.get("class")).unwrap()
+    }
+
+    fn precedent(&self) -> Precedent {
+        let (before, after) = (self.section("before").to_owned(), self.section("after").to_owned());
+        Precedent {
+            id: "0123-1".to_owned(),
+            class: self.class(),
+            locations: vec![location("old/old.go", &before, self.get("then"))],
+            changes: vec![FileChange { path: RepoPath::new("old/old.go").unwrap(), before, after }],
+            explanation: "It asks first.".to_owned(),
+        }
+    }
+
+    fn outcome(&self) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("go.mod", "module example.com/m\n\ngo 1.21\n");
+        write("new.go", self.section("now"));
+        let stack = vec![location("new.go", self.section("now"), self.get("now"))];
+        let index =
+            self.head.iter().find(|(name, _)| name == "index").map(|(_, index)| index.parse().unwrap());
+        let (message, facts) = (String::new(), FaultFacts { index, ..FaultFacts::default() });
+        let fault = Fault { class: self.class(), message, facts, stack };
+        let repository = Repository::open(folder.path()).unwrap();
+        let mut shown = String::new();
+        for candidate in recall(&fault, &repository, &[self.precedent()]) {
+            writeln!(shown, "# recalled").unwrap();
+            for line in unified_diff(&candidate.changes).lines() {
+                if line.starts_with(['+', '-']) && !line.starts_with("---") && !line.starts_with("+++") {
+                    writeln!(shown, "{line}").unwrap();
+                }
+            }
+        }
+        if shown.is_empty() { "none\n".to_owned() } else { shown }
+    }
+}
+
+fn location(file: &str, text: &str, needle: &str) -> Location {
+    let line = text.lines().position(|line| line.contains(needle)).expect(needle) + 1;
+    let line = u32::try_from(line).unwrap();
+    let file = RepoPath::new(file).unwrap();
+    let parsed = File::parse(file.clone(), text.to_owned());
+    let function = parsed.function_at(line).map(|function| function.name.clone()).unwrap_or_default();
+    Location { file, line, function }
+}
+
+#[test]
+fn fixes_are_made_anew_under_other_names() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/generator/recall/cases");
+    let mut wrong = Vec::new();
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(!paths.is_empty());
+    for path in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let case = Case::read(&text);
+        let outcome = case.outcome();
+        if outcome == case.section("expected") {
+            continue;
+        }
+        if std::env::var_os("UPDATE_CASES").is_some() {
+            let head = text.split("\n-- expected --\n").next().unwrap();
+            std::fs::write(&path, format!("{head}\n-- expected --\n{outcome}")).unwrap();
+        }
+        wrong.push(format!("{}:\n{outcome}", path.display()));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_same_file_is_mended_in_the_same_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = "package m\n\nfunc Last(xs []int) int {\n\treturn xs[len(xs)-1]\n}\n";
+    std::fs::write(folder.path().join("go.mod"), "module example.com/m\n").unwrap();
+    std::fs::write(folder.path().join("m.go"), before).unwrap();
+    let stack = vec![location("m.go", before, "return")];
+    let path = RepoPath::new("m.go").unwrap();
+    let changes = vec![FileChange { path, before: before.to_owned(), after: "package m\n".to_owned() }];
+    let precedent = Precedent {
+        id: "0123-1".to_owned(),
+        class: Class::IndexOutOfRange,
+        locations: stack.clone(),
+        changes: changes.clone(),
+        explanation: String::new(),
+    };
+    let fault =
+        Fault { class: Class::IndexOutOfRange, message: String::new(), facts: FaultFacts::default(), stack };
+    let repository = Repository::open(folder.path()).unwrap();
+    let candidates = recall(&fault, &repository, std::slice::from_ref(&precedent));
+    assert_eq!(candidates.into_iter().map(|candidate| candidate.changes).collect::<Vec<_>>(), [changes]);
+    // What mended another class of failure says nothing.
+    let other = Fault { class: Class::SliceBounds, ..fault };
+    assert_eq!(recall(&other, &repository, &[precedent]), []);
+}
