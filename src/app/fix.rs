@@ -17,7 +17,7 @@ use super::examination::{demand_build_cache, demand_scratch};
 use super::parts;
 use crate::config::Config;
 use crate::domain::{Class, ErrorGroup, Fingerprint, OperationalFinding, Suggestion};
-use crate::fixer::{Doing, Finding, Fixer, Workbench, is_operational, operational};
+use crate::fixer::{Doing, Experience, Finding, Fixer, Workbench, is_operational, operational};
 use crate::repository::Repository;
 use crate::telemetry::metrics::Metrics;
 
@@ -322,7 +322,8 @@ impl Work {
     }
 
     async fn one(&self, bench: &mut Workbench, Task { number, group, doing }: &Task) -> Finding {
-        let mut finding = self.fixer.work_out(bench, group, &self.context, doing).await;
+        let mut finding =
+            self.fixer.work_out(bench, group, &self.context, &Experience::default(), doing).await;
         to_milliseconds(&mut finding.suggestion);
         let suggestion = Box::new(finding.suggestion.clone());
         (self.listener)(Stage::Done { number: *number, total: self.tasks.len(), suggestion });

@@ -6,7 +6,7 @@ use crate::analyzer::Pace;
 use crate::bus::kafka::{KafkaConfig, Sasl, Tls, TopicSettings};
 use crate::bus::{Bus, Embedded, Kafka};
 use crate::collector::tail;
-use crate::config::{BusKind, ByteSize, Config, Interval, SandboxTier, StartAt, StrategyType};
+use crate::config::{BusKind, ByteSize, Config, FixStrategy, Interval, SandboxTier, StartAt, StrategyType};
 use crate::domain::{PodContainer, UNKNOWN_SERVICE};
 use crate::fixer::{self, Fixer};
 use crate::sandbox::{self, GoError, GoToolchain, Sandbox};
@@ -151,7 +151,7 @@ pub(super) fn fixer(config: &Config, metrics: &Metrics) -> anyhow::Result<Fixer>
         timeout: config.generator.timeout.get(),
         reproduce_timeout: config.generator.reproduction_timeout.get(),
         max_fix_attempts: as_usize(config.generator.max_fix_attempts),
-        rules: config.generator.strategies().contains(&StrategyType::Rule),
+        strategies: strategies(config),
         seed: u64::from(config.fixer.seed),
     };
     let validator = validator::Config {
@@ -161,6 +161,20 @@ pub(super) fn fixer(config: &Config, metrics: &Metrics) -> anyhow::Result<Fixer>
         max_patch_lines: as_usize(config.validator.max_patch_lines),
     };
     Ok(Fixer::new(settings, validator, demand_go(config)?, Sandbox::detect(&sandbox(config))?, metrics))
+}
+
+/// Where candidates come from, in the order in which they are tried where nothing was learnt.
+fn strategies(config: &Config) -> Vec<fixer::Strategy> {
+    let strategy = |strategy: FixStrategy| {
+        let source = match strategy.r#type {
+            StrategyType::Recalled => fixer::Source::Recalled,
+            StrategyType::Rule => fixer::Source::Rule,
+            // It has no room yet.
+            StrategyType::Model => return None,
+        };
+        Some(fixer::Strategy { source, priority: strategy.priority, weight: strategy.weight() })
+    };
+    config.generator.strategies().into_iter().filter_map(strategy).collect()
 }
 
 /// Why there is no Go toolchain to work with.

@@ -28,7 +28,7 @@ pub use environment::{Environment, process_environment};
 pub use locate::{FILE_VARIABLE, Origin};
 pub use problem::{ConfigError, Place, Problem};
 pub use quantity::{ByteSize, Interval};
-pub use scalar::{PathGlob, Pattern};
+pub use scalar::{PathGlob, Pattern, Weight};
 pub use secret::Secret;
 pub use sections::{
     AiModelSection, AnalyzerSection, BusKind, BusSection, CollectorSection, DeploymentSection, ErrorPattern,

@@ -118,6 +118,31 @@ macro_rules! names {
 }
 pub(super) use names;
 
+/// How much something counts: from 0 to 100, where 1 is usual.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Weight(f64);
+
+impl Weight {
+    /// None where it is out of range.
+    #[must_use]
+    pub fn new(weight: f64) -> Option<Self> {
+        (0.0..=100.0).contains(&weight).then_some(Self(weight))
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Scalar for Weight {
+    fn parse(text: &str) -> Result<Self, Refusal> {
+        Self::new(f64::parse(text)?).ok_or_else(|| Refusal::new("out of range", "use a value from 0 to 100"))
+    }
+}
+
 /// A regular expression that compiles within bounds and does not match everything.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]

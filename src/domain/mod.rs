@@ -14,6 +14,7 @@ mod hex;
 mod letter;
 mod line;
 mod occurrence;
+mod outcome;
 mod pending;
 mod place;
 mod pod;
@@ -36,6 +37,7 @@ pub use letter::{
 };
 pub use line::{Line, Span};
 pub use occurrence::{Claim, EventId, FileId, Occurrences, ParseEventIdError, ProducerId};
+pub use outcome::Outcomes;
 pub use pending::{Pending, Settlement};
 pub use place::{Location, RepoPath, RepoPathError};
 pub use pod::PodContainer;

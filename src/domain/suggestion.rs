@@ -47,6 +47,13 @@ pub struct Suggestion {
 }
 
 impl Suggestion {
+    /// Where the fix comes from: `rule/check_length`, `recalled`, `model`. None where no candidate was found.
+    #[must_use]
+    pub fn source(&self) -> Option<String> {
+        let provenance = self.provenance.as_deref()?;
+        Some(self.rule.as_ref().map_or_else(|| provenance.to_owned(), |rule| format!("{provenance}/{rule}")))
+    }
+
     /// Whether there is a patch that may hide the defect instead of mending it.
     #[must_use]
     pub const fn may_mask(&self) -> bool {

@@ -6,11 +6,13 @@ use super::challenge::Challenged;
 use super::extension::{self, extended};
 use super::obstacle::Obstacle;
 use super::standing::{Earlier, Standing};
+use super::strategy::{Experience, Source};
 use super::{Finding, Fixer, Progress, Stage, Workbench};
 use crate::domain::{
     Diagnosis, ErrorGroup, Evidence, Fault, FileChange, FixCandidate, Location, Provenance, Reach,
     Reproducer, Suggestion, VerdictKind,
 };
+use crate::generator::recall::recall;
 use crate::generator::reproduce::{self, Reproduction, reproduce};
 use crate::generator::rules::{self, Proposal};
 use crate::repository::go::Symbol;
@@ -25,6 +27,7 @@ pub(super) struct Attempt<'a> {
     fixer: &'a Fixer,
     repository: &'a Repository,
     log_context: &'a [String],
+    experience: &'a Experience,
     progress: Progress<'a>,
     reproducer: Option<Reproducer>,
     search: String,
@@ -52,13 +55,14 @@ impl<'a> Attempt<'a> {
     pub(super) fn new(
         fixer: &'a Fixer,
         repository: &'a Repository,
-        log_context: &'a [String],
+        (log_context, experience): (&'a [String], &'a Experience),
         progress: Progress<'a>,
     ) -> Self {
         Self {
             fixer,
             repository,
             log_context,
+            experience,
             progress,
             reproducer: None,
             search: String::new(),
@@ -103,11 +107,7 @@ impl<'a> Attempt<'a> {
         let stage = fixer.begin(Stage::Reproduce);
         self.reproduce(fault, workspace).await?;
         drop(stage);
-        let Proposal { candidates, asked_already } = match fixer.config.rules {
-            true => rules::propose(fault, self.repository),
-            false => Proposal::default(),
-        };
-        self.asked_already = asked_already;
+        let candidates = self.candidates(fault);
         if candidates.is_empty() {
             return Ok(());
         }
@@ -135,6 +135,28 @@ impl<'a> Attempt<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The candidates of every source, in the order in which they are to be judged.
+    fn candidates(&mut self, fault: &Fault) -> Vec<FixCandidate> {
+        let mut all: Vec<FixCandidate> = Vec::new();
+        for source in self.experience.order(&self.fixer.config.strategies) {
+            let candidates = match source {
+                Source::Recalled => recall(fault, self.repository, &self.experience.precedents),
+                Source::Rule => {
+                    let Proposal { mut candidates, asked_already } = rules::propose(fault, self.repository);
+                    self.asked_already = asked_already;
+                    self.experience.reorder(&mut candidates);
+                    candidates
+                }
+            };
+            for candidate in candidates {
+                if all.iter().all(|known| known.changes != candidate.changes) {
+                    all.push(candidate);
+                }
+            }
+        }
+        all
     }
 
     /// Judges a candidate. Where it is plausible at least: the statements that fail in the same way still.
@@ -284,7 +306,12 @@ impl<'a> Attempt<'a> {
                     "the code asks already for what failed: it may have been mended since the log was written"
                         .to_owned();
             }
-            (None, None) => suggestion.reason = "no rule has a candidate for it".to_owned(),
+            (None, None) => {
+                let asks_rules = self.fixer.config.strategies.iter().any(|it| it.source == Source::Rule);
+                let nobody =
+                    if asks_rules { "no rule has a candidate for it" } else { "no approved fix is like it" };
+                suggestion.reason = nobody.to_owned();
+            }
         }
         Finding { suggestion, changes }
     }

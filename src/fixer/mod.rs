@@ -6,9 +6,11 @@ mod attempt;
 mod challenge;
 mod doing;
 mod extension;
+mod known;
 mod obstacle;
 mod origin;
 mod standing;
+mod strategy;
 mod workbench;
 
 use std::time::{Duration, Instant};
@@ -26,13 +28,15 @@ use crate::validator::{self, Validator};
 
 use attempt::Attempt;
 pub use doing::Doing;
+pub use known::known_answer;
+pub use strategy::{Experience, Source, Strategy};
 pub use workbench::Workbench;
 
 /// How long the build cache may take to fill, which belongs to no attempt.
 const WARM_UP_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How a group is worked on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Wall time of one group's attempt.
     pub timeout: Duration,
@@ -40,8 +44,8 @@ pub struct Config {
     pub reproduce_timeout: Duration,
     /// The most candidates that are judged.
     pub max_fix_attempts: usize,
-    /// Whether the repair rules may propose candidates.
-    pub rules: bool,
+    /// Where candidates come from.
+    pub strategies: Vec<Strategy>,
     /// Seed of the search: the same seed searches the same inputs in the same order.
     pub seed: u64,
 }
@@ -156,12 +160,14 @@ impl Fixer {
     }
 
     /// Works out a fix for one code defect, against the repository as it stands, which is not touched.
-    /// `log_context` is text of the log from around the failure; it only seeds the search.
+    /// `log_context` is text of the log from around the failure; it only seeds the search. `experience` is what
+    /// earlier work says.
     pub async fn work_out(
         &self,
         bench: &mut Workbench,
         group: &ErrorGroup,
         log_context: &[String],
+        experience: &Experience,
         doing: &Doing,
     ) -> Finding {
         let progress: Progress<'_> = &|what| doing.begin(what);
@@ -172,7 +178,7 @@ impl Fixer {
         drop(stage);
         let begun = Instant::now();
         let context: Vec<String> = std::iter::once(&group.first.sample).chain(log_context).cloned().collect();
-        let mut attempt = Attempt::new(self, &repository, &context, progress);
+        let mut attempt = Attempt::new(self, &repository, (&context, experience), progress);
         if diagnosis.fault.stack.is_empty() {
             attempt.give_up(
                 "nothing of it is found in this repository; give --repo the code, at the version, that wrote the log",

@@ -83,7 +83,8 @@ impl GroupHead {
 
 impl Knowledge {
     /// The groups to work on, the worst and most frequent first: those that are new, those whose last
-    /// attempt is to be repeated, and those whose attempt was broken off, once they have rested. None of `busy`, which others are working on.
+    /// attempt is to be repeated, and those whose attempt was broken off, once they have rested. None of `busy`, which others are working on, and of groups
+    /// that are one defect, in the logs of several services, one at a time.
     #[must_use]
     pub fn next_to_work_on(
         &self,
@@ -98,13 +99,17 @@ impl Knowledge {
             let is_left = head.status == GroupStatus::Working && !writing.begun.contains(fingerprint);
             head.broken_off > 0 || is_left
         };
-        let mut working = busy.union(&writing.begun);
-        if working.any(|print| index.groups.get(print).is_some_and(|head| was_broken_off(print, head))) {
+        let working = || busy.union(&writing.begun);
+        if working().any(|print| index.groups.get(print).is_some_and(|head| was_broken_off(print, head))) {
             return Due::default();
         }
+        // The same defect in the log of another service waits: what comes of the one is known for the other.
+        let path = |print: &Fingerprint| index.groups.get(print)?.path;
+        let mut taken: HashSet<Fingerprint> = working().filter_map(path).collect();
         let next = Cell::new(None::<Timestamp>);
         let is_due = |fingerprint: &Fingerprint, head: &GroupHead| {
-            if busy.contains(fingerprint) || writing.begun.contains(fingerprint) || !index.owns(head) {
+            let is_busy = busy.contains(fingerprint) || writing.begun.contains(fingerprint);
+            if is_busy || !index.owns(head) || head.path.is_some_and(|path| taken.contains(&path)) {
                 return false;
             }
             let Some(ready_at) = head.ready_at(rest, now) else { return false };
@@ -119,6 +124,7 @@ impl Knowledge {
         if groups.is_empty() && busy.is_empty() && writing.begun.is_empty() {
             groups = index.listed(is_due, GroupOrder::Worst, limit.min(1));
         }
+        groups.retain(|group| path(group).is_none_or(|path| taken.insert(path)));
         Due { groups, next: next.get() }
     }
 

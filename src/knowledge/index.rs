@@ -11,7 +11,7 @@ use super::generations::Generations;
 use super::owned::Owned;
 use super::record::{Mark, RecordKey};
 use crate::domain::{
-    Decision, ErrorGroup, Fingerprint, GroupRecord, GroupStatus, Occurrences, Severity, SuggestionId,
+    Class, Decision, ErrorGroup, Fingerprint, GroupRecord, GroupStatus, Occurrences, Severity, SuggestionId,
     SuggestionRecord, SuggestionStatus,
 };
 use crate::domain::{ErrorEvent, FileChange, OperationalFinding, Stamp, Suggestion};
@@ -59,6 +59,10 @@ pub(super) struct GroupHead {
     /// The code at which the last attempt was made, where it was not decided.
     #[serde(default)]
     pub(super) undecided_at: Option<Stamp>,
+    /// The failure with its nearest callers, whatever the service: where another group has the same, it is the same
+    /// defect. Groups of earlier versions have none.
+    #[serde(default)]
+    pub(super) path: Option<Fingerprint>,
     /// When an occurrence was last applied, by our own clock: what a log says of its time may be anything.
     pub(super) applied_at: Timestamp,
 }
@@ -85,6 +89,15 @@ pub(super) struct SuggestionHead {
     pub(super) decision: Option<Decision>,
     /// Whether there is something to approve.
     pub(super) has_patch: bool,
+    /// What kind of failure it is for. Suggestions of earlier versions do not tell it, nor what follows.
+    #[serde(default)]
+    pub(super) class: Option<Class>,
+    /// The path of its group.
+    #[serde(default)]
+    pub(super) path: Option<Fingerprint>,
+    /// Where its fix comes from.
+    #[serde(default)]
+    pub(super) source: Option<String>,
 }
 
 /// The suggestion itself.
@@ -141,6 +154,7 @@ impl GroupHead {
             broken_off: 0,
             begun_at: None,
             undecided_at: None,
+            path: Some(first.event.keys.path),
             applied_at: now,
         }
     }

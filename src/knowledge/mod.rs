@@ -41,6 +41,7 @@ mod changes;
 mod cleanup;
 mod config;
 mod error;
+mod experience;
 mod generations;
 mod index;
 mod lookup;

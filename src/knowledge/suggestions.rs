@@ -56,7 +56,16 @@ impl Knowledge {
         group.attempted_at = Some(now);
         let sequence = self.view().index().last_sequence + 1;
         let status = SuggestionStatus::Open;
-        let head = SuggestionHead { id, created_at: now, status, decision: None, has_patch };
+        let head = SuggestionHead {
+            id,
+            created_at: now,
+            status,
+            decision: None,
+            has_patch,
+            class: Some(suggestion.class),
+            path: group.path,
+            source: suggestion.source(),
+        };
         let body = SuggestionBody { suggestion, changes, repository };
         self.write(
             |access, batch| {

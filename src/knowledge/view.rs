@@ -134,7 +134,7 @@ impl View {
         sequences.into_iter().filter_map(|sequence| self.suggestion_at(sequence).transpose()).collect()
     }
 
-    fn suggestion_at(&self, sequence: u64) -> Result<Option<SuggestionRecord>, Error> {
+    pub(super) fn suggestion_at(&self, sequence: u64) -> Result<Option<SuggestionRecord>, Error> {
         let (head, count) = {
             let index = self.index();
             let Some(head) = index.suggestions.get(&sequence).cloned() else { return Ok(None) };

@@ -5,6 +5,7 @@ mod dead_letters;
 pub(crate) mod depot;
 mod durable;
 mod ending;
+mod experience;
 pub(crate) mod instance;
 /// The library's own tests use it too.
 #[path = "../../src/app/service/log_writer.rs"]

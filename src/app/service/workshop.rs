@@ -13,9 +13,10 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::health::{Condition, Report};
-use crate::domain::{Fingerprint, GroupRecord, Stamp, SuggestionId, VerdictKind};
-use crate::fixer::{Doing, Finding, Fixer, Workbench, is_operational, operational};
-use crate::knowledge::{self, AttemptEnd, Due, Knowledge, Rest};
+use crate::domain::{Class, Fingerprint, GroupRecord, Stamp, SuggestionId, SuggestionRecord, VerdictKind};
+use crate::fixer::{Doing, Experience, Finding, Fixer, Workbench, is_operational, known_answer, operational};
+use crate::generator::recall::Precedent;
+use crate::knowledge::{self, AttemptEnd, Due, Knowledge, Rest, View};
 use crate::repository::{self, Repository};
 use crate::telemetry::metrics::Metrics;
 
@@ -26,6 +27,11 @@ const CODE_INTERVAL: Duration = Duration::from_secs(10);
 /// How long to wait before knowledge is asked again.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// How many suggestions for the same failure in other services are asked.
+const MOST_KNOWN: usize = 16;
+/// How many approved fixes of a class may be made anew.
+const MOST_PRECEDENTS: usize = 32;
 
 /// How attempts are limited.
 #[derive(Debug, Clone, Copy)]
@@ -167,8 +173,15 @@ impl Workshop {
             self.ask(|| self.knowledge.record_operational(finding.clone(), Timestamp::now())).await?;
             return Ok(Some(bench));
         }
+        let elsewhere = self.ask(|| self.knowledge.view().elsewhere(fingerprint, MOST_KNOWN)).await?;
+        let known = task::block_in_place(|| known_answer(&record.group, elsewhere, &bench.repository));
+        if let Some(finding) = known {
+            self.record(id, finding, bench.code).await?;
+            return Ok(Some(bench));
+        }
+        let experience = self.ask(|| experience(self.knowledge.view(), record.group.first.class)).await?;
         self.warm_up(&mut bench).await;
-        let finding = self.work_out(&mut bench, &record).await;
+        let finding = self.work_out(&mut bench, &record, &experience).await;
         self.record(id, finding, bench.code).await?;
         Ok(Some(bench))
     }
@@ -232,11 +245,12 @@ impl Workshop {
         self.warm.get_or_init(|| self.fixer.warm_up(&mut bench.workbench)).await;
     }
 
-    async fn work_out(&self, bench: &mut Bench, record: &GroupRecord) -> Finding {
+    async fn work_out(&self, bench: &mut Bench, record: &GroupRecord, experience: &Experience) -> Finding {
         let title = record.group.first.title.clone();
         tracing::info!(%title, "working on a defect");
         let doing = Doing::new(move |doing| tracing::debug!(%title, doing, "working"));
-        self.fixer.work_out(&mut bench.workbench, &record.group, &record.context, &doing).await
+        let (group, context) = (&record.group, &record.context);
+        self.fixer.work_out(&mut bench.workbench, group, context, experience, &doing).await
     }
 
     /// Keeps what came of an attempt. What could not be decided is tried again while attempts are left:
@@ -279,6 +293,19 @@ impl Workshop {
     async fn end(&self, id: SuggestionId, end: AttemptEnd) -> Result<(), knowledge::Error> {
         self.ask(|| self.knowledge.end_attempt(id, end.clone(), Timestamp::now())).await
     }
+}
+
+/// What earlier work says about a defect of a class.
+fn experience(view: &View, class: Class) -> Result<Experience, knowledge::Error> {
+    let precedent = |record: SuggestionRecord| Precedent {
+        id: record.id.to_string(),
+        class,
+        locations: record.suggestion.locations,
+        changes: record.changes,
+        explanation: record.suggestion.explanation.unwrap_or_default(),
+    };
+    let precedents = view.approved_fixes(class, MOST_PRECEDENTS)?.into_iter().map(precedent).collect();
+    Ok(Experience { precedents, outcomes: view.outcomes() })
 }
 
 /// A worker is gone: what it leaves.

@@ -1,6 +1,6 @@
 use crate::config::quantity::Interval;
 use crate::config::read::section;
-use crate::config::scalar::names;
+use crate::config::scalar::{Weight, names};
 use crate::config::secret::Secret;
 
 section! {
@@ -20,15 +20,15 @@ section! {
 }
 
 impl GeneratorSection {
-    /// The sources in the order in which they are tried, each once.
+    /// The sources in the order in which they are tried where nothing has been learnt, each once.
     #[must_use]
-    pub fn strategies(&self) -> Vec<StrategyType> {
-        let mut by_priority: Vec<_> = self.fix_strategies.iter().collect();
-        by_priority.sort_by_key(|strategy| strategy.priority);
-        let mut order = Vec::new();
-        for strategy in by_priority {
-            if !order.contains(&strategy.r#type) {
-                order.push(strategy.r#type);
+    pub fn strategies(&self) -> Vec<FixStrategy> {
+        let mut by_rank: Vec<_> = self.fix_strategies.iter().collect();
+        by_rank.sort_by(|a, b| a.priority.cmp(&b.priority).then(b.weight().total_cmp(&a.weight())));
+        let mut order: Vec<FixStrategy> = Vec::new();
+        for strategy in by_rank {
+            if order.iter().all(|known| known.r#type != strategy.r#type) {
+                order.push(strategy.clone());
             }
         }
         order
@@ -42,6 +42,16 @@ section! {
         r#type: StrategyType,
         /// Its rank; lower is earlier.
         priority: u32 [0..=1_000],
+        /// How much it counts among those of one rank.
+        weight: Option<Weight>,
+    }
+}
+
+impl FixStrategy {
+    /// How much it counts among those of one rank: 1 where nothing is said.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        self.weight.map_or(1.0, Weight::get)
     }
 }
 
@@ -106,14 +116,18 @@ mod tests {
 
     #[test]
     fn strategies_are_ordered_and_named_once() {
-        let strategy = |r#type, priority| FixStrategy { r#type, priority };
+        let strategy = |r#type, priority, weight| {
+            let weight = Weight::new(weight);
+            FixStrategy { r#type, priority, weight }
+        };
         let mut generator = crate::config::Config::built_in().unwrap().generator;
         generator.fix_strategies = vec![
-            strategy(StrategyType::Model, 3),
-            strategy(StrategyType::Rule, 2),
-            strategy(StrategyType::Rule, 9),
-            strategy(StrategyType::Recalled, 1),
+            strategy(StrategyType::Model, 2, 0.5),
+            strategy(StrategyType::Rule, 2, 0.75),
+            strategy(StrategyType::Rule, 9, 1.0),
+            strategy(StrategyType::Recalled, 1, 0.0),
         ];
-        assert_eq!(generator.strategies(), [StrategyType::Recalled, StrategyType::Rule, StrategyType::Model]);
+        let order: Vec<_> = generator.strategies().iter().map(|strategy| strategy.r#type).collect();
+        assert_eq!(order, [StrategyType::Recalled, StrategyType::Rule, StrategyType::Model]);
     }
 }

@@ -70,7 +70,7 @@ pub fn recall(fault: &Fault, repository: &Repository, precedents: &[Precedent]) 
     let case = Case::new(fault, repository, Signatures::Stay);
     let mut found: Vec<(Fit, FixCandidate)> = Vec::new();
     for precedent in precedents.iter().filter(|precedent| precedent.class == fault.class) {
-        let made = match is_as_it_was(precedent, repository) {
+        let made = match is_as_before(&precedent.changes, repository) {
             true => vec![(Fit::WHOLE, precedent.changes.clone())],
             false => anew(&case, precedent),
         };
@@ -98,11 +98,12 @@ fn candidate(precedent: &Precedent, changes: Vec<FileChange>, unsettled: Option<
     }
 }
 
-/// Whether the files which a fix changes are as they were before it.
-fn is_as_it_was(precedent: &Precedent, repository: &Repository) -> bool {
+/// Whether the files which a fix changes are as they were when it was made.
+#[must_use]
+pub fn is_as_before(changes: &[FileChange], repository: &Repository) -> bool {
     let is =
         |change: &FileChange| repository.go_file(&change.path).is_ok_and(|file| file.text == change.before);
-    !precedent.changes.is_empty() && precedent.changes.iter().all(is)
+    !changes.is_empty() && changes.iter().all(is)
 }
 
 /// The fix as it would be for the fault, with how alike both places are.
