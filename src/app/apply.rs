@@ -2,20 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Serialize;
 
-use super::git::work_tree_of;
 use super::{parts, undo};
 use crate::config::Config;
 use crate::domain::{FileChange, Fingerprint, RepoPath, Suggestion, VerdictKind};
 use crate::fixer::Finding;
-use crate::repository::{Repository, merged};
-use crate::sandbox::{Job, Sandbox};
-
-/// How long git may take to look at a few files.
-const GIT_TIME: Duration = Duration::from_secs(20);
+use crate::repository::{Repository, merged, work_tree_of};
+use crate::sandbox::{Job, Sandbox, git};
 
 /// One fix that was to be applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -196,7 +191,7 @@ fn over(changes: &[FileChange], planned: &Planned) -> (Result<Vec<FileChange>, R
     (changes.collect(), shared)
 }
 
-/// Asks git about files. It runs isolated, since a repository's settings may name programs to run.
+/// Asks git about files.
 async fn look_at(config: &Config, root: &Path, files: &BTreeSet<&RepoPath>) -> WorkTree {
     let Some(top) = work_tree_of(root) else { return WorkTree::NotGit };
     let unknown = |reason: String| WorkTree::Unknown { reason };
@@ -221,27 +216,7 @@ async fn look_at(config: &Config, root: &Path, files: &BTreeSet<&RepoPath>) -> W
 }
 
 fn git_status(top: &Path, root: &Path, files: &BTreeSet<&RepoPath>) -> Job {
-    let mut job = Job::new("git", root);
-    job.write.clear();
-    job.read.push(top.to_owned());
-    job.wall = GIT_TIME;
-    job.env = [
-        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-        ("GIT_CONFIG_NOSYSTEM", "1"),
-        ("GIT_CONFIG_GLOBAL", "/dev/null"),
-        // The index is not refreshed: nothing is written.
-        ("GIT_OPTIONAL_LOCKS", "0"),
-        ("GIT_LITERAL_PATHSPECS", "1"),
-        ("LC_ALL", "C"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into();
-    let fixed = [
-        // The isolation guards against whoever owns it.
-        "-c",
-        "safe.directory=*",
-        "-c",
-        "core.fsmonitor=false",
+    let status = [
         "status",
         "--porcelain=v1",
         "-z",
@@ -250,8 +225,8 @@ fn git_status(top: &Path, root: &Path, files: &BTreeSet<&RepoPath>) -> Job {
         "--ignored=matching",
         "--",
     ];
-    job.args = fixed.into_iter().chain(files.iter().map(|path| path.as_str())).map(Into::into).collect();
-    job
+    let paths = files.iter().map(|path| path.as_str());
+    git::look(top, root, &status.into_iter().chain(paths).collect::<Vec<_>>())
 }
 
 /// The paths of `git status -z`, told from the top, as paths below `within`.

@@ -2,10 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The top of the git work tree in which a folder lies.
-pub(super) fn work_tree_of(folder: &Path) -> Option<&Path> {
-    folder.ancestors().find(|folder| folder.join(".git").exists())
-}
+use crate::repository::work_tree_of;
 
 /// The path of a folder from the top of the git work tree in which it lies; none where it lies in none.
 fn place_in_work_tree(folder: &Path) -> Option<PathBuf> {

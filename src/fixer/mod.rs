@@ -9,6 +9,7 @@ mod extension;
 mod known;
 mod obstacle;
 mod origin;
+mod release;
 mod standing;
 mod strategy;
 mod workbench;
@@ -29,6 +30,7 @@ use crate::validator::{self, Validator};
 use attempt::Attempt;
 pub use doing::Doing;
 pub use known::known_answer;
+use release::at_present;
 pub use strategy::{Experience, Source, Strategy};
 pub use workbench::Workbench;
 
@@ -174,7 +176,10 @@ impl Fixer {
         progress("diagnosing the failure");
         let repository = bench.repository();
         let stage = self.begin(Stage::Diagnose);
-        let diagnosis = diagnose(&group.first, &repository);
+        let present = at_present(&self.sandbox, &repository, &group.first, log_context).await;
+        let event = present.as_ref().map_or(&group.first, |present| &present.event);
+        let mut diagnosis = diagnose(event, &repository);
+        diagnosis.summary.extend(present.iter().flat_map(|present| [" ", &present.told]));
         drop(stage);
         let begun = Instant::now();
         let context: Vec<String> = std::iter::once(&group.first.sample).chain(log_context).cloned().collect();

@@ -16,6 +16,7 @@ mod patch;
 mod raisers;
 mod scratch;
 mod stamp;
+mod work_tree;
 mod workspace;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub use modules::Module;
 pub use patch::{first_changed, unified_diff};
 pub use scratch::{Folder, Scratch, sweep_scratch};
 pub use stamp::{code_stamp, stamp};
+pub use work_tree::work_tree_of;
 pub use workspace::Workspace;
 
 /// How much of a repository is read.

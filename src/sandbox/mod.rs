@@ -40,6 +40,7 @@ mod config;
 mod descriptors;
 mod error;
 mod filesystem;
+pub mod git;
 pub mod go;
 mod hindrance;
 mod job;

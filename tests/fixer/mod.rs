@@ -8,5 +8,6 @@ mod ladder;
 pub(crate) mod module;
 mod modules;
 mod readers;
+mod release;
 mod shown;
 mod soundness;
