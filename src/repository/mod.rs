@@ -8,6 +8,7 @@
 mod apply;
 mod crash;
 mod frame;
+mod generated;
 pub mod go;
 mod literals;
 mod merge;
@@ -30,6 +31,7 @@ use crate::domain::RepoPath;
 
 pub use apply::ApplyError;
 pub use crash::{KnownCrash, Likeness};
+pub use generated::Generator;
 pub use literals::Literal;
 pub use merge::merged;
 pub use modules::Module;
