@@ -5,7 +5,7 @@
 //! ones are where it was made and where it was logged.
 
 use crate::domain::{Class, ErrorEvent, Location};
-use crate::repository::{Literal, Repository};
+use crate::repository::Repository;
 
 /// The most locations that are kept.
 const MAX_LOCATIONS: usize = 10;
@@ -28,10 +28,7 @@ fn by_text(event: &ErrorEvent, repository: &Repository) -> Vec<Location> {
     let texts: Vec<&str> = std::iter::once(event.message.as_str())
         .chain(event.attributes.iter().map(|(_, value)| value.as_str()))
         .collect();
-    let stands = |literal: &&Literal| texts.iter().any(|text| literal.stands_in(text));
-    let mut found: Vec<&Literal> = repository.literals().iter().filter(stands).collect();
-    found.sort_by_key(|literal| std::cmp::Reverse(literal.weight()));
-    unique(found.into_iter().map(|literal| literal.location.clone()))
+    unique(repository.literals_in(&texts).into_iter().map(|literal| literal.location))
 }
 
 fn unique(locations: impl Iterator<Item = Location>) -> Vec<Location> {

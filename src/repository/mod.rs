@@ -108,7 +108,7 @@ pub struct Repository {
     modules: Vec<Module>,
     files: Vec<RepoPath>,
     parsed: Mutex<BTreeMap<RepoPath, Arc<go::File>>>,
-    literals: OnceLock<Vec<Literal>>,
+    quoted: OnceLock<Vec<literals::Quoted>>,
 }
 
 impl Repository {
@@ -157,7 +157,7 @@ impl Repository {
         if modules.is_empty() {
             return Err(Error::NoGoCode(folder.to_owned()));
         }
-        Ok(Self { config, root, modules, files, parsed: Mutex::default(), literals: OnceLock::new() })
+        Ok(Self { config, root, modules, files, parsed: Mutex::default(), quoted: OnceLock::new() })
     }
 
     /// How much of it is read.
@@ -238,9 +238,9 @@ impl Repository {
             .filter(move |path| path.folder() == folder)
     }
 
-    /// The texts that the code says. Every file is read for them the first time, which takes its time.
-    pub fn literals(&self) -> &[Literal] {
-        self.literals.get_or_init(|| literals::literals(self))
+    /// The string literals of the code. Every file is read for them the first time.
+    fn quoted(&self) -> &[literals::Quoted] {
+        self.quoted.get_or_init(|| literals::quoted(self))
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, BTreeMap<RepoPath, Arc<go::File>>> {
