@@ -13,6 +13,7 @@ pub mod go;
 mod literals;
 mod merge;
 mod modules;
+mod offline;
 mod patch;
 mod raisers;
 mod scratch;

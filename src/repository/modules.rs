@@ -209,38 +209,6 @@ fn version_of(path: &str) -> String {
     format!("v{major}.0.0")
 }
 
-/// A `go.mod` without the modules that are not on this machine, and what these are; none if all are there.
-/// Packages that need none of them build all the same.
-pub(super) fn without_absent(
-    go_mod: &str,
-    is_there: impl Fn(&str) -> bool,
-    is_folder: impl Fn(&str) -> bool,
-) -> Option<(String, Vec<String>)> {
-    let mut replaced: BTreeMap<(&str, Option<&str>), bool> = BTreeMap::new();
-    for words in directives(go_mod, "replace").map(|(_, words)| words) {
-        let Some(at) = words.iter().position(|word| *word == "=>") else { continue };
-        if let (Some(old), Some(new)) = (words.first(), words.get(at + 1)) {
-            let there = if words.len() > at + 2 { is_there(new) } else { is_folder(new) };
-            let of_version = words.get(1).filter(|word| **word != "=>").copied();
-            replaced.insert((old, of_version), there);
-        }
-    }
-    let mut absent = Vec::new();
-    let mut dropped: BTreeSet<usize> = BTreeSet::new();
-    for (line, words) in directives(go_mod, "require") {
-        if let [path, version, ..] = words[..]
-            && let replaced = replaced.get(&(path, Some(version))).or_else(|| replaced.get(&(path, None)))
-            && !replaced.copied().unwrap_or_else(|| is_there(path))
-        {
-            absent.push(path.to_owned());
-            dropped.insert(line);
-        }
-    }
-    let kept = go_mod.lines().enumerate().filter(|(line, _)| !dropped.contains(line));
-    let text = kept.fold(String::new(), |text, (_, line)| text + line + "\n");
-    (!absent.is_empty()).then_some((text, absent))
-}
-
 /// The module that a `go.mod` requires and that holds a package.
 pub(super) fn requirement_for(go_mod: &str, package: &str) -> Option<String> {
     let paths = directives(go_mod, "require").filter_map(|(_, words)| words.first().copied());
@@ -249,7 +217,10 @@ pub(super) fn requirement_for(go_mod: &str, package: &str) -> Option<String> {
 }
 
 /// The entries of a directive, with the number of their line, alone or in brackets.
-fn directives<'t>(go_mod: &'t str, name: &'static str) -> impl Iterator<Item = (usize, Vec<&'t str>)> {
+pub(super) fn directives<'t>(
+    go_mod: &'t str,
+    name: &'static str,
+) -> impl Iterator<Item = (usize, Vec<&'t str>)> {
     let mut inside = false;
     go_mod.lines().enumerate().filter_map(move |(number, line)| {
         let mut words: Vec<&str> = line.split("//").next().unwrap_or_default().split_whitespace().collect();
@@ -262,24 +233,6 @@ fn directives<'t>(go_mod: &'t str, name: &'static str) -> impl Iterator<Item = (
         inside = rest == ["("];
         (!inside && !rest.is_empty()).then(|| (number, rest.to_vec()))
     })
-}
-
-/// Whether Go's module cache knows a module, in this version or another: without what is required Go would take
-/// that one. Its folders write capitals as `!` and the small letter.
-pub(super) fn is_cached(cache: &Path, path: &str) -> bool {
-    let escaped = path.chars().fold(String::new(), |mut text, c| {
-        if c.is_ascii_uppercase() {
-            text.push('!');
-        }
-        text.push(c.to_ascii_lowercase());
-        text
-    });
-    let versions = std::fs::read_dir(cache.join(format!("cache/download/{escaped}/@v")));
-    versions
-        .into_iter()
-        .flatten()
-        .flatten()
-        .any(|entry| entry.path().extension().is_some_and(|end| end == "mod"))
 }
 
 #[cfg(test)]
@@ -373,30 +326,6 @@ mod tests {
             let module = module_of(path, &packages);
             assert_eq!((module, version_of(module).as_str()), (package, version));
         }
-    }
-
-    #[test]
-    fn what_is_absent_is_left_out() {
-        let go_mod = "module m\n\ngo 1.17\n\nrequire a.b/C v1.2.3 // indirect\n\nrequire (\n\tx.y/here v1.0.0\n\t// Why.\n\tx.y/gone v1.0.0\n\tx.y/local v0.0.0\n\tx.y/lost v0.0.0\n)\n\nreplace x.y/local => ./local\nreplace x.y/lost v0.0.0 => ../lost\n";
-        let is_there = |path: &str| path == "x.y/here";
-        let (text, absent) = without_absent(go_mod, is_there, |folder| folder == "./local").unwrap();
-        assert_eq!(absent, ["a.b/C", "x.y/gone", "x.y/lost"]);
-        assert!(
-            text.contains("x.y/here v1.0.0")
-                && text.contains("x.y/local v0.0.0\n")
-                && text.contains("// Why.")
-        );
-        assert!(
-            !text.contains("x.y/gone") && !text.contains("a.b/C") && !text.contains("x.y/lost v0.0.0\n)")
-        );
-        assert_eq!(without_absent(go_mod, |_| true, |_| true), None);
-        assert_eq!(without_absent("module m\n", |_| false, |_| false), None);
-
-        let cache = tempfile::tempdir().unwrap();
-        let versions = cache.path().join("cache/download/a.b/!c/@v");
-        std::fs::create_dir_all(&versions).unwrap();
-        std::fs::write(versions.join("v1.2.3.mod"), "module a.b/C\n").unwrap();
-        assert!(is_cached(cache.path(), "a.b/C") && !is_cached(cache.path(), "a.b/D"));
     }
 
     #[test]

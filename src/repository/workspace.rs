@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use super::offline::{self, ModuleCache};
 use super::scratch::{BIN, Folder, RUN, Scratch, TMP, TREE};
 use super::{Error, Module, Repository, modules};
 use crate::domain::{FileChange, RepoPath};
@@ -61,15 +62,23 @@ impl Workspace {
         // What a work file vendors must be required as it is listed.
         let joined =
             |above: &Path| above.join("go.work").is_file() && above.join("vendor/modules.txt").is_file();
-        if vendored.is_file()
-            || folder.ancestors().take_while(|above| above.starts_with(self.tree())).any(joined)
-        {
+        if let Ok(list) = std::fs::read_to_string(&vendored) {
+            let text = std::fs::read_to_string(&go_mod)?;
+            return match offline::vendored_as_today(&text, &list, module.language) {
+                Some((text, list)) => {
+                    std::fs::write(go_mod, text)?;
+                    std::fs::write(vendored, list)
+                }
+                None => Ok(()),
+            };
+        }
+        if folder.ancestors().take_while(|above| above.starts_with(self.tree())).any(joined) {
             return Ok(());
         }
         let text = std::fs::read_to_string(&go_mod)?;
-        let is_there = |path: &str| modules::is_cached(module_cache, path);
+        let cache = ModuleCache(module_cache.to_owned());
         let is_folder = |path: &str| folder.join(path).join("go.mod").is_file();
-        if let Some((text, absent)) = modules::without_absent(&text, is_there, is_folder) {
+        if let Some((text, absent)) = offline::without_absent(&text, &cache, is_folder) {
             tracing::info!(module = %module.path, ?absent, "modules are not in the module cache: what needs them is not built");
             std::fs::write(go_mod, text)?;
         }
