@@ -14,11 +14,16 @@
 
 mod assertion;
 mod channel;
+mod closed_list;
+mod closed_send;
+mod closer;
 mod divide;
 mod explicit_panic;
 mod ignored_error;
+mod late_send;
 mod layout;
 mod length;
+mod local_channel;
 mod lock;
 mod lookup;
 mod loop_bound;
@@ -152,6 +157,12 @@ rules! {
     /// Takes the lock that guards a map, or removes an unlock too many.
     HoldLock = "hold_lock", lock, [ConcurrentMapAccess, DataRace, MutexMisuse],
         declines: "the struct has no mutex that other methods hold while they use the field: where no lock exists none is invented";
+    /// Asks whether the owner of a channel is closed before something is sent on it.
+    AskBeforeSend = "ask_before_send", closed_send, [SendOnClosedChannel],
+        declines: "the channel is neither a field nor an entry of one, it is not exactly one method of the type that closes it, others than its methods send on it, or who waits for room under the lock could hold up who receives";
+    /// Closes a channel once its senders are done, or closes it no more.
+    CloseAfterSenders = "close_after_senders", late_send, [SendOnClosedChannel],
+        declines: "the channel is not made by the function that starts the senders and closes it, or somebody waits for its end and no WaitGroup counts the senders";
     /// Parses a value in the form it has.
     CorrectLayout = "correct_layout", layout, [LoggedError],
         declines: "the message does not show the value and what it was taken for";
@@ -192,7 +203,16 @@ fn unsettled(rule: Rule, tier: Tier, changes: &[FileChange], repository: &Reposi
         let open = "whether such a value is to be refused, or worked on like others, nothing here tells";
         return Some(open.to_owned());
     }
-    foreign_error(changes, repository)
+    match rule {
+        Rule::AddLock => {
+            Some("that nothing else needs the lock, only the race detector under load can tell".to_owned())
+        }
+        // A lock of its own that is held while waiting for room.
+        Rule::AskBeforeSend if tier == Tier::Check => Some(
+            "that nobody waits for ever for who sends with the lock held, no single call can show".to_owned(),
+        ),
+        _ => foreign_error(changes, repository),
+    }
 }
 
 /// Asks every rule that knows the class of a fault.
