@@ -36,6 +36,9 @@ mod preparation;
 mod reflection;
 mod sibling_check;
 mod slice_bounds;
+mod unclosed;
+mod undone;
+mod unlock;
 mod wait_group;
 
 #[cfg(test)]
@@ -163,6 +166,15 @@ rules! {
     /// Closes a channel once its senders are done, or closes it no more.
     CloseAfterSenders = "close_after_senders", late_send, [SendOnClosedChannel],
         declines: "the channel is not made by the function that starts the senders and closes it, or somebody waits for its end and no WaitGroup counts the senders";
+    /// Gives a lock back on every way out.
+    ReleaseLock = "release_lock", unlock, [Deadlock],
+        declines: "no function of the package leaves with the lock that is waited for, the ways out cannot be told apart, or what is returned is read under the lock";
+    /// Closes a channel that is received from until it is closed.
+    CloseForReceivers = "close_for_receivers", unclosed, [Deadlock],
+        declines: "several goroutines send and no WaitGroup counts them, or the channel is closed on every way";
+    /// Counts a goroutine's end down however it ends.
+    CountDown = "count_down", undone, [Deadlock],
+        declines: "every way through the goroutines counts down, or more follows than a return";
     /// Parses a value in the form it has.
     CorrectLayout = "correct_layout", layout, [LoggedError],
         declines: "the message does not show the value and what it was taken for";
