@@ -37,6 +37,7 @@ mod reflection;
 mod sibling_check;
 mod slice_bounds;
 mod unclosed;
+mod uncomparable;
 mod undone;
 mod unlock;
 mod wait_group;
@@ -175,6 +176,9 @@ rules! {
     /// Counts a goroutine's end down however it ends.
     CountDown = "count_down", undone, [Deadlock],
         declines: "every way through the goroutines counts down, or more follows than a return";
+    /// Asks whether a value can be compared before it is.
+    AskComparable = "ask_comparable", uncomparable, [Uncomparable],
+        declines: "the key, or what is compared, is the result of a call, or its type holds no interface";
     /// Parses a value in the form it has.
     CorrectLayout = "correct_layout", layout, [LoggedError],
         declines: "the message does not show the value and what it was taken for";
@@ -219,6 +223,10 @@ fn unsettled(rule: Rule, tier: Tier, changes: &[FileChange], repository: &Reposi
         Rule::AddLock => {
             Some("that nothing else needs the lock, only the race detector under load can tell".to_owned())
         }
+        Rule::AskComparable => Some(
+            "whether such a value is to be refused, or told apart in another way, nothing here tells"
+                .to_owned(),
+        ),
         // A lock of its own that is held while waiting for room.
         Rule::AskBeforeSend if tier == Tier::Check => Some(
             "that nobody waits for ever for who sends with the lock held, no single call can show".to_owned(),

@@ -1,0 +1,102 @@
+//! A value that cannot be compared is a key of a map, or is compared.
+//!
+//! Evidence: on the failing line, an index of a map whose keys are of an interface (or of a struct that holds one), a
+//! `delete` from it, or `==` and `!=` between two interfaces. Edit: `reflect.ValueOf(v).Comparable()` is asked first,
+//! and the function leaves as it can; a function that cannot report hides the defect.
+//!
+//! Whether such a value is to be refused, or to be told apart in another way (by its text, or deeply), is not for a
+//! rule to say: the fix is plausible at most.
+//!
+//! Nothing is proposed where the key, or what is compared, is itself the result of a call.
+
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use crate::generator::repair::case::Case;
+use crate::generator::repair::check::Check;
+use crate::generator::repair::draft::Draft;
+use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::exit::{Blame, Failure};
+use crate::generator::repair::naming::phrase;
+use crate::generator::repair::syntax::{called_name, nodes_of, noun, operator_of};
+use crate::repository::go::{File, Shape, Type};
+
+pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
+    let Some(file) = case.file(0).filter(|file| is_repairable(file)) else { return Vec::new() };
+    let mut asked: Vec<&str> = Vec::new();
+    let mut drafts = Vec::new();
+    for node in case.raisers(0, |file, node| compared(case, file, node).is_some()) {
+        let Some(subject) = compared(case, file, node) else { continue };
+        let text = file.text_of(subject);
+        if !asked.contains(&text) {
+            asked.push(text);
+            drafts.extend(ask(case, file, node, subject));
+        }
+    }
+    drafts
+}
+
+/// What must be comparable where a node is evaluated, as far as types do not tell it.
+fn compared<'t>(case: &Case<'_>, file: &Arc<File>, node: Node<'t>) -> Option<Node<'t>> {
+    let field = |name: &str| node.child_by_field_name(name);
+    let hashes = case.fault.message.contains("hash of unhashable type");
+    let (map, key) = match node.kind() {
+        "index_expression" if hashes => (field("operand")?, field("index")?),
+        "call_expression" if hashes && called_name(file, node) == "delete" => {
+            let list = field("arguments")?;
+            (list.named_child(0)?, list.named_child(1)?)
+        }
+        "binary_expression" if !hashes && matches!(operator_of(file, node), Some("==" | "!=")) => {
+            let (left, right) = (field("left")?, field("right")?);
+            let both = [left, right]
+                .iter()
+                .all(|side| case.resolver.type_of(file, *side).is_some_and(|ty| may_hold_any(case, &ty)));
+            return both.then_some(left).filter(|left| is_plain(*left));
+        }
+        _ => return None,
+    };
+    let ty = case.resolver.underlying(&case.resolver.type_of(file, map)?);
+    let Shape::Map(of, _) = ty.shape() else { return None };
+    (may_hold_any(case, &ty.with(of)) && is_plain(key)).then_some(key)
+}
+
+/// Whether an expression does nothing but name a value.
+fn is_plain(node: Node<'_>) -> bool {
+    let acts = nodes_of(node, |node| {
+        matches!(node.kind(), "call_expression" | "func_literal" | "composite_literal" | "nil")
+    });
+    acts.is_empty()
+}
+
+/// Whether values of a type can hold what cannot be compared: an interface, or a struct with a field of one.
+fn may_hold_any(case: &Case<'_>, ty: &Type) -> bool {
+    let is_any = |ty: &Type| case.resolver.underlying(ty).shape() == Shape::Interface && ty.text != "error";
+    is_any(ty)
+        || !matches!(ty.shape(), Shape::Pointer(_))
+            && case.resolver.fields(ty).iter().any(|field| is_any(&field.ty))
+}
+
+fn ask(case: &Case<'_>, file: &Arc<File>, node: Node<'_>, subject: Node<'_>) -> Vec<Draft> {
+    let text = file.text_of(subject);
+    let reflect = Edits::default().import(file, "reflect");
+    let holds = format!("{reflect}.ValueOf({text}).Comparable()");
+    let what = phrase(&noun(file, subject));
+    let kept = if node.kind() == "binary_expression" { "compared" } else { "looked up" };
+    let check = Check {
+        depth: 0,
+        at: node,
+        bad: format!("!{holds}"),
+        good: String::new(),
+        subject,
+        failure: Failure::new(Blame::Malformed, format!("{what} cannot be compared"))
+            .with(format!("{what} of type %T cannot be compared"), vec![text.to_owned()])
+            .about(noun(file, subject)),
+        explanation: format!("`{text}` may hold what cannot be compared: that is asked before it is {kept}."),
+    };
+    let mut drafts = case.check(&check);
+    for draft in &mut drafts {
+        draft.edits.import(file, "reflect");
+    }
+    drafts
+}
