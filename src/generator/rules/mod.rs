@@ -14,6 +14,7 @@
 
 mod assertion;
 mod channel;
+mod circle;
 mod closed_list;
 mod closed_send;
 mod closer;
@@ -33,6 +34,7 @@ mod nil_guard;
 mod nil_map;
 mod not_found;
 mod preparation;
+mod recursion;
 mod reflection;
 mod sibling_check;
 mod slice_bounds;
@@ -179,6 +181,12 @@ rules! {
     /// Asks whether a value can be compared before it is.
     AskComparable = "ask_comparable", uncomparable, [Uncomparable],
         declines: "the key, or what is compared, is the result of a call, or its type holds no interface";
+    /// Ends a method that calls itself for ever.
+    EndRecursion = "end_recursion", recursion, [StackOverflow],
+        declines: "the method neither formats or encodes its own receiver, nor does nothing but call itself";
+    /// Refuses a link that closes a circle.
+    RefuseCircle = "refuse_circle", circle, [StackOverflow],
+        declines: "the function that calls itself follows no link, or several, or nobody sets that link between two values that were there before";
     /// Parses a value in the form it has.
     CorrectLayout = "correct_layout", layout, [LoggedError],
         declines: "the message does not show the value and what it was taken for";
