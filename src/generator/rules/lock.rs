@@ -3,8 +3,8 @@
 //! Evidence for a map: a field on the failing line, and a mutex in the same struct which other methods
 //! hold while they use the field. Edit: the methods that do not hold it take it for their whole length.
 //! For an unlock of an unlocked mutex: the plain `Unlock` beside a deferred one of the same function
-//! goes. Risk: a method that is called with the lock held deadlocks, so the former counts as a guess
-//! that only the tests and the race detector can confirm.
+//! goes. Risk: a method that is called with the lock held deadlocks: what only callers with the lock use is left
+//! alone, and nothing is proposed where others use it too, or where one that is to take the lock calls another.
 
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ use crate::domain::Class;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
-use crate::generator::repair::syntax::{nodes_in, nodes_of};
+use crate::generator::repair::methods::{Method, methods_of};
+use crate::generator::repair::syntax::nodes_in;
 use crate::repository::go::{File, Function};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -77,29 +78,30 @@ fn hold(case: &Case<'_>, depth: usize, file: &Arc<File>, field: Node<'_>) -> Opt
         .find(|field| matches!(field.ty.text.as_str(), "sync.Mutex" | "sync.RWMutex"))?;
     let reads_shared = mutex.ty.text == "sync.RWMutex";
     let mut edits = Edits::default();
-    let mut names = Vec::new();
-    for other in case.resolver.package_of(&owner.file) {
-        for function in &other.functions {
-            let Some(receiver) =
-                function.receiver.as_ref().filter(|receiver| receiver.type_name == owner.name)
-            else {
-                continue;
-            };
-            let lock = format!("{}.{}", receiver.name, mutex.name);
-            let used = format!("{}.{name}", receiver.name);
-            let Some(body) = other.node_at(function.body.clone()) else { continue };
-            let uses =
-                nodes_of(body, |node| node.kind() == "selector_expression" && other.text_of(node) == used);
-            if uses.is_empty() || other.text_of(body).contains(&lock) || expects_lock(function) {
-                continue;
-            }
-            let shared = reads_shared && !uses.iter().any(|node| is_written(&other, *node));
-            let kind = if shared { "R" } else { "" };
-            let lines = [format!("{lock}.{kind}Lock()"), format!("defer {lock}.{kind}Unlock()")];
-            edits.insert_first(&other, body, &lines)?;
-            names.push(function.identifier.clone());
+    let methods = methods_of(case, &owner);
+    let mut bare: Vec<&Method> = Vec::new();
+    for method in methods.iter().filter(|method| needs_lock(method, name, &mutex.name)) {
+        match called_locked(method, &mutex.name, &methods) {
+            Some(true) => {}
+            Some(false) => bare.push(method),
+            // It would lock twice, on one way or another.
+            None => return None,
         }
     }
+    let calls_bare = |method: &&Method| {
+        method.calls().iter().any(|called| bare.iter().any(|other| other.function.identifier == *called))
+    };
+    if bare.iter().any(|method| calls_bare(method) || method.takes(&mutex.name, &methods)) {
+        return None;
+    }
+    for method in &bare {
+        let file = &method.file;
+        let shared = reads_shared && !method.uses(name).iter().any(|node| is_written(file, *node));
+        let (lock, kind) = (method.own(&mutex.name), if shared { "R" } else { "" });
+        let lines = [format!("{lock}.{kind}Lock()"), format!("defer {lock}.{kind}Unlock()")];
+        edits.insert_first(file, method.body()?, &lines)?;
+    }
+    let names: Vec<&str> = bare.iter().map(|method| method.function.identifier.as_str()).collect();
     (!names.is_empty()).then(|| Draft {
         tier: Tier::Cause,
         depth,
@@ -111,6 +113,27 @@ fn hold(case: &Case<'_>, depth: usize, file: &Arc<File>, field: Node<'_>) -> Opt
         masks: false,
         edits,
     })
+}
+
+/// Whether a method uses a field and never names its mutex.
+fn needs_lock(method: &Method, field: &str, mutex: &str) -> bool {
+    !method.receiver.is_empty()
+        && !method.uses(field).is_empty()
+        && !method.text().contains(&method.own(mutex))
+        && !expects_lock(&method.function)
+}
+
+/// Whether a method is called by others that take the mutex, and by no others; none where by both.
+fn called_locked(method: &Method, mutex: &str, all: &[Method]) -> Option<bool> {
+    let callers: Vec<bool> = all
+        .iter()
+        .filter(|caller| caller.calls().contains(&method.function.identifier.as_str()))
+        .map(|caller| caller.text().contains(&caller.own(mutex)))
+        .collect();
+    match (callers.contains(&true), callers.contains(&false)) {
+        (true, true) => None,
+        (locked, _) => Some(locked),
+    }
 }
 
 /// Methods that say they are called with the lock held.

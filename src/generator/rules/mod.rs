@@ -12,6 +12,7 @@
 //! Deliberately absent: hints from names of a particular program, edits of tests, generated or vendored
 //! code, and any fix that swallows a panic with `recover`.
 
+mod added_lock;
 mod assertion;
 mod channel;
 mod circle;
@@ -36,6 +37,7 @@ mod not_found;
 mod preparation;
 mod recursion;
 mod reflection;
+mod shared_variable;
 mod sibling_check;
 mod slice_bounds;
 mod unclosed;
@@ -162,7 +164,10 @@ rules! {
         declines: "the length is too large rather than negative: how large is too large is not for a rule to say";
     /// Takes the lock that guards a map, or removes an unlock too many.
     HoldLock = "hold_lock", lock, [ConcurrentMapAccess, DataRace, MutexMisuse],
-        declines: "the struct has no mutex that other methods hold while they use the field: where no lock exists none is invented";
+        declines: "the struct has no mutex that other methods hold while they use the field";
+    /// Gives a struct, or a variable of a package, the lock that its users need.
+    AddLock = "add_lock", added_lock, [ConcurrentMapAccess, DataRace],
+        declines: "the struct has a lock, values of it are copied, or the field is used outside its methods, in a goroutine of one, or by one that calls another, waits or calls back";
     /// Asks whether the owner of a channel is closed before something is sent on it.
     AskBeforeSend = "ask_before_send", closed_send, [SendOnClosedChannel],
         declines: "the channel is neither a field nor an entry of one, it is not exactly one method of the type that closes it, others than its methods send on it, or who waits for room under the lock could hold up who receives";
