@@ -5,7 +5,7 @@
 //! and the function leaves as it can; a function that cannot report hides the defect.
 //!
 //! Whether such a value is to be refused, or to be told apart in another way (by its text, or deeply), is not for a
-//! rule to say: the fix is plausible at most.
+//! rule to say: the fix is plausible at most. Other methods of the type that use the same map ask as well.
 //!
 //! Nothing is proposed where the key, or what is compared, is itself the result of a call.
 
@@ -19,7 +19,7 @@ use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::naming::phrase;
-use crate::generator::repair::syntax::{called_name, nodes_of, noun, operator_of};
+use crate::generator::repair::syntax::{called_name, lines, nodes_in, nodes_of, noun, operator_of};
 use crate::repository::go::{File, Shape, Type};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -31,10 +31,50 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
         let text = file.text_of(subject);
         if !asked.contains(&text) {
             asked.push(text);
-            drafts.extend(ask(case, file, node, subject));
+            let asks = ask(case, file, node, subject);
+            drafts.extend(asks.into_iter().map(|draft| with_others(case, file, node, draft)));
         }
     }
     drafts
+}
+
+/// The same check where other methods of the type use the same map: what is not found there is put there next.
+fn with_others(case: &Case<'_>, file: &Arc<File>, node: Node<'_>, mut draft: Draft) -> Draft {
+    let mut places = Vec::new();
+    for other in others(case, file, node) {
+        let there = case.elsewhere(file, other);
+        let Some(subject) = compared(&there, file, other) else { continue };
+        let best =
+            ask(&there, file, other, subject).into_iter().min_by_key(|other| (other.masks, other.tier));
+        if let Some(best) = best.filter(|_| draft.depth == 0) {
+            draft.masks |= best.masks;
+            draft.edits.join(best.edits);
+            places.push(format!("line {}", lines(other).start()));
+        }
+    }
+    if !places.is_empty() {
+        draft.explanation.push_str(&format!(" The same holds for {}.", places.join(", ")));
+    }
+    draft
+}
+
+/// The first use of the same map of the receiver in each other method of the type, in the same file.
+fn others<'c>(case: &Case<'_>, file: &'c Arc<File>, node: Node<'_>) -> Vec<Node<'c>> {
+    let map = node.child_by_field_name("operand").filter(|map| map.kind() == "selector_expression");
+    let of = file.functions.iter().find(|function| function.range.contains(&node.start_byte()));
+    let owner = of.and_then(|of| of.receiver.as_ref());
+    let (Some(map), Some(of), Some(owner)) = (map, of, owner) else { return Vec::new() };
+    let Some(field) = file.text_of(map).strip_prefix(&format!("{}.", owner.name)) else { return Vec::new() };
+    let methods = file.functions.iter().filter_map(|other| {
+        let receiver = other.receiver.as_ref().filter(|its| its.type_name == owner.type_name)?;
+        let same = format!("{}.{field}", receiver.name);
+        let uses = nodes_in(file, &other.body, |user| {
+            let used = user.child_by_field_name("operand").map(|used| file.text_of(used));
+            used == Some(same.as_str()) && compared(case, file, user).is_some()
+        });
+        uses.into_iter().min_by_key(Node::start_byte).filter(|_| other.range != of.range)
+    });
+    methods.collect()
 }
 
 /// What must be comparable where a node is evaluated, as far as types do not tell it.
