@@ -1,7 +1,7 @@
 //! A field that several goroutines use, in a struct that has no lock.
 //!
 //! Evidence: a field of the receiver on the failing line, in a type that has no mutex. Edit: the struct gets one, and
-//! every method that uses the field holds it for its whole length.
+//! every method that uses the field holds it from its first use to the end.
 //!
 //! What the lock guards is a decision of the design, and that nothing is left out only the race detector can tell: the
 //! fix is plausible at most.
@@ -24,7 +24,7 @@ use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::methods::{Method, is_copied, methods_of, struct_of};
 use crate::generator::repair::suspect::is_receiver;
-use crate::generator::repair::syntax::{called_name, nodes_of};
+use crate::generator::repair::syntax::{called_name, nodes_of, outermost};
 use crate::repository::go::{Field, File, Function, Shape, Type, TypeDecl};
 
 /// More methods than that are changed by a person.
@@ -98,7 +98,9 @@ fn add(case: &Case<'_>, depth: usize, file: &Arc<File>, node: Node<'_>) -> Optio
     for method in &users {
         let lock = method.own("mu");
         let lines = [format!("{lock}.Lock()"), format!("defer {lock}.Unlock()")];
-        edits.insert_first(&method.file, method.body()?, &lines)?;
+        // What comes before the first use needs no lock.
+        let first = method.uses(&field.name).into_iter().min_by_key(Node::start_byte)?;
+        edits.insert_before(&method.file, outermost(method.body()?, first)?, &lines)?;
     }
     let names: Vec<&str> = users.iter().map(|method| method.function.identifier.as_str()).collect();
     let explanation = format!(

@@ -29,6 +29,7 @@ use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, indent_of, is_repairable};
 use crate::generator::repair::exit::{Exit, Failure};
 use crate::generator::repair::methods::{Method, is_copied, own_call, struct_of};
+use crate::generator::repair::order::{Reads, before_changes, changed_above};
 use crate::generator::repair::syntax::{called_name, nodes_of};
 use crate::repository::go::File;
 
@@ -54,9 +55,15 @@ fn for_send(case: &Case<'_>, file: &Arc<File>, send: Node<'_>) -> Option<Draft> 
 
 /// How a sender leaves, and whether its caller learns of it. What is dropped where there is no room may be
 /// dropped here in the same way.
-fn leave(case: &Case<'_>, edits: &mut Edits, owner: &Owner, sender: &Sender<'_>) -> (Exit, bool) {
+fn leave(
+    case: &Case<'_>,
+    edits: &mut Edits,
+    owner: &Owner,
+    sender: &Sender<'_>,
+    at: Node<'_>,
+) -> (Exit, bool) {
     let failure = Failure::closed(&owner.name());
-    let exit = case.leave(edits, &sender.method.file, sender.send, &failure);
+    let exit = case.leave(edits, &sender.method.file, at, &failure);
     let reports = exit.reports || exit.lines.last().is_some_and(|last| sender.drops_by(last));
     (exit, reports)
 }
@@ -81,7 +88,7 @@ fn give_up(
         if sender.asks(&over) {
             continue;
         }
-        let (exit, reports) = leave(case, &mut edits, owner, sender);
+        let (exit, reports) = leave(case, &mut edits, owner, sender, sender.send);
         told &= reports;
         let mut case_lines = vec![format!("case {over}:")];
         case_lines.extend(exit.lines.iter().map(|line| format!("\t{line}")));
@@ -139,15 +146,17 @@ fn ask(case: &Case<'_>, owner: &Owner, closer: &Closer<'_>, senders: &[Sender<'_
     let mut edits = Edits::default();
     add_fields(&mut edits, owner, &guard)?;
     mark(&mut edits, closer, &guard)?;
-    let (mut told, mut changed) = (true, 0);
+    let (mut told, mut asks, mut changed) = (true, 0, None);
     for sender in senders {
         if asks_already(sender, &guard) {
             continue;
         }
-        told &= ask_first(case, &mut edits, owner, sender, &guard)?;
-        changed += 1;
+        let (reports, before) = ask_first(case, &mut edits, owner, sender, &guard)?;
+        told &= reports;
+        changed = changed.or(before);
+        asks += 1;
     }
-    if changed == 0 {
+    if asks == 0 {
         case.note_asked_already();
         return None;
     }
@@ -159,7 +168,7 @@ fn ask(case: &Case<'_>, owner: &Owner, closer: &Closer<'_>, senders: &[Sender<'_
     );
     // The tier tells what no single call can show.
     let tier = if guard.is_new && waits { Tier::Check } else { Tier::Cause };
-    Some(Draft::leaving(tier, told, 0, explanation, edits))
+    Some(Draft::leaving(tier, told, 0, explanation, edits).with_work_half_done(changed))
 }
 
 /// What guards the channel: what the closing method uses, and what is missing.
@@ -238,23 +247,34 @@ fn asks_already(sender: &Sender<'_>, guard: &Guard) -> bool {
     guard.is_marked && sender.asks(&sender.method.own(&guard.mark))
 }
 
-/// A sender takes the lock, where it does not hold it, and asks; whether leaving is told.
-fn ask_first(
+/// A sender takes the lock, where it does not hold it, and asks, better still before it changed anything; whether
+/// leaving is told, and which change above stays.
+fn ask_first<'o>(
     case: &Case<'_>,
     edits: &mut Edits,
     owner: &Owner,
-    sender: &Sender<'_>,
+    sender: &Sender<'o>,
     guard: &Guard,
-) -> Option<bool> {
+) -> Option<(bool, Option<&'o str>)> {
     let file = &sender.method.file;
     let condition = sender.method.own(&guard.mark);
     let lock = sender.method.own(&guard.mutex);
     let unit = sender.unit()?;
-    let (mut exit, reports) = leave(case, edits, owner, sender);
+    let reads = Reads::of([condition.as_str()]);
     if !guard.is_new && sender.holds(&lock) {
-        edits.insert_before(file, unit, &exit.guarded(&condition))?;
-        return Some(reports);
+        // The mark stays as it is while the lock is held.
+        let taken = sender.taken(&lock);
+        let place = taken.and_then(|taken| taken.next_named_sibling()).unwrap_or(unit);
+        let (exit, reports) = leave(case, edits, owner, sender, place);
+        match taken {
+            Some(taken) => edits.insert_after(file, taken, &exit.guarded(&condition))?,
+            None => edits.insert_before(file, unit, &exit.guarded(&condition))?,
+        }
+        return Some((reports, changed_above(file, place)));
     }
+    let place = before_changes(file, unit, &reads).unwrap_or(unit);
+    let (mut exit, reports) = leave(case, edits, owner, sender, sender.send);
+    let told = (reports, changed_above(file, place));
     if sender.names(&lock) || is_risky(sender, unit) {
         return None;
     }
@@ -263,17 +283,17 @@ fn ask_first(
     if sender.only_returns_behind(unit) {
         let mut lines = vec![take, format!("defer {give}")];
         lines.extend(exit.guarded(&condition));
-        edits.insert_before(file, unit, &lines)?;
+        edits.insert_before(file, place, &lines)?;
     } else if unit == sender.send {
         exit.lines.insert(0, give.clone());
         let mut lines = vec![take];
         lines.extend(exit.guarded(&condition));
-        edits.insert_before(file, unit, &lines)?;
+        edits.insert_before(file, place, &lines)?;
         edits.insert_after(file, unit, &[give])?;
     } else {
         return None;
     }
-    Some(reports)
+    Some(told)
 }
 
 /// Whether a statement does more than to send which may wait for others, or call back.

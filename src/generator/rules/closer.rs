@@ -8,7 +8,7 @@ use crate::generator::repair::case::Case;
 use crate::generator::repair::edit::is_repairable;
 use crate::generator::repair::methods::{Method, methods_of};
 use crate::generator::repair::syntax::{
-    called_name, is_listed, is_within, last_child, nodes_of, statement_of,
+    called_name, is_within, last_child, nodes_of, outermost, statement_of,
 };
 use crate::repository::go::{Field, File, TypeDecl};
 
@@ -318,10 +318,7 @@ impl<'o> Sender<'o> {
 
     /// The statement of the function's outermost block which sends.
     pub(super) fn unit(&self) -> Option<Node<'o>> {
-        let body = self.body()?;
-        std::iter::successors(Some(self.send), Node::parent)
-            .filter(|node| is_listed(*node))
-            .find(|node| node.parent().and_then(|list| list.parent()) == Some(body))
+        outermost(self.body()?, self.send)
     }
 
     /// Whether behind a statement nothing is called and nobody waited for.
@@ -346,6 +343,18 @@ impl<'o> Sender<'o> {
     /// Whether it names a mutex anywhere.
     pub(super) fn names(&self, lock: &str) -> bool {
         self.method.text().contains(&format!("{lock}."))
+    }
+
+    /// The statement of its outermost block that takes a mutex, or defers to give it back right behind that.
+    pub(super) fn taken(&self, lock: &str) -> Option<Node<'o>> {
+        let list = self.unit()?.parent()?;
+        let takes = |node: &Node<'_>| {
+            let text = self.method.file.text_of(*node);
+            text.strip_prefix(lock).is_some_and(|rest| matches!(rest, ".Lock()" | ".RLock()"))
+        };
+        let taken = list.named_children(&mut list.walk()).find(takes)?;
+        let next = taken.next_named_sibling().filter(|next| next.kind() == "defer_statement");
+        Some(next.filter(|next| self.method.file.text_of(*next).contains(lock)).unwrap_or(taken))
     }
 
     /// Whether it holds a mutex where it sends.

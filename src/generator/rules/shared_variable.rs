@@ -1,7 +1,7 @@
 //! A variable of a package that several goroutines use, where the package has no lock for it.
 //!
 //! The same as for a field of a struct: the package gets a mutex beside the variable, and every function that uses it
-//! holds that for its whole length. Nothing is proposed where the variable is exported, where a function that uses it
+//! holds that from its first use to the end. Nothing is proposed where the variable is exported, where a function that uses it
 //! calls another one that does, uses it in a function literal, gives it back, or waits for others.
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::domain::Class;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
-use crate::generator::repair::syntax::{called_name, nodes_in, nodes_of};
+use crate::generator::repair::syntax::{called_name, nodes_in, nodes_of, outermost};
 use crate::repository::go::{Binding, File, Function, Shape, Type, package_binding};
 
 /// More functions than that are changed by a person.
@@ -78,11 +78,9 @@ fn add(case: &Case<'_>, depth: usize, file: &Arc<File>, name: &str) -> Option<Dr
     edits.insert_after(home, declaration, &lines)?;
     for user in &users {
         let body = user.file.node_at(user.function.body.clone())?;
-        edits.insert_first(
-            &user.file,
-            body,
-            &[format!("{mutex}.Lock()"), format!("defer {mutex}.Unlock()")],
-        )?;
+        let first = uses(&user.file, &user.function.body, name).into_iter().min_by_key(Node::start_byte)?;
+        let lines = [format!("{mutex}.Lock()"), format!("defer {mutex}.Unlock()")];
+        edits.insert_before(&user.file, outermost(body, first)?, &lines)?;
     }
     let names: Vec<&str> = users.iter().map(|user| user.function.identifier.as_str()).collect();
     let explanation = format!(

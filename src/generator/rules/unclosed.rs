@@ -230,7 +230,7 @@ fn wait_aside(case: &Case<'_>, local: &Local<'_>, at: Node<'_>) -> Option<Draft>
     let closes = local.closes();
     let [close] = closes.as_slice() else { return None };
     let is_plain = close.kind() == "expression_statement" && at.next_named_sibling() == Some(*close);
-    if !is_plain || !local.ranges().iter().all(|range| behind(range)) {
+    if !is_plain || !local.ranges().iter().all(behind) {
         return None;
     }
     let mut edits = Edits::default();

@@ -251,7 +251,7 @@ fn before_leaving(file: &Arc<File>, lock: &Lock<'_>, owed: &Owed<'_>) -> Option<
         if other || !reads.is_empty() {
             return None;
         }
-        edits.insert_before(file, *leaving, &[lock.unlock.clone()])?;
+        edits.insert_before(file, *leaving, std::slice::from_ref(&lock.unlock))?;
     }
     // Its end without an unlock is none of its ways out: the lock is kept for somebody.
     (!owed.at_end).then_some(edits)
