@@ -1,10 +1,13 @@
 //! A map that several goroutines use, or a mutex that is unlocked too often.
 //!
 //! Evidence for a map: a field on the failing line, and a mutex in the same struct which other methods
-//! hold while they use the field. Edit: the methods that do not hold it take it for their whole length.
+//! hold while they use the field. Edit: the methods that do not hold it take it for their whole length; those that write
+//! the field while they hold an RWMutex as one of several (`RLock`) hold it alone.
 //! For an unlock of an unlocked mutex: the plain `Unlock` beside a deferred one of the same function
-//! goes. Risk: a method that is called with the lock held deadlocks: what only callers with the lock use is left
-//! alone, and nothing is proposed where others use it too, or where one that is to take the lock calls another.
+//! goes; where it is there to give the lock back for a while, it is taken again before each way out.
+//!
+//! Risk: a method that is called with the lock held deadlocks: what only callers with the lock use is left alone, and
+//! nothing is proposed where others use it too, or where one that is to take the lock calls another.
 
 use std::sync::Arc;
 
@@ -15,7 +18,8 @@ use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::methods::{Method, methods_of};
-use crate::generator::repair::syntax::nodes_in;
+use crate::generator::repair::paths::owed;
+use crate::generator::repair::syntax::{nodes_in, nodes_of};
 use crate::repository::go::{File, Function};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -37,6 +41,9 @@ fn twice_unlocked(case: &Case<'_>) -> Vec<Draft> {
         .into_iter()
         .filter_map(|deferred| {
             let call = file.text_of(deferred).strip_prefix("defer ")?;
+            if let Some(again) = taken_again(file, deferred, call) {
+                return again;
+            }
             let plain = nodes_in(file, &frame.range, |node| {
                 node.kind() == "expression_statement" && file.text_of(node) == call
             });
@@ -53,6 +60,38 @@ fn twice_unlocked(case: &Case<'_>) -> Vec<Draft> {
             })
         })
         .collect()
+}
+
+/// A lock that is given back for a while, with the deferred unlock still to come, is taken again on every way; none
+/// where it is never taken again.
+#[expect(
+    clippy::option_option,
+    reason = "a lock that is taken again, nobody knows where, is none that is not"
+)]
+fn taken_again(file: &Arc<File>, deferred: Node<'_>, unlock: &str) -> Option<Option<Draft>> {
+    let body = file.enclosing_function(deferred)?.child_by_field_name("body")?;
+    let (mutex, kind) = match unlock.strip_suffix(".RUnlock()") {
+        Some(mutex) => (mutex, "R"),
+        None => (unlock.strip_suffix(".Unlock()")?, ""),
+    };
+    let lock = format!("{mutex}.{kind}Lock()");
+    let takes = |node: Node<'_>| node.kind() == "expression_statement" && file.text_of(node) == lock;
+    let gives = nodes_of(body, |node| node.kind() == "expression_statement" && file.text_of(node) == unlock);
+    let first = gives.first()?;
+    nodes_of(body, |node| takes(node) && node.start_byte() > first.end_byte()).first()?;
+    let [plain] = gives.as_slice() else { return Some(None) };
+    let Some(owed) = owed(file, body, Some(*plain), &takes) else { return Some(None) };
+    let mut edits = Edits::default();
+    for leaving in &owed.leaving {
+        if edits.insert_before(file, *leaving, std::slice::from_ref(&lock)).is_none() {
+            return Some(None);
+        }
+    }
+    let explanation = format!(
+        "`{mutex}` is given back for a while, and a way out leaves before it is taken again, where `defer` gives it back once more: it is taken first."
+    );
+    let mends = !owed.leaving.is_empty() && !owed.at_end;
+    Some(mends.then_some(Draft { tier: Tier::Cause, depth: 0, explanation, masks: false, edits }))
 }
 
 /// The methods of the struct that use the field of the failing line without its mutex take it.
@@ -101,18 +140,58 @@ fn hold(case: &Case<'_>, depth: usize, file: &Arc<File>, field: Node<'_>) -> Opt
         let lines = [format!("{lock}.{kind}Lock()"), format!("defer {lock}.{kind}Unlock()")];
         edits.insert_first(file, method.body()?, &lines)?;
     }
-    let names: Vec<&str> = bare.iter().map(|method| method.function.identifier.as_str()).collect();
-    (!names.is_empty()).then(|| Draft {
-        tier: Tier::Cause,
-        depth,
-        explanation: format!(
-            "`{name}` is used without `{}` in {}: the lock is taken there.",
-            mutex.name,
-            names.join(", ")
-        ),
-        masks: false,
-        edits,
-    })
+    let writers: Vec<&Method> =
+        methods.iter().filter(|method| writes_shared(method, name, &mutex.name)).collect();
+    for method in &writers {
+        if !is_outermost(method, &mutex.name, &methods) {
+            return None;
+        }
+        hold_alone(&mut edits, method, &mutex.name);
+    }
+    let told =
+        [(bare, "without", "the lock is taken there"), (writers, "with a shared", "it is held alone there")];
+    let told = told.iter().filter(|(methods, ..)| !methods.is_empty()).map(|(methods, how, what)| {
+        let names: Vec<&str> = methods.iter().map(|method| method.function.identifier.as_str()).collect();
+        format!("`{name}` is used {how} `{}` in {}: {what}.", mutex.name, names.join(", "))
+    });
+    let told: Vec<String> = told.collect();
+    let explanation = told.join(" ");
+    (!told.is_empty()).then_some(Draft { tier: Tier::Cause, depth, explanation, masks: false, edits })
+}
+
+/// Whether a method writes a field while it holds a mutex that others hold as well, and that one alone.
+fn writes_shared(method: &Method, field: &str, mutex: &str) -> bool {
+    let lock = method.own(mutex);
+    method.text().contains(&format!("{lock}.RLock()"))
+        && !method.text().contains(&format!("{lock}.Lock()"))
+        && method.uses(field).iter().any(|node| is_written(&method.file, *node))
+}
+
+/// Whether no method that takes a mutex calls a method, nor the other way round.
+fn is_outermost(method: &Method, mutex: &str, all: &[Method]) -> bool {
+    let takes = |name: &str| {
+        all.iter().any(|other| {
+            other.function.identifier == name
+                && other.function.name != method.function.name
+                && other.takes(mutex, all)
+        })
+    };
+    let mut callers = all.iter().filter(|caller| caller.text().contains(&caller.own(mutex)));
+    let called = callers.any(|caller| caller.calls().contains(&method.function.identifier.as_str()));
+    !called && !method.calls().into_iter().any(takes)
+}
+
+/// A method holds a mutex alone that it held as one of several.
+fn hold_alone(edits: &mut Edits, method: &Method, mutex: &str) {
+    let (file, lock) = (&method.file, method.own(mutex));
+    let shared = [("RLock", "Lock"), ("RUnlock", "Unlock")];
+    for call in method.nodes(|node| node.kind() == "call_expression") {
+        for (with_others, alone) in shared {
+            if file.text_of(call) == format!("{lock}.{with_others}()") {
+                edits.replace(file, call.byte_range(), format!("{lock}.{alone}()"));
+            }
+        }
+    }
 }
 
 /// Whether a method uses a field and never names its mutex.
