@@ -19,7 +19,7 @@ use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::methods::{Method, methods_of};
 use crate::generator::repair::paths::owed;
-use crate::generator::repair::syntax::{nodes_in, nodes_of};
+use crate::generator::repair::syntax::{is_within, nodes_in, nodes_of};
 use crate::repository::go::{File, Function};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -78,20 +78,44 @@ fn taken_again(file: &Arc<File>, deferred: Node<'_>, unlock: &str) -> Option<Opt
     let takes = |node: Node<'_>| node.kind() == "expression_statement" && file.text_of(node) == lock;
     let gives = nodes_of(body, |node| node.kind() == "expression_statement" && file.text_of(node) == unlock);
     let first = gives.first()?;
-    nodes_of(body, |node| takes(node) && node.start_byte() > first.end_byte()).first()?;
-    let [plain] = gives.as_slice() else { return Some(None) };
+    let again = nodes_of(body, |node| takes(node) && node.start_byte() > first.end_byte());
+    again.first()?;
+    let ([plain], [again]) = (gives.as_slice(), again.as_slice()) else { return Some(None) };
     let Some(owed) = owed(file, body, Some(*plain), &takes) else { return Some(None) };
     let mut edits = Edits::default();
-    for leaving in &owed.leaving {
-        if edits.insert_before(file, *leaving, std::slice::from_ref(&lock)).is_none() {
-            return Some(None);
+    let placed = match read_between(file, *again, &owed.leaving, mutex) {
+        Some(reads) => {
+            edits.insert_before(file, reads, std::slice::from_ref(&lock)).and(edits.remove_line(file, *again))
         }
+        None => owed
+            .leaving
+            .iter()
+            .try_for_each(|leaving| edits.insert_before(file, *leaving, std::slice::from_ref(&lock))),
+    };
+    if placed.is_none() {
+        return Some(None);
     }
     let explanation = format!(
         "`{mutex}` is given back for a while, and a way out leaves before it is taken again, where `defer` gives it back once more: it is taken first."
     );
     let mends = !owed.leaving.is_empty() && !owed.at_end;
     Some(mends.then_some(Draft { tier: Tier::Cause, depth: 0, explanation, masks: false, edits }))
+}
+
+/// The statement beside that which takes a lock again and above it, from which on what the lock guards is read and
+/// nothing else of the owner is called: it has to be taken before that.
+fn read_between<'t>(file: &File, again: Node<'t>, leaving: &[Node<'t>], mutex: &str) -> Option<Node<'t>> {
+    let owner = format!("{}.", mutex.split('.').next()?);
+    let above = std::iter::successors(again.prev_named_sibling(), Node::prev_named_sibling);
+    let first = above.filter(|above| leaving.iter().any(|node| is_within(*node, *above))).last()?;
+    let of_owner = |node: Node<'_>| file.text_of(node).starts_with(&owner);
+    let between =
+        || std::iter::successors(Some(first), Node::next_named_sibling).take_while(|node| *node != again);
+    let calls = between()
+        .any(|node| !nodes_of(node, |inner| inner.kind() == "call_expression" && of_owner(inner)).is_empty());
+    let reads = !nodes_of(first, |node| node.kind() == "selector_expression" && of_owner(node)).is_empty();
+    let all = leaving.iter().all(|node| between().any(|statement| is_within(*node, statement)));
+    (reads && !calls && all).then_some(first)
 }
 
 /// The methods of the struct that use the field of the failing line without its mutex take it.
