@@ -33,9 +33,9 @@ pub(super) fn taken_out(case: &Case<'_>, file: &Arc<File>, channel: Node<'_>) ->
         }
     }
     let explanation = format!(
-        "`{}` closes what `{}` holds and leaves it there, where others still send on it: it is taken out.",
-        names.join("` and `"),
-        field.name
+        "What `{}` holds is closed by `{}` and stays there, where others still send on it: it is taken out.",
+        field.name,
+        names.join("` and `")
     );
     (!names.is_empty()).then(|| Draft { tier: Tier::Cause, depth: 0, explanation, masks: false, edits })
 }

@@ -15,8 +15,9 @@
 //!
 //! What is closed and stays in a list of channels is taken out of it.
 //!
-//! Nothing is proposed where the channel is sent on or closed from outside the type's methods, where a sender does
-//! more behind the send than to return, or where values of the struct are copied.
+//! Nothing is proposed where the channel is sent on or closed from outside the type's methods, where a sender that is to
+//! take the lock does more behind the send than to return, sends in a loop, or is called with the lock held, or where
+//! values of the struct are copied.
 
 use std::sync::Arc;
 
@@ -275,7 +276,9 @@ fn ask_first<'o>(
     let place = before_changes(file, unit, &reads).unwrap_or(unit);
     let (mut exit, reports) = leave(case, edits, owner, sender, sender.send);
     let told = (reports, changed_above(file, place));
-    if sender.names(&lock) || is_risky(sender, unit) {
+    // In a loop it would be held for as long as that goes on.
+    let called = !guard.is_new && owner.is_called_with(sender.method, &guard.mutex);
+    if sender.names(&lock) || called || sender.is_in_loop() || is_risky(sender, unit) {
         return None;
     }
     let kind = if guard.shared { "R" } else { "" };

@@ -8,7 +8,7 @@ use crate::generator::repair::case::Case;
 use crate::generator::repair::edit::is_repairable;
 use crate::generator::repair::methods::{Method, methods_of};
 use crate::generator::repair::syntax::{
-    called_name, is_within, last_child, nodes_of, outermost, statement_of,
+    called_name, in_loop, is_within, last_child, nodes_of, outermost, statement_of,
 };
 use crate::repository::go::{Field, File, TypeDecl};
 
@@ -118,6 +118,16 @@ impl Owner {
             senders.push(Sender { method, send });
         }
         (!senders.is_empty()).then_some(senders)
+    }
+
+    /// Whether another method that takes a mutex calls this one.
+    pub(super) fn is_called_with(&self, method: &Method, mutex: &str) -> bool {
+        let name = method.function.identifier.as_str();
+        let takes = |other: &&Method| {
+            let lock = other.own(mutex);
+            [".Lock()", ".RLock()"].iter().any(|take| other.text().contains(&format!("{lock}{take}")))
+        };
+        self.methods.iter().filter(takes).any(|other| other.calls().contains(&name))
     }
 
     /// What the closing method ends too and others can wait for: a channel without values, a context.
@@ -314,6 +324,11 @@ impl<'o> Sender<'o> {
     /// The function's body in which it sends: the method's, or that of a function literal.
     fn body(&self) -> Option<Node<'o>> {
         self.method.file.enclosing_function(self.send)?.child_by_field_name("body")
+    }
+
+    /// Whether it sends in a loop.
+    pub(super) fn is_in_loop(&self) -> bool {
+        self.method.file.enclosing_function(self.send).is_some_and(|function| in_loop(self.send, function))
     }
 
     /// The statement of the function's outermost block which sends.
