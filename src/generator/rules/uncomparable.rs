@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use crate::generator::repair::case::Case;
+use crate::generator::repair::case::{Case, Signatures};
 use crate::generator::repair::check::Check;
 use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
@@ -32,16 +32,21 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
         if !asked.contains(&text) {
             asked.push(text);
             let asks = ask(case, file, node, subject);
-            drafts.extend(asks.into_iter().map(|draft| with_others(case, file, node, draft)));
+            drafts.extend(asks.into_iter().filter_map(|draft| with_others(case, file, node, draft)));
         }
     }
     drafts
 }
 
-/// The same check where other methods of the type use the same map: what is not found there is put there next.
-fn with_others(case: &Case<'_>, file: &Arc<File>, node: Node<'_>, mut draft: Draft) -> Draft {
+/// The same check where other methods of the type use the same map: what is not found there is put there next. No
+/// method learns to report for that: who fills a cache may well leave out what cannot be a key.
+fn with_others(case: &Case<'_>, file: &Arc<File>, node: Node<'_>, mut draft: Draft) -> Option<Draft> {
     let mut places = Vec::new();
-    for other in others(case, file, node) {
+    let others = others(case, file, node);
+    if !others.is_empty() && case.signatures == Signatures::MayChange {
+        return None;
+    }
+    for other in others {
         let there = case.elsewhere(file, other);
         let Some(subject) = compared(&there, file, other) else { continue };
         let best =
@@ -55,7 +60,7 @@ fn with_others(case: &Case<'_>, file: &Arc<File>, node: Node<'_>, mut draft: Dra
     if !places.is_empty() {
         draft.explanation.push_str(&format!(" The same holds for {}.", places.join(", ")));
     }
-    draft
+    Some(draft)
 }
 
 /// The first use of the same map of the receiver in each other method of the type, in the same file.
