@@ -31,6 +31,18 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// All of several drafts in one, where only all of them together mend the fault.
+    pub(crate) fn joined(drafts: Vec<Self>) -> Option<Self> {
+        drafts.into_iter().reduce(|mut all, more| {
+            if !all.explanation.contains(&more.explanation) {
+                all.explanation = format!("{} {}", all.explanation, more.explanation);
+            }
+            all.masks |= more.masks;
+            all.edits.join(more.edits);
+            all
+        })
+    }
+
     /// Leaves early where something was changed already: half of the work is done then, and nobody sees it.
     pub(crate) fn with_work_half_done(mut self, changed: Option<&str>) -> Self {
         if let Some(changed) = changed {

@@ -9,6 +9,8 @@
 //! - [`case`] is one fault with its frames; [`made`] knows what is hardly nil, [`suspect`] the expressions that
 //!   may be, [`twins`] where else they are used so, [`meant`] what nil means where it is meant, [`told`] what
 //!   comments say; [`literal`] the places that make a value of a type.
+//! - [`methods`] knows what the methods of a type do with its fields and locks, [`paths`] whether a function does on
+//!   every way what it owes.
 //! - [`exit`] leaves a function early; [`check`] asks before an expression that can fail.
 
 pub(crate) mod asked;
@@ -24,8 +26,10 @@ pub(crate) mod literal;
 pub(crate) mod loops;
 pub(crate) mod made;
 pub(crate) mod meant;
+pub(crate) mod methods;
 pub(crate) mod naming;
 pub(crate) mod order;
+pub(crate) mod paths;
 pub(crate) mod scope;
 pub(crate) mod suspect;
 pub(crate) mod syntax;

@@ -59,6 +59,12 @@ pub(crate) fn statement_of(node: Node<'_>) -> Option<Node<'_>> {
     std::iter::successors(Some(node), Node::parent).find(|node| is_listed(*node))
 }
 
+/// The statement right in a function's body that holds a node.
+pub(crate) fn outermost<'t>(body: Node<'t>, node: Node<'t>) -> Option<Node<'t>> {
+    std::iter::successors(Some(node), Node::parent)
+        .find(|node| node.parent().and_then(|list| list.parent()) == Some(body))
+}
+
 /// A node and what it stands in, within its function.
 pub(crate) fn within_function(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     std::iter::successors(Some(node), Node::parent).take_while(|node| {

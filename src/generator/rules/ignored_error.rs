@@ -44,8 +44,12 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             }
             let Some(definition) = defining_call(case, file, variable) else { continue };
             if !seen.contains(&definition.statement) && definition.statement != variable {
-                seen.push(definition.statement);
-                drafts.extend(mend(case, depth, file, variable, &definition));
+                let mended = mend(case, depth, file, variable, &definition);
+                // What is asked for before one use need not be before another.
+                if !mended.is_empty() {
+                    seen.push(definition.statement);
+                }
+                drafts.extend(mended);
             }
         }
     }

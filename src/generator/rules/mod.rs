@@ -12,13 +12,20 @@
 //! Deliberately absent: hints from names of a particular program, edits of tests, generated or vendored
 //! code, and any fix that swallows a panic with `recover`.
 
+mod added_lock;
 mod assertion;
 mod channel;
+mod circle;
+mod closed_list;
+mod closed_send;
+mod closer;
 mod divide;
 mod explicit_panic;
 mod ignored_error;
+mod late_send;
 mod layout;
 mod length;
+mod local_channel;
 mod lock;
 mod lookup;
 mod loop_bound;
@@ -28,9 +35,15 @@ mod nil_guard;
 mod nil_map;
 mod not_found;
 mod preparation;
+mod recursion;
 mod reflection;
+mod shared_variable;
 mod sibling_check;
 mod slice_bounds;
+mod unclosed;
+mod uncomparable;
+mod undone;
+mod unlock;
 mod wait_group;
 
 #[cfg(test)]
@@ -151,7 +164,34 @@ rules! {
         declines: "the length is too large rather than negative: how large is too large is not for a rule to say";
     /// Takes the lock that guards a map, or removes an unlock too many.
     HoldLock = "hold_lock", lock, [ConcurrentMapAccess, DataRace, MutexMisuse],
-        declines: "the struct has no mutex that other methods hold while they use the field: where no lock exists none is invented";
+        declines: "the struct has no mutex that other methods hold while they use the field";
+    /// Gives a struct, or a variable of a package, the lock that its users need.
+    AddLock = "add_lock", added_lock, [ConcurrentMapAccess, DataRace],
+        declines: "the struct has a lock, values of it are copied, or the field is used outside its methods, in a goroutine of one, or by one that calls another, waits or calls back";
+    /// Asks whether the owner of a channel is closed before something is sent on it.
+    AskBeforeSend = "ask_before_send", closed_send, [SendOnClosedChannel],
+        declines: "the channel is neither a field nor an entry of one, it is not exactly one method of the type that closes it, others than its methods send on it, or who waits for room under the lock could hold up who receives";
+    /// Closes a channel once its senders are done, or closes it no more.
+    CloseAfterSenders = "close_after_senders", late_send, [SendOnClosedChannel],
+        declines: "the channel is not made by the function that starts the senders and closes it, or somebody waits for its end and no WaitGroup counts the senders";
+    /// Gives a lock back on every way out.
+    ReleaseLock = "release_lock", unlock, [Deadlock],
+        declines: "no function of the package leaves with the lock that is waited for, the ways out cannot be told apart, or what is returned is read under the lock";
+    /// Closes a channel that is received from until it is closed.
+    CloseForReceivers = "close_for_receivers", unclosed, [Deadlock],
+        declines: "several goroutines send and no WaitGroup counts them, or the channel is closed on every way";
+    /// Counts a goroutine's end down however it ends.
+    CountDown = "count_down", undone, [Deadlock],
+        declines: "every way through the goroutines counts down, or more follows than a return";
+    /// Asks whether a value can be compared before it is.
+    AskComparable = "ask_comparable", uncomparable, [Uncomparable],
+        declines: "the key, or what is compared, is the result of a call, or its type holds no interface";
+    /// Ends a method that calls itself for ever.
+    EndRecursion = "end_recursion", recursion, [StackOverflow],
+        declines: "the method neither formats or encodes its own receiver, nor does nothing but call itself";
+    /// Refuses a link that closes a circle.
+    RefuseCircle = "refuse_circle", circle, [StackOverflow],
+        declines: "the function that calls itself follows no link, or several, or nobody sets that link between two values that were there before";
     /// Parses a value in the form it has.
     CorrectLayout = "correct_layout", layout, [LoggedError],
         declines: "the message does not show the value and what it was taken for";
@@ -192,7 +232,20 @@ fn unsettled(rule: Rule, tier: Tier, changes: &[FileChange], repository: &Reposi
         let open = "whether such a value is to be refused, or worked on like others, nothing here tells";
         return Some(open.to_owned());
     }
-    foreign_error(changes, repository)
+    match rule {
+        Rule::AddLock => {
+            Some("that nothing else needs the lock, only the race detector under load can tell".to_owned())
+        }
+        Rule::AskComparable => Some(
+            "whether such a value is to be refused, or told apart in another way, nothing here tells"
+                .to_owned(),
+        ),
+        // A lock of its own that is held while waiting for room.
+        Rule::AskBeforeSend if tier == Tier::Check => Some(
+            "that nobody waits for ever for who sends with the lock held, no single call can show".to_owned(),
+        ),
+        _ => foreign_error(changes, repository),
+    }
 }
 
 /// Asks every rule that knows the class of a fault.

@@ -50,7 +50,7 @@ fn twice_done(file: &Arc<File>, function: Node<'_>) -> Option<Draft> {
     Some(draft(format!("`{call}` is called twice, once by `defer`: the plain call goes."), edits))
 }
 
-fn late_add(file: &Arc<File>, function: Node<'_>) -> Option<Draft> {
+pub(super) fn late_add(file: &Arc<File>, function: Node<'_>) -> Option<Draft> {
     let start = std::iter::successors(function.parent(), Node::parent)
         .take_while(|node| node.kind() != "statement_list")
         .find(|node| node.kind() == "go_statement")?;

@@ -126,12 +126,16 @@ impl Edits {
         path.rsplit('/').next().unwrap_or(path).to_owned()
     }
 
-    /// Makes the changes of another as well.
+    /// Makes the changes of another as well; what both change alike once.
     pub(crate) fn join(&mut self, other: Self) {
         self.joined += 1;
         for edits in other.files.into_values() {
             let own = self.of(&edits.file);
-            own.replacements.extend(edits.replacements);
+            for replacement in edits.replacements {
+                if !own.replacements.contains(&replacement) {
+                    own.replacements.push(replacement);
+                }
+            }
             own.imports.extend(edits.imports);
         }
     }

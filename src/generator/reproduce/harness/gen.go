@@ -138,13 +138,19 @@ func (g *generator) value(t reflect.Type, depth int) *Term {
 		}
 		return g.node(Term{op: opFunc, typ: t})
 	case reflect.Chan:
-		term := g.node(Term{op: opChan, typ: t, closed: g.rng.pct(40)})
+		term := g.node(Term{op: opChan, typ: t, closed: g.rng.pct(40) && g.mayBeClosed(t)})
 		for i := g.rng.n(3); i > 0; i-- {
 			term.args = append(term.args, g.value(t.Elem(), depth+1))
 		}
 		return term
 	}
 	return g.basic(t)
+}
+
+// mayBeClosed tells whether a closed channel says anything of the program: who hands in one to send on, or to close,
+// is to blame for the crash.
+func (g *generator) mayBeClosed(t reflect.Type) bool {
+	return t.ChanDir() == reflect.RecvDir || g.config.Class != "send_on_closed_channel" && g.config.Class != "close_of_channel"
 }
 
 // flat ends the recursion.

@@ -1,0 +1,386 @@
+//! Who sends on a channel that a struct holds, who closes it, and who receives.
+
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use crate::generator::repair::case::Case;
+use crate::generator::repair::edit::is_repairable;
+use crate::generator::repair::methods::{Method, methods_of};
+use crate::generator::repair::syntax::{
+    called_name, in_loop, is_within, last_child, nodes_of, outermost, statement_of,
+};
+use crate::repository::go::{Field, File, TypeDecl};
+
+/// A struct that holds a channel.
+pub(super) struct Owner {
+    pub(super) declaration: TypeDecl,
+    /// The field that holds the channel.
+    pub(super) field: String,
+    fields: Vec<Field>,
+    methods: Vec<Method>,
+    files: Vec<Arc<File>>,
+}
+
+impl Owner {
+    /// The struct whose field a selector names.
+    pub(super) fn of(case: &Case<'_>, file: &Arc<File>, channel: Node<'_>) -> Option<Self> {
+        let operand = channel.child_by_field_name("operand")?;
+        let (declaration, Field { name: field, .. }) = case.field_at(file, channel)?;
+        let fields = case.resolver.fields(&case.resolver.type_of(file, operand)?);
+        let methods = methods_of(case, &declaration);
+        let files = case.resolver.package_of(&declaration.file);
+        Some(Self { declaration, field, fields, methods, files })
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.declaration.name.clone()
+    }
+
+    /// The fields that are mutexes, and whether they can be shared.
+    pub(super) fn mutexes(&self) -> Vec<(String, bool)> {
+        let own = |field: &Field| match field.ty.text.as_str() {
+            "sync.Mutex" | "*sync.Mutex" => Some((field.name.clone(), false)),
+            "sync.RWMutex" | "*sync.RWMutex" => Some((field.name.clone(), true)),
+            _ => None,
+        };
+        self.fields.iter().filter(|field| !field.embedded).filter_map(own).collect()
+    }
+
+    /// The fields that are plain marks.
+    pub(super) fn marks(&self) -> Vec<String> {
+        self.fields.iter().filter(|field| field.ty.text == "bool").map(|field| field.name.clone()).collect()
+    }
+
+    /// A name that no field and no method has.
+    pub(super) fn fresh(&self, names: &[&str]) -> Option<String> {
+        let taken = |name: &str| {
+            self.fields.iter().any(|field| field.name == name)
+                || self.methods.iter().any(|method| method.function.identifier == name)
+        };
+        names.iter().find(|name| !taken(name)).map(|name| (*name).to_owned())
+    }
+
+    /// The nodes of the package that satisfy a condition, with their files.
+    fn nodes<'s>(&'s self, wanted: impl Fn(&'s File, Node<'s>) -> bool) -> Vec<(&'s Arc<File>, Node<'s>)> {
+        let of = |file: &'s Arc<File>| {
+            nodes_of(file.tree.root_node(), |node| wanted(file, node))
+                .into_iter()
+                .map(move |node| (file, node))
+        };
+        self.files.iter().flat_map(of).collect()
+    }
+
+    fn is_channel(&self, file: &File, node: Node<'_>) -> bool {
+        node.child_by_field_name("field").is_some_and(|field| file.text_of(field) == self.field)
+    }
+
+    /// The method around a node, where the node names the channel by the method's receiver.
+    fn method_at(&self, file: &File, channel: Node<'_>) -> Option<&Method> {
+        self.methods.iter().find(|method| {
+            method.file.path == file.path
+                && method.function.range.contains(&channel.start_byte())
+                && file.text_of(channel) == method.own(&self.field)
+        })
+    }
+
+    /// The method that closes the channel, where there is exactly one place that does.
+    pub(super) fn closer(&self) -> Option<Closer<'_>> {
+        let closes = self.nodes(|file, node| {
+            node.kind() == "call_expression"
+                && called_name(file, node) == "close"
+                && closed_by(node).is_some_and(|channel| self.is_channel(file, channel))
+        });
+        let [(file, call)] = closes.as_slice() else { return None };
+        let method = self.method_at(file, closed_by(*call)?)?;
+        Some(Closer { method, statement: statement_of(*call)? })
+    }
+
+    /// Every sender; none where one is no method of the type, or sends at several places.
+    pub(super) fn senders(&self, case: &Case<'_>) -> Option<Vec<Sender<'_>>> {
+        let is_send = |file: &File, node: Node<'_>| {
+            node.kind() == "send_statement"
+                && node.child_by_field_name("channel").is_some_and(|channel| self.is_channel(file, channel))
+        };
+        let mut senders: Vec<Sender<'_>> = Vec::new();
+        for (file, send) in self.nodes(is_send) {
+            let channel = send.child_by_field_name("channel")?;
+            // Another type may have a field of that name.
+            let Some(method) = self.method_at(file, channel) else {
+                let other = case
+                    .field_at(file, channel)
+                    .is_some_and(|(owner, _)| owner.name != self.declaration.name);
+                if other { continue } else { return None }
+            };
+            if !is_repairable(file) || senders.iter().any(|known| known.method.function == method.function) {
+                return None;
+            }
+            senders.push(Sender { method, send });
+        }
+        (!senders.is_empty()).then_some(senders)
+    }
+
+    /// Whether another method that takes a mutex calls this one.
+    pub(super) fn is_called_with(&self, method: &Method, mutex: &str) -> bool {
+        let name = method.function.identifier.as_str();
+        let takes = |other: &&Method| {
+            let lock = other.own(mutex);
+            [".Lock()", ".RLock()"].iter().any(|take| other.text().contains(&format!("{lock}{take}")))
+        };
+        self.methods.iter().filter(takes).any(|other| other.calls().contains(&name))
+    }
+
+    /// What the closing method ends too and others can wait for: a channel without values, a context.
+    pub(super) fn signal(&self, closer: &Closer<'_>) -> Option<String> {
+        let text = closer.method.text();
+        let of_type = |ty: &'static str| self.fields.iter().filter(move |field| field.ty.text == ty);
+        let closed = of_type("chan struct{}")
+            .filter(|field| field.name != self.field)
+            .find(|field| text.contains(&format!("close({})", closer.method.own(&field.name))));
+        if let Some(closed) = closed {
+            return Some(closed.name.clone());
+        }
+        let cancels = of_type("context.CancelFunc").chain(of_type("func()"));
+        let mut cancels = cancels.filter(|field| field.name.to_lowercase().contains("cancel"));
+        let context = of_type("context.Context").next()?;
+        cancels
+            .any(|field| text.contains(&format!("{}()", closer.method.own(&field.name))))
+            .then(|| format!("{}.Done()", context.name))
+    }
+
+    /// Whether the channel may have room: what is sent then need not be received.
+    pub(super) fn may_have_room(&self) -> bool {
+        let made = self.nodes(|file, node| {
+            let target = match node.kind() {
+                "keyed_element" => node.child_by_field_name("key"),
+                "assignment_statement" => node.child_by_field_name("left"),
+                _ => None,
+            };
+            target.is_some_and(|target| {
+                let text = file.text_of(target);
+                text == self.field || text.rsplit_once('.').is_some_and(|(_, field)| field == self.field)
+            })
+        });
+        let has_room = |(file, node): &(&Arc<File>, Node<'_>)| {
+            let calls =
+                nodes_of(*node, |call| call.kind() == "call_expression" && called_name(file, call) == "make");
+            let list = calls.first().and_then(|call| call.child_by_field_name("arguments"));
+            list.is_none_or(|list| list.named_child_count() > 1)
+        };
+        made.is_empty() || made.iter().any(has_room)
+    }
+
+    /// The places where the channel is received from, by `range` or by an operator; with those where it is handed
+    /// on, to who may do either.
+    fn receives(&self) -> Vec<(&Arc<File>, Node<'_>)> {
+        self.nodes(|file, node| {
+            if node.kind() != "selector_expression" || !self.is_channel(file, node) {
+                return false;
+            }
+            let Some(parent) = node.parent() else { return false };
+            let sends =
+                parent.kind() == "send_statement" && parent.child_by_field_name("channel") == Some(node);
+            let measured = parent.parent().is_some_and(|call| {
+                matches!(called_name(file, call), "close" | "len" | "cap") && call.kind() == "call_expression"
+            });
+            let set = statement_of(node)
+                .filter(|statement| statement.kind() == "assignment_statement")
+                .and_then(|statement| statement.child_by_field_name("left"))
+                .is_some_and(|left| is_within(node, left));
+            !sends && !measured && !set
+        })
+    }
+
+    /// Whether somebody waits until the channel is closed.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.receives().into_iter().any(|(file, node)| {
+            let Some(parent) = node.parent() else { return true };
+            match parent.kind() {
+                "unary_expression" => {
+                    let statement = parent
+                        .parent()
+                        .filter(|holder| holder.kind() == "expression_list")
+                        .and_then(|list| list.parent());
+                    let names = statement
+                        .or_else(|| parent.parent())
+                        .and_then(|holder| holder.child_by_field_name("left"));
+                    !file.text_of(parent).starts_with("<-")
+                        || names.is_some_and(|left| left.named_child_count() > 1)
+                }
+                _ => true,
+            }
+        })
+    }
+
+    /// Whether the package receives up to the end of the channel whatever happens: in a loop that is not left early,
+    /// takes no such lock, and calls no sender and not the closer.
+    pub(super) fn drains(&self, mutex: Option<&str>, closer: &Closer<'_>, senders: &[Sender<'_>]) -> bool {
+        let receives = self.receives();
+        let in_loop = |(file, node): &(&Arc<File>, Node<'_>)| {
+            let Some(clause) = node.parent().filter(|parent| parent.kind() == "range_clause") else {
+                return false;
+            };
+            let Some(around) = clause.parent() else { return false };
+            let leaves = nodes_of(around, |inner| {
+                matches!(inner.kind(), "return_statement" | "break_statement" | "goto_statement")
+            });
+            let Some(method) = self.method_at(file, *node) else { return false };
+            let calls = method.calls();
+            let calls_back = calls.iter().any(|called| {
+                *called == closer.method.function.identifier
+                    || senders.iter().any(|sender| sender.method.function.identifier == *called)
+            });
+            leaves.is_empty() && !calls_back && mutex.is_none_or(|mutex| !method.takes(mutex, &self.methods))
+        };
+        !receives.is_empty() && receives.iter().all(in_loop)
+    }
+}
+
+/// What a call of `close` closes.
+fn closed_by(call: Node<'_>) -> Option<Node<'_>> {
+    call.child_by_field_name("arguments")?.named_child(0)
+}
+
+/// The method that closes the channel.
+pub(super) struct Closer<'o> {
+    pub(super) method: &'o Method,
+    /// The statement that closes.
+    pub(super) statement: Node<'o>,
+}
+
+impl Closer<'_> {
+    /// Whether the method takes a mutex of its receiver.
+    pub(super) fn holds(&self, mutex: &str) -> bool {
+        self.method.text().contains(&format!("{}.Lock()", self.method.own(mutex)))
+    }
+
+    /// Whether it sets a mark of its receiver.
+    pub(super) fn sets(&self, mark: &str) -> bool {
+        self.method.text().contains(&format!("{} = true", self.method.own(mark)))
+    }
+
+    /// Whether it sets a mark behind the lock and not behind the unlock, and before it closes.
+    pub(super) fn sets_under(&self, mark: &str, mutex: &str) -> bool {
+        let text = self.method.text();
+        let set = text.find(&format!("{} = true", self.method.own(mark)));
+        set.is_some_and(|set| {
+            let before = self.method.function.body.start + set < self.statement.start_byte();
+            self.is_held(mutex, set) && (before || self.closes_under(mutex))
+        })
+    }
+
+    /// Whether it holds a mutex of its receiver where it closes.
+    pub(super) fn closes_under(&self, mutex: &str) -> bool {
+        self.is_held(mutex, self.statement.start_byte() - self.method.function.body.start)
+    }
+
+    fn is_held(&self, mutex: &str, at: usize) -> bool {
+        let lock = self.method.own(mutex);
+        let before = self.method.text().get(..at).unwrap_or_default();
+        let taken = before.rfind(&format!("{lock}.Lock()"));
+        taken.is_some_and(|taken| {
+            let since = &before[taken..];
+            !since.contains(&format!("\t{lock}.Unlock()"))
+        })
+    }
+
+    /// Whether it closes in a function of its own that does nothing else: `once.Do(func() { close(s.ch) })`.
+    pub(super) fn is_alone(&self) -> bool {
+        let in_literal = self.method.file.enclosing_function(self.statement);
+        let in_literal = in_literal.is_some_and(|function| function.kind() == "func_literal");
+        in_literal && self.statement.parent().is_some_and(|list| list.named_child_count() == 1)
+    }
+}
+
+/// A method that sends on the channel.
+pub(super) struct Sender<'o> {
+    pub(super) method: &'o Method,
+    pub(super) send: Node<'o>,
+}
+
+impl<'o> Sender<'o> {
+    /// The `select` whose case the send is.
+    pub(super) fn select(&self) -> Option<Node<'o>> {
+        let case = self.send.parent().filter(|parent| parent.kind() == "communication_case")?;
+        (case.child_by_field_name("communication") == Some(self.send)).then(|| case.parent())?
+    }
+
+    /// Whether it never waits for room.
+    pub(super) fn is_immediate(&self) -> bool {
+        self.select().is_some_and(|select| {
+            select.named_children(&mut select.walk()).any(|case| case.kind() == "default_case")
+        })
+    }
+
+    /// Whether a way to leave is that of what finds no room: it is dropped, and nobody is told, or told just so.
+    pub(super) fn drops_by(&self, exit: &str) -> bool {
+        let Some(select) = self.select().filter(|_| self.is_immediate()) else { return false };
+        let other = select.named_children(&mut select.walk()).find(|case| case.kind() == "default_case");
+        let list = other.and_then(|case| case.named_child(0));
+        let answer = list.and_then(last_child).map(|answer| self.method.file.text_of(answer));
+        self.method.function.results.is_empty() || answer == Some(exit)
+    }
+
+    /// The function's body in which it sends: the method's, or that of a function literal.
+    fn body(&self) -> Option<Node<'o>> {
+        self.method.file.enclosing_function(self.send)?.child_by_field_name("body")
+    }
+
+    /// Whether it sends in a loop.
+    pub(super) fn is_in_loop(&self) -> bool {
+        self.method.file.enclosing_function(self.send).is_some_and(|function| in_loop(self.send, function))
+    }
+
+    /// The statement of the function's outermost block which sends.
+    pub(super) fn unit(&self) -> Option<Node<'o>> {
+        outermost(self.body()?, self.send)
+    }
+
+    /// Whether behind a statement nothing is called and nobody waited for.
+    pub(super) fn only_returns_behind(&self, unit: Node<'_>) -> bool {
+        let mut rest = std::iter::successors(unit.next_named_sibling(), Node::next_named_sibling);
+        rest.all(|statement| {
+            let acts = nodes_of(statement, |node| {
+                node.kind() == "call_expression"
+                    || node.kind() == "unary_expression" && self.method.file.text_of(node).starts_with("<-")
+            });
+            acts.is_empty()
+        })
+    }
+
+    /// Whether it names something before it sends.
+    pub(super) fn asks(&self, text: &str) -> bool {
+        let from = self.method.function.body.start;
+        let end = self.select().unwrap_or(self.send).end_byte();
+        self.method.file.text.get(from..end).is_some_and(|before| before.contains(text))
+    }
+
+    /// Whether it names a mutex anywhere.
+    pub(super) fn names(&self, lock: &str) -> bool {
+        self.method.text().contains(&format!("{lock}."))
+    }
+
+    /// The statement of its outermost block that takes a mutex, or defers to give it back right behind that.
+    pub(super) fn taken(&self, lock: &str) -> Option<Node<'o>> {
+        let list = self.unit()?.parent()?;
+        let takes = |node: &Node<'_>| {
+            let text = self.method.file.text_of(*node);
+            text.strip_prefix(lock).is_some_and(|rest| matches!(rest, ".Lock()" | ".RLock()"))
+        };
+        let taken = list.named_children(&mut list.walk()).find(takes)?;
+        let next = taken.next_named_sibling().filter(|next| next.kind() == "defer_statement");
+        Some(next.filter(|next| self.method.file.text_of(*next).contains(lock)).unwrap_or(taken))
+    }
+
+    /// Whether it holds a mutex where it sends.
+    pub(super) fn holds(&self, lock: &str) -> bool {
+        let from = self.method.function.body.start;
+        let before = self.method.file.text.get(from..self.send.start_byte()).unwrap_or_default();
+        let taken =
+            before.rfind(&format!("{lock}.Lock()")).or_else(|| before.rfind(&format!("{lock}.RLock()")));
+        taken.is_some_and(|taken| {
+            let since = &before[taken..];
+            !since.contains(&format!("\t{lock}.Unlock()")) && !since.contains(&format!("\t{lock}.RUnlock()"))
+        })
+    }
+}

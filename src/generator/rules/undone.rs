@@ -1,0 +1,154 @@
+//! A WaitGroup whose count never comes to zero.
+//!
+//! Evidence: the failing line waits for a WaitGroup, and a goroutine that it counts leaves without `Done` on some
+//! way: by a return above the plain `Done`, or because there is none though `Add` stands right before its start.
+//! Edit: `defer wg.Done()` first in the goroutine. Where the group is handed to it as a copy, it gets a pointer.
+//!
+//! Goroutines that wait for each other make no test: nothing is proven.
+//!
+//! Nothing is proposed where the goroutine waits for the group itself, or counts down in a loop.
+
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use crate::generator::repair::case::Case;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::methods::methods_of;
+use crate::generator::repair::paths::owed;
+use crate::generator::repair::syntax::{in_loop, lines, method_call, nodes_in, nodes_of};
+use crate::repository::go::File;
+
+pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
+    let Some(frame) = case.frames.first() else { return Vec::new() };
+    let file = &frame.file;
+    let waits = nodes_in(file, &frame.range, |node| {
+        lines(node).contains(&frame.line)
+            && method_call(node).is_some_and(|(_, method)| file.text_of(method) == "Wait")
+    });
+    let Some((group, wait)) = waits.first().and_then(|wait| Some((method_call(*wait)?.0, *wait))) else {
+        return Vec::new();
+    };
+    let ty = case.resolver.type_of(file, group);
+    if ty.is_none_or(|ty| ty.text.trim_start_matches('*') != "sync.WaitGroup") {
+        return Vec::new();
+    }
+    if group.kind() == "selector_expression" {
+        return Draft::joined(in_methods(case, file, group)).into_iter().collect();
+    }
+    let Some(function) = file.enclosing_function(wait) else { return Vec::new() };
+    let starts = nodes_of(function, |node| node.kind() == "go_statement");
+    let drafts = starts.into_iter().filter_map(|start| for_start(case, file, start, file.text_of(group)));
+    Draft::joined(drafts.collect()).into_iter().collect()
+}
+
+fn draft(explanation: String, edits: Edits) -> Draft {
+    Draft { tier: Tier::Cause, depth: 0, explanation, masks: false, edits }
+}
+
+/// A goroutine of the function that waits.
+fn for_start(case: &Case<'_>, file: &Arc<File>, start: Node<'_>, group: &str) -> Option<Draft> {
+    let call = start.named_child(0)?;
+    let called = call.child_by_field_name("function")?;
+    if called.kind() == "func_literal" {
+        let done = format!("{group}.Done()");
+        let counted =
+            start.prev_named_sibling().is_some_and(|above| file.text_of(above) == format!("{group}.Add(1)"));
+        return always_done(file, called, &done, counted);
+    }
+    let list = call.child_by_field_name("arguments")?;
+    let arguments: Vec<Node<'_>> = list.named_children(&mut list.walk()).collect();
+    let at =
+        arguments.iter().position(|argument| file.text_of(*argument).trim_start_matches('&') == group)?;
+    let callee = case.callee(file, call)?;
+    let param = callee.function.params.get(at)?;
+    let function = callee.file.node_at(callee.function.range.clone())?;
+    if param.ty == "sync.WaitGroup" && file.text_of(arguments[at]) == group {
+        return by_pointer(file, arguments[at], &callee.file, function, &param.name);
+    }
+    always_done(&callee.file, function, &format!("{}.Done()", param.name), false)
+}
+
+/// The methods that count down the group of a struct.
+fn in_methods(case: &Case<'_>, file: &Arc<File>, group: Node<'_>) -> Vec<Draft> {
+    let Some((owner, field)) = case.field_at(file, group) else { return Vec::new() };
+    let methods = methods_of(case, &owner);
+    let mut drafts = Vec::new();
+    for method in methods {
+        let done = format!("{}.Done()", method.own(&field.name));
+        let done_in = |function: Node<'_>| always_done(&method.file, function, &done, false);
+        drafts.extend(method.file.node_at(method.function.range.clone()).and_then(done_in));
+        let started = method.nodes(|node| {
+            node.kind() == "func_literal"
+                && node
+                    .parent()
+                    .and_then(|call| call.parent())
+                    .is_some_and(|start| start.kind() == "go_statement")
+        });
+        drafts.extend(started.into_iter().filter_map(done_in));
+    }
+    drafts
+}
+
+/// `defer wg.Done()` first in a function that leaves without it on some way. `counted` where it must be done though it
+/// is not at all.
+fn always_done(file: &Arc<File>, function: Node<'_>, done: &str, counted: bool) -> Option<Draft> {
+    let body = function.child_by_field_name("body").filter(|_| is_repairable(file))?;
+    let text = file.text_of(body);
+    let mut edits = Edits::default();
+    if text.contains(done) {
+        let does = |node: Node<'_>| node.kind() == "expression_statement" && file.text_of(node) == done;
+        let owed = owed(file, body, None, &does)?;
+        let elsewhere = text.matches(done).count() != owed.done.len();
+        let looped = owed.done.iter().any(|node| in_loop(*node, function));
+        if elsewhere || looped || owed.done.is_empty() || owed.leaving.is_empty() && !owed.at_end {
+            return None;
+        }
+        // Who goes on behind it may wait for the group.
+        let goes_on = owed.done.iter().any(|node| {
+            node.next_named_sibling()
+                .is_some_and(|next| next.kind() != "return_statement" || file.text_of(next).contains('('))
+        });
+        if goes_on {
+            return None;
+        }
+        for plain in &owed.done {
+            edits.remove_line(file, *plain)?;
+        }
+    } else if !counted
+        || text.contains(".Done")
+        || text.contains(&format!("{}.Wait()", done.trim_end_matches(".Done()")))
+    {
+        return None;
+    }
+    edits.insert_first(file, body, &[format!("defer {done}")])?;
+    let explanation =
+        format!("A goroutine could end without `{done}`, and who waits waited for ever: it is deferred.");
+    Some(draft(explanation, edits))
+}
+
+/// A copy of a group counts for nobody: the goroutine gets a pointer to it.
+fn by_pointer(
+    file: &Arc<File>,
+    argument: Node<'_>,
+    home: &Arc<File>,
+    function: Node<'_>,
+    name: &str,
+) -> Option<Draft> {
+    let list =
+        function.child_by_field_name("parameters").filter(|_| is_repairable(home) && is_repairable(file))?;
+    let declaration = list.named_children(&mut list.walk()).find(|declaration| {
+        let declared = declaration.child_by_field_name("name").map(|declared| home.text_of(declared));
+        declared == Some(name)
+    })?;
+    let ty = declaration.child_by_field_name("type")?;
+    let mut edits = Edits::default();
+    edits.replace(home, ty.start_byte()..ty.start_byte(), "*");
+    edits.replace(file, argument.start_byte()..argument.start_byte(), "&");
+    let explanation = format!(
+        "The goroutine counted down a copy of `{}`: it gets a pointer to it.",
+        file.text_of(argument)
+    );
+    Some(draft(explanation, edits))
+}

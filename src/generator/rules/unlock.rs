@@ -1,0 +1,258 @@
+//! A lock that somebody waits for and nobody gives back.
+//!
+//! Evidence: the failing line takes a lock, and
+//! - a function further out on the same stack holds it already, and calls a method which has a twin that does the
+//!   same without the lock (`sumLocked` for `Sum`, where `Sum` calls it): the twin is called;
+//! - or a function of the package takes the same lock and leaves on some way without giving it back, though it does
+//!   on others: `defer` right behind the lock, where nothing but a return follows each unlock; else an unlock before
+//!   the statement that leaves.
+//!
+//! Where the failing line waits for something else (a WaitGroup, a channel), the only function of the stack's
+//! packages that leaves so is the one. Goroutines that wait for each other make no test: nothing is proven.
+//!
+//! Nothing is proposed where the ways cannot be told apart, where the way that leaves gives back something else, or
+//! where what it returns is read under the lock.
+
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use crate::generator::repair::case::Case;
+use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::methods::{Method, methods_of};
+use crate::generator::repair::paths::{Owed, owed};
+use crate::generator::repair::syntax::{lines, method_call, nodes_in, nodes_of};
+use crate::repository::go::{File, Type};
+
+pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
+    let Some(frame) = case.frames.first() else { return Vec::new() };
+    let file = &frame.file;
+    let waited =
+        nodes_in(file, &frame.range, |node| taken(file, node).is_some() && lines(node).contains(&frame.line));
+    let key = waited.first().and_then(|call| Key::of(case, file, taken(file, *call)?));
+    if let Some(key) = &key {
+        let again = taken_again(case, key);
+        if !again.is_empty() {
+            return again;
+        }
+    }
+    let forgotten = forgotten(case, key.as_ref());
+    match key {
+        Some(_) => Draft::joined(forgotten).into_iter().collect(),
+        // Which one it is, only the lock that is waited for tells.
+        None if forgotten.len() > 1 => Vec::new(),
+        None => forgotten,
+    }
+}
+
+/// A mutex: a field of a type, or a variable of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
+    folder: String,
+    owner: String,
+    name: String,
+}
+
+impl Key {
+    /// The mutex that an expression names.
+    fn of(case: &Case<'_>, file: &Arc<File>, mutex: Node<'_>) -> Option<Self> {
+        let is_mutex = |ty: &Type| matches!(ty.text.trim_start_matches('*'), "sync.Mutex" | "sync.RWMutex");
+        if mutex.kind() == "selector_expression" {
+            let (owner, field) = case.field_at(file, mutex)?;
+            let folder = owner.file.path.folder().to_owned();
+            return is_mutex(&field.ty).then_some(Self { folder, owner: owner.name, name: field.name });
+        }
+        let ty = case.resolver.type_of(file, mutex)?;
+        if is_mutex(&ty) && file.binding(mutex, file.text_of(mutex)).is_none() {
+            let (folder, name) = (file.path.folder().to_owned(), file.text_of(mutex).to_owned());
+            return Some(Self { folder, owner: String::new(), name });
+        }
+        // `s.Lock()` of a struct with the mutex embedded in it.
+        let owner = case.resolver.type_decl(&ty)?;
+        let embedded =
+            case.resolver.fields(&ty).into_iter().find(|field| field.embedded && is_mutex(&field.ty))?;
+        Some(Self { folder: owner.file.path.folder().to_owned(), owner: owner.name, name: embedded.name })
+    }
+}
+
+/// The mutex that a call takes.
+fn taken<'t>(file: &File, call: Node<'t>) -> Option<Node<'t>> {
+    let (mutex, method) = method_call(call)?;
+    let arguments = call.child_by_field_name("arguments")?;
+    (matches!(file.text_of(method), "Lock" | "RLock") && arguments.named_child_count() == 0).then_some(mutex)
+}
+
+/// A function holds the lock and calls a method that takes it again: it calls the twin which does not.
+fn taken_again(case: &Case<'_>, key: &Key) -> Vec<Draft> {
+    for depth in 0..case.frames.len() {
+        let Some((outer, call, function)) = case.call_into(depth) else { break };
+        let Some(file) = case.file(outer).filter(|file| is_repairable(file)) else { break };
+        let held =
+            file.enclosing_function(call).is_some_and(|around| holds_at(case, file, around, call, key));
+        let Some((operand, name)) = method_call(call).filter(|_| held) else { continue };
+        let Some(owner) = case.resolver.type_of(file, operand).and_then(|ty| case.resolver.type_decl(&ty))
+        else {
+            continue;
+        };
+        let methods = methods_of(case, &owner);
+        let Some(inner) = methods.iter().find(|method| method.function.name == function.name) else {
+            continue;
+        };
+        let Some(twin) = methods.iter().find(|twin| is_twin(inner, twin, &key.name, &methods)) else {
+            continue;
+        };
+        let mut edits = Edits::default();
+        edits.replace(file, name.byte_range(), twin.function.identifier.clone());
+        let explanation = format!(
+            "`{}` was called with `{}` held, and takes it again: `{}` does the same without.",
+            inner.function.identifier, key.name, twin.function.identifier
+        );
+        return vec![Draft { tier: Tier::Cause, depth: outer, explanation, masks: false, edits }];
+    }
+    Vec::new()
+}
+
+/// Whether a function holds a mutex at a node, taken by a statement of its own above and not given back since.
+fn holds_at(case: &Case<'_>, file: &Arc<File>, around: Node<'_>, at: Node<'_>, key: &Key) -> bool {
+    locks(case, file, around).into_iter().any(|lock| {
+        let since = file.text.get(lock.statement.end_byte()..at.start_byte());
+        lock.key == *key && since.is_some_and(|since| !since.contains(&format!("\t{}", lock.unlock)))
+    })
+}
+
+/// Whether a method does what another one does, with the lock left to who calls it.
+fn is_twin(inner: &Method, twin: &Method, mutex: &str, all: &[Method]) -> bool {
+    let (a, b) = (&inner.function, &twin.function);
+    let types =
+        |list: &[crate::repository::go::Param]| list.iter().map(|part| part.ty.clone()).collect::<Vec<_>>();
+    a.name != b.name
+        && types(&a.params) == types(&b.params)
+        && types(&a.results) == types(&b.results)
+        && inner.calls().contains(&b.identifier.as_str())
+        && b.identifier.to_lowercase().contains(&a.identifier.to_lowercase())
+        && !twin.takes(mutex, all)
+}
+
+/// A statement that takes a lock.
+struct Lock<'t> {
+    key: Key,
+    statement: Node<'t>,
+    /// The statement that gives it back.
+    unlock: String,
+}
+
+/// The locks that the statements of a function's own body take.
+fn locks<'t>(case: &Case<'_>, file: &'t Arc<File>, function: Node<'t>) -> Vec<Lock<'t>> {
+    nodes_of(function, |node| node.kind() == "expression_statement")
+        .into_iter()
+        .filter(|statement| file.enclosing_function(*statement) == Some(function))
+        .filter_map(|statement| {
+            let call = statement.named_child(0)?;
+            let mutex = taken(file, call)?;
+            let shared = file.text_of(call).ends_with("RLock()");
+            let unlock = format!("{}.{}nlock()", file.text_of(mutex), if shared { "RU" } else { "U" });
+            Some(Lock { key: Key::of(case, file, mutex)?, statement, unlock })
+        })
+        .collect()
+}
+
+/// The functions that leave with a lock, of the packages of the stack.
+fn forgotten(case: &Case<'_>, key: Option<&Key>) -> Vec<Draft> {
+    let mut folders: Vec<&str> = Vec::new();
+    let mut drafts = Vec::new();
+    for frame in &case.frames {
+        if folders.contains(&frame.file.path.folder()) {
+            continue;
+        }
+        folders.push(frame.file.path.folder());
+        for file in case.resolver.package_of(&frame.file).iter().filter(|file| is_repairable(file)) {
+            let functions = nodes_of(file.tree.root_node(), |node| {
+                matches!(node.kind(), "func_literal" | "function_declaration" | "method_declaration")
+            });
+            for function in functions {
+                let locks = locks(case, file, function);
+                let wanted = locks.iter().filter(|lock| key.is_none_or(|key| lock.key == *key));
+                drafts.extend(wanted.filter_map(|lock| give_back(file, function, lock)));
+            }
+        }
+    }
+    drafts
+}
+
+/// A lock is given back on the ways that left with it.
+fn give_back(file: &Arc<File>, function: Node<'_>, lock: &Lock<'_>) -> Option<Draft> {
+    let body = function.child_by_field_name("body")?;
+    let gives = |node: Node<'_>| {
+        node.kind() == "expression_statement"
+            && file.text_of(node) == lock.unlock
+            && file.enclosing_function(node) == Some(function)
+    };
+    // One that is deferred, or handed on, is given back elsewhere.
+    let elsewhere = nodes_of(body, |node| {
+        node.kind() == "call_expression"
+            && file.text_of(node) == lock.unlock
+            && !node.parent().is_some_and(gives)
+    });
+    let handed_on = file.text_of(body).contains(&format!("{},", lock.unlock.trim_end_matches("()")));
+    let owed = owed(file, body, Some(lock.statement), &gives)?;
+    if !elsewhere.is_empty() || handed_on || owed.done.is_empty() || owed.leaving.is_empty() && !owed.at_end {
+        return None;
+    }
+    let edits = deferred(file, body, lock, &owed).or_else(|| before_leaving(file, lock, &owed))?;
+    let name = function.child_by_field_name("name").map_or("a closure", |name| file.text_of(name));
+    let explanation =
+        format!("`{name}` left with the lock held on some way: `{}` runs on each of them.", lock.unlock);
+    Some(Draft { tier: Tier::Cause, depth: 0, explanation, masks: false, edits })
+}
+
+/// `defer` right behind the lock in the place of every unlock, where that holds it for no longer than before.
+fn deferred(file: &Arc<File>, body: Node<'_>, lock: &Lock<'_>, owed: &Owed<'_>) -> Option<Edits> {
+    let in_body = lock.statement.parent().and_then(|list| list.parent()) == Some(body);
+    let ends = |unlock: &Node<'_>| match unlock.next_named_sibling() {
+        None => unlock.parent().and_then(|list| list.parent()) == Some(body),
+        Some(next) => {
+            let acts = nodes_of(next, |node| node.kind() == "call_expression" && !is_error(file, node));
+            next.kind() == "return_statement" && acts.is_empty()
+        }
+    };
+    let others = file.text_of(body).matches(&format!("{}.", lock.unlock.rsplit_once('.')?.0)).count();
+    // The mutex is taken once, and nothing else is done with it.
+    if !in_body || !owed.done.iter().all(ends) || others != owed.done.len() + 1 {
+        return None;
+    }
+    let mut edits = Edits::default();
+    edits.insert_after(file, lock.statement, &[format!("defer {}", lock.unlock)])?;
+    for unlock in &owed.done {
+        edits.remove_line(file, *unlock)?;
+    }
+    Some(edits)
+}
+
+/// Whether a call makes an error.
+fn is_error(file: &File, call: Node<'_>) -> bool {
+    ["errors.New(", "fmt.Errorf("].iter().any(|made| file.text_of(call).starts_with(made))
+}
+
+/// An unlock before every statement that leaves with the lock held.
+fn before_leaving(file: &Arc<File>, lock: &Lock<'_>, owed: &Owed<'_>) -> Option<Edits> {
+    let root = lock.unlock.split(['.', '(']).next().unwrap_or_default();
+    let mut edits = Edits::default();
+    for leaving in &owed.leaving {
+        let mut beside = std::iter::successors(leaving.prev_named_sibling(), Node::prev_named_sibling);
+        let other = beside.any(|above| file.text_of(above).contains("nlock("));
+        // What is read of the owner is read before the lock is given back.
+        let reads = nodes_of(*leaving, |node| match node.kind() {
+            "selector_expression" => file.text_of(node).starts_with(&format!("{root}.")),
+            "call_expression" => !is_error(file, node),
+            "unary_expression" | "index_expression" => true,
+            _ => false,
+        });
+        if other || !reads.is_empty() {
+            return None;
+        }
+        edits.insert_before(file, *leaving, std::slice::from_ref(&lock.unlock))?;
+    }
+    // Its end without an unlock is none of its ways out: the lock is kept for somebody.
+    (!owed.at_end).then_some(edits)
+}
