@@ -42,6 +42,27 @@ fn code_of_the_time_before_modules_is_mended() {
     );
 }
 
+/// Go looks into such a `vendor` folder only where it is told to.
+#[test]
+fn what_was_vendored_before_go_1_14_is_found() {
+    let trial = Trial::new(&[
+        ("split.go", SHARE),
+        ("split_test.go", TEST),
+        ("vendor/example.com/lib/count/count.go", LIB),
+        ("vendor/modules.txt", "# example.com/lib v1.0.0\nexample.com/lib/count\n"),
+        ("cmd/run/main.go", ASKS),
+    ]);
+    let requires = "module example.com/split\n\ngo 1.13\n\nrequire example.com/lib v1.0.0\n";
+    std::fs::write(trial.repository().join("go.mod"), requires).unwrap();
+    let mut program = go();
+    let output = run(program.args(["run", "-mod=vendor", "./cmd/run"]).current_dir(trial.repository()));
+    let log = errors_of(&output);
+    assert!(log.contains("integer divide by zero"), "{log}");
+    let suggestion = &trial.fix_log(&log)[0];
+    assert_eq!(judged(suggestion), ("proven", None), "{suggestion:#}");
+    assert_eq!(std::fs::read_to_string(trial.repository().join("go.mod")).unwrap(), requires);
+}
+
 /// A module that is not on this machine stands only in the way of packages that need it.
 #[test]
 fn a_module_that_was_never_downloaded_hinders_only_who_needs_it() {
@@ -54,6 +75,10 @@ fn a_module_that_was_never_downloaded_hinders_only_who_needs_it() {
     let other = "package other\n\nimport _ \"example.com/far/away\"\n";
     std::fs::create_dir(trial.repository().join("other")).unwrap();
     std::fs::write(trial.repository().join("other/other.go"), other).unwrap();
+    // Who uses the package works with the other one too, which the search would look at for values.
+    let user = "package user\n\nimport (\n\t_ \"example.com/split\"\n\t_ \"example.com/split/other\"\n)\n";
+    std::fs::create_dir(trial.repository().join("user")).unwrap();
+    std::fs::write(trial.repository().join("user/user.go"), user).unwrap();
     let suggestion = &trial.fix_log(&log)[0];
     assert_eq!(judged(suggestion), ("proven", None), "{suggestion:#}");
     assert_eq!(std::fs::read_to_string(trial.repository().join("go.mod")).unwrap(), requires);

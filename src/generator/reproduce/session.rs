@@ -158,7 +158,7 @@ impl Bench<'_> {
         else {
             return Ok((Built::Failed("the package belongs to no module".to_owned()), Vec::new()));
         };
-        let neighbours = neighbours(self.repository, package);
+        let mut neighbours = neighbours(self.repository, package);
         let mut files = BTreeMap::new();
         for test in &package.tests {
             files.insert(self.workspace.path(&test.path), None);
@@ -181,6 +181,12 @@ impl Bench<'_> {
             match self.compile(scratch, &package.folder, &files, &name, &["-gcflags=-e"]).await? {
                 Built::Binary(binary) => return Ok((Built::Binary(binary), neighbours)),
                 Built::Failed(text) if registration.drop_failing(&text) => said = text,
+                // One of them, or what it imports, cannot even be loaded: a module may not be downloaded.
+                Built::Failed(text) if text.contains("[setup failed]") && !neighbours.is_empty() => {
+                    neighbours.clear();
+                    registration = Registration::new(package, targets, &neighbours, &module.path);
+                    said = text;
+                }
                 Built::Failed(text) => return Ok((Built::Failed(text), neighbours)),
             }
         }
