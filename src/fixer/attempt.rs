@@ -1,10 +1,12 @@
 //! One attempt at one fault, and the best it has reached so far.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::challenge::Challenged;
 use super::extension::{self, extended};
 use super::obstacle::Obstacle;
+use super::proposing::proposed;
 use super::standing::{Earlier, Standing};
 use super::{Finding, Fixer, Progress, Stage, Workbench};
 use crate::domain::{
@@ -12,7 +14,7 @@ use crate::domain::{
     Reproducer, Suggestion, VerdictKind,
 };
 use crate::generator::reproduce::{self, Reproduction, reproduce};
-use crate::generator::rules::{self, Proposal};
+use crate::generator::rules::Proposal;
 use crate::repository::go::Symbol;
 use crate::repository::{Repository, Workspace, first_changed, unified_diff};
 use crate::validator::{Baseline, Confirmed, Subject, Validator};
@@ -23,7 +25,7 @@ const SEARCH_LIMIT: Duration = Duration::from_secs(10);
 /// One attempt. Its state survives when its time runs out in the middle.
 pub(super) struct Attempt<'a> {
     fixer: &'a Fixer,
-    repository: &'a Repository,
+    repository: &'a Arc<Repository>,
     log_context: &'a [String],
     progress: Progress<'a>,
     reproducer: Option<Reproducer>,
@@ -51,7 +53,7 @@ struct Grounds<'b> {
 impl<'a> Attempt<'a> {
     pub(super) fn new(
         fixer: &'a Fixer,
-        repository: &'a Repository,
+        repository: &'a Arc<Repository>,
         log_context: &'a [String],
         progress: Progress<'a>,
     ) -> Self {
@@ -103,8 +105,9 @@ impl<'a> Attempt<'a> {
         let stage = fixer.begin(Stage::Reproduce);
         self.reproduce(fault, workspace).await?;
         drop(stage);
+        (self.progress)("asking the repair rules");
         let Proposal { candidates, asked_already } = match fixer.config.rules {
-            true => rules::propose(fault, self.repository),
+            true => proposed(fault, self.repository).await?,
             false => Proposal::default(),
         };
         self.asked_already = asked_already;
@@ -176,9 +179,8 @@ impl<'a> Attempt<'a> {
     ) -> Result<(), Obstacle> {
         let Subject { repository, workspace, fault } = grounds.subject;
         for _ in 0..extension::MOST {
-            let Some(more) = extended(fault, repository, workspace, &candidate, &still_failing)? else {
-                break;
-            };
+            let more = extended(fault, repository, workspace, &candidate, &still_failing).await?;
+            let Some(more) = more else { break };
             (self.progress)("extending the fix to what fails in the same way");
             self.standing.extend(Some(still_failing.len()));
             tracing::debug!(patch = unified_diff(&more.changes), "extended");

@@ -8,6 +8,7 @@ mod doing;
 mod extension;
 mod obstacle;
 mod origin;
+mod proposing;
 mod standing;
 mod workbench;
 
