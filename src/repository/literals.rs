@@ -48,7 +48,10 @@ pub(super) fn literals(repository: &Repository) -> Vec<Literal> {
     for path in repository.files().iter().filter(|path| is_source(path)) {
         // Not kept parsed: most files are looked at for nothing else.
         let Ok(text) = repository.read(path) else { continue };
-        collect(&File::parse(path.clone(), text), &mut found);
+        let file = File::parse(path.clone(), text);
+        if !file.is_unwieldy() {
+            collect(&file, &mut found);
+        }
         if found.len() >= MAX_LITERALS {
             tracing::warn!(path = %path, "so many texts that those of further files place no event");
             break;

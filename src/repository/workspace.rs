@@ -32,8 +32,10 @@ impl Workspace {
         let mut copied = 0_u64;
         for path in repository.files() {
             let room = repository.config.max_copy_bytes - copied;
-            copied += copy(repository, path, &workspace.path(path), room)
-                .map_err(|source| Error::Scratch { path: workspace.scratch.path().to_owned(), source })?;
+            copied = copied
+                .saturating_add(copy(repository, path, &workspace.path(path), room).map_err(|source| {
+                    Error::Scratch { path: workspace.scratch.path().to_owned(), source }
+                })?);
             if copied > repository.config.max_copy_bytes {
                 return Err(Error::TooLarge {
                     path: repository.root().to_owned(),
@@ -168,6 +170,11 @@ fn copy(repository: &Repository, path: &RepoPath, target: &Path, room: u64) -> s
             return Ok(0);
         }
     };
+    // Of a file that says itself how large it is nothing need be copied to learn that there is no room for it.
+    let says = reader.metadata()?.len();
+    if says > room {
+        return Ok(says);
+    }
     // Contents alone: modes (setuid), owners and extended attributes stay behind.
     let mut writer = std::fs::File::create(target)?;
     std::io::copy(&mut reader.take(room.saturating_add(1)), &mut writer)
