@@ -179,3 +179,23 @@ fn copy(repository: &Repository, path: &RepoPath, target: &Path, room: u64) -> s
     let mut writer = std::fs::File::create(target)?;
     std::io::copy(&mut reader.take(room.saturating_add(1)), &mut writer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_that_it_is_too_large_is_not_copied_to_learn_it() {
+        let (folder, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(folder.path().join("go.mod"), "module m\n").unwrap();
+        let large = std::fs::File::create(folder.path().join("large.bin")).unwrap();
+        large.set_len(1 << 40).unwrap();
+        let repository = Repository::open(folder.path()).unwrap();
+        let (path, target) = (RepoPath::new("large.bin").unwrap(), scratch.path().join("large.bin"));
+        assert_eq!(copy(&repository, &path, &target, 1 << 20).unwrap(), 1 << 40);
+        assert!(!target.exists());
+        large.set_len(7).unwrap();
+        assert_eq!(copy(&repository, &path, &target, 7).unwrap(), 7);
+        assert_eq!(std::fs::read(&target).unwrap(), [0; 7]);
+    }
+}
