@@ -6,7 +6,8 @@ use anstyle::{AnsiColor, Style};
 use anyhow::bail;
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::render::{self, BOLD, DIM, counted, plain};
+use super::render::{self, BOLD, DIM, counted};
+use super::tame::plain;
 use super::{Exit, Format, limit};
 use crate::app::letters;
 use crate::app::review::Limit;

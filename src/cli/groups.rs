@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use clap::{Args, Subcommand};
 
 use super::attempts::Attempts;
-use super::render::{self, BOLD, DIM, field, plain};
+use super::render::{self, BOLD, DIM, field};
 use super::scan::style_of;
+use super::tame::plain;
 use super::{Exit, Format, limit, one_of};
 use crate::app::review::{GroupList, GroupQuery, GroupSummary, Limit, Review, Workforce};
 use crate::config::Config;

@@ -25,6 +25,7 @@ mod scan;
 mod signals;
 mod staying;
 mod suggestions;
+mod tame;
 mod topics;
 mod version;
 

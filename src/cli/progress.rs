@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::render::{self, Detail, counted, plain, wrapped};
+use super::render::{self, Detail, counted, wrapped};
+use super::tame::plain;
 use crate::app::fix::{Listener, Stage};
 use crate::domain::Suggestion;
 

@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::tame::{indented_json, plain};
 use crate::app::apply::{Application, WorkTree};
 use crate::app::fix::{Report, Unfinished};
 use crate::domain::{OperationalFinding, RepoPath, Step, StepResult, Suggestion, VerdictKind};
@@ -222,7 +223,7 @@ pub(super) fn totals(out: &mut impl Write, report: &Report) -> io::Result<()> {
 /// # Errors
 /// Those of writing, as they are: wrapped into one of JSON, a reader who left would not be known for one.
 pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
+    indented_json(out, value)?;
     writeln!(out)
 }
 
@@ -361,11 +362,6 @@ pub(super) fn counted(count: u64, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
-/// Text of a log or repository as it may reach a terminal: control characters could drive it.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\t' && c != '\n' { '\u{fffd}' } else { c }).collect()
-}
-
 /// Breaks running text at spaces; a longer word stands alone. Line breaks of the text are kept.
 fn wrap(text: &str, width: usize) -> impl Iterator<Item = String> + '_ {
     text.lines().flat_map(move |line| {
@@ -386,12 +382,11 @@ fn wrap(text: &str, width: usize) -> impl Iterator<Item = String> + '_ {
 
 #[cfg(test)]
 mod tests {
-    use super::{plain, wrap};
+    use super::wrap;
 
     #[test]
-    fn text_is_wrapped_at_spaces_and_tamed() {
+    fn text_is_wrapped_at_spaces() {
         assert_eq!(wrap("aa bb cc", 5).map(|l| l.trim_end().to_owned()).collect::<Vec<_>>(), ["aa bb", "cc"]);
         assert_eq!(wrap("aaaaaaaa b", 3).count(), 2);
-        assert_eq!(plain("a\u{1b}[31mb\r"), "a\u{fffd}[31mb\u{fffd}");
     }
 }

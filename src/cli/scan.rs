@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::Exit;
 use super::output::Output;
 use super::render::{self, Detail, counted};
+use super::tame::{json_line, plain_line};
 use crate::app::{Scan, ScanStats, Scanned, Step};
 use crate::config::Config;
 use crate::domain::{ErrorEvent, ErrorGroup, Frame, Severity, Span, Trace};
@@ -108,7 +109,7 @@ impl ScanArgs {
                     drop(telemetry::write_error(&mut anstream::stderr().lock(), &error));
                 }),
                 Step::Doubtful { source, doubt } => {
-                    progress.suspend(|| tracing::warn!("{} {doubt}", visible(source)));
+                    progress.suspend(|| tracing::warn!("{} {doubt}", plain_line(source)));
                 }
                 Step::Event { source, event, .. } => {
                     worst = worst.max(Some(event.severity));
@@ -159,7 +160,8 @@ impl ScanArgs {
 }
 
 fn write_line(out: &mut impl Write, value: &Value) -> std::io::Result<()> {
-    writeln!(out, "{value}")
+    json_line(out, value)?;
+    writeln!(out)
 }
 
 fn progress(size: Option<u64>, detail: Detail) -> ProgressBar {
@@ -265,29 +267,29 @@ fn write_text(out: &mut impl Write, scanned: &Scanned, elapsed: Duration) -> std
 fn write_event_text(out: &mut impl Write, source: &str, event: &ErrorEvent) -> std::io::Result<()> {
     let (style, dim) = (style_of(event.severity), Style::new().dimmed());
     let time = event.time.map(|time| format!("{time:.0}  ")).unwrap_or_default();
-    let (severity, title) = (event.severity, visible(&event.title));
+    let (severity, title) = (event.severity, plain_line(&event.title));
     write!(out, "{style}{severity:<8}{style:#}  {time}{title}")?;
     let frames = event.trace.as_ref().map_or(&[][..], |trace| &trace.frames);
     if let Some(frame) = frames.iter().find(|frame| frame.in_app) {
-        write!(out, "  at {}:{}", visible(&frame.file), frame.line)?;
+        write!(out, "  at {}:{}", plain_line(&frame.file), frame.line)?;
     }
     let Span { start, end } = event.span;
-    writeln!(out, "  {dim}{}  {} {start}..{end}{dim:#}", event.keys.site, visible(source))
+    writeln!(out, "  {dim}{}  {} {start}..{end}{dim:#}", event.keys.site, plain_line(source))
 }
 
 pub(super) fn write_group(out: &mut impl Write, group: &ErrorGroup) -> std::io::Result<()> {
     let style = style_of(group.severity);
     let dim = Style::new().dimmed();
     let bold = Style::new().bold();
-    let (severity, title) = (group.severity, visible(&group.first.title));
+    let (severity, title) = (group.severity, plain_line(&group.first.title));
     writeln!(out, "{style}{severity:<8}{style:#} {:>7}×  {bold}{title}{bold:#}", group.count)?;
-    let message = beginning(&visible(group.first.message.lines().next().unwrap_or_default()));
+    let message = beginning(&plain_line(group.first.message.lines().next().unwrap_or_default()));
     if message != title {
         writeln!(out, "                   {message}")?;
     }
     let frames = group.first.trace.as_ref().map_or(&[][..], |trace| &trace.frames);
     for frame in frames.iter().filter(|frame| frame.in_app).take(SHOWN_FRAMES) {
-        let (function, file) = (visible(&frame.function), visible(&frame.file));
+        let (function, file) = (plain_line(&frame.function), plain_line(&frame.file));
         writeln!(out, "                   at {function}  {dim}{file}:{}{dim:#}", frame.line)?;
     }
     let seen = render::seen(group.first_seen, group.last_seen);
@@ -300,9 +302,4 @@ fn beginning(text: &str) -> String {
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
         None => text.to_owned(),
     }
-}
-
-/// Text of a log without control characters: a hostile line must not steer the terminal.
-fn visible(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::output::Output;
 use super::signals::Signals;
+use super::tame::json_line;
 use super::{Exit, Format, render};
 use crate::app::run::{Instance, Role};
 use crate::app::service::Suggestions;
@@ -142,7 +143,7 @@ fn print(out: &mut impl Write, format: Format, number: usize, record: &Suggestio
     match format {
         Format::Text => render::suggestion(out, number, &record.suggestion)?,
         Format::Json => {
-            serde_json::to_writer(&mut *out, record)?;
+            json_line(out, record)?;
             writeln!(out)?;
         }
     }

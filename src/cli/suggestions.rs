@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
 
-use super::render::{self, BOLD, DIM, field, plain, verdict_style};
+use super::render::{self, BOLD, DIM, field, verdict_style};
+use super::tame::plain;
 use super::{Exit, Format, limit, one_of};
 use crate::app::review::{
     Choice, Limit, Review, SuggestionList, SuggestionQuery, SuggestionSummary, Word, decide,

@@ -1,10 +1,12 @@
 //! One attempt at one fault, and the best it has reached so far.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::challenge::Challenged;
 use super::extension::{self, extended};
 use super::obstacle::Obstacle;
+use super::proposing::{proposed, recalled};
 use super::standing::{Earlier, Standing};
 use super::strategy::{Experience, Source};
 use super::{Finding, Fixer, Progress, Stage, Workbench};
@@ -12,9 +14,8 @@ use crate::domain::{
     Diagnosis, ErrorGroup, Evidence, Fault, FileChange, FixCandidate, Location, Provenance, Reach,
     Reproducer, Suggestion, VerdictKind,
 };
-use crate::generator::recall::recall;
 use crate::generator::reproduce::{self, Reproduction, reproduce};
-use crate::generator::rules::{self, Proposal};
+use crate::generator::rules::Proposal;
 use crate::repository::go::Symbol;
 use crate::repository::{Repository, Workspace, first_changed, unified_diff};
 use crate::validator::{Baseline, Confirmed, Subject, Validator};
@@ -25,7 +26,7 @@ const SEARCH_LIMIT: Duration = Duration::from_secs(10);
 /// One attempt. Its state survives when its time runs out in the middle.
 pub(super) struct Attempt<'a> {
     fixer: &'a Fixer,
-    repository: &'a Repository,
+    repository: &'a Arc<Repository>,
     log_context: &'a [String],
     experience: &'a Experience,
     progress: Progress<'a>,
@@ -54,7 +55,7 @@ struct Grounds<'b> {
 impl<'a> Attempt<'a> {
     pub(super) fn new(
         fixer: &'a Fixer,
-        repository: &'a Repository,
+        repository: &'a Arc<Repository>,
         (log_context, experience): (&'a [String], &'a Experience),
         progress: Progress<'a>,
     ) -> Self {
@@ -107,7 +108,8 @@ impl<'a> Attempt<'a> {
         let stage = fixer.begin(Stage::Reproduce);
         self.reproduce(fault, workspace).await?;
         drop(stage);
-        let candidates = self.candidates(fault);
+        (self.progress)("asking the repair rules");
+        let candidates = self.candidates(fault).await?;
         if candidates.is_empty() {
             return Ok(());
         }
@@ -138,13 +140,13 @@ impl<'a> Attempt<'a> {
     }
 
     /// The candidates of every source, in the order in which they are to be judged.
-    fn candidates(&mut self, fault: &Fault) -> Vec<FixCandidate> {
+    async fn candidates(&mut self, fault: &Fault) -> Result<Vec<FixCandidate>, Obstacle> {
         let mut all: Vec<FixCandidate> = Vec::new();
         for source in self.experience.order(&self.fixer.config.strategies) {
             let candidates = match source {
-                Source::Recalled => recall(fault, self.repository, &self.experience.precedents),
+                Source::Recalled => recalled(fault, self.repository, &self.experience.precedents).await?,
                 Source::Rule => {
-                    let Proposal { mut candidates, asked_already } = rules::propose(fault, self.repository);
+                    let Proposal { mut candidates, asked_already } = proposed(fault, self.repository).await?;
                     self.asked_already = asked_already;
                     self.experience.reorder(&mut candidates);
                     candidates
@@ -156,7 +158,7 @@ impl<'a> Attempt<'a> {
                 }
             }
         }
-        all
+        Ok(all)
     }
 
     /// Judges a candidate. Where it is plausible at least: the statements that fail in the same way still.
@@ -198,9 +200,8 @@ impl<'a> Attempt<'a> {
     ) -> Result<(), Obstacle> {
         let Subject { repository, workspace, fault } = grounds.subject;
         for _ in 0..extension::MOST {
-            let Some(more) = extended(fault, repository, workspace, &candidate, &still_failing)? else {
-                break;
-            };
+            let more = extended(fault, repository, workspace, &candidate, &still_failing).await?;
+            let Some(more) = more else { break };
             (self.progress)("extending the fix to what fails in the same way");
             self.standing.extend(Some(still_failing.len()));
             tracing::debug!(patch = unified_diff(&more.changes), "extended");

@@ -2,11 +2,12 @@
 //! them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::challenge::{mended, moved};
 use super::obstacle::Obstacle;
+use super::proposing::proposed;
 use crate::domain::{Fault, FaultFacts, FileChange, FixCandidate, Location};
-use crate::generator::rules::propose;
 use crate::repository::go::Symbol;
 use crate::repository::{Repository, Workspace};
 
@@ -17,7 +18,7 @@ const MOST_STATEMENTS: usize = 5;
 
 /// The fix with what the same rule does about the statements that still fail, as the mended code has them; none
 /// where it has no answer to any. The scratch copy is as it was afterwards.
-pub(super) fn extended(
+pub(super) async fn extended(
     fault: &Fault,
     repository: &Repository,
     workspace: &Workspace,
@@ -44,7 +45,10 @@ pub(super) fn extended(
         let sofar = whole.as_ref().unwrap_or(candidate);
         workspace.change(&sofar.changes)?;
         // It reads files when they are asked for.
-        let proposal = mended(repository, workspace).map(|mended| propose(&fault, &mended));
+        let proposal = match mended(repository, workspace) {
+            Ok(mended) => proposed(&fault, &Arc::new(mended)).await,
+            Err(error) => Err(error.into()),
+        };
         workspace.restore(&sofar.changes)?;
         let alike =
             |more: &FixCandidate| more.provenance == candidate.provenance && more.masks <= candidate.masks;

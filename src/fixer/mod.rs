@@ -9,6 +9,7 @@ mod extension;
 mod known;
 mod obstacle;
 mod origin;
+mod proposing;
 mod release;
 mod standing;
 mod strategy;

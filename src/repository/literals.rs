@@ -81,7 +81,7 @@ impl Repository {
             // Not kept parsed: most files are looked at for nothing else.
             let file = parsed.entry(quoted.file).or_insert_with(|| {
                 let path = self.files().get(quoted.file)?;
-                Some(File::parse(path.clone(), self.read(path).ok()?))
+                Some(File::parse(path.clone(), self.read(path).ok()?)).filter(|file| !file.is_unwieldy())
             });
             found.extend(file.as_ref().and_then(|file| literal(file, quoted)));
         }

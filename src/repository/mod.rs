@@ -108,7 +108,8 @@ pub struct Repository {
     root: PathBuf,
     modules: Vec<Module>,
     files: Vec<RepoPath>,
-    parsed: Mutex<BTreeMap<RepoPath, Arc<go::File>>>,
+    /// None for what is not worked on.
+    parsed: Mutex<BTreeMap<RepoPath, Option<Arc<go::File>>>>,
     quoted: OnceLock<Vec<literals::Quoted>>,
 }
 
@@ -153,6 +154,10 @@ impl Repository {
         // The longest folder first: a nested module owns its files.
         modules.sort_by_key(|module| std::cmp::Reverse(module.folder.len()));
         if modules.is_empty() {
+            // In a scratch copy a file of that name could not stand beside what lies in it.
+            if root.join("go.mod").symlink_metadata().is_ok_and(|found| found.is_dir()) {
+                return Err(unreadable("its go.mod is a folder".to_owned()));
+            }
             modules.extend(Module::undeclared(&root, &files, read));
         }
         if modules.is_empty() {
@@ -210,14 +215,22 @@ impl Repository {
     /// The parsed form of a Go file; parsed once.
     ///
     /// # Errors
-    /// As [`Repository::read`].
+    /// As [`Repository::read`], and when it lists or nests too much to be worked on.
     pub fn go_file(&self, path: &RepoPath) -> Result<Arc<go::File>, Error> {
-        if let Some(file) = self.cache().get(path) {
-            return Ok(Arc::clone(file));
+        let unwieldy = || Error::File {
+            path: path.clone(),
+            source: std::io::Error::other("it lists or nests too much to be worked on"),
+        };
+        if let Some(known) = self.cache().get(path) {
+            return known.clone().ok_or_else(unwieldy);
         }
-        let file = Arc::new(go::File::parse(path.clone(), self.read(path)?));
-        self.cache().insert(path.clone(), Arc::clone(&file));
-        Ok(file)
+        let file = go::File::parse(path.clone(), self.read(path)?);
+        let file = (!file.is_unwieldy()).then(|| Arc::new(file));
+        if file.is_none() {
+            tracing::warn!(%path, "a file lists or nests too much to be worked on; nothing in it is mended");
+        }
+        self.cache().insert(path.clone(), file.clone());
+        file.ok_or_else(unwieldy)
     }
 
     /// The Go files of one folder (a package and its tests), parsed; unreadable ones are left out.
@@ -244,7 +257,7 @@ impl Repository {
         self.quoted.get_or_init(|| literals::quoted(self))
     }
 
-    fn cache(&self) -> std::sync::MutexGuard<'_, BTreeMap<RepoPath, Arc<go::File>>> {
+    fn cache(&self) -> std::sync::MutexGuard<'_, BTreeMap<RepoPath, Option<Arc<go::File>>>> {
         // The cache is only ever extended: a panic elsewhere cannot leave it half written.
         self.parsed.lock().unwrap_or_else(PoisonError::into_inner)
     }

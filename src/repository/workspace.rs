@@ -33,8 +33,10 @@ impl Workspace {
         let mut copied = 0_u64;
         for path in repository.files() {
             let room = repository.config.max_copy_bytes - copied;
-            copied += copy(repository, path, &workspace.path(path), room)
-                .map_err(|source| Error::Scratch { path: workspace.scratch.path().to_owned(), source })?;
+            copied = copied
+                .saturating_add(copy(repository, path, &workspace.path(path), room).map_err(|source| {
+                    Error::Scratch { path: workspace.scratch.path().to_owned(), source }
+                })?);
             if copied > repository.config.max_copy_bytes {
                 return Err(Error::TooLarge {
                     path: repository.root().to_owned(),
@@ -177,7 +179,32 @@ fn copy(repository: &Repository, path: &RepoPath, target: &Path, room: u64) -> s
             return Ok(0);
         }
     };
+    // Of a file that says itself how large it is nothing need be copied to learn that there is no room for it.
+    let says = reader.metadata()?.len();
+    if says > room {
+        return Ok(says);
+    }
     // Contents alone: modes (setuid), owners and extended attributes stay behind.
     let mut writer = std::fs::File::create(target)?;
     std::io::copy(&mut reader.take(room.saturating_add(1)), &mut writer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_that_it_is_too_large_is_not_copied_to_learn_it() {
+        let (folder, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(folder.path().join("go.mod"), "module m\n").unwrap();
+        let large = std::fs::File::create(folder.path().join("large.bin")).unwrap();
+        large.set_len(1 << 40).unwrap();
+        let repository = Repository::open(folder.path()).unwrap();
+        let (path, target) = (RepoPath::new("large.bin").unwrap(), scratch.path().join("large.bin"));
+        assert_eq!(copy(&repository, &path, &target, 1 << 20).unwrap(), 1 << 40);
+        assert!(!target.exists());
+        large.set_len(7).unwrap();
+        assert_eq!(copy(&repository, &path, &target, 7).unwrap(), 7);
+        assert_eq!(std::fs::read(&target).unwrap(), [0; 7]);
+    }
 }

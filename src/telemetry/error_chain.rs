@@ -12,6 +12,8 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use super::plain;
+
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const CAUSE: Style = AnsiColor::Yellow.on_default();
 const TRY: Style = AnsiColor::Green.on_default();
@@ -57,12 +59,12 @@ impl<T, E: Into<Box<dyn Error + Send + Sync>>> Advise<T> for Result<T, E> {
 /// # Errors
 /// Those of the writer.
 pub fn write_error(out: &mut impl Write, error: &(dyn Error + 'static)) -> io::Result<()> {
-    let mut told = error.to_string();
+    let mut told = plain(&error.to_string());
     writeln!(out, "{ERROR}error:{ERROR:#} {told}")?;
     let mut remedies = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
-        let text = error.to_string();
+        let text = plain(&error.to_string());
         if !told.contains(&text) {
             writeln!(out, "  {CAUSE}caused by:{CAUSE:#} {text}")?;
             told = text;

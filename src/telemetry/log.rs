@@ -1,7 +1,11 @@
 //! Log records on standard error.
 
+use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::format::{FormatFields, debug_fn};
+
+use super::plain;
 
 /// From which level on records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -118,10 +122,24 @@ pub fn init(options: &LogOptions) -> Result<(), LogError> {
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // The only failure is that a subscriber is there already, which tests in one process do on purpose.
     drop(match options.format {
-        LogFormat::Text => builder.with_ansi(options.color).with_target(false).try_init(),
+        LogFormat::Text => {
+            builder.with_ansi(options.color).with_target(false).fmt_fields(tame_fields()).try_init()
+        }
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     });
     Ok(())
+}
+
+/// The fields of a record as they are written by default, but that what is told of files and logs drives no terminal.
+fn tame_fields() -> impl for<'w> FormatFields<'w> + 'static {
+    debug_fn(|out, field, value| {
+        let text = plain(&format!("{value:?}"));
+        match field.name() {
+            "message" => write!(out, "{text}"),
+            name => write!(out, "{name}={text}"),
+        }
+    })
+    .delimited(" ")
 }
 
 #[cfg(test)]

@@ -84,10 +84,13 @@ impl<'a> Case<'a> {
         wanted: impl Fn(&Arc<File>, Node<'_>) -> bool,
     ) -> Vec<Node<'_>> {
         let Some(frame) = self.frames.get(depth) else { return Vec::new() };
-        let all = nodes_in(&frame.file, &frame.range, |node| wanted(&frame.file, node));
-        let on_line: Vec<Node<'_>> =
-            all.iter().copied().filter(|node| lines(*node).contains(&frame.line)).collect();
-        let mut found = if on_line.is_empty() { all } else { on_line };
+        // Whether one is wanted may take long to tell: the others are not looked at where they do not count.
+        let is_on_line = |node| lines(node).contains(&frame.line);
+        let mut found =
+            nodes_in(&frame.file, &frame.range, |node| is_on_line(node) && wanted(&frame.file, node));
+        if found.is_empty() {
+            found = nodes_in(&frame.file, &frame.range, |node| wanted(&frame.file, node));
+        }
         found.sort_by_key(|node| {
             let lines = lines(*node);
             (

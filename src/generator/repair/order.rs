@@ -5,7 +5,7 @@ use tree_sitter::Node;
 
 use super::naming::words;
 use super::syntax::{method_call, nodes_of, root_of, statements_above};
-use crate::repository::go::{Binding, File, Part};
+use crate::repository::go::{Binding, File, Part, earlier};
 
 /// What a check reads: variables, and the names of fields.
 #[derive(Debug, Clone, Default)]
@@ -86,7 +86,7 @@ fn is_name(c: char) -> bool {
 /// The first of the plain statements right above one that change what others see, when a check may as well stand
 /// above it.
 pub(crate) fn before_changes<'t>(file: &File, statement: Node<'t>, reads: &Reads<'_>) -> Option<Node<'t>> {
-    std::iter::successors(statement.prev_named_sibling(), Node::prev_named_sibling)
+    earlier(statement)
         .take_while(|above| is_plain(file, *above) && !reads.is_changed_by(file, *above))
         .filter(|above| changes(file, *above))
         .last()

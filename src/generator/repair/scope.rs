@@ -6,7 +6,7 @@ use tree_sitter::Node;
 
 use super::edit::Edits;
 use super::syntax::nodes_of;
-use crate::repository::go::{Binding, File};
+use crate::repository::go::{Binding, File, earlier};
 
 /// A name that nothing in scope at a statement, or later in its block, has.
 pub(crate) fn fresh(file: &File, statement: Node<'_>, names: &[&str]) -> Option<String> {
@@ -54,8 +54,7 @@ pub(crate) fn soften_later(
         let others_known = left.named_children(&mut cursor).map(|node| file.text_of(node)).all(|other| {
             other == "_"
                 || other == name
-                || std::iter::successors(later.prev_named_sibling(), Node::prev_named_sibling)
-                    .any(|earlier| file.declares(earlier, other).is_some())
+                || earlier(later).any(|earlier| file.declares(earlier, other).is_some())
         });
         if others_known {
             edits.replace(file, left.end_byte()..right.start_byte(), " = ");

@@ -5,7 +5,7 @@ use std::ops::Range;
 use tree_sitter::Node;
 
 use super::naming::singular;
-use crate::repository::go::File;
+use crate::repository::go::{File, earlier};
 
 /// How many nodes of a function are visited at most.
 const MAX_NODES: usize = 200_000;
@@ -80,9 +80,7 @@ pub(crate) fn is_listed(node: Node<'_>) -> bool {
 /// The statements that were run on the way to a node, nearest first: those above it in its block, and above
 /// the statements it stands in.
 pub(crate) fn statements_above(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    within_function(node)
-        .filter(|node| is_listed(*node))
-        .flat_map(|node| std::iter::successors(node.prev_named_sibling(), Node::prev_named_sibling))
+    within_function(node).filter(|node| is_listed(*node)).flat_map(|node| earlier(node))
 }
 
 /// `x` and `M` of the call `x.M(…)`.

@@ -22,7 +22,7 @@ use crate::generator::repair::scope::soften_later;
 use crate::generator::repair::syntax::{
     asks_for, called_name, last_child, leaves, nodes_of, results_of, statement_of,
 };
-use crate::repository::go::{Binding, File, imported_name};
+use crate::repository::go::{Binding, File, earlier, imported_name};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
@@ -101,14 +101,13 @@ fn defining_call<'t>(case: &Case<'_>, file: &'t Arc<File>, variable: Node<'t>) -
 fn last_assignment<'t>(file: &'t File, variable: Node<'t>, name: &str) -> Option<Node<'t>> {
     let mut node = statement_of(variable)?;
     loop {
-        let found =
-            std::iter::successors(node.prev_named_sibling(), Node::prev_named_sibling).find(|earlier| {
-                earlier.kind() == "assignment_statement"
-                    && earlier.child_by_field_name("left").is_some_and(|left| {
-                        let mut cursor = left.walk();
-                        left.named_children(&mut cursor).any(|target| file.text_of(target) == name)
-                    })
-            });
+        let found = earlier(node).find(|earlier| {
+            earlier.kind() == "assignment_statement"
+                && earlier.child_by_field_name("left").is_some_and(|left| {
+                    let mut cursor = left.walk();
+                    left.named_children(&mut cursor).any(|target| file.text_of(target) == name)
+                })
+        });
         if found.is_some() {
             return found;
         }

@@ -19,7 +19,7 @@ use crate::generator::repair::order::{Reads, before_changes, changed_above};
 use crate::generator::repair::scope::{found_name, fresh, in_scope_before};
 use crate::generator::repair::suspect::{Suspect, suspects};
 use crate::generator::repair::syntax::{called_name, last_child, nodes_of, noun, statement_of};
-use crate::repository::go::{File, Shape, Type};
+use crate::repository::go::{File, Shape, Type, earlier};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
@@ -111,7 +111,7 @@ fn said_above(file: &Arc<File>, value: Node<'_>) -> Option<String> {
     let key = value.child_by_field_name("index").filter(|key| key.kind() == "identifier")?;
     let statement = statement_of(value)?;
     let name = file.text_of(key);
-    let mut above = std::iter::successors(statement.prev_named_sibling(), Node::prev_named_sibling);
+    let mut above = earlier(statement);
     let asked = above.find(|above| file.declares(*above, name).is_some())?;
     let takes_two = asked.child_by_field_name("left").is_some_and(|left| left.named_child_count() == 2);
     let last = error_without(file, asked).filter(|_| takes_two)?;
@@ -247,8 +247,7 @@ fn declared<'c>(case: &Case<'_>, suspect: Suspect<'c>, origin: Origin<'c>) -> Op
 /// The statement above which a look-up and its check can stand, where something was changed before it.
 fn above_changes<'t>(file: &File, statement: Node<'t>, value: Node<'_>, name: &str) -> Option<Node<'t>> {
     let place = before_changes(file, statement, &Reads::of([file.text_of(value)]))?;
-    let between = std::iter::successors(statement.prev_named_sibling(), Node::prev_named_sibling)
-        .take_while(|above| above.start_byte() >= place.start_byte());
+    let between = earlier(statement).take_while(|above| above.start_byte() >= place.start_byte());
     let speaks = |node| nodes_of(node, |node| node.kind() == "identifier" && file.text_of(node) == name);
     between.into_iter().all(|above| speaks(above).is_empty()).then_some(place)
 }

@@ -9,6 +9,13 @@ use tree_sitter::{Language, Node, Parser, Tree};
 use super::function::{Function, line_of, text_of};
 use crate::domain::RepoPath;
 
+/// How many parts a node of a function may have, and how deep nodes may lie in each other, where a tree is to be
+/// worked on. To find the parent of a node, or the one before it, the tree is searched from its root each time: on
+/// what is made for that, whoever asks for many of them would never end. No person writes such a function; tables
+/// of data are another matter.
+const MOST_PARTS: usize = 5_000;
+const DEEPEST: usize = 1_000;
+
 static GO: LazyLock<Language> = LazyLock::new(|| tree_sitter_go::LANGUAGE.into());
 
 /// One import of a file.
@@ -108,6 +115,38 @@ impl File {
         !self.tree.root_node().has_error()
     }
 
+    /// Whether it lists or nests so much that nobody can work on its tree in time.
+    #[must_use]
+    pub fn is_unwieldy(&self) -> bool {
+        let (mut cursor, mut depth) = (self.tree.walk(), 0);
+        // How deep the outermost function lies that is being walked.
+        let mut function = None;
+        loop {
+            let node = cursor.node();
+            if matches!(node.kind(), "function_declaration" | "method_declaration" | "func_literal") {
+                function = function.or(Some(depth));
+            }
+            let counts = depth == 0 || function.is_some();
+            if depth > DEEPEST || counts && node.named_child_count() > MOST_PARTS {
+                return true;
+            }
+            if cursor.goto_first_child() {
+                depth += 1;
+                continue;
+            }
+            loop {
+                function = function.filter(|at| *at < depth);
+                if cursor.goto_next_sibling() {
+                    break;
+                }
+                if !cursor.goto_parent() {
+                    return false;
+                }
+                depth -= 1;
+            }
+        }
+    }
+
     /// The function whose declaration covers a line.
     #[must_use]
     pub fn function_at(&self, line: u32) -> Option<&Function> {
@@ -199,6 +238,32 @@ mod tests {
 
     fn parse(text: &str) -> File {
         File::parse(RepoPath::new("a.go").unwrap(), text.to_owned())
+    }
+
+    #[test]
+    fn what_lists_or_nests_beyond_measure_is_told_apart() {
+        let (open, close, lines) = ("(".repeat(1_001), ")".repeat(1_001), "\tx++\n".repeat(5_001));
+        for (text, unwieldy) in [
+            (String::new(), false),
+            (format!("package p\n\nvar x = {}1{}\n", &open[500..], &close[500..]), false),
+            (format!("package p\n\nvar x = {open}1{close}\n\nvar y = 1\n"), true),
+            (format!("package p\n\nfunc f(x int) {{\n{}}}\n", &lines[1_000..]), false),
+            (format!("package p\n\nfunc f(x int) {{\n{lines}}}\n\nfunc g() {{}}\n"), true),
+            (format!("package p\n{}", "var _ = 1\n".repeat(5_001)), true),
+            (
+                format!(
+                    "package p\n\nvar t = []int{{{}}}\n\nfunc f(x int) {{\n\tx++\n}}\n",
+                    "1, ".repeat(5_001)
+                ),
+                false,
+            ),
+            (
+                format!("package p\n\nvar f = func() []int {{ return []int{{{}}} }}\n", "1, ".repeat(5_001)),
+                true,
+            ),
+        ] {
+            assert_eq!(parse(&text).is_unwieldy(), unwieldy, "{}", &text[..text.len().min(40)]);
+        }
     }
 
     #[test]

@@ -70,6 +70,17 @@ impl Binding<'_> {
     }
 }
 
+/// The named nodes that stand beside one and before it, the nearest first. They are looked up all at once: for each
+/// step back from one alone the tree is searched from its root.
+pub fn earlier(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    let mut found = Vec::new();
+    if let Some(parent) = node.parent() {
+        let mut cursor = parent.walk();
+        found.extend(parent.named_children(&mut cursor).take_while(|beside| *beside != node));
+    }
+    found.into_iter().rev()
+}
+
 impl File {
     /// The declaration inside a function that a name means at a node; none when it is declared
     /// outside every function, or nowhere.
@@ -113,8 +124,7 @@ impl File {
 
     /// The declarations among the statements that stand before one of a list, nearest first.
     fn before<'t>(&'t self, statement: Node<'t>, name: &str) -> Option<Binding<'t>> {
-        std::iter::successors(statement.prev_named_sibling(), Node::prev_named_sibling)
-            .find_map(|earlier| self.declares(earlier, name))
+        earlier(statement).find_map(|earlier| self.declares(earlier, name))
     }
 
     /// What a statement declares under a name.

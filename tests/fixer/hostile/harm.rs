@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::Value;
 
-use super::module::Till;
+use super::super::module::Till;
 use crate::harness::{errors_of, hephaestus, run, succeed};
 
 #[test]
