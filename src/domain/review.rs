@@ -131,6 +131,12 @@ pub struct SuggestionRecord {
     /// The repository that it is for, where that is known.
     #[serde(default)]
     pub repository: Option<String>,
+    /// What the code looked like that it was made for, where that is known.
+    #[serde(default)]
+    pub code: Option<Stamp>,
+    /// The suggestion whose answer it repeats, for the same failure in another service.
+    #[serde(default)]
+    pub copy_of: Option<SuggestionId>,
 }
 
 /// The identity of a suggestion: at most one is made for a group's attempt.

@@ -158,6 +158,7 @@ impl<'a> Attempt<'a> {
                 }
             }
         }
+        all.sort_by_key(|candidate| candidate.masks);
         Ok(all)
     }
 

@@ -30,7 +30,7 @@ use crate::validator::{self, Validator};
 
 use attempt::Attempt;
 pub use doing::Doing;
-pub use known::known_answer;
+pub use known::{Known, Standing, known_answer};
 use release::at_present;
 pub use strategy::{Experience, Source, Strategy};
 pub use workbench::Workbench;
@@ -141,6 +141,12 @@ impl Fixer {
         config.reproduce_timeout = longest_reproduction(config.timeout, config.reproduce_timeout);
         let (sandbox, stage_seconds) = (sandbox.counting(metrics), metrics.fix_stage_seconds.clone());
         Self { config, validator, go, sandbox, stage_seconds }
+    }
+
+    /// Whether what is known of earlier defects may answer.
+    #[must_use]
+    pub fn recalls(&self) -> bool {
+        self.config.strategies.iter().any(|strategy| strategy.source == Source::Recalled)
     }
 
     /// Measures a stage until the value is dropped, and so also one that is broken off.

@@ -10,6 +10,8 @@ use crate::repository::go::{File, Symbol};
 use crate::repository::{Repository, work_tree_of};
 use crate::sandbox::{Sandbox, git};
 
+/// The most names that git is asked for.
+const MOST_NAMES: usize = 4;
 /// The most frames whose lines are looked up.
 const MOST_FRAMES: usize = 12;
 /// The most text of files that is read.
@@ -19,25 +21,29 @@ const MOST_BYTES: u64 = 16 << 20;
 /// version has three numbers.
 static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(concat!(
-        r#"(?i)\b(?:[a-z]+[._-])?(?:commit|revision|sha|version|release|build)(?:[._-]?(?:hash|sha|id))?["']?"#,
+        r#"(?i)(?:^|[^a-z0-9._-])(?:(?:service|app|vcs|git|build|image)[._-]?)?(?:commit|revision|sha|version|release|build)(?:[._-]?(?:hash|sha|id))?["']?"#,
         r#"(?:\s*[:=]\s*|\s+)["']?(v?[0-9]+\.[0-9]+\.[0-9]+[0-9a-z.+-]*|[0-9a-f]{7,40})\b"#
     ))
     .ok()
 });
 
-/// What a log says was running.
-fn released<'t>(event: &'t ErrorEvent, log_context: &'t [String]) -> Option<&'t str> {
-    let named = NAMED.as_ref()?;
-    // The last one that was named: a log may tell of several starts.
-    let in_text = |text: &'t str| {
-        let mut found = None;
-        for captures in named.captures_iter(text) {
-            found = captures.get_group(1).and_then(|group| text.get(group.range())).or(found);
-        }
-        found
-    };
+/// What a log says was running, the likeliest first: what the event itself names, then what was named last, since a
+/// log may tell of several starts.
+fn released<'t>(event: &'t ErrorEvent, log_context: &'t [String]) -> Vec<&'t str> {
+    let Some(named) = NAMED.as_ref() else { return Vec::new() };
     let lines = log_context.iter().rev().map(String::as_str);
-    std::iter::once(event.sample.as_str()).chain(lines).find_map(in_text)
+    let mut found = Vec::new();
+    for text in std::iter::once(event.sample.as_str()).chain(lines) {
+        for captures in named.captures_iter(text) {
+            let name = captures.get_group(1).and_then(|group| text.get(group.range()));
+            found.extend(name.filter(|name| !found.contains(name)));
+        }
+        if found.len() >= MOST_NAMES {
+            break;
+        }
+    }
+    found.truncate(MOST_NAMES);
+    found
 }
 
 /// The names that git may know it by.
@@ -46,6 +52,14 @@ fn revisions(name: &str) -> Vec<String> {
     let bare = bare.strip_suffix("-dirty").unwrap_or(bare);
     if !bare.contains('.') {
         return vec![bare.to_owned()];
+    }
+    // `git describe` names the commit behind the tag: `v1.4.2-3-gabc1234`.
+    let described = bare
+        .rsplit_once("-g")
+        .map(|(_, commit)| commit)
+        .filter(|commit| commit.len() >= 7 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if let Some(commit) = described {
+        return vec![commit.to_owned()];
     }
     // The end of a pseudo-version is a commit: `v0.0.0-20240102150405-0123456789ab`.
     let commit =
@@ -72,22 +86,23 @@ pub(super) async fn at_present(
     log_context: &[String],
 ) -> Option<Present> {
     let frames = &event.trace.as_ref()?.frames;
-    let name = released(event, log_context)?;
+    let names = released(event, log_context);
+    if names.is_empty() {
+        return None;
+    }
     let place = |frame: &Frame| Some((frame.clone(), repository.locate(frame)?));
     let placed: Vec<(Frame, Location)> = frames.iter().filter_map(place).take(MOST_FRAMES).collect();
     let mut files: Vec<&RepoPath> = placed.iter().map(|(_, location)| &location.file).collect();
     files.sort();
     files.dedup();
-    let old = read_at(sandbox, repository, &revisions(name), &files).await?;
-    let mut moved = Vec::new();
-    for (frame, location) in &placed {
+    let (name, old) = read_at(sandbox, repository, &names, &files).await?;
+    let now = |frame: &Frame, location: &Location| {
         let then = old.iter().find(|file| file.path == location.file)?;
-        let now = repository.go_file(&location.file).ok()?;
-        let line = line_now(then, &now, frame)?;
-        if line != frame.line {
-            moved.push((frame, line));
-        }
-    }
+        line_now(then, &*repository.go_file(&location.file).ok()?, frame)
+    };
+    // Callers whose statements read otherwise now keep their lines.
+    let lines = placed.iter().map(|(frame, location)| (frame, now(frame, location).unwrap_or(frame.line)));
+    let moved: Vec<(&Frame, u32)> = lines.filter(|(frame, line)| frame.line != *line).collect();
     let (first, line) = *moved.first()?;
     let told = format!(
         "The log names version {name}, which the repository has: line {} of it is line {line} now.",
@@ -102,17 +117,19 @@ pub(super) async fn at_present(
     Some(Present { event, told })
 }
 
-/// Files as they were; none where the repository has none of the revisions.
-async fn read_at(
+/// Files as they were in the first of these versions that the repository has; none where it has none.
+async fn read_at<'n>(
     sandbox: &Sandbox,
     repository: &Repository,
-    revisions: &[String],
+    names: &[&'n str],
     files: &[&RepoPath],
-) -> Option<Vec<File>> {
+) -> Option<(&'n str, Vec<File>)> {
     let root = repository.root();
     let top = work_tree_of(root).filter(|top| top.join(".git").is_dir())?;
     let within = root.strip_prefix(top).ok()?.to_str()?;
-    for revision in revisions {
+    for (name, revision) in
+        names.iter().flat_map(|name| revisions(name).into_iter().map(move |it| (*name, it)))
+    {
         let object = |path: &&RepoPath| match within {
             "" => format!("{revision}:{path}\n"),
             within => format!("{revision}:{within}/{path}\n"),
@@ -123,7 +140,7 @@ async fn read_at(
         let outcome = sandbox.run(job).await.ok().filter(|outcome| !outcome.truncated)?;
         let found = blobs(&outcome.stdout, files);
         if !found.is_empty() {
-            return Some(found);
+            return Some((name, found));
         }
     }
     None
@@ -143,7 +160,7 @@ fn blobs(mut answer: &[u8], files: &[&RepoPath]) -> Vec<File> {
         if let Some(text) = text.filter(|_| kind == "blob") {
             found.push(File::parse((*path).clone(), text.to_owned()));
         }
-        answer = answer.get(size + 1..).unwrap_or_default();
+        answer = size.checked_add(1).and_then(|size| answer.get(size..)).unwrap_or_default();
     }
     found
 }
@@ -190,6 +207,7 @@ mod tests {
             ),
             ("go version go1.22.1 linux/amd64", None),
             ("TLS version 1.3", None),
+            (r#"{"telemetry.sdk.version":"1.24.0","schema_version":"1.0.2"}"#, None),
             ("version: latest", None),
             ("committed 1234567 rows", None),
         ] {
@@ -202,6 +220,7 @@ mod tests {
         assert_eq!(revisions("v1.2.3"), ["refs/tags/v1.2.3", "refs/tags/1.2.3"]);
         assert_eq!(revisions("1.2.3+build.7"), ["refs/tags/v1.2.3", "refs/tags/1.2.3"]);
         assert_eq!(revisions("0f3b9ac1"), ["0f3b9ac1"]);
+        assert_eq!(revisions("v1.4.2-3-gabc1234"), ["abc1234"]);
         assert_eq!(revisions("v0.0.0-20240102150405-0123456789ab"), ["0123456789ab"]);
     }
 

@@ -26,6 +26,8 @@ use crate::domain::{Fingerprint, GroupStatus, OperationalFinding, Stamp, Suggest
 
 /// How often attempts at a group may be broken off, without one of them ending, before it is given up.
 const MOST_BROKEN_OFF: u32 = 10;
+/// How many groups of one defect are passed over to find others at once.
+const MOST_TWINS: usize = 16;
 /// How long a group rests, from its beginning on, after the first attempt that was broken off.
 const FIRST_REST: Duration = Duration::from_secs(1);
 
@@ -120,11 +122,13 @@ impl Knowledge {
         };
         let innocent =
             |print: &Fingerprint, head: &GroupHead| is_due(print, head) && !was_broken_off(print, head);
-        let mut groups = index.listed(innocent, GroupOrder::Worst, limit);
+        // Twins must not take the places of others.
+        let mut groups = index.listed(innocent, GroupOrder::Worst, limit.saturating_mul(MOST_TWINS));
         if groups.is_empty() && busy.is_empty() && writing.begun.is_empty() {
             groups = index.listed(is_due, GroupOrder::Worst, limit.min(1));
         }
         groups.retain(|group| path(group).is_none_or(|path| taken.insert(path)));
+        groups.truncate(limit);
         Due { groups, next: next.get() }
     }
 

@@ -15,7 +15,8 @@ impl View {
     /// The database cannot be read.
     pub fn approved_fixes(&self, class: Class, limit: usize) -> Result<Vec<SuggestionRecord>, Error> {
         let is_wanted = |head: &SuggestionHead| {
-            head.status == SuggestionStatus::Approved && head.class.is_none_or(|known| known == class)
+            let is_approved = head.status == SuggestionStatus::Approved && head.copy_of.is_none();
+            is_approved && head.class.is_none_or(|known| known == class)
         };
         let mut found = Vec::new();
         for sequence in self.newest(MOST_READ, is_wanted) {
@@ -34,23 +35,28 @@ impl View {
     }
 
     /// The suggestions for the same failure, with the same callers, in other groups than this one: it may be told in
-    /// the logs of several services. The newest first.
+    /// the logs of several services. None that only repeats another. Those that a person has decided on come first,
+    /// then the newest.
     ///
     /// # Errors
     /// The database cannot be read.
     pub fn elsewhere(&self, fingerprint: Fingerprint, limit: usize) -> Result<Vec<SuggestionRecord>, Error> {
         let path = self.index().groups.get(&fingerprint).and_then(|head| head.path);
         let Some(path) = path else { return Ok(Vec::new()) };
-        let is_same = |head: &SuggestionHead| head.path == Some(path) && head.id.fingerprint != fingerprint;
-        let sequences = self.newest(limit.min(MOST_READ), is_same);
-        sequences.into_iter().filter_map(|sequence| self.suggestion_at(sequence).transpose()).collect()
+        let is_other = |head: &SuggestionHead| {
+            head.path == Some(path) && head.id.fingerprint != fingerprint && head.copy_of.is_none()
+        };
+        let decided = self.newest(limit, |head| is_other(head) && head.decision.is_some());
+        let open = self.newest(limit, |head| is_other(head) && head.decision.is_none());
+        let sequences = decided.into_iter().chain(open).take(limit.min(MOST_READ));
+        sequences.filter_map(|sequence| self.suggestion_at(sequence).transpose()).collect()
     }
 
-    /// What people said to all suggestions that are remembered.
+    /// What people said to all suggestions that are remembered, those that repeat another left out.
     #[must_use]
     pub fn outcomes(&self) -> Outcomes {
         let mut outcomes = Outcomes::default();
-        for head in self.index().suggestions.values() {
+        for head in self.index().suggestions.values().filter(|head| head.copy_of.is_none()) {
             let is_approved = match head.status {
                 SuggestionStatus::Open => continue,
                 SuggestionStatus::Approved => true,

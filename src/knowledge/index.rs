@@ -98,6 +98,9 @@ pub(super) struct SuggestionHead {
     /// Where its fix comes from.
     #[serde(default)]
     pub(super) source: Option<String>,
+    /// The suggestion whose answer it repeats.
+    #[serde(default)]
+    pub(super) copy_of: Option<SuggestionId>,
 }
 
 /// The suggestion itself.
@@ -108,6 +111,9 @@ pub(super) struct SuggestionBody {
     /// The folder of the repository that it is for.
     #[serde(default)]
     pub(super) repository: Option<String>,
+    /// What its code looked like.
+    #[serde(default)]
+    pub(super) code: Option<Stamp>,
 }
 
 /// Which groups to list.
@@ -199,7 +205,7 @@ impl SuggestionHead {
     /// The suggestion as it is told. It counts what its group has counted by now; what it knew itself remains
     /// where the group is forgotten.
     pub(super) fn record(self, sequence: u64, body: SuggestionBody, count: Option<u64>) -> SuggestionRecord {
-        let SuggestionBody { mut suggestion, changes, repository } = body;
+        let SuggestionBody { mut suggestion, changes, repository, code } = body;
         suggestion.count = count.unwrap_or(suggestion.count);
         SuggestionRecord {
             id: self.id,
@@ -210,6 +216,8 @@ impl SuggestionHead {
             suggestion,
             changes,
             repository,
+            code,
+            copy_of: self.copy_of,
         }
     }
 }

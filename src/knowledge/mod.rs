@@ -73,7 +73,7 @@ pub use publication::{Publication, Record, record_schema};
 pub use record::{ParseRecordKeyError, RecordKey};
 pub use restore::Incoming;
 pub use shared::Shared;
-pub use suggestions::Choice;
+pub use suggestions::{Choice, Circumstances};
 pub use view::View;
 
 use crate::domain::Fingerprint;

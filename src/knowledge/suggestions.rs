@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::index::{SuggestionBody, SuggestionHead};
 use super::{Error, Knowledge, schema};
 use crate::domain::{
-    Decision, FileChange, GroupStatus, Suggestion, SuggestionId, SuggestionRecord, SuggestionStatus,
+    Decision, FileChange, GroupStatus, Stamp, Suggestion, SuggestionId, SuggestionRecord, SuggestionStatus,
 };
 
 /// What a person says to a suggestion.
@@ -26,10 +26,21 @@ impl Choice {
     }
 }
 
+/// What a suggestion was made for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Circumstances {
+    /// The folder of the repository.
+    pub repository: Option<String>,
+    /// What its code looked like.
+    pub code: Option<Stamp>,
+    /// The suggestion whose answer is repeated.
+    pub copy_of: Option<SuggestionId>,
+}
+
 impl Knowledge {
     /// Ends an attempt with its suggestion. The group then waits for a person; without a patch there is
     /// nothing to wait for, and it is [`GroupStatus::Unresolved`]. A suggestion that is there already
-    /// stays as it is, and is returned. `repository` is the folder that it is for.
+    /// stays as it is, and is returned.
     ///
     /// # Errors
     /// The attempt is not going on, or the database cannot be written.
@@ -38,7 +49,7 @@ impl Knowledge {
         id: SuggestionId,
         suggestion: Suggestion,
         changes: Vec<FileChange>,
-        repository: Option<String>,
+        made_for: Circumstances,
         now: Timestamp,
     ) -> Result<SuggestionRecord, Error> {
         let mut writing = self.begin()?;
@@ -56,6 +67,7 @@ impl Knowledge {
         group.attempted_at = Some(now);
         let sequence = self.view().index().last_sequence + 1;
         let status = SuggestionStatus::Open;
+        let Circumstances { repository, code, copy_of } = made_for;
         let head = SuggestionHead {
             id,
             created_at: now,
@@ -65,8 +77,9 @@ impl Knowledge {
             class: Some(suggestion.class),
             path: group.path,
             source: suggestion.source(),
+            copy_of,
         };
-        let body = SuggestionBody { suggestion, changes, repository };
+        let body = SuggestionBody { suggestion, changes, repository, code };
         self.write(
             |access, batch| {
                 schema::put_suggestion(access, batch, sequence, &head)?;

@@ -35,8 +35,14 @@ impl Repository {
         let found = self.go_files_in(file.path.folder()).into_iter().flat_map(|other| {
             let directives = other.text.lines().zip(1_u32..).filter_map(|(line, at)| {
                 let command = line.strip_prefix("//go:generate ")?;
-                let rank =
-                    [file.path.file_name(), program, stem].iter().position(|word| command.contains(word))?;
+                let words = || command.split([' ', '\t', '/', '=', ',']);
+                let is_made_of = |word: &str| word.contains('.') && word.split('.').next() == Some(stem);
+                let rank = match () {
+                    () if words().any(|word| word == file.path.file_name()) => 0,
+                    () if words().any(|word| word == program) => 1,
+                    () if words().any(is_made_of) => 2,
+                    () => return None,
+                };
                 let (file, function) = (other.path.clone(), "go:generate".to_owned());
                 Some((rank, Location { file, line: at, function }))
             });

@@ -10,13 +10,15 @@ use memchr::{memchr, memchr2, memmem};
 use tree_sitter::Node;
 
 use super::Repository;
-use super::go::{File, Function};
+use super::go::File;
 use crate::domain::{Location, RepoPath};
 
 /// A literal whose fixed parts are shorter than this tells nothing.
 const SHORTEST: usize = 4;
 /// The most literals that are kept of one repository.
 const MAX_LITERALS: usize = 1 << 19;
+/// The most literals of a text that are looked at where they stand.
+const MAX_STANDING: usize = 1_000;
 /// The most files that are parsed for one text.
 const MAX_FILES: usize = 40;
 
@@ -74,7 +76,7 @@ impl Repository {
         standing.sort_by_key(|quoted| std::cmp::Reverse(weight(&quoted.parts)));
         let mut parsed: BTreeMap<usize, Option<File>> = BTreeMap::new();
         let mut found = Vec::new();
-        for quoted in standing {
+        for quoted in standing.into_iter().take(MAX_STANDING) {
             if !parsed.contains_key(&quoted.file) && parsed.len() == MAX_FILES {
                 continue;
             }
@@ -143,8 +145,8 @@ fn quoted_length(quote: u8, inner: &[u8]) -> usize {
 
 /// The literal at its place, if it is an argument of a call in a function.
 fn literal(file: &File, quoted: &Quoted) -> Option<Literal> {
-    let within = |function: &&Function| function.body.contains(&quoted.at);
-    let function = file.functions.iter().find(within)?;
+    let behind = file.functions.partition_point(|function| function.range.end <= quoted.at);
+    let function = file.functions.get(behind).filter(|function| function.body.contains(&quoted.at))?;
     let node = file.tree.root_node().named_descendant_for_byte_range(quoted.at, quoted.at + 1)?;
     if !is_argument(node) {
         return None;

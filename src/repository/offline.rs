@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::modules::directives;
+use super::read_capped;
 
+/// The longest `go.mod` that is read.
+const MAX_GO_MOD: u64 = 1 << 20;
 /// The most modules that are looked at for what they require.
 const MAX_MODULES: usize = 5_000;
 
@@ -16,33 +19,33 @@ pub(super) struct ModuleCache(pub(super) PathBuf);
 impl ModuleCache {
     /// The `go.mod` of a module in a version; none where it was not downloaded.
     fn go_mod(&self, path: &str, version: &str) -> Option<String> {
-        std::fs::read_to_string(self.versions_of(path).join(format!("{}.mod", escaped(version)))).ok()
+        let file = self.versions_of(path)?.join(format!("{}.mod", escaped(version)));
+        (!version.contains('/')).then(|| read_capped(&file, MAX_GO_MOD).ok())?
     }
 
     /// Whether it knows a module in any version.
     fn knows(&self, path: &str) -> bool {
-        let versions = std::fs::read_dir(self.versions_of(path));
+        let versions = self.versions_of(path).and_then(|folder| std::fs::read_dir(folder).ok());
         let mut files = versions.into_iter().flatten().flatten();
         files.any(|entry| entry.path().extension().is_some_and(|end| end == "mod"))
     }
 
-    fn versions_of(&self, path: &str) -> PathBuf {
-        self.0.join(format!("cache/download/{}/@v", escaped(path)))
+    /// None for what is no path of a module: a `go.mod` may say anything.
+    fn versions_of(&self, path: &str) -> Option<PathBuf> {
+        let is_part = |part: &str| !part.is_empty() && !part.starts_with('.');
+        path.split('/').all(is_part).then(|| self.0.join(format!("cache/download/{}/@v", escaped(path))))
     }
 
-    /// All modules that these require, by themselves or through others.
-    fn required_by(&self, modules: &[(String, String)]) -> BTreeSet<String> {
-        let mut pending: VecDeque<(String, String)> = modules.iter().cloned().collect();
+    /// All modules that modules of these texts require, by themselves or through others.
+    fn required_by(&self, go_mods: Vec<String>) -> BTreeSet<String> {
+        let mut pending = VecDeque::from(go_mods);
         let (mut seen, mut paths) = (BTreeSet::new(), BTreeSet::new());
-        while let Some((path, version)) = pending.pop_front() {
-            if seen.len() == MAX_MODULES || !seen.insert((path.clone(), version.clone())) {
-                continue;
-            }
-            let Some(go_mod) = self.go_mod(&path, &version) else { continue };
+        while let Some(go_mod) = pending.pop_front() {
             for (_, words) in directives(&go_mod, "require") {
-                if let [path, version, ..] = words[..] {
-                    paths.insert(path.to_owned());
-                    pending.push_back((path.to_owned(), version.to_owned()));
+                let [path, version, ..] = words[..] else { continue };
+                paths.insert(path.to_owned());
+                if seen.len() < MAX_MODULES && seen.insert((path.to_owned(), version.to_owned())) {
+                    pending.extend(self.go_mod(path, version));
                 }
             }
         }
@@ -66,28 +69,28 @@ fn escaped(text: &str) -> String {
 pub(super) fn without_absent(
     go_mod: &str,
     cache: &ModuleCache,
-    is_folder: impl Fn(&str) -> bool,
+    go_mod_in: impl Fn(&str) -> Option<String>,
 ) -> Option<(String, Vec<String>)> {
-    let is_there = |path: &str, version: &str| cache.go_mod(path, version).is_some();
-    let mut replaced: BTreeMap<(&str, Option<&str>), bool> = BTreeMap::new();
+    // What stands for a module, as far as it is there.
+    let mut replaced: BTreeMap<(&str, Option<&str>), Option<String>> = BTreeMap::new();
     for words in directives(go_mod, "replace").map(|(_, words)| words) {
         let Some(at) = words.iter().position(|word| *word == "=>") else { continue };
         if let (Some(old), Some(new)) = (words.first(), words.get(at + 1)) {
-            let there = words.get(at + 2).map_or_else(|| is_folder(new), |version| is_there(new, version));
+            let text = words.get(at + 2).map_or_else(|| go_mod_in(new), |version| cache.go_mod(new, version));
             let of_version = words.get(1).filter(|word| **word != "=>").copied();
-            replaced.insert((old, of_version), there);
+            replaced.insert((old, of_version), text);
         }
     }
     let (mut kept, mut absent) = (Vec::new(), Vec::new());
     for (line, words) in directives(go_mod, "require") {
         let [path, version, ..] = words[..] else { continue };
         let replacement = replaced.get(&(path, Some(version))).or_else(|| replaced.get(&(path, None)));
-        match replacement.copied().unwrap_or_else(|| is_there(path, version)) {
-            true => kept.push((path.to_owned(), version.to_owned())),
-            false => absent.push((line, path.to_owned())),
+        match replacement.cloned().unwrap_or_else(|| cache.go_mod(path, version)) {
+            Some(text) => kept.push(text),
+            None => absent.push((line, path.to_owned())),
         }
     }
-    let others = cache.required_by(&kept);
+    let others = cache.required_by(kept);
     absent.retain(|(_, path)| !(others.contains(path) && cache.knows(path)));
     let dropped: BTreeSet<usize> = absent.iter().map(|(line, _)| *line).collect();
     let lines = go_mod.lines().enumerate().filter(|(line, _)| !dropped.contains(line));
@@ -143,7 +146,8 @@ mod tests {
     fn what_is_absent_is_left_out() {
         let go_mod = "module m\n\ngo 1.17\n\nrequire a.b/C v1.2.3 // indirect\n\nrequire (\n\tx.y/here v1.0.0\n\t// Why.\n\tx.y/gone v1.0.0\n\tx.y/local v0.0.0\n\tx.y/lost v0.0.0\n)\n\nreplace x.y/local => ./local\nreplace x.y/lost v0.0.0 => ../lost\n";
         let (_folder, only_here) = cache(&[("x.y/here", "v1.0.0", "")]);
-        let (text, absent) = without_absent(go_mod, &only_here, |folder| folder == "./local").unwrap();
+        let (text, absent) =
+            without_absent(go_mod, &only_here, |folder| (folder == "./local").then(String::new)).unwrap();
         assert_eq!(absent, ["a.b/C", "x.y/gone", "x.y/lost"]);
         assert!(
             text.contains("x.y/here v1.0.0")
@@ -155,8 +159,8 @@ mod tests {
         );
         let (_folder, all) =
             cache(&[("x.y/here", "v1.0.0", ""), ("a.b/C", "v1.2.3", ""), ("x.y/gone", "v1.0.0", "")]);
-        assert_eq!(without_absent(go_mod, &all, |_| true), None);
-        assert_eq!(without_absent("module m\n", &all, |_| false), None);
+        assert_eq!(without_absent(go_mod, &all, |_| Some(String::new())), None);
+        assert_eq!(without_absent("module m\n", &all, |_| None), None);
     }
 
     #[test]
@@ -168,9 +172,27 @@ mod tests {
             ("x.y/far", "v1.0.0", ""),
             ("x.y/lone", "v1.0.0", ""),
         ]);
-        let (text, absent) = without_absent(go_mod, &cache, |_| false).unwrap();
+        let (text, absent) = without_absent(go_mod, &cache, |_| None).unwrap();
         assert_eq!(absent, ["x.y/lone"]);
         assert!(text.contains("x.y/far v1.5.0"), "{text}");
+        // What stands for a module brings its own.
+        let fork =
+            "module m\n\nrequire x.y/lib v1.0.0\nrequire x.y/lone v1.5.0\n\nreplace x.y/lib => ./lib\n";
+        let lib = |_: &str| Some("module x.y/lib\n\nrequire x.y/lone v1.0.0\n".to_owned());
+        assert_eq!(without_absent(fork, &cache, lib), None);
+    }
+
+    #[test]
+    fn a_go_mod_leads_nowhere_else() {
+        let (folder, cache) = cache(&[("x.y/here", "v1.0.0", "")]);
+        std::fs::write(folder.path().join("big.mod"), "module m\n").unwrap();
+        let absolute = folder.path().join("big").display().to_string();
+        for (path, version) in
+            [("x.y/here", absolute.as_str()), ("../../../x.y", "v1.0.0"), ("/etc", "v1"), ("", "")]
+        {
+            assert_eq!(cache.go_mod(path, version), None, "{path} {version}");
+        }
+        assert!(!cache.knows("../x") && cache.knows("x.y/here"));
     }
 
     #[test]

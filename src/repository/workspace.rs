@@ -79,8 +79,13 @@ impl Workspace {
         }
         let text = std::fs::read_to_string(&go_mod)?;
         let cache = ModuleCache(module_cache.to_owned());
-        let is_folder = |path: &str| folder.join(path).join("go.mod").is_file();
-        if let Some((text, absent)) = offline::without_absent(&text, &cache, is_folder) {
+        // Beyond the copy nothing can be required.
+        let go_mod_in = |path: &str| {
+            let place = folder.join(path).join("go.mod").canonicalize().ok()?;
+            let inside = self.tree().canonicalize().is_ok_and(|tree| place.starts_with(tree));
+            inside.then(|| super::read_capped(&place, repository.config.max_file_bytes).ok())?
+        };
+        if let Some((text, absent)) = offline::without_absent(&text, &cache, go_mod_in) {
             tracing::info!(module = %module.path, ?absent, "modules are not in the module cache: what needs them is not built");
             std::fs::write(go_mod, text)?;
         }

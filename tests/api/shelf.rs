@@ -10,7 +10,7 @@ use hephaestus::domain::{
     OperationalFinding, ProducerId, Reach, RepoPath, Reproducer, Span, Step, StepName, StepResult,
     Suggestion, SuggestionId, SuggestionRecord, VerdictKind,
 };
-use hephaestus::knowledge::{Arrival, AttemptEnd, Config, Knowledge, Position};
+use hephaestus::knowledge::{Arrival, AttemptEnd, Circumstances, Config, Knowledge, Position};
 use hephaestus::telemetry::metrics::Metrics;
 use jiff::{Timestamp, ToSpan as _};
 
@@ -95,7 +95,7 @@ impl Shelf {
         let id = self.knowledge.begin_attempt(group.group.fingerprint, 1, noon()).unwrap();
         let id = id.expect("the first attempt");
         let repository = Some(REPOSITORY.to_owned());
-        self.knowledge.record_suggestion(id, suggestion, Vec::new(), repository, noon()).unwrap()
+        self.knowledge.record_suggestion(id, suggestion, Vec::new(), made_for(repository), noon()).unwrap()
     }
 
     /// Works a group out to a suggestion in which nothing is left out.
@@ -125,7 +125,7 @@ impl Shelf {
         };
         let change = FileChange { path, before: "old\n".into(), after: "new\n".into() };
         let (id, repository) = (self.begin(group), Some(REPOSITORY.to_owned()));
-        self.knowledge.record_suggestion(id, suggestion, vec![change], repository, noon()).unwrap()
+        self.knowledge.record_suggestion(id, suggestion, vec![change], made_for(repository), noon()).unwrap()
     }
 
     /// Remembers the next of many groups, each with its suggestion.
@@ -205,4 +205,8 @@ fn suggestion(group: &GroupRecord, patch_bytes: usize) -> Suggestion {
         evidence: Evidence::default(),
         seconds: 1.5,
     }
+}
+
+fn made_for(repository: Option<String>) -> Circumstances {
+    Circumstances { repository, ..Circumstances::default() }
 }

@@ -51,7 +51,10 @@ fn lines_are_those_of_the_version_that_the_log_names() {
         suggestion(&till, &path)
     };
     // The statement reads otherwise now, so the text of the release stands nowhere.
-    assert_ne!(named("1.4.2")["locations"][0]["line"], now);
+    let other = named("1.4.2");
+    assert_eq!(other["locations"][0]["function"], "Last", "{other:#}");
+    assert_ne!(other["locations"][0]["line"], now, "{other:#}");
+    assert!(!other["diagnosis"].as_str().unwrap().contains("The log names"), "{other:#}");
 
     till.write("basket/basket.go", &BASKET.replace("// Last returns", &format!("{first}// Last returns")));
     let moved = std::fs::read_to_string(till.repository().join("basket/basket.go")).unwrap();

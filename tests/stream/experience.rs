@@ -122,8 +122,8 @@ fn what_is_known_of_a_defect_is_told_at_once_for_another_service() {
     }
     let known = other(&place, &id);
     assert_eq!(
-        (&known["provenance"], &known["verdict"]),
-        (&"recalled".into(), &"proven".into()),
+        (&known["rule"], &known["verdict"], &known["copy_of"]),
+        (&"check_length".into(), &"proven".into(), &id.as_str().into()),
         "{known:#}"
     );
     let reason = known["reason"].as_str().unwrap();

@@ -14,9 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::health::{Condition, Report};
 use crate::domain::{Class, Fingerprint, GroupRecord, Stamp, SuggestionId, SuggestionRecord, VerdictKind};
-use crate::fixer::{Doing, Experience, Finding, Fixer, Workbench, is_operational, known_answer, operational};
+use crate::fixer::{
+    Doing, Experience, Finding, Fixer, Known, Standing, Workbench, is_operational, known_answer, operational,
+};
 use crate::generator::recall::Precedent;
-use crate::knowledge::{self, AttemptEnd, Due, Knowledge, Rest, View};
+use crate::knowledge::{self, AttemptEnd, Circumstances, Due, Knowledge, Rest, View};
 use crate::repository::{self, Repository};
 use crate::telemetry::metrics::Metrics;
 
@@ -173,16 +175,14 @@ impl Workshop {
             self.ask(|| self.knowledge.record_operational(finding.clone(), Timestamp::now())).await?;
             return Ok(Some(bench));
         }
-        let elsewhere = self.ask(|| self.knowledge.view().elsewhere(fingerprint, MOST_KNOWN)).await?;
-        let known = task::block_in_place(|| known_answer(&record.group, elsewhere, &bench.repository));
-        if let Some(finding) = known {
-            self.record(id, finding, bench.code).await?;
+        if let Some(known) = self.known(&record, &bench).await? {
+            self.record(id, known.finding, (bench.code, Some(known.of))).await?;
             return Ok(Some(bench));
         }
         let experience = self.ask(|| experience(self.knowledge.view(), record.group.first.class)).await?;
         self.warm_up(&mut bench).await;
         let finding = self.work_out(&mut bench, &record, &experience).await;
-        self.record(id, finding, bench.code).await?;
+        self.record(id, finding, (bench.code, None)).await?;
         Ok(Some(bench))
     }
 
@@ -253,13 +253,34 @@ impl Workshop {
         self.fixer.work_out(&mut bench.workbench, group, context, experience, &doing).await
     }
 
+    /// The repository's folder. A path that is no text could not be told in JSON.
+    fn folder(&self) -> Option<&str> {
+        self.repository.to_str()
+    }
+
+    /// What is known of the same failure in another service's log.
+    async fn known(&self, record: &GroupRecord, bench: &Bench) -> Result<Option<Known>, knowledge::Error> {
+        if !self.fixer.recalls() {
+            return Ok(None);
+        }
+        let view = self.knowledge.view();
+        let with_group = |it: SuggestionRecord| Ok(view.group(it.id.fingerprint)?.map(|group| (it, group)));
+        let elsewhere = || -> Result<Vec<_>, knowledge::Error> {
+            let known = view.elsewhere(record.group.fingerprint, MOST_KNOWN)?;
+            known.into_iter().filter_map(|it| with_group(it).transpose()).collect()
+        };
+        let known = self.ask(elsewhere).await?;
+        let now = Standing { repository: &bench.repository, folder: self.folder(), code: bench.code };
+        Ok(task::block_in_place(|| known_answer(&record.group, known, now)))
+    }
+
     /// Keeps what came of an attempt. What could not be decided is tried again while attempts are left:
     /// anything else would end the same way.
     async fn record(
         &self,
         id: SuggestionId,
         finding: Finding,
-        code: Option<Stamp>,
+        (code, copy_of): (Option<Stamp>, Option<SuggestionId>),
     ) -> Result<(), knowledge::Error> {
         let Finding { suggestion, changes } = finding;
         let provenance = suggestion.provenance.as_deref().unwrap_or("none");
@@ -280,11 +301,10 @@ impl Workshop {
             );
             return self.end(id, AttemptEnd::Undecided { reason: suggestion.reason, code }).await;
         }
-        // A path that is no text could not be told in JSON.
-        let repository = self.repository.to_str().map(str::to_owned);
+        let made_for = Circumstances { repository: self.folder().map(str::to_owned), code, copy_of };
         let write = || {
             let (suggestion, changes) = (suggestion.clone(), changes.clone());
-            self.knowledge.record_suggestion(id, suggestion, changes, repository.clone(), Timestamp::now())
+            self.knowledge.record_suggestion(id, suggestion, changes, made_for.clone(), Timestamp::now())
         };
         self.ask(write).await.map(drop)
     }

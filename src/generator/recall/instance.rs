@@ -264,6 +264,7 @@ impl Writer<'_> {
         let after = self.template.after;
         let own = after.text_of(node);
         if (is_expression(node) || is_type(node))
+            && (!is_literal(node) || self.speaks_of_place(node))
             && let Some(part) = self.bindings.part(own)
         {
             out.push_str(part);
@@ -319,11 +320,26 @@ impl Writer<'_> {
         Some(edits.import(self.file, &import.path))
     }
 
+    /// Whether a literal is one of the place that failed: compared with a length, an index or a bound, or the very
+    /// thing that is asked for. What is returned is none.
+    fn speaks_of_place(&self, node: Node<'_>) -> bool {
+        let outer = std::iter::successors(node.parent(), Node::parent);
+        let mut within =
+            outer.take_while(|outer| !matches!(outer.kind(), "return_statement" | "statement_list"));
+        within.any(|outer| match outer.kind() {
+            "binary_expression" => {
+                node.kind() != "int_literal" || self.template.after.text_of(outer).contains("len(")
+            }
+            "index_expression" | "slice_expression" => true,
+            _ => false,
+        })
+    }
+
     /// A literal: as what stands for it there; a number as far from it as it was; words in the names of there.
     fn literal(&self, node: Node<'_>) -> Option<String> {
         let text = self.template.after.text_of(node);
         match node.kind() {
-            "int_literal" => {
+            "int_literal" if self.speaks_of_place(node) => {
                 let number: Option<i64> = text.parse().ok();
                 let mut near = self.bindings.numbers().filter_map(|(from, to)| {
                     let away = number?.checked_sub(from)?;
@@ -331,7 +347,9 @@ impl Writer<'_> {
                 });
                 Some(near.next().map_or_else(|| text.to_owned(), |number| number.to_string()))
             }
-            "interpreted_string_literal" | "raw_string_literal" => Some(self.words(text)),
+            "interpreted_string_literal" | "raw_string_literal" if is_argument(node) => {
+                Some(self.words(text))
+            }
             _ => Some(text.to_owned()),
         }
     }
@@ -366,6 +384,10 @@ fn agree(text: &mut String, word: &str) {
         false if text.ends_with(" an ") => drop(text.remove(text.len() - 2)),
         _ => {}
     }
+}
+
+fn is_argument(node: Node<'_>) -> bool {
+    node.parent().is_some_and(|parent| parent.kind() == "argument_list")
 }
 
 /// Whether a statement leaves its function, but for those of function literals.

@@ -24,14 +24,17 @@ use tree_sitter::Node;
 use crate::domain::{Class, Fault, FileChange, FixCandidate, Location, Provenance};
 use crate::generator::repair::case::{Case, Signatures};
 use crate::generator::repair::exit::foreign_error;
+use crate::generator::repair::told::spoken_of;
 use crate::repository::Repository;
-use crate::repository::go::File;
+use crate::repository::go::{File, Symbol};
 
 use likeness::likeness;
 use template::{Template, failing_operations};
 
 /// The most candidates: each costs a build.
 const MAX_CANDIDATES: usize = 4;
+/// The most expressions of one line that are looked at.
+const MAX_OPERATIONS: usize = 16;
 /// How alike the statements around both failures must be at least, of 1.
 const LEAST_LIKENESS: f64 = 0.5;
 
@@ -70,16 +73,16 @@ pub fn recall(fault: &Fault, repository: &Repository, precedents: &[Precedent]) 
     let case = Case::new(fault, repository, Signatures::Stay);
     let mut found: Vec<(Fit, FixCandidate)> = Vec::new();
     for precedent in precedents.iter().filter(|precedent| precedent.class == fault.class) {
-        let made = match is_as_before(&precedent.changes, repository) {
-            true => vec![(Fit::WHOLE, precedent.changes.clone())],
-            false => anew(&case, precedent),
+        let is_here =
+            precedent.locations.iter().any(|then| fault.stack.iter().any(|now| same_function(then, now)));
+        let made = match is_here && is_as_before(&precedent.changes, repository) {
+            true => vec![(Fit::WHOLE, candidate(precedent, precedent.changes.clone()))],
+            false => anew(&case, precedent, repository),
         };
-        for (fit, changes) in made {
-            if found.iter().any(|(_, known)| known.changes == changes) {
-                continue;
+        for (fit, candidate) in made {
+            if found.iter().all(|(_, known)| known.changes != candidate.changes) {
+                found.push((fit, candidate));
             }
-            let unsettled = foreign_error(&changes, repository);
-            found.push((fit, candidate(precedent, changes, unsettled)));
         }
     }
     found.sort_by_key(|(fit, _)| *fit);
@@ -87,15 +90,47 @@ pub fn recall(fault: &Fault, repository: &Repository, precedents: &[Precedent]) 
     found.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-fn candidate(precedent: &Precedent, changes: Vec<FileChange>, unsettled: Option<String>) -> FixCandidate {
+fn same_function(a: &Location, b: &Location) -> bool {
+    a.file == b.file && Symbol::declared(&a.function) == Symbol::declared(&b.function)
+}
+
+fn candidate(precedent: &Precedent, changes: Vec<FileChange>) -> FixCandidate {
     let Precedent { id, explanation, .. } = precedent;
     FixCandidate {
         provenance: Provenance::Recalled { fix: id.clone() },
         explanation: format!("As in {id}, which a person approved. There: {explanation}"),
         changes,
         masks: false,
-        unsettled,
+        unsettled: None,
     }
+}
+
+/// The candidate for other code, with the doubts that a rule would have: what was settled there need not be here.
+fn for_other_code(
+    case: &Case<'_>,
+    depth: usize,
+    precedent: &Precedent,
+    (changes, repository): (Vec<FileChange>, &Repository),
+) -> FixCandidate {
+    let unsettled = match precedent.class {
+        Class::ReflectMisuse
+        | Class::Uncomparable
+        | Class::ConcurrentMapAccess
+        | Class::DataRace
+        | Class::Deadlock
+        | Class::SendOnClosedChannel => Some(
+            "what was right for other code need not be right here, and no single call can show it".to_owned(),
+        ),
+        _ => foreign_error(&changes, repository),
+    };
+    let mut candidate = FixCandidate { unsettled, ..candidate(precedent, changes) };
+    if let Some(sentence) = spoken_of(case, depth) {
+        candidate.masks = true;
+        candidate.explanation.push_str(&format!(
+            " The comment of the function says \"{sentence}\": see whether it is answered as meant."
+        ));
+    }
+    candidate
 }
 
 /// Whether the files which a fix changes are as they were when it was made.
@@ -107,14 +142,16 @@ pub fn is_as_before(changes: &[FileChange], repository: &Repository) -> bool {
 }
 
 /// The fix as it would be for the fault, with how alike both places are.
-fn anew(case: &Case<'_>, precedent: &Precedent) -> Vec<(Fit, Vec<FileChange>)> {
+fn anew(case: &Case<'_>, precedent: &Precedent, repository: &Repository) -> Vec<(Fit, FixCandidate)> {
     let [change] = precedent.changes.as_slice() else { return Vec::new() };
     let parse = |text: &str| Arc::new(File::parse(change.path.clone(), text.to_owned()));
     let (before, after) = (parse(&change.before), parse(&change.after));
     let Some(template) = Template::new(&before, &after, precedent) else { return Vec::new() };
     let mut made = Vec::new();
     for (depth, frame) in case.frames.iter().enumerate().take(template.depths()) {
-        for operation in failing_operations(&frame.file, &frame.range, frame.line, precedent.class, depth) {
+        let operations =
+            failing_operations(&frame.file, &frame.range, frame.line, precedent.class, depth).into_iter();
+        for operation in operations.take(MAX_OPERATIONS) {
             if is_another_index(&frame.file, operation, case.fault) {
                 continue;
             }
@@ -122,10 +159,11 @@ fn anew(case: &Case<'_>, precedent: &Precedent) -> Vec<(Fit, Vec<FileChange>)> {
             if alike < LEAST_LIKENESS {
                 continue;
             }
-            let written = instance::write(case, depth, &template, operation);
-            made.extend(
-                written.map(|(changes, others)| (Fit { alike: Reverse(permille(alike)), others }, changes)),
-            );
+            let Some((changes, others)) = instance::write(case, depth, &template, operation) else {
+                continue;
+            };
+            let fit = Fit { alike: Reverse(permille(alike)), others };
+            made.push((fit, for_other_code(case, depth, precedent, (changes, repository))));
         }
     }
     made

@@ -15,7 +15,7 @@
 //!
 //! What is closed and stays in a list of channels is taken out of it.
 //!
-//! Nothing is proposed where the channel is sent on or closed from outside the type's methods, where a sender that is to
+//! Nothing is proposed where other packages see the channel, where it is sent on or closed from outside the type's methods, where a sender that is to
 //! take the lock does more behind the send than to return, sends in a loop, or is called with the lock held, or where
 //! values of the struct are copied.
 
@@ -45,7 +45,7 @@ fn for_send(case: &Case<'_>, file: &Arc<File>, send: Node<'_>) -> Option<Draft> 
     if channel.kind() == "identifier" {
         return taken_out(case, file, channel);
     }
-    let owner = Owner::of(case, file, channel)?;
+    let owner = Owner::of(case, file, channel).filter(|owner| !owner.is_exported())?;
     let closer = owner.closer()?;
     let senders = owner.senders(case)?;
     owner
@@ -86,7 +86,7 @@ fn give_up(
     for sender in senders {
         let file = &sender.method.file;
         let over = format!("<-{}", sender.method.own(signal));
-        if sender.asks(&over) {
+        if sender.chooses(&over) {
             continue;
         }
         let (exit, reports) = leave(case, &mut edits, owner, sender, sender.send);

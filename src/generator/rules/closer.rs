@@ -33,6 +33,11 @@ impl Owner {
         Some(Self { declaration, field, fields, methods, files })
     }
 
+    /// Whether other packages see the channel.
+    pub(super) fn is_exported(&self) -> bool {
+        self.field.starts_with(char::is_uppercase)
+    }
+
     pub(super) fn name(&self) -> String {
         self.declaration.name.clone()
     }
@@ -346,6 +351,12 @@ impl<'o> Sender<'o> {
             });
             acts.is_empty()
         })
+    }
+
+    /// Whether it sends only where it cannot receive that.
+    pub(super) fn chooses(&self, received: &str) -> bool {
+        let text = self.select().map(|select| self.method.file.text_of(select));
+        text.is_some_and(|text| text.contains(&format!("case {received}:")))
     }
 
     /// Whether it names something before it sends.

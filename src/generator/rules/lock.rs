@@ -45,7 +45,9 @@ fn twice_unlocked(case: &Case<'_>) -> Vec<Draft> {
                 return again;
             }
             let plain = nodes_in(file, &frame.range, |node| {
-                node.kind() == "expression_statement" && file.text_of(node) == call
+                node.kind() == "expression_statement"
+                    && file.text_of(node) == call
+                    && file.enclosing_function(node) == file.enclosing_function(deferred)
             });
             let mut edits = Edits::default();
             for statement in plain {

@@ -226,7 +226,12 @@ fn heed_comment(case: &Case<'_>, rule: Rule, mut draft: Draft) -> Draft {
 }
 
 /// What stays open though the crash is gone, in words that go on after "but".
-fn unsettled(rule: Rule, tier: Tier, changes: &[FileChange], repository: &Repository) -> Option<String> {
+fn unsettled(
+    (rule, tier): (Rule, Tier),
+    class: Class,
+    changes: &[FileChange],
+    repository: &Repository,
+) -> Option<String> {
     if rule == Rule::AskReflection && tier == Tier::Check {
         // Whoever reflects means to work on whatever comes.
         let open = "whether such a value is to be refused, or worked on like others, nothing here tells";
@@ -240,10 +245,14 @@ fn unsettled(rule: Rule, tier: Tier, changes: &[FileChange], repository: &Reposi
             "whether such a value is to be refused, or told apart in another way, nothing here tells"
                 .to_owned(),
         ),
-        // A lock of its own that is held while waiting for room.
-        Rule::AskBeforeSend if tier == Tier::Check => Some(
-            "that nobody waits for ever for who sends with the lock held, no single call can show".to_owned(),
-        ),
+        // Who uses what is locked twice in one call shows it by that call.
+        Rule::HoldLock if class == Class::MutexMisuse => foreign_error(changes, repository),
+        Rule::AskBeforeSend
+        | Rule::CloseAfterSenders
+        | Rule::HoldLock
+        | Rule::ReleaseLock
+        | Rule::CloseForReceivers
+        | Rule::CountDown => Some("that nobody waits for ever, no single call can show".to_owned()),
         _ => foreign_error(changes, repository),
     }
 }
@@ -276,7 +285,7 @@ pub fn propose(fault: &Fault, repository: &Repository) -> Proposal {
         if candidates.iter().any(|known| known.changes == changes) {
             continue;
         }
-        let unsettled = unsettled(rule, draft.tier, &changes, repository);
+        let unsettled = unsettled((rule, draft.tier), fault.class, &changes, repository);
         candidates.push(FixCandidate {
             provenance: Provenance::Rule { rule: rule.as_str().to_owned() },
             explanation: draft.explanation,

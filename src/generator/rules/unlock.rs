@@ -88,9 +88,15 @@ fn taken_again(case: &Case<'_>, key: &Key) -> Vec<Draft> {
     for depth in 0..case.frames.len() {
         let Some((outer, call, function)) = case.call_into(depth) else { break };
         let Some(file) = case.file(outer).filter(|file| is_repairable(file)) else { break };
-        let held =
-            file.enclosing_function(call).is_some_and(|around| holds_at(case, file, around, call, key));
-        let Some((operand, name)) = method_call(call).filter(|_| held) else { continue };
+        let Some((operand, name)) = method_call(call) else { continue };
+        // Of another value of the type the lock is not held.
+        let owner = file.text_of(operand);
+        let held = file
+            .enclosing_function(call)
+            .is_some_and(|around| holds_at(case, file, (around, call), owner, key));
+        if !held {
+            continue;
+        }
         let Some(owner) = case.resolver.type_of(file, operand).and_then(|ty| case.resolver.type_decl(&ty))
         else {
             continue;
@@ -113,11 +119,22 @@ fn taken_again(case: &Case<'_>, key: &Key) -> Vec<Draft> {
     Vec::new()
 }
 
-/// Whether a function holds a mutex at a node, taken by a statement of its own above and not given back since.
-fn holds_at(case: &Case<'_>, file: &Arc<File>, around: Node<'_>, at: Node<'_>, key: &Key) -> bool {
+/// Whether a function holds the mutex of a value at a node, taken by a statement of its own above and not given back
+/// since.
+fn holds_at(
+    case: &Case<'_>,
+    file: &Arc<File>,
+    (around, at): (Node<'_>, Node<'_>),
+    owner: &str,
+    key: &Key,
+) -> bool {
     locks(case, file, around).into_iter().any(|lock| {
         let since = file.text.get(lock.statement.end_byte()..at.start_byte());
-        lock.key == *key && since.is_some_and(|since| !since.contains(&format!("\t{}", lock.unlock)))
+        let is_its =
+            file.text_of(lock.statement).strip_prefix(owner).is_some_and(|rest| rest.starts_with('.'));
+        is_its
+            && lock.key == *key
+            && since.is_some_and(|since| !since.contains(&format!("\t{}", lock.unlock)))
     })
 }
 

@@ -54,8 +54,12 @@ pub(super) fn late_add(file: &Arc<File>, function: Node<'_>) -> Option<Draft> {
     let start = std::iter::successors(function.parent(), Node::parent)
         .take_while(|node| node.kind() != "statement_list")
         .find(|node| node.kind() == "go_statement")?;
-    let add =
-        own(file, function, "expression_statement", |text| text.ends_with(".Add(1)")).into_iter().next()?;
+    // Others count too: a number that is added to has no `Done`.
+    let body = file.text_of(function);
+    let counts = |text: &str| {
+        text.strip_suffix(".Add(1)").is_some_and(|group| body.contains(&format!("{group}.Done()")))
+    };
+    let add = own(file, function, "expression_statement", counts).into_iter().next()?;
     let text = file.text_of(add).to_owned();
     let mut edits = Edits::default();
     edits.remove_line(file, add)?;

@@ -290,7 +290,15 @@ impl Fixer {
         };
         if brings_a_suggestion {
             let patch = format!("by {} at {now}", self.number);
-            knowledge.record_suggestion(id, suggestion(id, Some(&patch)), Vec::new(), None, now).unwrap();
+            knowledge
+                .record_suggestion(
+                    id,
+                    suggestion(id, Some(&patch)),
+                    Vec::new(),
+                    Circumstances::default(),
+                    now,
+                )
+                .unwrap();
         } else {
             knowledge.end_attempt(id, AttemptEnd::Retry, now).unwrap();
         }
