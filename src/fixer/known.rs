@@ -87,21 +87,34 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::analyzer::{Analyzer, Config, Grain};
-    use crate::domain::{Evidence, FileChange, GroupStatus, RepoPath};
+    use crate::domain::{
+        Class, ErrorEvent, Evidence, FileChange, Fingerprint, FingerprintKeys, Frame, GroupStatus, Language,
+        RepoPath, Severity, Span, Trace, TraceKind,
+    };
 
     const CODE: &str = "package main\n\nfunc main() {\n\tf(nil, nil)\n}\n\nfunc f(a, b []int) {\n\tprint(a[0])\n\tprint(b[0])\n}\n";
 
     /// The group of a crash on a line of `f`.
     fn group(line: u32) -> ErrorGroup {
-        let log = format!(
-            "panic: runtime error: index out of range [0] with length 0\n\ngoroutine 1 [running]:\nmain.f(...)\n\t/d/main.go:{line}\nmain.main()\n\t/d/main.go:4 +0x31\nexit status 2\n"
-        );
-        let analyzer = Analyzer::new(&Config::default()).unwrap();
-        let (mut stream, mut groups) = (analyzer.stream(), analyzer.groups(Grain::Site));
-        stream.push(log.as_bytes(), &mut |event| groups.add(event));
-        stream.finish(&mut |event| groups.add(event));
-        groups.into_sorted().remove(0)
+        let print = Fingerprint::from_bytes([7; 16]);
+        let frame = Frame { function: "main.f".into(), file: "/d/main.go".into(), line, in_app: true };
+        let trace =
+            Trace { kind: TraceKind::Panic, frames: vec![frame], created_by: None, fault_address: None };
+        let first = ErrorEvent {
+            keys: FingerprintKeys { site: print, path: print, exact: print },
+            class: Class::IndexOutOfRange,
+            severity: Severity::Critical,
+            language: Language::Go,
+            message: String::new(),
+            title: String::new(),
+            trace: Some(trace),
+            time: None,
+            attributes: Vec::new(),
+            sample: String::new(),
+            span: Span { start: 0, end: 0 },
+        };
+        let severity = first.severity;
+        ErrorGroup { fingerprint: print, severity, count: 1, first_seen: None, last_seen: None, first }
     }
 
     fn stamp(byte: u8) -> Option<Stamp> {

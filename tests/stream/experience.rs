@@ -14,7 +14,7 @@ import \"strings\"
 // Job is something to do.
 type Job struct{ Name string }
 
-// Newest returns the job that came last.
+// Newest returns the most recent job.
 func Newest(jobs []Job) (*Job, error) {
 \tnewest := jobs[len(jobs)-1]
 \tnewest.Name = strings.TrimSpace(newest.Name)

@@ -146,10 +146,12 @@ fn begin(knowledge: &Knowledge, group: u8) -> SuggestionId {
 /// Works on a group up to a suggestion with a patch.
 fn suggest(knowledge: &Knowledge, group: u8) -> SuggestionId {
     let id = begin(knowledge, group);
-    knowledge
-        .record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), Circumstances::default(), at(1))
-        .unwrap();
+    knowledge.record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), anywhere(), at(1)).unwrap();
     id
+}
+
+fn anywhere() -> Circumstances {
+    Circumstances::default()
 }
 
 #[test]
@@ -280,9 +282,8 @@ fn a_suggestion_whose_write_told_of_a_failure_ends_its_attempt_all_the_same() {
     let knowledge = open(folder.path());
     let id = suggest_unknowingly(&knowledge, 1);
     assert_eq!(due_at(&knowledge, 9), []);
-    let again = knowledge
-        .record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), Circumstances::default(), at(1))
-        .unwrap();
+    let again =
+        knowledge.record_suggestion(id, suggestion(id, Some("diff")), Vec::new(), anywhere(), at(1)).unwrap();
     assert_eq!(again.sequence, 1);
     assert_eq!(due_at(&knowledge, 9), [print(2)]);
     knowledge.close();
@@ -355,13 +356,7 @@ fn what_may_have_killed_a_process_is_worked_on_alone_and_last() {
     apply(&knowledge, 2, vec![seen(6, 6, 1)]);
     assert_eq!(due_at(&knowledge, 99), []);
     knowledge
-        .record_suggestion(
-            alone,
-            suggestion(alone, Some("diff")),
-            Vec::new(),
-            Circumstances::default(),
-            at(100),
-        )
+        .record_suggestion(alone, suggestion(alone, Some("diff")), Vec::new(), anywhere(), at(100))
         .unwrap();
     assert_eq!(due_at(&knowledge, 100), [print(6)]);
 }
@@ -375,22 +370,14 @@ fn an_attempt_gives_one_suggestion_and_sequences_have_no_gaps() {
     let first = suggest(&knowledge, 1);
     assert!(news.has_changed().unwrap() && news.borrow().last_sequence == 1);
     let again = knowledge
-        .record_suggestion(
-            first,
-            suggestion(first, Some("other")),
-            Vec::new(),
-            Circumstances::default(),
-            at(5),
-        )
+        .record_suggestion(first, suggestion(first, Some("other")), Vec::new(), anywhere(), at(5))
         .unwrap();
     assert_eq!((again.sequence, again.suggestion.patch.as_deref()), (1, Some("diff")));
     let second = suggest(&knowledge, 2);
     drop(knowledge);
     let knowledge = open(folder.path());
     let third = begin(&knowledge, 3);
-    knowledge
-        .record_suggestion(third, suggestion(third, None), Vec::new(), Circumstances::default(), at(5))
-        .unwrap();
+    knowledge.record_suggestion(third, suggestion(third, None), Vec::new(), anywhere(), at(5)).unwrap();
     assert_eq!(status(&knowledge, 3), GroupStatus::Unresolved);
     let view = knowledge.view();
     let ids = |after| -> Vec<_> {
@@ -426,9 +413,7 @@ fn a_decision_holds() {
     let unknown = SuggestionId { attempt: 7, ..first };
     assert!(matches!(knowledge.decide(unknown, Choice::Reject, by("x")), Err(Error::UnknownSuggestion(_))));
     let third = begin(&knowledge, 3);
-    knowledge
-        .record_suggestion(third, suggestion(third, None), Vec::new(), Circumstances::default(), at(5))
-        .unwrap();
+    knowledge.record_suggestion(third, suggestion(third, None), Vec::new(), anywhere(), at(5)).unwrap();
     assert!(matches!(knowledge.decide(third, Choice::Approve, by("x")), Err(Error::NoPatch(_))));
     drop(knowledge);
     let view = View::open(folder.path()).unwrap();

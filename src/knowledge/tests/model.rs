@@ -148,7 +148,7 @@ fn work(run: &mut Run, model: &mut Model, step: &Step, now: Timestamp) {
                     id,
                     suggestion(id, Some("diff")),
                     Vec::new(),
-                    Circumstances::default(),
+                    anywhere(),
                     at(0),
                 );
                 assert_eq!(record.unwrap().id, id);

@@ -130,13 +130,8 @@ fn what_is_given_up_is_taken_back_and_worked_on_no_more() {
     assert_eq!(keys(&last), [format!("group/{}", print(1))]);
     assert_eq!(last.positions, [place(ERRORS, 0, 1), place(ERRORS, 1, 1)]);
     assert_eq!((status(knowledge, 1), status(knowledge, 2)), (GroupStatus::New, GroupStatus::Working));
-    let late = knowledge.record_suggestion(
-        goes,
-        suggestion(goes, Some("diff")),
-        Vec::new(),
-        Circumstances::default(),
-        at(1),
-    );
+    let late =
+        knowledge.record_suggestion(goes, suggestion(goes, Some("diff")), Vec::new(), anywhere(), at(1));
     assert!(matches!(late, Err(Error::Elsewhere(_))), "{late:?}");
     knowledge.end_attempt(stays, AttemptEnd::GiveUp, at(1)).unwrap();
     shared.disown(1);

@@ -291,13 +291,7 @@ impl Fixer {
         if brings_a_suggestion {
             let patch = format!("by {} at {now}", self.number);
             knowledge
-                .record_suggestion(
-                    id,
-                    suggestion(id, Some(&patch)),
-                    Vec::new(),
-                    Circumstances::default(),
-                    now,
-                )
+                .record_suggestion(id, suggestion(id, Some(&patch)), Vec::new(), anywhere(), now)
                 .unwrap();
         } else {
             knowledge.end_attempt(id, AttemptEnd::Retry, now).unwrap();
