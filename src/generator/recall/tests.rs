@@ -108,28 +108,43 @@ fn fixes_are_made_anew_under_other_names() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-#[test]
-fn the_same_file_is_mended_in_the_same_way() {
+/// A file of two functions with one defect, and the fix of the first.
+fn two_functions() -> (tempfile::TempDir, String, Precedent) {
     let folder = tempfile::tempdir().unwrap();
-    let before = "package m\n\nfunc Last(xs []int) int {\n\treturn xs[len(xs)-1]\n}\n";
-    std::fs::write(folder.path().join("go.mod"), "module example.com/m\n").unwrap();
-    std::fs::write(folder.path().join("m.go"), before).unwrap();
-    let stack = vec![location("m.go", before, "return")];
-    let path = RepoPath::new("m.go").unwrap();
-    let changes = vec![FileChange { path, before: before.to_owned(), after: "package m\n".to_owned() }];
+    let first = "func First(xs []int) (int, error) {\n\tx := xs[0]\n\treturn x, nil\n}\n";
+    let other = "func Head(names []string) (string, error) {\n\tname := names[0]\n\treturn name, nil\n}\n";
+    let before = format!("package m\n\nimport \"errors\"\n\n{first}\n{other}");
+    let guard = "\tif len(xs) == 0 {\n\t\treturn 0, errors.New(\"no xs\")\n\t}\n\tx := xs";
+    let after = before.replace("\tx := xs", guard);
+    std::fs::write(folder.path().join("go.mod"), "module example.com/m\n\ngo 1.21\n").unwrap();
+    std::fs::write(folder.path().join("m.go"), &before).unwrap();
     let precedent = Precedent {
         id: "0123-1".to_owned(),
         class: Class::IndexOutOfRange,
-        locations: stack.clone(),
-        changes: changes.clone(),
+        locations: vec![location("m.go", &before, "x := xs")],
+        changes: vec![FileChange { path: RepoPath::new("m.go").unwrap(), before: before.clone(), after }],
         explanation: String::new(),
     };
-    let fault =
-        Fault { class: Class::IndexOutOfRange, message: String::new(), facts: FaultFacts::default(), stack };
+    (folder, before, precedent)
+}
+
+#[test]
+fn the_same_function_is_mended_in_the_same_way_and_another_of_its_file_in_its_own() {
+    let (folder, before, precedent) = two_functions();
     let repository = Repository::open(folder.path()).unwrap();
-    let candidates = recall(&fault, &repository, std::slice::from_ref(&precedent));
-    assert_eq!(candidates.into_iter().map(|candidate| candidate.changes).collect::<Vec<_>>(), [changes]);
+    let recalled = |class, needle| {
+        let stack = vec![location("m.go", &before, needle)];
+        let fault = Fault { class, message: String::new(), facts: FaultFacts::default(), stack };
+        let candidates = recall(&fault, &repository, std::slice::from_ref(&precedent));
+        candidates.into_iter().map(|candidate| candidate.changes[0].after.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(recalled(Class::IndexOutOfRange, "x := xs"), [precedent.changes[0].after.clone()]);
+    let other = recalled(Class::IndexOutOfRange, "name := names");
+    let [other] = other.as_slice() else { panic!("{other:?}") };
+    assert!(
+        other.contains("if len(names) == 0 {\n\t\treturn \"\", errors.New(") && !other.contains("len(xs)"),
+        "{other}"
+    );
     // What mended another class of failure says nothing.
-    let other = Fault { class: Class::SliceBounds, ..fault };
-    assert_eq!(recall(&other, &repository, &[precedent]), []);
+    assert!(recalled(Class::SliceBounds, "x := xs").is_empty());
 }
