@@ -17,9 +17,9 @@ pub struct Known {
     pub of: SuggestionId,
 }
 
-/// The repository as it stands.
+/// The code as it stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Standing<'r> {
+pub struct CodeNow<'r> {
     /// The repository.
     pub repository: &'r Repository,
     /// Its folder.
@@ -35,7 +35,7 @@ pub struct Standing<'r> {
 pub fn known_answer(
     group: &ErrorGroup,
     known: Vec<(SuggestionRecord, GroupRecord)>,
-    now: Standing<'_>,
+    now: CodeNow<'_>,
 ) -> Option<Known> {
     let place = |group: &ErrorGroup| localize(&group.first, now.repository).into_iter().next();
     let here = place(group)?;
@@ -177,7 +177,7 @@ mod tests {
         std::fs::write(folder.path().join("go.mod"), "module m\n").unwrap();
         std::fs::write(folder.path().join("main.go"), CODE).unwrap();
         let repository = Repository::open(folder.path()).unwrap();
-        let now = Standing { repository: &repository, folder: Some("/r"), code: stamp(1) };
+        let now = CodeNow { repository: &repository, folder: Some("/r"), code: stamp(1) };
         let proven = || vec![known(SuggestionStatus::Open, VerdictKind::Proven)];
         let answer = known_answer(&group(8), proven(), now).unwrap();
         assert_eq!(answer.finding.suggestion.rule.as_deref(), Some("check_length"));
@@ -185,9 +185,9 @@ mod tests {
         assert_eq!((answer.finding.changes.len(), answer.finding.suggestion.count), (1, 1));
         // Another statement, other code, another repository; and what nobody knows.
         assert_eq!(known_answer(&group(9), proven(), now), None);
-        assert_eq!(known_answer(&group(8), proven(), Standing { code: stamp(2), ..now }), None);
-        assert_eq!(known_answer(&group(8), proven(), Standing { folder: Some("/other"), ..now }), None);
-        assert_eq!(known_answer(&group(8), proven(), Standing { code: None, ..now }), None);
+        assert_eq!(known_answer(&group(8), proven(), CodeNow { code: stamp(2), ..now }), None);
+        assert_eq!(known_answer(&group(8), proven(), CodeNow { folder: Some("/other"), ..now }), None);
+        assert_eq!(known_answer(&group(8), proven(), CodeNow { code: None, ..now }), None);
         assert_eq!(known_answer(&group(8), Vec::new(), now), None);
         // What was not proven is tried again, whoever approved of it; what was rejected is not.
         let plausible = known(SuggestionStatus::Approved, VerdictKind::Plausible);

@@ -30,7 +30,7 @@ use crate::validator::{self, Validator};
 
 use attempt::Attempt;
 pub use doing::Doing;
-pub use known::{Known, Standing, known_answer};
+pub use known::{CodeNow, Known, known_answer};
 use release::at_present;
 pub use strategy::{Experience, Source, Strategy};
 pub use workbench::Workbench;

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::health::{Condition, Report};
 use crate::domain::{Class, Fingerprint, GroupRecord, Stamp, SuggestionId, SuggestionRecord, VerdictKind};
 use crate::fixer::{
-    Doing, Experience, Finding, Fixer, Known, Standing, Workbench, is_operational, known_answer, operational,
+    CodeNow, Doing, Experience, Finding, Fixer, Known, Workbench, is_operational, known_answer, operational,
 };
 use crate::generator::recall::Precedent;
 use crate::knowledge::{self, AttemptEnd, Circumstances, Due, Knowledge, Rest, View};
@@ -270,7 +270,7 @@ impl Workshop {
             known.into_iter().filter_map(|it| with_group(it).transpose()).collect()
         };
         let known = self.ask(elsewhere).await?;
-        let now = Standing { repository: &bench.repository, folder: self.folder(), code: bench.code };
+        let now = CodeNow { repository: &bench.repository, folder: self.folder(), code: bench.code };
         Ok(task::block_in_place(|| known_answer(&record.group, known, now)))
     }
 

@@ -17,14 +17,13 @@ mod tests;
 mod unify;
 
 use std::cmp::Reverse;
-use std::sync::Arc;
 
 use tree_sitter::Node;
 
 use crate::domain::{Class, Fault, FileChange, FixCandidate, Location, Provenance};
 use crate::generator::repair::case::{Case, Signatures};
 use crate::generator::repair::exit::foreign_error;
-use crate::generator::repair::told::spoken_of;
+use crate::generator::repair::told::{caution, spoken_of};
 use crate::repository::Repository;
 use crate::repository::go::{File, Symbol};
 
@@ -126,9 +125,7 @@ fn for_other_code(
     let mut candidate = FixCandidate { unsettled, ..candidate(precedent, changes) };
     if let Some(sentence) = spoken_of(case, depth) {
         candidate.masks = true;
-        candidate.explanation.push_str(&format!(
-            " The comment of the function says \"{sentence}\": see whether it is answered as meant."
-        ));
+        candidate.explanation.push_str(&caution(&sentence));
     }
     candidate
 }
@@ -144,7 +141,7 @@ pub fn is_as_before(changes: &[FileChange], repository: &Repository) -> bool {
 /// The fix as it would be for the fault, with how alike both places are.
 fn anew(case: &Case<'_>, precedent: &Precedent, repository: &Repository) -> Vec<(Fit, FixCandidate)> {
     let [change] = precedent.changes.as_slice() else { return Vec::new() };
-    let parse = |text: &str| Arc::new(File::parse(change.path.clone(), text.to_owned()));
+    let parse = |text: &str| File::parse(change.path.clone(), text.to_owned());
     let (before, after) = (parse(&change.before), parse(&change.after));
     let Some(template) = Template::new(&before, &after, precedent) else { return Vec::new() };
     let mut made = Vec::new();

@@ -31,6 +31,11 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// A change that mends the cause and hides nothing.
+    pub(crate) const fn cause(depth: usize, explanation: String, edits: Edits) -> Self {
+        Self { tier: Tier::Cause, depth, explanation, masks: false, edits }
+    }
+
     /// All of several drafts in one, where only all of them together mend the fault.
     pub(crate) fn joined(drafts: Vec<Self>) -> Option<Self> {
         drafts.into_iter().reduce(|mut all, more| {

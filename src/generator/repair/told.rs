@@ -50,6 +50,11 @@ pub(crate) fn spoken_of(case: &Case<'_>, depth: usize) -> Option<String> {
         .map(str::to_owned)
 }
 
+/// What a person is told about such a sentence, behind what else explains a change.
+pub(crate) fn caution(sentence: &str) -> String {
+    format!(" The comment of the function says \"{sentence}\": see whether it is answered as meant.")
+}
+
 /// The comment that ends right above a place, as running text.
 fn comment_above(text: &str, at: usize) -> String {
     let mut lines: Vec<&str> = text

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use crate::generator::repair::case::Case;
-use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::literal::{add_field, makers_without, text_in};
 use crate::generator::repair::syntax::{called_name, nodes_of, statement_of};
@@ -34,10 +34,6 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
         .collect()
 }
 
-fn draft(explanation: String, edits: Edits) -> Draft {
-    Draft { tier: Tier::Cause, depth: 0, explanation, masks: false, edits }
-}
-
 fn make(case: &Case<'_>, file: &Arc<File>, channel: Node<'_>) -> Option<Draft> {
     let text = file.text_of(channel);
     let ty = case.resolver.type_of(file, channel)?;
@@ -57,7 +53,7 @@ fn make(case: &Case<'_>, file: &Arc<File>, channel: Node<'_>) -> Option<Draft> {
         let declaration = spec.parent().filter(|node| node.kind() == "var_declaration")?;
         edits.replace(file, declaration.byte_range(), format!("{text} := make({})", ty.text));
     }
-    Some(draft(format!("The channel `{text}` is never made: it is made with its owner."), edits))
+    Some(Draft::cause(0, format!("The channel `{text}` is never made: it is made with its owner."), edits))
 }
 
 /// `defer close(c)` and `close(c)` in one function: the latter goes.
@@ -75,7 +71,11 @@ fn drop_duplicate(file: &Arc<File>, call: Node<'_>, channel: Node<'_>) -> Option
     }
     let mut edits = Edits::default();
     edits.remove_line(file, plain)?;
-    Some(draft(format!("`{text}` is closed by `defer` and once more: the second close goes."), edits))
+    Some(Draft::cause(
+        0,
+        format!("`{text}` is closed by `defer` and once more: the second close goes."),
+        edits,
+    ))
 }
 
 /// A `sync.Once` beside the field closes it once.
@@ -97,7 +97,8 @@ fn once(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, channel: Node<'_>) ->
     edits.replace(home, close..close, format!("\n\t{name} {sync}.Once\n"));
     let body = format!("{receiver}.{name}.Do(func() {{ close({}) }})", file.text_of(channel));
     edits.replace(file, call.byte_range(), body);
-    Some(draft(
+    Some(Draft::cause(
+        0,
         format!("`{}` can be closed more than once: a sync.Once closes it.", file.text_of(channel)),
         edits,
     ))

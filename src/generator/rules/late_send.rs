@@ -17,7 +17,7 @@ use tree_sitter::Node;
 use super::local_channel::{Local, Start, argument_for};
 use super::wait_group::late_add;
 use crate::generator::repair::case::Case;
-use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::scope::in_scope_before;
 use crate::generator::repair::syntax::{in_loop, nodes_of};
@@ -52,10 +52,6 @@ fn mend(case: &Case<'_>, local: &Local<'_>) -> Option<Vec<Draft>> {
         ]);
     }
     make_room(case, local, *close, &starts).map(|draft| vec![draft])
-}
-
-fn draft(explanation: String, edits: Edits) -> Draft {
-    Draft { tier: Tier::Cause, depth: 0, explanation, masks: false, edits }
 }
 
 /// The lines that close a channel once all senders are done.
@@ -93,7 +89,7 @@ fn close_behind(local: &Local<'_>, close: Node<'_>, group: &str) -> Option<Draft
         "`{}` was closed while goroutines still sent on it: it is closed once `{group}` says that all are done.",
         local.name
     );
-    Some(draft(explanation, edits))
+    Some(Draft::cause(0, explanation, edits))
 }
 
 /// The close waits already, but not for what sends: `Done` comes before the send, or `Add` too late.
@@ -131,7 +127,7 @@ fn count_senders(local: &Local<'_>, starts: &[Start<'_>], group: &str) -> Option
         "`{}` was closed while goroutines still sent on it: `{group}` counts each from its start until it has sent.",
         local.name
     );
-    changed.then(|| draft(explanation, edits))
+    changed.then(|| Draft::cause(0, explanation, edits))
 }
 
 /// The close goes, and the channel gets room for all that is sent.
@@ -157,7 +153,7 @@ fn make_room(case: &Case<'_>, local: &Local<'_>, close: Node<'_>, starts: &[Star
         "`{}` was closed while goroutines may still send on it, and nobody waits for its end: it is not closed any more, and has room for what comes late.",
         local.name
     );
-    Some(draft(explanation, edits))
+    Some(Draft::cause(0, explanation, edits))
 }
 
 /// How many values the goroutines send, each one, as an expression.

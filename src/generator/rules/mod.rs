@@ -55,7 +55,7 @@ use crate::domain::{Class, Fault, FileChange, FixCandidate, Provenance};
 use crate::generator::repair::case::{Case, Signatures};
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::exit::foreign_error;
-use crate::generator::repair::told::spoken_of;
+use crate::generator::repair::told::{caution, spoken_of};
 use crate::repository::Repository;
 
 /// How many candidates are proposed at most: each costs a build.
@@ -218,9 +218,7 @@ fn heed_comment(case: &Case<'_>, rule: Rule, mut draft: Draft) -> Draft {
         && let Some(sentence) = spoken_of(case, draft.depth)
     {
         draft.masks = true;
-        draft.explanation.push_str(&format!(
-            " The comment of the function says \"{sentence}\": see whether it is answered as meant."
-        ));
+        draft.explanation.push_str(&caution(&sentence));
     }
     draft
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use crate::generator::repair::case::{Case, Frame};
-use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::methods::own_call;
 use crate::generator::repair::scope::fresh;
@@ -98,10 +98,6 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     found.take(1).collect()
 }
 
-fn draft(depth: usize, explanation: String, edits: Edits) -> Draft {
-    Draft { tier: Tier::Cause, depth, explanation, masks: false, edits }
-}
-
 /// A method that hands its receiver to what calls it hands on the type behind it.
 fn plain(
     case: &Case<'_>,
@@ -152,7 +148,7 @@ fn plain(
         "`{}` handed its own receiver to what calls it again: it hands on `{name}`, which has no such method.",
         function.identifier
     );
-    (!handed_on.is_empty()).then(|| draft(depth, explanation, edits))
+    (!handed_on.is_empty()).then(|| Draft::cause(depth, explanation, edits))
 }
 
 /// A method that does nothing but call itself uses the field that was meant.
@@ -175,13 +171,13 @@ fn through_field(
     };
     if let Some((field, text)) = of_its_name(&fields, function, receiver) {
         edits.replace(file, call.byte_range(), text);
-        return Some(draft(depth, explained(&field), edits));
+        return Some(Draft::cause(depth, explained(&field), edits));
     }
     let has = |field: &&Field| has_method(case, &field.ty, &function.identifier);
     let [inner] = fields.iter().filter(has).collect::<Vec<_>>()[..] else { return None };
     let operand = call.child_by_field_name("function")?.child_by_field_name("operand")?;
     edits.replace(file, operand.byte_range(), format!("{}.{}", receiver.name, inner.name));
-    Some(draft(depth, explained(&inner.name), edits))
+    Some(Draft::cause(depth, explained(&inner.name), edits))
 }
 
 /// The call of itself, with its own parameters, that is all a method does.

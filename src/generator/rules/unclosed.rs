@@ -20,7 +20,7 @@ use tree_sitter::Node;
 use super::late_send::closing;
 use super::local_channel::{Local, Start};
 use crate::generator::repair::case::Case;
-use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::paths::owed;
 use crate::generator::repair::syntax::{in_loop, is_within, lines, nodes_in, nodes_of};
@@ -70,10 +70,6 @@ fn is_head(range: Node<'_>, at: Node<'_>) -> bool {
 
 fn receives(file: &File, statement: Node<'_>) -> bool {
     file.text_of(statement).contains("<-")
-}
-
-fn draft(depth: usize, explanation: String, edits: Edits) -> Draft {
-    Draft { tier: Tier::Cause, depth, explanation, masks: false, edits }
 }
 
 /// The functions that those of the stack call and that give back a channel; what they call in turn.
@@ -156,7 +152,7 @@ fn close_at_end(case: &Case<'_>, local: &Local<'_>, waited: bool) -> Option<Draf
         "`{}` is received from until it is closed, and {why}: the goroutine that sends closes it when it ends.",
         local.name
     );
-    Some(draft(0, explanation, edits))
+    Some(Draft::cause(0, explanation, edits))
 }
 
 fn sends<'t>(local: &Local<'t>) -> Vec<Node<'t>> {
@@ -214,7 +210,7 @@ fn close_before_wait(case: &Case<'_>, local: &Local<'_>, at: Node<'_>) -> Option
         "The goroutines go over `{}` until it is closed, and nobody closed it: that is done once all is sent, before they are waited for.",
         local.name
     );
-    Some(draft(0, explanation, edits))
+    Some(Draft::cause(0, explanation, edits))
 }
 
 /// The function waits for goroutines that send before it receives: it waits, and closes, in one of its own.
@@ -240,5 +236,5 @@ fn wait_aside(case: &Case<'_>, local: &Local<'_>, at: Node<'_>) -> Option<Draft>
         "The goroutines that `{group}` waits for send on `{}`, which nobody receives from until they are done: it is waited for, and closed, in a goroutine of its own.",
         local.name
     );
-    Some(draft(0, explanation, edits))
+    Some(Draft::cause(0, explanation, edits))
 }

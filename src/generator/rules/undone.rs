@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use crate::generator::repair::case::Case;
-use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::methods::methods_of;
 use crate::generator::repair::paths::owed;
@@ -41,10 +41,6 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let starts = nodes_of(function, |node| node.kind() == "go_statement");
     let drafts = starts.into_iter().filter_map(|start| for_start(case, file, start, file.text_of(group)));
     Draft::joined(drafts.collect()).into_iter().collect()
-}
-
-fn draft(explanation: String, edits: Edits) -> Draft {
-    Draft { tier: Tier::Cause, depth: 0, explanation, masks: false, edits }
 }
 
 /// A goroutine of the function that waits.
@@ -125,7 +121,7 @@ fn always_done(file: &Arc<File>, function: Node<'_>, done: &str, counted: bool) 
     edits.insert_first(file, body, &[format!("defer {done}")])?;
     let explanation =
         format!("A goroutine could end without `{done}`, and who waits waited for ever: it is deferred.");
-    Some(draft(explanation, edits))
+    Some(Draft::cause(0, explanation, edits))
 }
 
 /// A copy of a group counts for nobody: the goroutine gets a pointer to it.
@@ -150,5 +146,5 @@ fn by_pointer(
         "The goroutine counted down a copy of `{}`: it gets a pointer to it.",
         file.text_of(argument)
     );
-    Some(draft(explanation, edits))
+    Some(Draft::cause(0, explanation, edits))
 }

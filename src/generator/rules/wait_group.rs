@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use crate::generator::repair::case::Case;
-use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::syntax::{nodes_in, nodes_of, statement_of};
 use crate::repository::go::File;
@@ -28,10 +28,6 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     drafts
 }
 
-fn draft(explanation: String, edits: Edits) -> Draft {
-    Draft { tier: Tier::Cause, depth: 0, explanation, masks: false, edits }
-}
-
 /// The statements of a function's own body, its closures left out, with a given text.
 fn own<'t>(file: &File, function: Node<'t>, kind: &str, wanted: impl Fn(&str) -> bool) -> Vec<Node<'t>> {
     nodes_of(function, |node| node.kind() == kind && wanted(file.text_of(node)))
@@ -47,7 +43,7 @@ fn twice_done(file: &Arc<File>, function: Node<'_>) -> Option<Draft> {
     let plain = own(file, function, "expression_statement", |text| text == call).into_iter().next()?;
     let mut edits = Edits::default();
     edits.remove_line(file, plain)?;
-    Some(draft(format!("`{call}` is called twice, once by `defer`: the plain call goes."), edits))
+    Some(Draft::cause(0, format!("`{call}` is called twice, once by `defer`: the plain call goes."), edits))
 }
 
 pub(super) fn late_add(file: &Arc<File>, function: Node<'_>) -> Option<Draft> {
@@ -64,7 +60,8 @@ pub(super) fn late_add(file: &Arc<File>, function: Node<'_>) -> Option<Draft> {
     let mut edits = Edits::default();
     edits.remove_line(file, add)?;
     edits.insert_before(file, statement_of(start)?, &[text])?;
-    Some(draft(
+    Some(Draft::cause(
+        0,
         "The goroutine counted itself, which can be too late: it is counted before it starts.".to_owned(),
         edits,
     ))
