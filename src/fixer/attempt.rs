@@ -16,6 +16,7 @@ use crate::domain::{
 };
 use crate::generator::reproduce::{self, Reproduction, reproduce};
 use crate::generator::rules::Proposal;
+use crate::generator::typecheck::type_check;
 use crate::repository::go::Symbol;
 use crate::repository::{Repository, Workspace, first_changed, unified_diff};
 use crate::validator::{Baseline, Confirmed, Subject, Validator};
@@ -106,7 +107,8 @@ impl<'a> Attempt<'a> {
         drop(stage);
         (self.progress)("reproducing the crash");
         let stage = fixer.begin(Stage::Reproduce);
-        self.reproduce(fault, workspace).await?;
+        let types = type_check(fault, self.repository, workspace, &fixer.go, &fixer.sandbox);
+        tokio::try_join!(async { types.await.map_err(Obstacle::from) }, self.reproduce(fault, workspace))?;
         drop(stage);
         (self.progress)("asking the repair rules");
         let candidates = self.candidates(fault).await?;

@@ -20,7 +20,7 @@ use super::standing::Earlier;
 use super::{Fixer, Progress};
 use crate::domain::{Fault, FileChange, FixCandidate, Location, Reach, Step, StepName, StepResult};
 use crate::generator::reproduce::{Effort, Reproduction, Request, reproduce};
-use crate::repository::{Repository, Workspace};
+use crate::repository::{Likeness, Repository, Workspace};
 use crate::validator::Subject;
 
 /// How long calls are tried at least.
@@ -64,10 +64,12 @@ impl Fixer {
         progress: Progress<'_>,
     ) -> Result<Challenged, Obstacle> {
         let begun = Instant::now();
+        let failing = subject.fault.stack.first().map(|place| moved(place, candidate));
         subject.workspace.change(&candidate.changes)?;
         let found = self.search_again(subject, candidate, log_context, earlier, progress).await;
         subject.workspace.restore(&candidate.changes)?;
-        let Told { mut result, mut detail, still_failing } = judge(found?, candidate, earlier);
+        let Told { mut result, mut detail, still_failing } =
+            judge(found?, candidate, earlier, failing.as_ref());
         // A call that came in at an entry took the way of the log, whatever else is not clear of it.
         let inner = earlier.reach < Reach::EntryPoint && earlier.astray.is_none();
         let inner = inner && result == StepResult::Passed;
@@ -114,14 +116,32 @@ impl Fixer {
 }
 
 /// What a renewed search says about a fix. A search that made no call, or hardly any, says nothing.
-fn judge(searched: Reproduction, candidate: &FixCandidate, earlier: &Earlier) -> Told {
+/// `failing` is where the log's statement stands now.
+fn judge(
+    searched: Reproduction,
+    candidate: &FixCandidate,
+    earlier: &Earlier,
+    failing: Option<&Location>,
+) -> Told {
     match searched {
         Reproduction::Reproduced { reproducer, how, .. } if reproducer.reach == Reach::EntryPoint => {
             Told::new(StepResult::Failed, format!("the crash can still be had: {how}"))
         }
         Reproduction::Hangs { how, surely: true } => Told::new(StepResult::Failed, how),
         Reproduction::Hangs { how, surely: false } => Told::new(StepResult::Inconclusive, how),
-        Reproduction::Reproduced { how, perhaps_another: true, .. } => {
+        // What the log tells of is mended; another part of its statement is left, and can be mended as well.
+        Reproduction::Reproduced {
+            how,
+            perhaps_another: Some(Likeness::OtherNil | Likeness::OtherPart),
+            effort,
+            mut elsewhere,
+            ..
+        } if effort.was_broken_off().is_none() => {
+            elsewhere.splice(0..0, failing.cloned());
+            let detail = format!("the statement still fails: {how}");
+            Told { result: StepResult::Passed, detail, still_failing: elsewhere }
+        }
+        Reproduction::Reproduced { how, perhaps_another: Some(_), .. } => {
             Told::new(StepResult::Inconclusive, format!("the statement still fails: {how}"))
         }
         Reproduction::NotReproduced { reason, effort: Effort { tried: 0, .. }, .. } => Told::new(
@@ -287,32 +307,45 @@ mod tests {
             (missed(effort(9), None), StepResult::Passed),
             (missed(effort(0), None), StepResult::Inconclusive),
             (missed(effort(9), Some("m does not build")), StepResult::Inconclusive),
-            (hit(Reach::EntryPoint, false), StepResult::Failed),
+            (hit(Reach::EntryPoint, None), StepResult::Failed),
             // Another nil of the statement, by a call that callers make.
-            (hit(Reach::InternalCall, true), StepResult::Inconclusive),
+            (hit(Reach::InternalCall, Some(Likeness::OtherWords)), StepResult::Inconclusive),
+            (hit(Reach::InternalCall, Some(Likeness::OtherNil)), StepResult::Passed),
             // What no caller does says nothing about a guard in the caller.
-            (hit(Reach::InternalCall, false), StepResult::Passed),
+            (hit(Reach::InternalCall, None), StepResult::Passed),
         ] {
             let told = format!("{searched:?}");
-            assert_eq!(judge(searched, &candidate, &earlier(Reach::EntryPoint)).result, result, "{told}");
+            assert_eq!(
+                judge(searched, &candidate, &earlier(Reach::EntryPoint), None).result,
+                result,
+                "{told}"
+            );
         }
+        // The log's nil is mended, another one of its statement is left.
+        let failing = Location { file: RepoPath::new("a.go").unwrap(), line: 3, function: "F".to_owned() };
+        let other = hit(Reach::InternalCall, Some(Likeness::OtherNil));
+        let told = judge(other, &candidate, &earlier(Reach::EntryPoint), Some(&failing));
+        assert_eq!(told.still_failing, [failing]);
         let inner = earlier(Reach::InternalCall);
-        assert!(judge(missed(effort(0), None), &candidate, &inner).detail.contains("m does not build"));
+        assert!(judge(missed(effort(0), None), &candidate, &inner, None).detail.contains("m does not build"));
         // Nobody came in at an entry before either: the call that showed the crash does so still.
-        assert_eq!(judge(hit(Reach::InternalCall, false), &candidate, &inner).result, StepResult::Failed);
-        assert_eq!(judge(hit(Reach::ForcedState, false), &candidate, &inner).result, StepResult::Passed);
+        assert_eq!(
+            judge(hit(Reach::InternalCall, None), &candidate, &inner, None).result,
+            StepResult::Failed
+        );
+        assert_eq!(judge(hit(Reach::ForcedState, None), &candidate, &inner, None).result, StepResult::Passed);
         // Nearly all calls hang.
         let hung = missed(Effort { stuck: 15, ..effort(16) }, None);
-        let Told { result, detail: told, .. } = judge(hung, &candidate, &earlier(Reach::EntryPoint));
+        let Told { result, detail: told, .. } = judge(hung, &candidate, &earlier(Reach::EntryPoint), None);
         assert!(result == StepResult::Inconclusive && told.contains("only 1 of 16 calls"), "{told}");
         // Another defect ends the process again and again.
         let broken = missed(Effort { ended: 16, ..effort(68) }, None);
-        let Told { result, detail: told, .. } = judge(broken, &candidate, &earlier(Reach::EntryPoint));
+        let Told { result, detail: told, .. } = judge(broken, &candidate, &earlier(Reach::EntryPoint), None);
         let open = result == StepResult::Inconclusive;
         assert!(open && told.contains("only 68 calls") && told.contains("ended 16 times"), "{told}");
         for (surely, result) in [(true, StepResult::Failed), (false, StepResult::Inconclusive)] {
             let hangs = Reproduction::Hangs { how: "a call".to_owned(), surely };
-            assert_eq!(judge(hangs, &candidate, &inner).result, result);
+            assert_eq!(judge(hangs, &candidate, &inner, None).result, result);
         }
     }
 
@@ -339,7 +372,7 @@ mod tests {
             },
             effort: effort(9),
             elsewhere: Vec::new(),
-            perhaps_another: false,
+            perhaps_another: None,
             unclear: None,
             astray: Some(Location { file: path.clone(), line, function: "F".to_owned() }),
             how: "one call".to_owned(),
@@ -347,13 +380,13 @@ mod tests {
         };
         let mut earlier = earlier(Reach::InternalCall);
         earlier.astray = Some(Location { file: path.clone(), line: 2, function: "F".to_owned() });
-        let Told { result, detail: told, .. } = judge(hit(2), &candidate, &earlier);
+        let Told { result, detail: told, .. } = judge(hit(2), &candidate, &earlier, None);
         assert!(result == StepResult::Failed && told.contains("line 2 of a.go"), "{told}");
-        let Told { result, detail: told, .. } = judge(hit(4), &candidate, &earlier);
+        let Told { result, detail: told, .. } = judge(hit(4), &candidate, &earlier, None);
         assert!(result == StepResult::Passed && told.contains("but line 3 of F fails"), "{told}");
         // The very statement that was shown to crash.
         earlier.astray = earlier.astray.map(|place| Location { line: 3, ..place });
-        let Told { result, detail: told, .. } = judge(hit(4), &candidate, &earlier);
+        let Told { result, detail: told, .. } = judge(hit(4), &candidate, &earlier, None);
         assert!(result == StepResult::Failed && told.contains("can still be had"), "{told}");
     }
 

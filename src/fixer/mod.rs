@@ -19,9 +19,10 @@ use std::time::{Duration, Instant};
 
 use prometheus::{HistogramTimer, HistogramVec};
 
-use crate::domain::{ErrorGroup, FileChange, Nature, OperationalFinding, Suggestion};
+use crate::domain::{Class, Diagnosis, ErrorGroup, FileChange, Nature, OperationalFinding, Suggestion};
 use crate::generator::diagnose::diagnose;
 use crate::generator::operational::remedy;
+use crate::generator::typecheck::prepare;
 use crate::repository::Repository;
 use crate::sandbox::Sandbox;
 use crate::sandbox::go::GoToolchain;
@@ -31,6 +32,7 @@ use crate::validator::{self, Validator};
 use attempt::Attempt;
 pub use doing::Doing;
 pub use known::{CodeNow, Known, known_answer};
+use obstacle::Obstacle;
 use release::at_present;
 pub use strategy::{Experience, Source, Strategy};
 pub use workbench::Workbench;
@@ -161,7 +163,8 @@ impl Fixer {
         let warming = async {
             let (workspace, _) = bench.set_up(&self.go)?;
             let unhurried = validator::Config { step_timeout: WARM_UP_TIMEOUT, ..self.validator.clone() };
-            Validator::new(&unhurried, &self.go, &self.sandbox).warm_up(workspace).await
+            Validator::new(&unhurried, &self.go, &self.sandbox).warm_up(workspace).await?;
+            Ok::<_, Obstacle>(prepare(workspace, &self.go, &self.sandbox).await?)
         };
         if let Err(error) = warming.await {
             tracing::warn!(%error, "could not prepare the build cache");
@@ -186,7 +189,11 @@ impl Fixer {
         let present = at_present(&self.sandbox, &repository, &group.first, log_context).await;
         let event = present.as_ref().map_or(&group.first, |present| &present.event);
         let mut diagnosis = diagnose(event, &repository);
-        diagnosis.summary.extend(present.iter().flat_map(|present| [" ", &present.told]));
+        let in_words = |diagnosis: &Diagnosis| {
+            let told = present.iter().map(|present| present.told.as_str());
+            std::iter::once(diagnosis.summary.as_str()).chain(told).collect::<Vec<_>>().join(" ")
+        };
+        diagnosis.summary = in_words(&diagnosis);
         drop(stage);
         let begun = Instant::now();
         let context: Vec<String> = std::iter::once(&group.first.sample).chain(log_context).cloned().collect();
@@ -201,6 +208,10 @@ impl Fixer {
         {
             bench.clear();
             attempt.out_of_time(self.config.timeout, &doing.last().unwrap_or_default());
+        }
+        if diagnosis.fault.class == Class::NilDereference {
+            // By now the types are known, which tell what of the statement was nil.
+            diagnosis.summary = in_words(&diagnose(event, &repository));
         }
         attempt.finish(group, diagnosis, begun.elapsed().as_secs_f64())
     }

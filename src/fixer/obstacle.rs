@@ -11,6 +11,8 @@ pub(super) enum Obstacle {
     Reproduce(#[from] reproduce::Error),
     #[error(transparent)]
     Validator(#[from] crate::validator::Error),
+    #[error(transparent)]
+    Sandbox(#[from] crate::sandbox::Error),
     #[error("the repair rules ended abnormally: {0}")]
     Rules(#[from] tokio::task::JoinError),
     #[error(transparent)]

@@ -4,7 +4,7 @@ use super::localize::localize;
 use super::repair::exit::is_raiser;
 use crate::analyzer::go::{Extent, OutOfBounds, out_of_bounds, panic_chain, race_sites, short_function};
 use crate::domain::{Class, Diagnosis, ErrorEvent, Fault, FaultFacts, Frame, Location, TraceKind};
-use crate::repository::go::Symbol;
+use crate::repository::go::{Link, Symbol};
 use crate::repository::{Generator, Repository};
 
 /// The most earlier panics that are told.
@@ -17,7 +17,8 @@ pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
     let locations = localize(event, repository);
     let address = event.trace.as_ref().and_then(|trace| trace.fault_address);
     let facts = crate::analyzer::go::fault_facts(&event.message, address);
-    let mut summary = vec![what_happened(event.class, &facts, &event.message)];
+    let nil = locations.first().and_then(|place| what_was_nil(event.class, &facts, place, repository));
+    let mut summary = vec![nil.unwrap_or_else(|| what_happened(event.class, &facts, &event.message))];
     summary.extend(raised_while_handling(event));
     summary.extend(both_sites(event, repository));
     let has_stack = event.trace.as_ref().is_some_and(|trace| !trace.frames.is_empty());
@@ -104,6 +105,25 @@ fn what_happened(class: Class, facts: &FaultFacts, message: &str) -> String {
         Class::DataRace => class.explanation().to_owned(),
         class => format!("{} The message: {}", class.explanation(), ended(message)),
     }
+}
+
+/// What of a statement was nil, where the address of the access tells it: what the type checker told is needed.
+fn what_was_nil(
+    class: Class,
+    facts: &FaultFacts,
+    place: &Location,
+    repository: &Repository,
+) -> Option<String> {
+    let address = facts.nil_offset.filter(|_| class == Class::NilDereference)?;
+    let file = repository.go_file(&place.file).ok()?;
+    let checked = repository.checked_of(&file)?;
+    let mut links = checked.links_within(file.bytes_of_line(place.line)?);
+    let link = links.find(|link| link.reach.contains(&address))?;
+    let text = |link: &Link| file.text.get(link.range.clone());
+    // Another one may have been it as well.
+    let alone = links.all(|other| !other.reach.contains(&address) || text(other) == text(link));
+    let text = text(link).filter(|_| alone)?;
+    Some(format!("`{text}` was nil when its {} was used, {address} bytes behind it.", link.name))
 }
 
 /// What was accessed that is not there.

@@ -12,3 +12,4 @@ pub mod recall;
 mod repair;
 pub mod reproduce;
 pub mod rules;
+pub mod typecheck;

@@ -110,6 +110,7 @@ pub struct Repository {
     files: Vec<RepoPath>,
     /// None for what is not worked on.
     parsed: Mutex<BTreeMap<RepoPath, Option<Arc<go::File>>>>,
+    checked: Mutex<BTreeMap<RepoPath, Arc<go::Checked>>>,
     quoted: OnceLock<Vec<literals::Quoted>>,
 }
 
@@ -163,7 +164,15 @@ impl Repository {
         if modules.is_empty() {
             return Err(Error::NoGoCode(folder.to_owned()));
         }
-        Ok(Self { config, root, modules, files, parsed: Mutex::default(), quoted: OnceLock::new() })
+        Ok(Self {
+            config,
+            root,
+            modules,
+            files,
+            parsed: Mutex::default(),
+            checked: Mutex::default(),
+            quoted: OnceLock::new(),
+        })
     }
 
     /// How much of it is read.
@@ -231,6 +240,27 @@ impl Repository {
         }
         self.cache().insert(path.clone(), file.clone());
         file.ok_or_else(unwieldy)
+    }
+
+    /// Takes over what the type checker told about a file.
+    pub fn take_checked(&self, checked: go::Checked) {
+        self.checked().insert(checked.path().clone(), Arc::new(checked));
+    }
+
+    /// Whether the type checker told about a file.
+    #[must_use]
+    pub fn is_checked(&self, path: &RepoPath) -> bool {
+        self.checked().contains_key(path)
+    }
+
+    /// What the type checker told about this very text of a file.
+    #[must_use]
+    pub fn checked_of(&self, file: &Arc<go::File>) -> Option<Arc<go::Checked>> {
+        self.checked().get(&file.path).filter(|checked| checked.is_about(file)).cloned()
+    }
+
+    fn checked(&self) -> std::sync::MutexGuard<'_, BTreeMap<RepoPath, Arc<go::Checked>>> {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The Go files of one folder (a package and its tests), parsed; unreadable ones are left out.

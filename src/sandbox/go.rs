@@ -144,7 +144,20 @@ impl GoToolchain {
     /// `build`, `vet`, `list`, `test -c`.
     #[must_use]
     pub fn go(&self, folders: Folders<'_>, package: &Path, args: &[&str], wall: Duration) -> Job {
-        let mut job = self.job(self.root.join("bin/go"), folders, package, args, wall);
+        self.beside_go(self.root.join("bin/go"), folders, package, args, wall)
+    }
+
+    /// A program of ours that calls `go` as [`GoToolchain::go`] would, and runs none of the repository's code either.
+    #[must_use]
+    pub fn beside_go(
+        &self,
+        program: PathBuf,
+        folders: Folders<'_>,
+        package: &Path,
+        args: &[&str],
+        wall: Duration,
+    ) -> Job {
+        let mut job = self.job(program, folders, package, args, wall);
         without_home(&mut job);
         job.write.extend([self.build_cache.clone(), folders.bin.to_owned()]);
         job.read.push(self.root.clone());

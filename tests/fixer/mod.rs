@@ -11,3 +11,4 @@ mod readers;
 mod release;
 mod shown;
 mod soundness;
+mod types;

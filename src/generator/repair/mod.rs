@@ -11,11 +11,13 @@
 //!   comments say; [`literal`] the places that make a value of a type.
 //! - [`methods`] knows what the methods of a type do with its fields and locks, [`paths`] whether a function does on
 //!   every way what it owes.
-//! - [`exit`] leaves a function early; [`check`] asks before an expression that can fail.
+//! - [`exit`] leaves a function early; [`check`] asks before an expression that can fail; [`doubt`] says what stays
+//!   open though the crash is gone.
 
 pub(crate) mod asked;
 pub(crate) mod case;
 pub(crate) mod check;
+pub(crate) mod doubt;
 pub(crate) mod draft;
 pub(crate) mod edit;
 pub(crate) mod exit;

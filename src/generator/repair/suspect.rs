@@ -45,6 +45,13 @@ pub(crate) fn suspects<'c>(case: &'c Case<'_>) -> Vec<Suspect<'c>> {
             suspects.push(Suspect { depth: 0, file, node, receiver, made });
         }
     }
+    // The address tells how far behind nil the access was.
+    if let Some(address) = case.fault.facts.nil_offset.filter(|address| *address > 0) {
+        let reaches = |suspect: &Suspect<'c>| case.resolver.reaches(suspect.file, suspect.node, address);
+        if suspects.iter().any(|suspect| reaches(suspect) == Some(true)) {
+            suspects.retain(|suspect| reaches(suspect) == Some(true));
+        }
+    }
     // What was just made is suspected last, whatever else there is.
     let (made, mut suspects): (Vec<_>, Vec<_>) = suspects.into_iter().partition(|suspect| suspect.made);
     // What is known to be a pointer, an interface or a function comes before what is not known.

@@ -118,9 +118,9 @@ pub enum Reproduction {
         effort: Effort,
         /// Other statements of the failing function that crash in the same way on the way there.
         elsewhere: Vec<Location>,
-        /// Whether the call is one that the program's callers make, but the crash, though at the same
-        /// statement, may be another defect.
-        perhaps_another: bool,
+        /// How like the log's the crash is, where the call is one that the program's callers make, but the crash,
+        /// though at the same statement, may be another defect.
+        perhaps_another: Option<Likeness>,
         /// Why nobody knows that it is the defect of the log, although all that the log tells is the same: then
         /// no fix is proven by it.
         unclear: Option<String>,
@@ -345,7 +345,7 @@ impl<'a> Attempt<'a> {
                     let difference = difference.map(str::to_owned).or_else(|| another_way.clone());
                     let mut best = Best {
                         reproducer,
-                        perhaps_another: false,
+                        perhaps_another: None,
                         unclear: difference.clone(),
                         astray: place.filter(|_| drifted),
                         how: match difference {
@@ -368,7 +368,7 @@ impl<'a> Attempt<'a> {
                     }
                     // It may be another defect: it does not count as an entry.
                     best.reproducer.reach = best.reproducer.reach.min(Reach::InternalCall);
-                    best.perhaps_another = fair;
+                    best.perhaps_another = fair.then_some(likeness);
                     tally.second_best.get_or_insert(best);
                 }
                 Err(problem) => tally.note(problem, fair),

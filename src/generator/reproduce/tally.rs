@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Reproduction;
 use super::aftermath::Aftermath;
 use crate::domain::{Location, Reproducer};
+use crate::repository::Likeness;
 
 /// What a search has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -108,7 +109,7 @@ fn ratio(part: u64, whole: u64) -> f64 {
 /// A test that ends in the crash.
 pub(super) struct Shown {
     pub(super) reproducer: Reproducer,
-    pub(super) likeness: crate::repository::Likeness,
+    pub(super) likeness: Likeness,
     /// Where it crashed.
     pub(super) place: Option<Location>,
     /// By which function it did not come, as the log's crash did.
@@ -118,7 +119,7 @@ pub(super) struct Shown {
 /// The best that has come of it.
 pub(super) struct Best {
     pub(super) reproducer: Reproducer,
-    pub(super) perhaps_another: bool,
+    pub(super) perhaps_another: Option<Likeness>,
     pub(super) unclear: Option<String>,
     pub(super) astray: Option<Location>,
     pub(super) how: String,

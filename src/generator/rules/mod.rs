@@ -53,6 +53,7 @@ use std::cmp::Reverse;
 
 use crate::domain::{Class, Fault, FileChange, FixCandidate, Provenance};
 use crate::generator::repair::case::{Case, Signatures};
+use crate::generator::repair::doubt::open_about;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::exit::foreign_error;
 use crate::generator::repair::told::{caution, spoken_of};
@@ -259,31 +260,35 @@ fn unsettled(
 #[must_use]
 pub fn propose(fault: &Fault, repository: &Repository) -> Proposal {
     let mut asked_already = false;
-    let mut look = |signatures| -> Vec<(Rule, Draft)> {
+    let mut look = |signatures| -> Vec<(Rule, Draft, Option<String>)> {
         let case = Case::new(fault, repository, signatures);
         let rules = Rule::ALL.iter().filter(|rule| rule.classes().contains(&fault.class));
         let drafts = rules
             .flat_map(|rule| rule.drafts(&case).into_iter().map(|draft| (*rule, draft)))
             .map(|(rule, draft)| (rule, heed_comment(&case, rule, draft)))
+            .map(|(rule, draft)| {
+                let open = open_about(&case, &draft);
+                (rule, draft, open)
+            })
             .collect();
         asked_already |= case.is_asked_already();
         drafts
     };
     let mut drafts = look(Signatures::Stay);
-    if drafts.iter().all(|(_, draft)| draft.masks) {
+    if drafts.iter().all(|(_, draft, _)| draft.masks) {
         // Nothing here can report: a function may have to learn to.
         drafts.extend(look(Signatures::MayChange));
     }
-    drafts.sort_by_cached_key(|(rule, draft)| {
+    drafts.sort_by_cached_key(|(rule, draft, _)| {
         (draft.masks, draft.tier, draft.depth, *rule, Reverse(draft.edits.joined()), draft.edits.size())
     });
     let mut candidates: Vec<FixCandidate> = Vec::new();
-    for (rule, draft) in drafts {
+    for (rule, draft, open) in drafts {
         let Some(changes) = draft.edits.finish() else { continue };
         if candidates.iter().any(|known| known.changes == changes) {
             continue;
         }
-        let unsettled = unsettled((rule, draft.tier), fault.class, &changes, repository);
+        let unsettled = open.or_else(|| unsettled((rule, draft.tier), fault.class, &changes, repository));
         candidates.push(FixCandidate {
             provenance: Provenance::Rule { rule: rule.as_str().to_owned() },
             explanation: draft.explanation,

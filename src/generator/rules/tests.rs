@@ -106,6 +106,9 @@ fn show(candidates: &[FixCandidate]) -> String {
         let crate::domain::Provenance::Rule { rule } = &candidate.provenance else { panic!() };
         let masks = if candidate.masks { ", masks" } else { "" };
         writeln!(text, "# {rule}{masks}").unwrap();
+        if let Some(open) = &candidate.unsettled {
+            writeln!(text, "but {open}").unwrap();
+        }
         for line in unified_diff(&candidate.changes).lines() {
             if let Some(file) = line.strip_prefix("+++ b/") {
                 writeln!(text, "{file}").unwrap();

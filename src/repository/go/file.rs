@@ -171,6 +171,16 @@ impl File {
         text_of(node, &self.text)
     }
 
+    /// The bytes of a line, counted from 1.
+    #[must_use]
+    pub fn bytes_of_line(&self, line: u32) -> Option<std::ops::Range<usize>> {
+        let before = usize::try_from(line).ok()?.checked_sub(1)?;
+        let mut starts =
+            std::iter::once(0).chain(memchr::memchr_iter(b'\n', self.text.as_bytes()).map(|at| at + 1));
+        let start = starts.nth(before)?;
+        Some(start..starts.next().unwrap_or(self.text.len()))
+    }
+
     /// The line of a byte, from 1.
     #[must_use]
     pub fn line_at(&self, byte: usize) -> u32 {

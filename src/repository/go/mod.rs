@@ -1,6 +1,7 @@
 //! Go source as the rest of the house sees it: parsed by tree-sitter, with an index of functions under
 //! the names that a Go stack trace prints.
 
+mod checked;
 mod declaration;
 mod file;
 mod function;
@@ -11,6 +12,7 @@ mod symbol;
 mod types;
 mod typing;
 
+pub use checked::{Checked, Expression, Link};
 pub use declaration::{Field, TypeDecl, package_binding};
 pub use file::{File, Import};
 pub use function::{Function, Param, Receiver};

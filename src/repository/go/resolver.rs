@@ -1,8 +1,9 @@
-//! What names and expressions mean, as far as syntax tells: the types of locals, fields and results,
-//! the functions that calls reach, in this package and in the others of the repository.
+//! What names and expressions mean: the types of locals, fields and results, the functions that calls
+//! reach, in this package and in the others of the repository.
 //!
-//! It knows no type inference for generics and of the standard library only a short table, so every
-//! answer is optional: whoever asks must have a way to go on without.
+//! Of packages that the type checker told about ([`Checked`](super::Checked)) the types are known. Of others,
+//! and of functions and declarations, as far as syntax tells: that knows no type inference for generics and of the
+//! standard library only a short table, so every answer is optional: whoever asks must have a way to go on without.
 
 use std::sync::Arc;
 
@@ -251,9 +252,29 @@ impl<'r> Resolver<'r> {
             && file.binding(node, name).is_none()
     }
 
+    /// What the type checker told about an expression.
+    pub(super) fn checked_results(&self, file: &Arc<File>, node: Node<'_>) -> Option<Vec<Type>> {
+        let checked = self.repository.checked_of(file)?;
+        let results = checked.results(&node.byte_range())?;
+        Some(results.iter().map(|text| Type::new(&**text, file)).collect())
+    }
+
+    /// Whether an access this far behind nil may have followed an expression; none where the type checker told
+    /// nothing about it.
+    #[must_use]
+    pub fn reaches(&self, file: &Arc<File>, node: Node<'_>, address: u64) -> Option<bool> {
+        let checked = self.repository.checked_of(file)?;
+        let mut links = checked.links(node.byte_range()).peekable();
+        links.peek()?;
+        Some(links.any(|link| link.reach.contains(&address)))
+    }
+
     /// The types of a call's results.
     #[must_use]
     pub fn results(&self, file: &Arc<File>, call: Node<'_>) -> Option<Vec<Type>> {
+        if let Some(known) = self.checked_results(file, call) {
+            return Some(known);
+        }
         if let Some(callee) = self.callee(file, call) {
             let home = &callee.file;
             return Some(callee.function.results.iter().map(|r| Type::new(r.ty.clone(), home)).collect());

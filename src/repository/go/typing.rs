@@ -1,4 +1,4 @@
-//! The types of expressions, as far as syntax tells.
+//! The types of expressions: as the type checker told them, else as far as syntax tells.
 
 use std::sync::Arc;
 
@@ -19,6 +19,9 @@ impl Resolver<'_> {
 
     fn type_within(&self, file: &Arc<File>, node: Node<'_>, depth: usize) -> Option<Type> {
         let depth = depth.checked_sub(1)?;
+        if let Some([known]) = self.checked_results(file, node).as_deref() {
+            return Some(known.clone());
+        }
         let text = |text: &str| Some(Type::new(text, file));
         let field = |name: &str| node.child_by_field_name(name);
         match node.kind() {

@@ -1,0 +1,73 @@
+//! What stays open about a check though the crash is gone: that the program asks later, or that nothing tells the
+//! answer. Such a fix is never called proven.
+
+use tree_sitter::Node;
+
+use super::case::Case;
+use super::draft::{Draft, Tier};
+use super::naming::words;
+use super::syntax::{called_name, nodes_in, statement_of};
+use crate::domain::Class;
+use crate::repository::go::File;
+
+/// How functions begin their names that say whether a value is as it should be.
+const CHECKS: &[&str] = &["check", "validate", "verify", "ensure"];
+/// How functions begin their names that hold one value against another.
+const COMPARISONS: &[&str] = &["equal", "equals", "eq", "compare", "cmp", "less", "same"];
+
+/// What is open about a draft, in words that go on after "but".
+pub(crate) fn open_about(case: &Case<'_>, draft: &Draft) -> Option<String> {
+    if draft.tier == Tier::Cause {
+        return None;
+    }
+    if case.fault.class == Class::NilDereference && is_comparison(case) {
+        let open = "whether a value that is not there equals another one, nothing here tells";
+        return Some(open.to_owned());
+    }
+    checked_later(case, draft).map(|check| {
+        format!("`{check}` looks at what comes of it afterwards, and may be meant to refuse it with an error of its own")
+    })
+}
+
+/// Whether the function that failed holds one value against another.
+fn is_comparison(case: &Case<'_>) -> bool {
+    let function = case.frames.first().and_then(|frame| frame.function.as_ref());
+    function.is_some_and(|function| begins_with(&function.identifier, COMPARISONS))
+}
+
+/// The first word of a name is one of these.
+fn begins_with(name: &str, known: &[&str]) -> bool {
+    words(name).first().is_some_and(|word| known.contains(&word.to_lowercase().as_str()))
+}
+
+/// A function that a caller asks about what the failing call, or one around it, returned.
+fn checked_later(case: &Case<'_>, draft: &Draft) -> Option<String> {
+    (draft.depth..case.frames.len()).find_map(|depth| {
+        let (outer, call, _) = case.call_into(depth)?;
+        let frame = case.frames.get(outer)?;
+        let statement = statement_of(call)?;
+        let left = statement.child_by_field_name("left")?;
+        let results: Vec<&str> = left
+            .named_children(&mut left.walk())
+            .map(|name| frame.file.text_of(name))
+            .filter(|name| !matches!(*name, "_" | "err" | "ok"))
+            .collect();
+        let checks = nodes_in(&frame.file, &frame.range, |node| {
+            node.kind() == "call_expression"
+                && node.start_byte() >= statement.end_byte()
+                && begins_with(called_name(&frame.file, node), CHECKS)
+                && is_about(&frame.file, node, &results)
+        });
+        checks.first().map(|check| called_name(&frame.file, *check).to_owned())
+    })
+}
+
+/// Whether a call is made with, or on, one of some values.
+fn is_about(file: &File, call: Node<'_>, values: &[&str]) -> bool {
+    let operand =
+        call.child_by_field_name("function").and_then(|function| function.child_by_field_name("operand"));
+    let arguments = call.child_by_field_name("arguments");
+    let arguments =
+        arguments.into_iter().flat_map(|list| list.named_children(&mut list.walk()).collect::<Vec<_>>());
+    arguments.chain(operand).any(|node| values.contains(&file.text_of(node)))
+}

@@ -1,0 +1,180 @@
+//! Asks the type checker of the Go toolchain about the packages of a stack.
+//!
+//! Syntax tells the types of much, but not of what the standard library and dependencies return, of generics, or how
+//! far behind a pointer a field lies. A small Go program of ours (`program.go`, only the standard library) tells it:
+//! it lists the packages with `go list -export`, checks them with `go/types` against what the compiler left in the
+//! build cache, and prints the type of each expression as its file would write it. It is built once a toolchain, and
+//! kept beside the build cache, where no code under repair can write. It reads sources and runs none.
+//!
+//! Who asks for a type afterwards ([`Resolver`](crate::repository::go::Resolver)) gets this answer, and where there is
+//! none the one that syntax gives: a package that does not build, a text that was changed since.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::domain::{Fault, RepoPath};
+use crate::repository::go::{Checked, Expression, Link};
+use crate::repository::{Repository, Workspace, read_regular};
+use crate::sandbox::{Error, Folders, GoToolchain, Sandbox};
+
+const PROGRAM: &str = include_str!("program.go");
+/// The program's name in the cache, before what tells one version of it from another.
+const NAME: &str = "hephaestus-typecheck-";
+/// How long building the program may take where the build cache is cold.
+const BUILD_TIME: Duration = Duration::from_secs(60);
+/// How long it may work.
+const TIME: Duration = Duration::from_secs(20);
+/// How many packages of a stack are checked.
+const MAX_PACKAGES: usize = 6;
+/// How much it may tell.
+const MAX_ANSWER_BYTES: u64 = 64 << 20;
+
+/// What the program prints: see there.
+#[derive(Deserialize)]
+struct Answer {
+    words: Vec<String>,
+    files: Vec<Told>,
+}
+
+#[derive(Deserialize)]
+struct Told {
+    path: PathBuf,
+    size: usize,
+    spans: Vec<Vec<usize>>,
+    links: Vec<[u64; 5]>,
+}
+
+/// Builds the program, where it is not built yet. Where that fails nothing is told about types, and that is logged.
+///
+/// # Errors
+/// When the sandbox cannot run a job.
+pub async fn prepare(workspace: &Workspace, go: &GoToolchain, sandbox: &Sandbox) -> Result<(), Error> {
+    program(workspace, go, sandbox).await.map(drop)
+}
+
+/// Lets the repository know the types of the packages on a stack. What cannot be checked stays unknown.
+///
+/// # Errors
+/// When the sandbox cannot run a job.
+pub async fn type_check(
+    fault: &Fault,
+    repository: &Repository,
+    workspace: &Workspace,
+    go: &GoToolchain,
+    sandbox: &Sandbox,
+) -> Result<(), Error> {
+    let mut packages: Vec<&RepoPath> = Vec::new();
+    for place in &fault.stack {
+        let known = packages.iter().any(|known| known.folder() == place.file.folder());
+        if !known && packages.len() < MAX_PACKAGES && !repository.is_checked(&place.file) {
+            packages.push(&place.file);
+        }
+    }
+    let module = |path: &RepoPath| repository.module_of(path).map(|module| module.folder.clone());
+    let modules: BTreeSet<String> = packages.iter().filter_map(|path| module(path)).collect();
+    if modules.is_empty() {
+        return Ok(());
+    }
+    let Some(program) = program(workspace, go, sandbox).await? else { return Ok(()) };
+    for folder in modules {
+        let patterns = packages
+            .iter()
+            .filter(|path| module(path).as_ref() == Some(&folder))
+            .filter_map(|path| Path::new(path.folder()).strip_prefix(&folder).ok())
+            .map(|package| format!("./{}", package.display()))
+            // To the Go tool that is a pattern for many packages.
+            .filter(|package| !package.contains("..."));
+        let answer = workspace.tmp().join("types.json");
+        let shown = answer.to_string_lossy();
+        let args: Vec<String> = std::iter::once(shown.into_owned()).chain(patterns).collect();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let (tree, tmp, bin) = (workspace.tree(), workspace.tmp(), workspace.bin());
+        let folders = Folders { tree: &tree, tmp: &tmp, bin: &bin };
+        let job = go.beside_go(program.clone(), folders, &workspace.folder(&folder), &args, TIME);
+        let outcome = sandbox.run(job).await?;
+        let told =
+            read_regular(&answer, MAX_ANSWER_BYTES).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        match told {
+            Some(told) if outcome.ended.is_success() => take(told, repository, &tree),
+            _ => {
+                let said = String::from_utf8_lossy(&outcome.stderr);
+                tracing::debug!(module = folder, ended = %outcome.ended, %said, "the type checker tells nothing");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes over what was told about files that are the repository's.
+fn take(told: Answer, repository: &Repository, tree: &Path) {
+    let tree = tree.canonicalize().unwrap_or_else(|_| tree.to_owned());
+    let words: Vec<Arc<str>> = told.words.into_iter().map(Arc::from).collect();
+    let word = |at: usize| words.get(at).map(Arc::clone);
+    for file in told.files {
+        let path = file.path.strip_prefix(&tree).ok().and_then(|path| RepoPath::new(path).ok());
+        let Some(parsed) = path.and_then(|path| repository.go_file(&path).ok()) else { continue };
+        // The scratch copy may hold another text, such as one that was mended to build.
+        if parsed.text.len() != file.size {
+            continue;
+        }
+        let expressions = file.spans.iter().filter_map(|span| {
+            let [start, end, results @ ..] = span.as_slice() else { return None };
+            let results = results.iter().map(|at| word(*at)).collect::<Option<_>>()?;
+            Some(Expression { range: *start..*end, results })
+        });
+        let links = file.links.iter().filter_map(|[start, end, offset, size, name]| {
+            let [start, end, name] = [*start, *end, *name].map(|at| usize::try_from(at).ok());
+            let reach = *offset..offset.saturating_add((*size).max(1));
+            Some(Link { range: start?..end?, reach, name: word(name?)? })
+        });
+        let (expressions, links) = (expressions.collect(), links.collect());
+        repository.take_checked(Checked::new(parsed, expressions, links));
+    }
+}
+
+/// The program, built by this toolchain; none where it does not build.
+async fn program(
+    workspace: &Workspace,
+    go: &GoToolchain,
+    sandbox: &Sandbox,
+) -> Result<Option<PathBuf>, Error> {
+    let mut key = DefaultHasher::new();
+    (PROGRAM, go.version(), go.root()).hash(&mut key);
+    let name = format!("{NAME}{:016x}", key.finish());
+    let program = go.build_cache().join(&name);
+    if program.is_file() {
+        return Ok(Some(program));
+    }
+    let (tree, tmp, bin) = (workspace.tree(), workspace.tmp(), workspace.bin());
+    let folders = Folders { tree: &tree, tmp: &tmp, bin: &bin };
+    let source = bin.join("typecheck.go");
+    // Who builds at the same time puts its own there; either is whole.
+    let fresh = go.build_cache().join(format!("{name}.{}", std::process::id()));
+    if let Err(error) = std::fs::write(&source, PROGRAM) {
+        tracing::warn!(%error, "the type checker cannot be written: types are told by syntax alone");
+        return Ok(None);
+    }
+    let (output, input) = (fresh.to_string_lossy(), source.to_string_lossy());
+    let mut job = go.go(folders, &bin, &["build", "-o", &output, &input], BUILD_TIME);
+    // No `go.mod` above the scratch folder is any of its business.
+    job.env.push(("GO111MODULE".to_owned(), "off".to_owned()));
+    let outcome = sandbox.run(job).await?;
+    if !outcome.ended.is_success() {
+        let said = String::from_utf8_lossy(&outcome.stderr);
+        tracing::warn!(ended = %outcome.ended, %said, "the type checker does not build: types are told by syntax alone");
+        return Ok(None);
+    }
+    for older in std::fs::read_dir(go.build_cache()).into_iter().flatten().flatten() {
+        let older_name = older.file_name();
+        let is_ours = older_name.to_string_lossy().starts_with(NAME);
+        if is_ours && older.path() != fresh && older.path() != program {
+            let _gone = std::fs::remove_file(older.path());
+        }
+    }
+    Ok(std::fs::rename(&fresh, &program).is_ok().then_some(program))
+}

@@ -1,0 +1,51 @@
+//! What only the type checker of the Go toolchain can tell.
+
+use super::soundness::{Trial, judged};
+
+const LABEL: &str = "// Package label prints labels for parcels.
+package label
+
+import \"errors\"
+
+// ErrNoOrder is returned where there is nothing to print.
+var ErrNoOrder = errors.New(\"label: no order\")
+
+// Customer is who ordered.
+type Customer struct {
+\tName string
+}
+
+// Address is where a parcel goes.
+type Address struct {
+\tStreet string
+\tCity   string
+}
+
+// Order is what was ordered.
+type Order struct {
+\tCustomer *Customer
+\tAddress  *Address
+}
+
+// Line is the line of a label.
+func Line(o *Order) (string, error) {
+\tif o == nil {
+\t\treturn \"\", ErrNoOrder
+\t}
+\treturn o.Customer.Name + \", \" + o.Address.City, nil
+}
+";
+
+/// Two links of the statement can be nil: the address of the access tells which of them was. Once it is mended the
+/// other one is too.
+#[test]
+fn the_address_tells_what_was_nil() {
+    let main = "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/split/label\"\n)\n\nfunc main() {\n\tfmt.Println(label.Line(&label.Order{Customer: &label.Customer{Name: \"Ada\"}}))\n}\n";
+    let trial = Trial::new(&[("label/label.go", LABEL), ("cmd/run/main.go", main)]);
+    let suggestion = &trial.fix_log(&trial.crash())[0];
+    let diagnosis = suggestion["diagnosis"].as_str().unwrap();
+    assert!(diagnosis.starts_with("`o.Address` was nil when its field City was used"), "{diagnosis}");
+    assert_eq!(judged(suggestion), ("proven", None), "{suggestion:#}");
+    let patch = suggestion["patch"].as_str().unwrap();
+    assert!(patch.contains("o.Address == nil") && patch.contains("o.Customer == nil"), "{patch}");
+}
