@@ -237,9 +237,25 @@ func (s *search) noteElsewhere(seen *crash) {
 	s.result.Elsewhere = append(s.result.Elsewhere, top)
 }
 
-// keep shrinks a call that matched and writes it down; the best stands first.
+// keep shrinks a call that matched and writes it down; the best stands first. To what shrinks, all that may be nil in
+// a statement is the same: where it comes to a call that is known, the one it began with is kept, last.
 func (s *search) keep(at Position, term *Term, seen *crash) {
-	term, path := s.shrink(term, seen)
+	shrunk, path := s.shrink(term, seen)
+	if found := s.found(at, shrunk, path, seen); !s.knows(found) {
+		s.result.Found = append([]Found{found}, s.result.Found...)
+	} else if whole := s.found(at, term, nil, seen); s.config.Class == "nil_dereference" && !s.knows(whole) {
+		s.result.Found = append(s.result.Found, whole)
+	}
+	if len(s.result.Found) > 5 {
+		s.result.Found = s.result.Found[:5]
+	}
+	if err := s.save(); err != nil {
+		fmt.Fprintln(os.Stderr, "harness:", err)
+	}
+}
+
+// found is a call as it is written down; seen is what it ended in, where it does not end in a crash again.
+func (s *search) found(at Position, term *Term, path []int, seen *crash) Found {
 	if again := s.run(term); again != nil {
 		seen = again
 	}
@@ -247,18 +263,16 @@ func (s *search) keep(at Position, term *Term, seen *crash) {
 	found.Path = path
 	found.Score, found.Exact = s.config.match(seen)
 	found.Message = messageOf(seen.value)
+	return found
+}
+
+func (s *search) knows(found Found) bool {
 	for _, known := range s.result.Found {
 		if known.Setup == found.Setup && known.Final == found.Final {
-			return
+			return true
 		}
 	}
-	s.result.Found = append([]Found{found}, s.result.Found...)
-	if len(s.result.Found) > 5 {
-		s.result.Found = s.result.Found[:5]
-	}
-	if err := s.save(); err != nil {
-		fmt.Fprintln(os.Stderr, "harness:", err)
-	}
+	return false
 }
 
 func (s *search) describe(at Position, term *Term) Found {
