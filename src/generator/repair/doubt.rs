@@ -6,6 +6,7 @@ use tree_sitter::Node;
 use super::case::Case;
 use super::draft::{Draft, Tier};
 use super::naming::words;
+use super::suspect::suspects;
 use super::syntax::{called_name, nodes_in, statement_of};
 use crate::domain::Class;
 use crate::repository::go::File;
@@ -17,16 +18,45 @@ const COMPARISONS: &[&str] = &["equal", "equals", "eq", "compare", "cmp", "less"
 
 /// What is open about a draft, in words that go on after "but".
 pub(crate) fn open_about(case: &Case<'_>, draft: &Draft) -> Option<String> {
+    let class = case.fault.class;
+    if class == Class::TypeAssertion
+        && let Some(ty) = worked_on_elsewhere(case, draft)
+    {
+        return Some(format!("the function works on {ty} elsewhere, and may be meant to do so here, too"));
+    }
     if draft.tier == Tier::Cause {
         return None;
     }
-    if case.fault.class == Class::NilDereference && is_comparison(case) {
+    if class == Class::NilDereference && is_comparison(case) {
         let open = "whether a value that is not there equals another one, nothing here tells";
         return Some(open.to_owned());
     }
-    checked_later(case, draft).map(|check| {
-        format!("`{check}` looks at what comes of it afterwards, and may be meant to refuse it with an error of its own")
-    })
+    if let Some(check) = checked_later(case, draft) {
+        return Some(format!(
+            "`{check}` looks at what comes of it afterwards, and may be meant to refuse it with an error of its own"
+        ));
+    }
+    let field = left_out(case).filter(|_| class == Class::NilDereference && draft.tier == Tier::Check)?;
+    Some(format!("`{field}` may be left out of what is read, and nothing here tells that this is an error"))
+}
+
+/// The type that a value had, where the function that is changed has a case for it.
+fn worked_on_elsewhere(case: &Case<'_>, draft: &Draft) -> Option<String> {
+    let actual = case.fault.facts.actual_type.as_deref()?;
+    let frame = case.frames.get(draft.depth)?;
+    let cases = nodes_in(&frame.file, &frame.range, |node| {
+        node.kind() == "type_case"
+            && node
+                .children_by_field_name("type", &mut node.walk())
+                .any(|ty| frame.file.text_of(ty) == actual)
+    });
+    (!cases.is_empty()).then(|| actual.to_owned())
+}
+
+/// A field that is filled from data, and may be what is nil.
+fn left_out(case: &Case<'_>) -> Option<String> {
+    let fields = suspects(case).into_iter().filter_map(|suspect| case.field_at(suspect.file, suspect.node));
+    fields.map(|(_, field)| field).find(|field| field.tagged).map(|field| field.name)
 }
 
 /// Whether the function that failed holds one value against another.
