@@ -7,9 +7,9 @@ use super::case::Case;
 use super::draft::{Draft, Tier};
 use super::naming::words;
 use super::suspect::suspects;
-use super::syntax::{called_name, nodes_in, statement_of};
+use super::syntax::{called_name, nodes_in, statement_of, value_at};
 use crate::domain::Class;
-use crate::repository::go::File;
+use crate::repository::go::{Binding, File};
 
 /// How functions begin their names that say whether a value is as it should be.
 const CHECKS: &[&str] = &["check", "validate", "verify", "ensure"];
@@ -36,6 +36,13 @@ pub(crate) fn open_about(case: &Case<'_>, draft: &Draft) -> Option<String> {
             "`{check}` looks at what comes of it afterwards, and may be meant to refuse it with an error of its own"
         ));
     }
+    if class == Class::NilDereference
+        && suspects(case).iter().any(|suspect| is_received(suspect.file, suspect.node))
+    {
+        let open =
+            "it was received where nothing came any more, and nothing here tells that this is an error";
+        return Some(open.to_owned());
+    }
     let field = left_out(case).filter(|_| class == Class::NilDereference && draft.tier == Tier::Check)?;
     Some(format!("`{field}` may be left out of what is read, and nothing here tells that this is an error"))
 }
@@ -51,6 +58,18 @@ fn worked_on_elsewhere(case: &Case<'_>, draft: &Draft) -> Option<String> {
                 .any(|ty| frame.file.text_of(ty) == actual)
     });
     (!cases.is_empty()).then(|| actual.to_owned())
+}
+
+/// Whether a variable holds what was received from a channel.
+fn is_received(file: &File, node: Node<'_>) -> bool {
+    let receives = |node: Node<'_>| node.kind() == "unary_expression" && file.text_of(node).starts_with("<-");
+    match file.binding(node, file.text_of(node)) {
+        Some(Binding::Short { statement, position }) => {
+            let right = statement.child_by_field_name("right");
+            right.and_then(|right| value_at(right, position)).is_some_and(receives)
+        }
+        _ => false,
+    }
 }
 
 /// A field that is filled from data, and may be what is nil.

@@ -77,6 +77,16 @@ impl Frame<'_> {
         self.makes_handler() && self.function.params.iter().any(|param| param.ty.starts_with("http.Handler"))
     }
 
+    /// Whether callers of a function further out may as well call this one. What another type's method is called on
+    /// was made on the way there, and callers would make it in another way.
+    fn may_stand_for(&self, outermost: &Self) -> bool {
+        let receiver = |frame: &Self| frame.function.receiver.as_ref().map(|it| it.type_name.clone());
+        let owner = receiver(self);
+        self.function.is_exported()
+            && self.folder() == outermost.folder()
+            && (owner.is_none() || owner == receiver(outermost))
+    }
+
     fn is_start(&self) -> bool {
         self.function.receiver.is_none()
             && (self.function.identifier == "init"
@@ -110,7 +120,7 @@ pub(super) fn choose(fault: &Fault, repository: &Repository) -> Vec<Package> {
     // start: the entry is what it calls. A program that is all one package has its entry there.
     let outside = callable.iter().position(|frame| frame.file.package != "main" || frame.is_handler());
     callable.drain(..outside.unwrap_or(0));
-    let outermost = callable.first().map(|frame| frame.folder().to_owned());
+    let outermost = callable.first().copied();
     if seen == frames.len() {
         let web = callable.iter().filter(|frame| frame.is_handler() || frame.makes_handler());
         let around = frames.iter().filter(|frame| frame.is_middleware());
@@ -119,7 +129,7 @@ pub(super) fn choose(fault: &Fault, repository: &Repository) -> Vec<Package> {
         }
     }
     for (at, frame) in callable.iter().enumerate() {
-        let entry = at == 0 || frame.function.is_exported() && Some(frame.folder()) == outermost.as_deref();
+        let entry = at == 0 || outermost.is_some_and(|outermost| frame.may_stand_for(outermost));
         add(
             &mut packages,
             frame.folder(),
@@ -184,7 +194,7 @@ mod tests {
             .collect()
     }
 
-    const STORE: &str = "package store\n\nfunc (s *S) Put() {}\nfunc (s *S) put() {}\n";
+    const STORE: &str = "package store\n\nfunc (s *S) Put() {}\nfunc (s *S) put() {}\nfunc (s *S) All() {}\nfunc (p Part) Use() {}\n";
     const API: &str = "package api\n\nfunc (a *A) get(w http.ResponseWriter, r *http.Request) {}\nfunc logged(h http.Handler) http.Handler { return nil }\nfunc safe(h http.Handler) http.Handler { recover() }\nfunc Load() { safe() }\n";
     const MAIN: &str = "package main\n\nfunc main() {}\nfunc load() {}\n";
 
@@ -196,6 +206,11 @@ mod tests {
         assert_eq!(
             choose(&[("store/s.go", "(*S).put"), ("store/s.go", "(*S).Put"), ("main.go", "main")]),
             ["store:(*S).Put!", "store:(*S).put"]
+        );
+        assert_eq!(
+            choose(&[("store/s.go", "(*S).Put"), ("store/s.go", "Part.Use"), ("store/s.go", "(*S).All")]),
+            ["store:(*S).All!", "store:Part.Use", "store:(*S).Put!"],
+            "what another type's method is called on was made on the way there"
         );
         assert_eq!(
             choose(&[("store/s.go", "(*S).Put"), ("main.go", "load"), ("main.go", "main")]),
