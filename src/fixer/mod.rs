@@ -19,7 +19,9 @@ use std::time::{Duration, Instant};
 
 use prometheus::{HistogramTimer, HistogramVec};
 
-use crate::domain::{Class, Diagnosis, ErrorGroup, FileChange, Nature, OperationalFinding, Suggestion};
+use crate::domain::{
+    Class, Diagnosis, ErrorGroup, Fault, FaultFacts, FileChange, Nature, OperationalFinding, Suggestion,
+};
 use crate::generator::diagnose::diagnose;
 use crate::generator::operational::remedy;
 use crate::generator::typecheck::prepare;
@@ -33,6 +35,7 @@ use attempt::Attempt;
 pub use doing::Doing;
 pub use known::{CodeNow, Known, known_answer};
 use obstacle::Obstacle;
+use proposing::{Diagnosed, diagnosed};
 use release::at_present;
 pub use strategy::{Experience, Source, Strategy};
 pub use workbench::Workbench;
@@ -183,38 +186,57 @@ impl Fixer {
         doing: &Doing,
     ) -> Finding {
         let progress: Progress<'_> = &|what| doing.begin(what);
-        progress("diagnosing the failure");
+        let (begun, deadline) = (Instant::now(), tokio::time::Instant::now() + self.config.timeout);
         let repository = bench.repository();
-        let stage = self.begin(Stage::Diagnose);
-        let present = at_present(&self.sandbox, &repository, &group.first, log_context).await;
-        let event = present.as_ref().map_or(&group.first, |present| &present.event);
-        let mut diagnosis = diagnose(event, &repository);
-        let in_words = |diagnosis: &Diagnosis| {
-            let told = present.iter().map(|present| present.told.as_str());
-            std::iter::once(diagnosis.summary.as_str()).chain(told).collect::<Vec<_>>().join(" ")
-        };
-        diagnosis.summary = in_words(&diagnosis);
-        drop(stage);
-        let begun = Instant::now();
         let context: Vec<String> = std::iter::once(&group.first.sample).chain(log_context).cloned().collect();
         let mut attempt = Attempt::new(self, &repository, (&context, experience), progress);
+        progress("diagnosing the failure");
+        let stage = self.begin(Stage::Diagnose);
+        let present = at_present(&self.sandbox, &repository, &group.first, log_context);
+        let diagnosed =
+            tokio::time::timeout_at(deadline, diagnosed(present, &group.first, &repository)).await;
+        drop(stage);
+        let out_of_time = |attempt: &mut Attempt<'_>| {
+            attempt.out_of_time(self.config.timeout, &doing.last().unwrap_or_default());
+        };
+        let Diagnosed { event, told, mut diagnosis } = match diagnosed {
+            Ok(Ok(diagnosed)) => diagnosed,
+            Ok(Err(obstacle)) => {
+                attempt.give_up(obstacle);
+                return attempt.finish(group, unknown(group), begun.elapsed().as_secs_f64());
+            }
+            Err(_) => {
+                out_of_time(&mut attempt);
+                return attempt.finish(group, unknown(group), begun.elapsed().as_secs_f64());
+            }
+        };
         if diagnosis.fault.stack.is_empty() {
             attempt.give_up(
                 "nothing of it is found in this repository; give --repo the code, at the version, that wrote the log",
             );
-        } else if tokio::time::timeout(self.config.timeout, attempt.run(bench, &diagnosis.fault))
-            .await
-            .is_err()
-        {
+        } else if tokio::time::timeout_at(deadline, attempt.run(bench, &diagnosis.fault)).await.is_err() {
             bench.clear();
-            attempt.out_of_time(self.config.timeout, &doing.last().unwrap_or_default());
+            out_of_time(&mut attempt);
         }
-        if diagnosis.fault.class == Class::NilDereference {
+        if event.class == Class::NilDereference {
             // By now the types are known, which tell what of the statement was nil.
-            diagnosis.summary = in_words(&diagnose(event, &repository));
+            diagnosis.summary = diagnose(&event, &repository).summary;
         }
+        diagnosis.summary.extend(told.iter().flat_map(|told| [" ", told]));
         attempt.finish(group, diagnosis, begun.elapsed().as_secs_f64())
     }
+}
+
+/// What is told of a group that could not be looked at.
+fn unknown(group: &ErrorGroup) -> Diagnosis {
+    let event = &group.first;
+    let fault = Fault {
+        class: event.class,
+        message: event.message.clone(),
+        facts: FaultFacts::default(),
+        stack: Vec::new(),
+    };
+    Diagnosis { summary: event.class.explanation().to_owned(), locations: Vec::new(), fault }
 }
 
 fn longest_step(attempt: Duration, wanted: Duration) -> Duration {

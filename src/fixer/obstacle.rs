@@ -13,7 +13,7 @@ pub(super) enum Obstacle {
     Validator(#[from] crate::validator::Error),
     #[error(transparent)]
     Sandbox(#[from] crate::sandbox::Error),
-    #[error("the repair rules ended abnormally: {0}")]
+    #[error("the diagnosis or the repair rules ended abnormally: {0}")]
     Rules(#[from] tokio::task::JoinError),
     #[error(transparent)]
     Broken(#[from] crate::validator::Broken),

@@ -1,14 +1,42 @@
-//! Candidates, asked for so that an attempt's time runs on: syntax trees are walked without a pause, and a function
-//! can be written on which that takes for ever. So it is done on a thread of its own, which an attempt leaves behind
-//! when its time is over.
+//! Diagnosis and candidates, asked for so that an attempt's time runs on: files are read and syntax trees walked
+//! without a pause, and a function can be written on which that takes for ever. So it is done on a thread of its own,
+//! which an attempt leaves behind when its time is over.
 
 use std::sync::Arc;
 
 use super::obstacle::Obstacle;
-use crate::domain::{Fault, FixCandidate};
+use super::release::Present;
+use crate::domain::{Diagnosis, ErrorEvent, Fault, FixCandidate};
+use crate::generator::diagnose::diagnose;
 use crate::generator::recall::{Precedent, recall};
 use crate::generator::rules::{Proposal, propose};
 use crate::repository::Repository;
+
+/// An event as it is in the code as it stands, and what is to be said of it.
+pub(super) struct Diagnosed {
+    pub(super) event: ErrorEvent,
+    /// What is to be said of the version that the log names.
+    pub(super) told: Option<String>,
+    pub(super) diagnosis: Diagnosis,
+}
+
+/// Places an event in the code, once it is known what it would be in the code as it stands.
+pub(super) async fn diagnosed(
+    present: impl Future<Output = Option<Present>>,
+    event: &ErrorEvent,
+    repository: &Arc<Repository>,
+) -> Result<Diagnosed, Obstacle> {
+    let (event, told) = match present.await {
+        Some(Present { event, told }) => (event, Some(told)),
+        None => (event.clone(), None),
+    };
+    let repository = Arc::clone(repository);
+    let diagnosed = tokio::task::spawn_blocking(move || {
+        let diagnosis = diagnose(&event, &repository);
+        Diagnosed { event, told, diagnosis }
+    });
+    Ok(diagnosed.await?)
+}
 
 /// What the rules propose.
 pub(super) async fn proposed(fault: &Fault, repository: &Arc<Repository>) -> Result<Proposal, Obstacle> {
