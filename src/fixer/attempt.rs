@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::challenge::Challenged;
+use super::challenge::{Challenged, is_written_by, moved};
 use super::extension::{self, extended};
 use super::obstacle::Obstacle;
 use super::proposing::{proposed, recalled};
@@ -131,6 +131,9 @@ impl<'a> Attempt<'a> {
             let masks = candidate.masks;
             self.extend(grounds, candidate, still_failing).await?;
             self.standing.extend(None);
+            if !self.standing.holds() {
+                continue;
+            }
             // With a doubtful reproducer, or one of an inner call, no other candidate comes further; nor do those
             // that may mask, which come last.
             let is_entry = self.earlier.as_ref().is_some_and(|earlier| earlier.reach == Reach::EntryPoint);
@@ -164,7 +167,8 @@ impl<'a> Attempt<'a> {
         Ok(all)
     }
 
-    /// Judges a candidate. Where it is plausible at least: the statements that fail in the same way still.
+    /// Judges a candidate. Where it is plausible at least, or its reproducer comes further and fails in the same way
+    /// there: the statements that fail so still.
     async fn judge(
         &mut self,
         grounds: Grounds<'_>,
@@ -177,6 +181,13 @@ impl<'a> Attempt<'a> {
         let verdict = validator.validate(subject, baseline, confirmed, &candidate, climb).await?;
         drop(stage);
         tracing::debug!(explanation = candidate.explanation, verdict = ?verdict.kind(), reason = verdict.reason(), "judged");
+        if let Some(further) =
+            verdict.still_failing_at().filter(|place| is_further(place, subject.fault, &candidate))
+        {
+            let failing = vec![further.clone()];
+            self.standing.take(candidate, verdict);
+            return Ok(Some(failing));
+        }
         // What was shown with forced state may be shown so again, and says nothing either time.
         let shown = self.earlier.as_ref().filter(|earlier| earlier.reach > Reach::ForcedState);
         let Some(earlier) = shown.filter(|_| verdict.kind() >= VerdictKind::Plausible) else {
@@ -319,6 +330,13 @@ impl<'a> Attempt<'a> {
         }
         Finding { suggestion, changes }
     }
+}
+
+/// Whether a statement that fails with a change in place is another one than the fault's, and stood there before.
+fn is_further(place: &Location, fault: &Fault, candidate: &FixCandidate) -> bool {
+    let mended = fault.stack.first().map(|failing| moved(failing, candidate));
+    let same = mended.is_some_and(|mended| mended.file == place.file && mended.line == place.line);
+    !same && !is_written_by(candidate, place)
 }
 
 /// Where a proven fix acts is where the defect is: before the statements of the stack that only met it.

@@ -201,7 +201,7 @@ fn survivors(tried: u64, elsewhere: Vec<Location>, candidate: &FixCandidate) -> 
 }
 
 /// Whether a line of the mended file was written by the change.
-fn is_written_by(candidate: &FixCandidate, place: &Location) -> bool {
+pub(super) fn is_written_by(candidate: &FixCandidate, place: &Location) -> bool {
     let line = usize::try_from(place.line).unwrap_or(usize::MAX).saturating_sub(1);
     candidate.changes.iter().filter(|change| change.path == place.file).any(|change| {
         let diff = TextDiff::from_lines(&change.before, &change.after);

@@ -67,6 +67,11 @@ impl Standing {
         self.extends = failing;
     }
 
+    /// Whether something holds, as far as it could be judged.
+    pub(super) fn holds(&self) -> bool {
+        self.best.as_ref().is_some_and(|(_, best)| best.kind() >= VerdictKind::Plausible)
+    }
+
     /// Whether something is proven.
     pub(super) fn is_proven(&self) -> bool {
         self.best.as_ref().is_some_and(|(_, best)| best.kind() == VerdictKind::Proven)

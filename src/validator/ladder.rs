@@ -10,7 +10,7 @@ use super::verdict::Verdict;
 use super::{
     Baseline, Error, Subject, Validator, advice, no_answer, policy, shown, succeeded, tail, text_of,
 };
-use crate::domain::{FileChange, FixCandidate, Step, StepName, StepResult};
+use crate::domain::{FileChange, FixCandidate, Location, Step, StepName, StepResult};
 use crate::repository::go::File;
 use crate::sandbox::Ended;
 
@@ -24,6 +24,8 @@ pub struct Climb {
     steps: Vec<Step>,
     /// The step that is being taken, and since when.
     under_way: Option<(StepName, Instant)>,
+    /// Where the reproducer fails in the same way instead.
+    moved: Option<Location>,
     sandbox: String,
 }
 
@@ -88,8 +90,8 @@ impl Validator<'_> {
             climbed?;
         }
         let reproducer = confirmed.map(|confirmed| &confirmed.reproducer);
-        let Climb { steps, sandbox, .. } = std::mem::take(climb);
-        Ok(Verdict::judge(steps, sandbox, reproducer, candidate.doubt()))
+        let Climb { steps, sandbox, moved, .. } = std::mem::take(climb);
+        Ok(Verdict::judge(steps, sandbox, reproducer, candidate.doubt()).failing_at(moved))
     }
 
     /// The rungs that need the change in place.
@@ -108,7 +110,9 @@ impl Validator<'_> {
         {
             climb.steps.push(confirmed.before.clone());
         }
-        climb.step(StepName::ReproducerAfter, self.reproducer_after(subject, change)).await?;
+        let mut moved = None;
+        climb.step(StepName::ReproducerAfter, self.reproducer_after(subject, change, &mut moved)).await?;
+        climb.moved = moved;
         let tested: Vec<String> = change.tested.iter().cloned().collect();
         climb.step(StepName::PackageTests, self.own_tests_hold(subject, change, &tested)).await?;
         climb.step(StepName::DependentTests, self.dependents_hold(subject, change)).await
@@ -199,7 +203,13 @@ impl Validator<'_> {
         Ok((StepResult::Passed, 1, "nothing new".to_owned()))
     }
 
-    async fn reproducer_after(&self, subject: Subject<'_>, change: &Change<'_>) -> Rung {
+    /// `moved` is where it fails in the same way, if it does.
+    async fn reproducer_after(
+        &self,
+        subject: Subject<'_>,
+        change: &Change<'_>,
+        moved: &mut Option<Location>,
+    ) -> Rung {
         let Some(confirmed) = change.confirmed else {
             return Ok((StepResult::Skipped, 0, "there is no reproducer".to_owned()));
         };
@@ -229,6 +239,7 @@ impl Validator<'_> {
                 return Ok((StepResult::Inconclusive, run, format!("{why}:\n{output}")));
             }
             if !succeeded(&outcome) || !Report::read(&text_of(&outcome)).has_passed(&reproducer.test) {
+                *moved = subject.fails_alike_at(&text_of(&outcome));
                 return Ok((StepResult::Failed, run, format!("run {run} still fails:\n{output}")));
             }
         }

@@ -21,8 +21,9 @@ mod verdict;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::domain::Fault;
-use crate::repository::{Repository, Workspace};
+use crate::analyzer::go::parse_trace;
+use crate::domain::{Fault, Location};
+use crate::repository::{KnownCrash, Repository, Workspace};
 use crate::sandbox::go::{Folders, GoToolchain};
 use crate::sandbox::{Ended, Job, Outcome, Sandbox, hindrance};
 
@@ -68,6 +69,12 @@ pub struct Subject<'a> {
 impl Subject<'_> {
     fn tree(&self) -> PathBuf {
         self.workspace.tree()
+    }
+
+    /// Where an output shows a crash of the fault's class, in the scratch copy.
+    fn fails_alike_at(&self, output: &str) -> Option<Location> {
+        let crash = parse_trace(output).filter(|crash| crash.class == self.fault.class)?;
+        KnownCrash::new(self.fault, self.repository, self.tree())?.place_of(&crash.trace)
     }
 
     /// The folder of the module that owns a package's folder.

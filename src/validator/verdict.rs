@@ -1,11 +1,12 @@
 //! The verdict, which only this room can mint.
 
-use crate::domain::{Evidence, Reach, Reproducer, Step, StepResult, VerdictKind, VerdictRecord};
+use crate::domain::{Evidence, Location, Reach, Reproducer, Step, StepResult, VerdictKind, VerdictRecord};
 
 /// A judgement on one candidate. It cannot be made or changed outside the validator.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
     record: VerdictRecord,
+    failing_at: Option<Location>,
 }
 
 impl Verdict {
@@ -25,6 +26,17 @@ impl Verdict {
     #[must_use]
     pub const fn evidence(&self) -> &Evidence {
         &self.record.evidence
+    }
+
+    /// Where the reproducer, with the change in place, fails in the same way as before.
+    #[must_use]
+    pub const fn still_failing_at(&self) -> Option<&Location> {
+        self.failing_at.as_ref()
+    }
+
+    /// The same judgement, with the place where the reproducer still fails.
+    pub(super) fn failing_at(self, place: Option<Location>) -> Self {
+        Self { failing_at: place, ..self }
     }
 
     /// The plain record, for storing and showing.
@@ -107,7 +119,10 @@ impl Verdict {
                 ),
             }
         };
-        Self { record: VerdictRecord { kind, reason, evidence: Evidence { steps, sandbox } } }
+        Self {
+            record: VerdictRecord { kind, reason, evidence: Evidence { steps, sandbox } },
+            failing_at: None,
+        }
     }
 }
 
