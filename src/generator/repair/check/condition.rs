@@ -82,10 +82,25 @@ fn leaves_with_error(file: &File, block: Node<'_>) -> bool {
         .any(|leaving| file.enclosing_function(leaving) == function && is_error_return(file, leaving))
 }
 
+/// Whether a condition leads to nothing but an error: a value that is not there takes that way, too.
+fn leads_to_error(file: &File, node: Node<'_>) -> bool {
+    let around = std::iter::successors(Some(node), Node::parent)
+        .take_while(|node| !matches!(node.kind(), "statement_list" | "block" | "func_literal"))
+        .find(|node| node.kind() == "if_statement");
+    let body = around.and_then(|around| around.child_by_field_name("consequence"));
+    body.and_then(answer_block).is_some_and(|last| is_error_return(file, last))
+}
+
+/// The only statement of a block.
+fn answer_block(body: Node<'_>) -> Option<Node<'_>> {
+    let list = body.named_child(0).filter(|list| list.kind() == "statement_list")?;
+    last_statement(body).filter(|_| list.named_child_count() == 1)
+}
+
 /// Joins the check to the boolean expression that holds the failing one, where there is such an
 /// expression: the condition of an `if` or a loop, an operand of `&&`, a returned comparison. What is
 /// asked to be *unequal* holds of a value that is not there: it is joined by `||`, but for loops, which
-/// must end. Nothing is joined that would keep the failing value from the only way out of a loop.
+/// must end; and so it is where the condition leads to nothing but an error. Nothing is joined that would keep the failing value from the only way out of a loop.
 pub(super) fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, Joined)> {
     if check.good.is_empty() {
         return None;
@@ -115,7 +130,7 @@ pub(super) fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, J
         .take_while(|node| node.kind() != "statement_list")
         .any(|node| matches!(node.kind(), "for_clause" | "for_statement"));
     let inner = file.text_of(node);
-    let holds = negated && !in_loop_header;
+    let holds = (negated || leads_to_error(file, parent)) && !in_loop_header;
     if holds && fails_within(file, check, parent) {
         return None;
     }

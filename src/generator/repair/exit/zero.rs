@@ -1,15 +1,15 @@
-//! Returning zero values.
+//! Returning what the other ways out of a function give back, or zero values.
 
 use std::sync::Arc;
 
 use tree_sitter::Node;
 
 use crate::generator::repair::case::Case;
-use crate::generator::repair::syntax::nodes_of;
+use crate::generator::repair::syntax::{last_child, nodes_of};
 use crate::repository::go::{File, Shape, Type};
 
 impl Case<'_> {
-    /// `return` with the zero values of all results but the last, which is given.
+    /// `return` with what the other ways out that fail give back, or zero values, and the last result as given.
     pub(crate) fn give_back(
         &self,
         file: &Arc<File>,
@@ -20,7 +20,7 @@ impl Case<'_> {
         let mut lines = Vec::new();
         let mut values: Vec<String> = Vec::new();
         for (at, ty) in others.iter().enumerate() {
-            if let Some(name) = kept_result(file, function, at) {
+            if let Some(name) = given_back(file, function, at) {
                 values.push(name);
                 continue;
             }
@@ -58,22 +58,38 @@ impl Case<'_> {
     }
 }
 
-/// The name of a result at a position, where another way out gives back what it holds so far.
-fn kept_result(file: &File, function: Node<'_>, at: usize) -> Option<String> {
-    let list = function.child_by_field_name("result").filter(|list| list.kind() == "parameter_list")?;
-    let names: Vec<&str> = list
-        .named_children(&mut list.walk())
-        .flat_map(|part| part.children_by_field_name("name", &mut part.walk()).collect::<Vec<_>>())
-        .filter(Node::is_named)
-        .map(|name| file.text_of(name))
+/// What the other ways out that fail give back at a position: the name of a result, where one of them gives what it
+/// holds so far; a number, a word of the language or a parameter, where all do.
+fn given_back(file: &File, function: Node<'_>, at: usize) -> Option<String> {
+    let names = |list: &str| -> Vec<&str> {
+        let list = function.child_by_field_name(list).filter(|list| list.kind() == "parameter_list");
+        list.into_iter()
+            .flat_map(|list| list.named_children(&mut list.walk()).collect::<Vec<_>>())
+            .flat_map(|part| part.children_by_field_name("name", &mut part.walk()).collect::<Vec<_>>())
+            .filter(Node::is_named)
+            .map(|name| file.text_of(name))
+            .collect()
+    };
+    let leaving = nodes_of(function, |node| node.kind() == "return_statement");
+    let failing: Vec<Node<'_>> = leaving
+        .into_iter()
+        .filter(|leaving| file.enclosing_function(*leaving) == Some(function))
+        .filter_map(|leaving| {
+            let values = leaving.named_child(0).filter(|values| values.named_child_count() > 1)?;
+            let fails = last_child(values).is_some_and(|last| !matches!(file.text_of(last), "nil" | "true"));
+            values.named_child(u32::try_from(at).ok()?).filter(|_| fails)
+        })
         .collect();
-    let name = *names.get(at)?;
-    let given = nodes_of(function, |node| node.kind() == "return_statement").into_iter().any(|leaving| {
-        let value = |at: usize| leaving.named_child(0)?.named_child(u32::try_from(at).ok()?);
-        let fails = value(names.len() - 1).is_some_and(|last| file.text_of(last) != "nil");
-        fails && value(at).is_some_and(|value| file.text_of(value) == name)
-    });
-    given.then(|| name.to_owned())
+    let name = names("result").get(at).copied();
+    if let Some(name) = name.filter(|name| failing.iter().any(|value| file.text_of(*value) == *name)) {
+        return Some(name.to_owned());
+    }
+    let first = file.text_of(*failing.first()?);
+    let parameters = names("parameters");
+    let lasting = first.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit())
+        || matches!(first, "nil" | "true" | "false" | "\"\"")
+        || parameters.contains(&first);
+    (lasting && failing.iter().all(|value| file.text_of(*value) == first)).then(|| first.to_owned())
 }
 
 /// The type parameters in scope of a function; those of a receiver count too.
