@@ -44,6 +44,7 @@ mod unclosed;
 mod uncomparable;
 mod undone;
 mod unlock;
+mod unlocked_twice;
 mod wait_group;
 
 #[cfg(test)]
