@@ -11,10 +11,11 @@
 //!   comments say; [`literal`] the places that make a value of a type.
 //! - [`paths`] knows whether a function does on every way what it owes, [`locked`] whether it holds a mutex at a place;
 //!   [`methods`] what the methods of a type do with its fields and locks, [`channels`] what is done with a channel,
-//!   [`guarding`] what may be done while a lock is held.
+//!   [`calls`] what else code leads to, [`guarding`] what may be done while a lock is held.
 //! - [`exit`] leaves a function early; [`check`] asks before an expression that can fail.
 
 pub(crate) mod asked;
+pub(crate) mod calls;
 pub(crate) mod case;
 pub(crate) mod channels;
 pub(crate) mod check;

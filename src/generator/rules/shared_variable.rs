@@ -9,17 +9,16 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use crate::domain::Class;
+use crate::generator::repair::calls::led_to;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::guarding::{calls_parameter, escapes, waits};
 use crate::generator::repair::syntax::{nodes_in, nodes_of, outermost};
-use crate::repository::go::{Binding, Callee, File, Function, Shape, package_binding};
+use crate::repository::go::{Binding, File, Function, Shape, package_binding};
 
 /// More functions than that are changed by a person.
 const MOST_USERS: usize = 12;
-/// How many functions that a user leads to are looked at.
-const MOST_CALLEES: usize = 200;
 
 pub(super) fn drafts(case: &Case<'_>, depth: usize) -> Vec<Draft> {
     let Some(file) = case.file(depth) else { return Vec::new() };
@@ -128,27 +127,15 @@ fn can_lock(case: &Case<'_>, user: &User, name: &str, users: &[User]) -> bool {
     let escape = uses(file, &function.body, name).into_iter().any(|node| escapes(case, file, node));
     let waiting =
         nodes_of(body, |node| waits(case, file, node) || calls_parameter(case, file, function, node));
-    !escape && waiting.is_empty() && !leads_to_another(case, user, users)
+    !escape && waiting.is_empty() && !leads_to_another(case, file, body, users)
 }
 
 /// Whether a function calls one that uses the variable, directly or by others of the package; or by more of them than
 /// are looked at.
-fn leads_to_another(case: &Case<'_>, user: &User, users: &[User]) -> bool {
-    let mut known: Vec<Callee> = Vec::new();
-    let (mut file, mut function) = (Arc::clone(&user.file), user.function.clone());
-    for next in 0.. {
-        for call in nodes_in(&file, &function.body, |node| node.kind() == "call_expression") {
-            let Some(callee) = case.callee(&file, call) else { continue };
-            if users.iter().any(|user| user.function == callee.function) || known.len() > MOST_CALLEES {
-                return true;
-            }
-            let is_new = !known.iter().any(|other| other.function == callee.function);
-            if is_new && case.same_package(&callee.file, &file) {
-                known.push(callee);
-            }
-        }
-        let Some(callee) = known.get(next) else { break };
-        (file, function) = (Arc::clone(&callee.file), callee.function.clone());
-    }
-    false
+fn leads_to_another(case: &Case<'_>, file: &Arc<File>, body: Node<'_>, users: &[User]) -> bool {
+    led_to(case, file, body).is_none_or(|others| {
+        others.iter().any(|other| {
+            users.iter().any(|user| user.file.path == other.file.path && user.function.body == other.range)
+        })
+    })
 }
