@@ -81,28 +81,46 @@ fn received<'t>(receive: Node<'t>) -> Use<'t> {
 }
 
 /// Whether those who are handed a channel can only receive from it: by the type that they get it as, or since a
-/// function of the repository does nothing else with it.
+/// function of the repository, or the function itself under another name, does nothing else with it.
 pub(crate) fn is_only_received(case: &Case<'_>, file: &Arc<File>, channel: Node<'_>) -> bool {
     let Some(parent) = channel.parent() else { return false };
+    let at = children(parent).iter().position(|part| *part == channel);
+    let receives = |used: Use<'_>| !matches!(used, Use::Send(_) | Use::Close(_) | Use::Set | Use::Hand);
     match parent.kind() {
         "expression_list" => {
-            let returned = parent.parent().is_some_and(|statement| statement.kind() == "return_statement");
-            let at = children(parent).iter().position(|value| *value == channel);
-            let results = file.enclosing_function(channel).map(|around| results_of(file, around));
-            let ty = results.zip(at).and_then(|(results, at)| results.get(at).cloned());
-            returned && ty.is_some_and(|ty| ty.starts_with("<-"))
+            let Some((statement, at)) = parent.parent().zip(at) else { return false };
+            match statement.kind() {
+                "return_statement" => {
+                    let results = file.enclosing_function(channel).map(|around| results_of(file, around));
+                    results.is_some_and(|all| all.get(at).is_some_and(|ty| ty.starts_with("<-")))
+                }
+                "short_var_declaration" => every_use_of_variable(file, statement, at, &receives),
+                _ => false,
+            }
         }
         "argument_list" => {
-            let at = children(parent).iter().position(|argument| *argument == channel);
-            let only = |call, at| every_use_of_passed(case, file, call, at, &|used| !may_send(used));
+            let only = |call, at| every_use_of_passed(case, file, call, at, &receives);
             parent.parent().zip(at).and_then(|(call, at)| only(call, at)) == Some(true)
         }
         _ => false,
     }
 }
 
-const fn may_send(used: Use<'_>) -> bool {
-    matches!(used, Use::Send(_) | Use::Close(_) | Use::Set | Use::Hand)
+/// Whether each use is such that the variable is put to which a declaration gives a name.
+fn every_use_of_variable(
+    file: &File,
+    declaration: Node<'_>,
+    position: usize,
+    wanted: &dyn Fn(Use<'_>) -> bool,
+) -> bool {
+    let Some(around) = file.enclosing_function(declaration) else { return false };
+    let is_it = |node: Node<'_>| {
+        let binding = file.binding(node, file.text_of(node)).filter(|_| node.kind() == "identifier");
+        node.start_byte() >= declaration.end_byte()
+            && matches!(binding, Some(Binding::Short { statement, position: its })
+                if statement == declaration && its == position)
+    };
+    nodes_of(around, is_it).into_iter().all(|node| wanted(use_of(file, node)))
 }
 
 /// Whether each use is such that a function makes of the channel which a call passes it at a position; none where the
@@ -135,4 +153,51 @@ fn every_use_of_parameter(
             if of == function && position == at)
     };
     Some(nodes_of(body, is_it).into_iter().all(|node| wanted(use_of(file, node))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::RepoPath;
+
+    /// What is done with the last `ch` of a function's body.
+    fn used(body: &str) -> String {
+        let text = format!("package p\n\nfunc f(ch chan int) (chan int, error) {{\n{body}\n}}\n");
+        let file = File::parse(RepoPath::new("a.go").unwrap(), text);
+        assert!(file.parses(), "{body}");
+        let block = file.node_at(file.functions[0].body.clone()).unwrap();
+        let named = nodes_of(block, |node| node.kind() == "identifier" && file.text_of(node) == "ch");
+        let used = format!("{:?}", use_of(&file, *named.last().unwrap()));
+        used.split('(').next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn each_use_is_known() {
+        for (body, expected) in [
+            ("ch <- 1", "Send"),
+            ("select {\ncase ch <- 1:\n}", "Send"),
+            ("defer close(ch)", "Close"),
+            ("s.close(ch)", "Hand"),
+            ("n := len(ch)", "Measure"),
+            ("ch = nil", "Set"),
+            ("a, ch = b, c", "Set"),
+            ("x := <-ch", "Receive"),
+            ("g(<-ch)", "Receive"),
+            ("select {\ncase <-ch:\n}", "Receive"),
+            ("select {\ncase x := <-ch:\n}", "Receive"),
+            ("<-ch", "Wait"),
+            ("x, ok := <-ch", "Wait"),
+            ("var x, ok = <-ch", "Wait"),
+            ("select {\ncase x, ok := <-ch:\n}", "Wait"),
+            ("for x := range ch {\n}", "Range"),
+            ("for range ch {\n}", "Range"),
+            ("g(ch)", "Hand"),
+            ("other <- ch", "Hand"),
+            ("other := ch", "Hand"),
+            ("return ch, nil", "Hand"),
+            ("g(&ch)", "Hand"),
+        ] {
+            assert_eq!(used(body), expected, "{body}");
+        }
+    }
 }

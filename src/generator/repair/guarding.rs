@@ -43,10 +43,17 @@ pub(crate) fn escapes(case: &Case<'_>, file: &Arc<File>, used: Node<'_>) -> bool
     in_literal || returned && shares()
 }
 
+/// Whether a node belongs to a goroutine that the function with this body starts: no lock of the function covers it.
+pub(crate) fn runs_beside(node: Node<'_>, body: Node<'_>) -> bool {
+    std::iter::successors(Some(node), Node::parent)
+        .take_while(|around| *around != body)
+        .any(|around| around.kind() == "go_statement")
+}
+
 /// Whether a node waits for others, as far as its names and types tell.
 pub(crate) fn waits(case: &Case<'_>, file: &Arc<File>, node: Node<'_>) -> bool {
     match node.kind() {
-        "send_statement" | "select_statement" | "go_statement" => true,
+        "send_statement" | "select_statement" => true,
         "unary_expression" => operator_of(file, node) == Some("<-"),
         "range_clause" => {
             let over = node.child_by_field_name("right").and_then(|over| case.resolver.type_of(file, over));

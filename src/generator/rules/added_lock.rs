@@ -130,7 +130,9 @@ fn is_contained(case: &Case<'_>, method: &Method, owner: &TypeDecl, field: &str)
         return false;
     }
     let escape = method.uses(field).into_iter().any(|node| escapes(case, file, node));
-    let waiting = method.nodes(|node| waits(case, file, node) || calls_back(case, method, owner, node));
+    let waiting = method.nodes(|node| {
+        node.kind() == "go_statement" || waits(case, file, node) || calls_back(case, method, owner, node)
+    });
     !escape && waiting.is_empty()
 }
 

@@ -15,9 +15,9 @@
 //!
 //! What is closed and stays in a list of channels is taken out of it.
 //!
-//! Nothing is proposed where other packages see the channel, where it is sent on or closed from outside the type's methods, where a sender that is to
-//! take the lock does more behind the send than to return, sends in a loop, or is called with the lock held, or where
-//! values of the struct are copied.
+//! Nothing is proposed where other packages see the channel, where it is sent on or closed from outside the type's
+//! methods or others get it who may do so, where a sender that is to take the lock does more behind the send than to
+//! return, sends in a loop, or is called with the lock held, or where values of the struct are copied.
 
 use std::sync::Arc;
 

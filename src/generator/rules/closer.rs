@@ -101,23 +101,22 @@ impl Owner {
         Some(Closer { method: self.method_at(file, *channel)?, statement: statement_of(*call)? })
     }
 
-    /// Every sender; none where one is no method of the type, or sends at several places, or where a method hands the
-    /// channel to others who may send on it.
+    /// Every sender; none where one is no method of the type, or sends at several places, or where others get the
+    /// channel who may send on it.
     pub(super) fn senders(&self, case: &Case<'_>) -> Option<Vec<Sender<'_>>> {
         let mut senders: Vec<Sender<'_>> = Vec::new();
         for (file, channel, used) in self.uses() {
             let method = self.method_at(file, channel);
-            if used == Use::Hand && method.is_some() && !is_only_received(case, file, channel) {
+            // Another type may have a field of that name.
+            let owner = case.field_at(file, channel).filter(|_| method.is_none());
+            if owner.is_some_and(|(owner, _)| owner.name != self.declaration.name) {
+                continue;
+            }
+            if used == Use::Hand && !is_only_received(case, file, channel) {
                 return None;
             }
             let Use::Send(send) = used else { continue };
-            // Another type may have a field of that name.
-            let Some(method) = method else {
-                let other = case
-                    .field_at(file, channel)
-                    .is_some_and(|(owner, _)| owner.name != self.declaration.name);
-                if other { continue } else { return None }
-            };
+            let method = method?;
             if !is_repairable(file) || senders.iter().any(|known| known.method.function == method.function) {
                 return None;
             }

@@ -51,7 +51,7 @@ fn mend(case: &Case<'_>, local: &Local<'_>) -> Option<Vec<Draft>> {
     }
     if let Some(group) = local.wait_group(&starts) {
         return Some(vec![
-            close_behind(local, *close, &starts, group).or_else(|| count_senders(local, &starts, group))?,
+            close_behind(local, *close, group).or_else(|| count_senders(local, &starts, group))?,
         ]);
     }
     make_room(case, local, *close, &starts).map(|draft| vec![draft])
@@ -69,7 +69,7 @@ pub(super) fn closing(group: &str, channel: &str) -> Vec<String> {
 
 /// `close(c)` waits for the WaitGroup: in a goroutine of its own, unless others receive than the function, which waits
 /// itself.
-fn close_behind(local: &Local<'_>, close: Node<'_>, starts: &[Start<'_>], group: &str) -> Option<Draft> {
+fn close_behind(local: &Local<'_>, close: Node<'_>, group: &str) -> Option<Draft> {
     let (file, wait) = (local.file, format!("{group}.Wait()"));
     let around = file.enclosing_function(close)?;
     let waits = nodes_of(around, |node| file.text_of(node) == wait && node.kind() == "expression_statement");
@@ -81,7 +81,7 @@ fn close_behind(local: &Local<'_>, close: Node<'_>, starts: &[Start<'_>], group:
     let mut edits = Edits::default();
     if around == local.function {
         let own = local.own(&wait);
-        match (local.first_received(starts), own.as_slice()) {
+        match (local.first_received(), own.as_slice()) {
             (None, [wait]) if wait.parent() == close.parent() => {
                 edits.remove_line(file, close)?;
                 edits.insert_after(file, *wait, &[format!("close({})", local.name)])?;

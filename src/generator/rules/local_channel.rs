@@ -122,10 +122,12 @@ impl<'t> Local<'t> {
         self.file.enclosing_function(node) == Some(self.function)
     }
 
-    /// The first place where the function itself may receive from it, or gives it to others who may.
-    pub(super) fn first_received(&self, starts: &[Start<'_>]) -> Option<Node<'t>> {
+    /// The first place where the function itself may receive from it, or gives it to others who may and do not run
+    /// beside it.
+    pub(super) fn first_received(&self) -> Option<Node<'t>> {
         let own = self.uses.iter().filter(|(node, used)| {
-            used.may_receive() && self.is_own(*node) && !starts.iter().any(|start| start.is_told(*node))
+            let beside = || statement_of(*node).is_some_and(|statement| statement.kind() == "go_statement");
+            used.may_receive() && self.is_own(*node) && !beside()
         });
         own.map(|(node, _)| *node).min_by_key(Node::start_byte)
     }

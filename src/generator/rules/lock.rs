@@ -6,8 +6,8 @@
 //! A mutex that is unlocked too often stands in a file of its own.
 //!
 //! Risk: a method that is called with the lock held deadlocks: what only callers with the lock use is left alone, and
-//! nothing is proposed where others use it too, where one that is to take the lock calls another, or where it waits
-//! for others.
+//! nothing is proposed where others use it too, where one that is to take the lock calls another, waits for
+//! others, or uses the field in a goroutine that it starts.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::domain::Class;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::Edits;
-use crate::generator::repair::guarding::waits;
+use crate::generator::repair::guarding::{runs_beside, waits};
 use crate::generator::repair::locked::{Held, locking};
 use crate::generator::repair::methods::{Method, Mutex, methods_of, own_call};
 use crate::generator::repair::syntax::{is_within, operator_of};
@@ -62,8 +62,10 @@ fn hold(case: &Case<'_>, depth: usize, file: &Arc<File>, field: Node<'_>) -> Opt
     let calls_bare = |method: &&Method| {
         method.calls().iter().any(|called| bare.iter().any(|other| other.function.identifier == *called))
     };
-    let waiting = |method: &&Method| !method.nodes(|node| waits(case, &method.file, node)).is_empty();
-    if bare.iter().any(|method| calls_bare(method) || method.takes(&mutex, &methods) || waiting(method)) {
+    if bare.iter().any(|method| calls_bare(method) || method.takes(&mutex, &methods)) {
+        return None;
+    }
+    if !bare.iter().all(|method| is_covered(case, method, name)) {
         return None;
     }
     for method in &bare {
@@ -89,6 +91,13 @@ fn hold(case: &Case<'_>, depth: usize, file: &Arc<File>, field: Node<'_>) -> Opt
     let told: Vec<String> = told.collect();
     let explanation = told.join(" ");
     (!told.is_empty()).then_some(Draft { tier: Tier::Cause, depth, explanation, masks: false, edits })
+}
+
+/// Whether a lock that a method holds for its whole length covers its uses of a field, and keeps nobody waiting.
+fn is_covered(case: &Case<'_>, method: &Method, field: &str) -> bool {
+    let Some(body) = method.body() else { return false };
+    let waiting = method.nodes(|node| waits(case, &method.file, node) && !runs_beside(node, body));
+    waiting.is_empty() && !method.uses(field).into_iter().any(|node| runs_beside(node, body))
 }
 
 /// The mutex that guards a field: the one there is, or the one that most uses of the field are under.

@@ -125,8 +125,11 @@ fn can_lock(case: &Case<'_>, user: &User, name: &str, users: &[User]) -> bool {
     let User { file, function } = user;
     let Some(body) = file.node_at(function.body.clone()) else { return false };
     let escape = uses(file, &function.body, name).into_iter().any(|node| escapes(case, file, node));
-    let waiting =
-        nodes_of(body, |node| waits(case, file, node) || calls_parameter(case, file, function, node));
+    let waiting = nodes_of(body, |node| {
+        node.kind() == "go_statement"
+            || waits(case, file, node)
+            || calls_parameter(case, file, function, node)
+    });
     !escape && waiting.is_empty() && !leads_to_another(case, file, body, users)
 }
 

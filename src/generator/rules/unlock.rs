@@ -10,7 +10,8 @@
 //! Where the failing line waits for something else (a WaitGroup, a channel), the only function of the stack's
 //! packages that leaves so is the one. Goroutines that wait for each other make no test: nothing is proven.
 //!
-//! Nothing is proposed where the ways cannot be told apart, where the way that leaves gives back something else, or
+//! Nothing is proposed where another function gives back what one takes and keeps, where it is a lock that the failing
+//! line waits for and nobody can tell which, where the ways cannot be told apart, where the way that leaves gives back something else, or
 //! where what it returns is read under the lock.
 
 use std::sync::Arc;
