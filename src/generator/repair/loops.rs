@@ -126,12 +126,13 @@ fn plain_names<'f>(file: &'f File, condition: Node<'_>) -> Option<Vec<&'f str>> 
     others.is_empty().then(|| identifiers(file, condition))
 }
 
-fn identifiers<'f>(file: &'f File, node: Node<'_>) -> Vec<&'f str> {
+/// The names of the variables in an expression.
+pub(crate) fn identifiers<'f>(file: &'f File, node: Node<'_>) -> Vec<&'f str> {
     nodes_of(node, |node| node.kind() == "identifier").into_iter().map(|node| file.text_of(node)).collect()
 }
 
 /// Whether a statement changes one of the variables, or hands its address on.
-fn changes(file: &File, node: Node<'_>, names: &[&str]) -> bool {
+pub(crate) fn changes(file: &File, node: Node<'_>, names: &[&str]) -> bool {
     let target = match node.kind() {
         "assignment_statement" | "range_clause" | "receive_statement" => node.child_by_field_name("left"),
         "inc_statement" | "dec_statement" => node.named_child(0),

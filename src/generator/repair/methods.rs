@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use super::case::Case;
-use super::syntax::nodes_of;
-use crate::repository::go::{File, Function, TypeDecl};
+use super::locked::{Held, held_at, locking};
+use super::syntax::{method_call, nodes_of};
+use crate::repository::go::{Field, File, Function, Type, TypeDecl};
 
 /// A method of a type.
 #[derive(Debug, Clone)]
@@ -50,24 +51,92 @@ impl Method {
         calls.into_iter().filter_map(|call| own_call(&self.file, call, &self.receiver)).collect()
     }
 
+    /// Whether it takes a mutex of its receiver itself.
+    pub(crate) fn locks(&self, mutex: &Mutex) -> bool {
+        let own = mutex.of(&self.receiver);
+        let calls = self.nodes(|node| node.kind() == "call_expression");
+        calls
+            .into_iter()
+            .filter_map(|call| locking(&self.file, call))
+            .any(|(taken, held)| held != Held::No && self.file.text_of(taken) == own)
+    }
+
+    /// Whether it names a mutex of its receiver.
+    pub(crate) fn names(&self, mutex: &Mutex) -> bool {
+        let own = mutex.of(&self.receiver);
+        let named = self.nodes(|node| match mutex.embedded {
+            true => method_call(node).is_some_and(|(operand, method)| {
+                self.file.text_of(operand) == own && self.file.text_of(method).ends_with("ock")
+            }),
+            false => node.kind() == "selector_expression" && self.file.text_of(node) == own,
+        });
+        !named.is_empty()
+    }
+
+    /// How it holds a mutex of its receiver at a node of it.
+    pub(crate) fn held_at(&self, node: Node<'_>, mutex: &Mutex) -> Held {
+        held_at(&self.file, node, &mutex.of(&self.receiver))
+    }
+
     /// Whether it takes a mutex of its receiver, itself or by another method that it calls.
-    pub(crate) fn takes(&self, mutex: &str, all: &[Self]) -> bool {
+    pub(crate) fn takes(&self, mutex: &Mutex, all: &[Self]) -> bool {
+        self.reaches(all, |method| method.locks(mutex))
+    }
+
+    /// Whether it, or a method of its receiver that it leads to, is such.
+    pub(crate) fn reaches(&self, all: &[Self], wanted: impl Fn(&Self) -> bool) -> bool {
         let mut known: Vec<&str> = vec![&self.function.identifier];
         let mut next = 0;
         while let Some(name) = known.get(next).copied() {
             next += 1;
             let Some(method) = all.iter().find(|method| method.function.identifier == name) else { continue };
-            let lock = method.own(mutex);
-            if method.text().contains(&format!("{lock}.Lock()"))
-                || method.text().contains(&format!("{lock}.RLock()"))
-            {
+            if wanted(method) {
                 return true;
             }
-            known.extend(
-                method.calls().into_iter().filter(|called| !known.contains(called)).collect::<Vec<_>>(),
-            );
+            for called in method.calls() {
+                if !known.contains(&called) {
+                    known.push(called);
+                }
+            }
         }
         false
+    }
+}
+
+/// A mutex that the values of a type hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mutex {
+    pub(crate) name: String,
+    /// Whether its methods are those of the type.
+    pub(crate) embedded: bool,
+    /// Whether several can hold it at once.
+    pub(crate) shared: bool,
+}
+
+impl Mutex {
+    /// Those among the fields of a type.
+    pub(crate) fn among(fields: &[Field]) -> Vec<Self> {
+        fields.iter().filter_map(Self::of_field).collect()
+    }
+
+    /// The mutex that a field is.
+    pub(crate) fn of_field(field: &Field) -> Option<Self> {
+        let shared = Self::is_shared(&field.ty)?;
+        Some(Self { name: field.name.clone(), embedded: field.embedded, shared })
+    }
+
+    /// Whether several can hold a mutex of a type at once; none where it is no mutex.
+    pub(crate) fn is_shared(ty: &Type) -> Option<bool> {
+        match ty.text.trim_start_matches('*') {
+            "sync.Mutex" => Some(false),
+            "sync.RWMutex" => Some(true),
+            _ => None,
+        }
+    }
+
+    /// The mutex of a value as the value's user writes it.
+    pub(crate) fn of(&self, value: &str) -> String {
+        if self.embedded { value.to_owned() } else { format!("{value}.{}", self.name) }
     }
 }
 

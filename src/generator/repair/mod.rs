@@ -9,22 +9,27 @@
 //! - [`case`] is one fault with its frames; [`made`] knows what is hardly nil, [`suspect`] the expressions that
 //!   may be, [`twins`] where else they are used so, [`meant`] what nil means where it is meant, [`told`] what
 //!   comments say; [`literal`] the places that make a value of a type.
-//! - [`methods`] knows what the methods of a type do with its fields and locks, [`paths`] whether a function does on
-//!   every way what it owes.
+//! - [`paths`] knows whether a function does on every way what it owes, [`locked`] whether it holds a mutex at a place;
+//!   [`methods`] what the methods of a type do with its fields and locks, [`channels`] what is done with a channel,
+//!   [`calls`] what else code leads to, [`guarding`] what may be done while a lock is held.
 //! - [`exit`] leaves a function early; [`check`] asks before an expression that can fail; [`doubt`] says what stays
 //!   open though the crash is gone.
 
 pub(crate) mod asked;
+pub(crate) mod calls;
 pub(crate) mod case;
+pub(crate) mod channels;
 pub(crate) mod check;
 pub(crate) mod doubt;
 pub(crate) mod draft;
 pub(crate) mod edit;
 pub(crate) mod exit;
 pub(crate) mod flow;
+pub(crate) mod guarding;
 pub(crate) mod handler;
 pub(crate) mod held;
 pub(crate) mod literal;
+pub(crate) mod locked;
 pub(crate) mod loops;
 pub(crate) mod made;
 pub(crate) mod meant;

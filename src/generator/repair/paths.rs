@@ -2,8 +2,8 @@
 
 use tree_sitter::Node;
 
-use super::syntax::{ends_program, is_listed};
-use crate::repository::go::File;
+use super::syntax::{children, ends_program, is_listed, statements_in};
+use crate::repository::go::{File, later};
 
 /// What the ways through a function show.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +26,7 @@ pub(crate) fn owed<'t>(
 ) -> Option<Owed<'t>> {
     let mut walk = Walk { file, does, owed: Owed::default(), unsure: false, around: Vec::new(), depth: 0 };
     let end = match after {
-        None => walk.list(first_of(body), State::OWES),
+        None => walk.list(statements_in(body), State::OWES),
         Some(after) => walk.onwards(body, after),
     };
     walk.unsure |= end.owes && end.done;
@@ -62,18 +62,9 @@ struct Walk<'t, 'd> {
     depth: usize,
 }
 
-fn children<'t>(node: Node<'t>) -> Vec<Node<'t>> {
-    node.named_children(&mut node.walk()).collect()
-}
-
-/// The first statement of a block or a case.
-fn first_of(block: Node<'_>) -> Option<Node<'_>> {
-    children(block).into_iter().find(|child| child.kind() == "statement_list")?.named_child(0)
-}
-
 impl<'t> Walk<'t, '_> {
-    fn list(&mut self, first: Option<Node<'t>>, mut state: State) -> State {
-        for statement in std::iter::successors(first, Node::next_named_sibling) {
+    fn list(&mut self, statements: impl IntoIterator<Item = Node<'t>>, mut state: State) -> State {
+        for statement in statements {
             if state == State::NOWHERE {
                 break;
             }
@@ -93,7 +84,7 @@ impl<'t> Walk<'t, '_> {
             let Some(around) = around else { return state };
             let loops = around.kind() == "for_statement";
             self.around.push((State::NOWHERE, loops));
-            state = self.list(at.next_named_sibling(), state);
+            state = self.list(later(at), state);
             let (broken, _) = self.around.pop().unwrap_or((State::NOWHERE, false));
             // The next round would begin with it still owed.
             self.unsure |= loops && state.owes;
@@ -120,11 +111,11 @@ impl<'t> Walk<'t, '_> {
                 let call = node.named_child(0).filter(|call| call.kind() == "call_expression");
                 if call.is_some_and(|call| ends_program(self.file, call)) { State::NOWHERE } else { state }
             }
-            "block" => self.list(first_of(node), state),
+            "block" => self.list(statements_in(node), state),
             "if_statement" => {
                 let way = node
                     .child_by_field_name("consequence")
-                    .map_or(state, |way| self.list(first_of(way), state));
+                    .map_or(state, |way| self.list(statements_in(way), state));
                 let other = match node.child_by_field_name("alternative") {
                     Some(other) => self.statement(other, state),
                     None => state,
@@ -156,7 +147,7 @@ impl<'t> Walk<'t, '_> {
         let for_ever = children(node).into_iter().all(|child| child == body || child.kind() == "comment");
         self.around.push((State::NOWHERE, true));
         self.depth += 1;
-        let round = self.list(first_of(body), state);
+        let round = self.list(statements_in(body), state);
         self.depth -= 1;
         let (broken, _) = self.around.pop().unwrap_or((State::NOWHERE, true));
         if for_ever { broken } else { state.or(round).or(broken) }
@@ -168,7 +159,7 @@ impl<'t> Walk<'t, '_> {
         let mut is_complete = node.kind() == "select_statement";
         for case in children(node).into_iter().filter(|child| child.kind().ends_with("_case")) {
             is_complete |= case.kind() == "default_case";
-            out = out.or(self.list(first_of(case), state));
+            out = out.or(self.list(statements_in(case), state));
         }
         let (broken, _) = self.around.pop().unwrap_or((State::NOWHERE, false));
         let out = out.or(broken);

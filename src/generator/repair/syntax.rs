@@ -54,6 +54,17 @@ pub(crate) fn lines(node: Node<'_>) -> std::ops::RangeInclusive<u32> {
     line(node.start_position().row)..=line(node.end_position().row)
 }
 
+/// The named children of a node.
+pub(crate) fn children(node: Node<'_>) -> Vec<Node<'_>> {
+    node.named_children(&mut node.walk()).collect()
+}
+
+/// The statements of a block or of a case.
+pub(crate) fn statements_in(block: Node<'_>) -> Vec<Node<'_>> {
+    let list = children(block).into_iter().find(|child| child.kind() == "statement_list");
+    list.map(children).unwrap_or_default()
+}
+
 /// The statement of a block (or of a case) that holds a node.
 pub(crate) fn statement_of(node: Node<'_>) -> Option<Node<'_>> {
     std::iter::successors(Some(node), Node::parent).find(|node| is_listed(*node))

@@ -22,9 +22,10 @@ use crate::domain::Class;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::guarding::{calls_parameter, escapes, is_function, waits};
 use crate::generator::repair::methods::{Method, is_copied, methods_of, struct_of};
 use crate::generator::repair::suspect::is_receiver;
-use crate::generator::repair::syntax::{called_name, nodes_of, outermost};
+use crate::generator::repair::syntax::{nodes_of, outermost};
 use crate::repository::go::{Field, File, Function, Shape, Type, TypeDecl};
 
 /// More methods than that are changed by a person.
@@ -82,7 +83,7 @@ fn add(case: &Case<'_>, depth: usize, file: &Arc<File>, node: Node<'_>) -> Optio
     let can_lock = |method: &&Method| {
         is_repairable(&method.file)
             && !calls_another(method, &users, &methods)
-            && is_contained(case, method, &owner, &field)
+            && is_contained(case, method, &owner, &field.name)
     };
     if users.len() > MOST_METHODS
         || !users.iter().all(can_lock)
@@ -114,63 +115,37 @@ fn add(case: &Case<'_>, depth: usize, file: &Arc<File>, node: Node<'_>) -> Optio
 
 /// Whether a method calls another one that would take the lock too, directly or by others.
 fn calls_another(method: &Method, users: &[&Method], all: &[Method]) -> bool {
-    let mut known: Vec<&str> = method.calls();
-    let mut next = 0;
-    while let Some(name) = known.get(next).copied() {
-        next += 1;
-        if users.iter().any(|user| user.function.identifier == name) {
-            return true;
-        }
-        let Some(called) = all.iter().find(|other| other.function.identifier == name) else { continue };
-        known.extend(called.calls().into_iter().filter(|called| !known.contains(called)).collect::<Vec<_>>());
-    }
-    false
+    let uses =
+        |other: &Method| users.iter().any(|user| user.function.identifier == other.function.identifier);
+    let calls = method.calls();
+    all.iter()
+        .filter(|other| calls.contains(&other.function.identifier.as_str()))
+        .any(|other| other.reaches(all, uses))
 }
 
 /// Whether a method is done with the field when it returns, and waits for nobody meanwhile.
-fn is_contained(case: &Case<'_>, method: &Method, owner: &TypeDecl, field: &Field) -> bool {
+fn is_contained(case: &Case<'_>, method: &Method, owner: &TypeDecl, field: &str) -> bool {
     let file = &method.file;
     if method.receiver.is_empty() || !method.function.receiver.as_ref().is_some_and(|its| its.pointer) {
         return false;
     }
-    let shares = matches!(
-        case.resolver.underlying(&field.ty).shape(),
-        Shape::Map(..) | Shape::Slice(_) | Shape::Pointer(_)
-    );
-    let escapes = method.uses(&field.name).into_iter().any(|node| {
-        let in_literal =
-            file.enclosing_function(node).is_some_and(|function| function.kind() == "func_literal");
-        let returned =
-            node.parent().and_then(|list| list.parent()).is_some_and(|at| at.kind() == "return_statement");
-        in_literal || returned && shares
+    let escape = method.uses(field).into_iter().any(|node| escapes(case, file, node));
+    let waiting = method.nodes(|node| {
+        node.kind() == "go_statement" || waits(case, file, node) || calls_back(case, method, owner, node)
     });
-    let waits = method.nodes(|node| match node.kind() {
-        "send_statement" | "select_statement" | "go_statement" => true,
-        "unary_expression" => file.text_of(node).starts_with("<-"),
-        "call_expression" => {
-            called_name(file, node) == "Wait"
-                || called_name(file, node) == "Sleep"
-                || calls_back(case, method, owner, node)
-        }
-        _ => false,
-    });
-    !escapes && waits.is_empty()
+    !escape && waiting.is_empty()
 }
 
 /// Whether a call is of a function that the struct or the caller handed in.
 fn calls_back(case: &Case<'_>, method: &Method, owner: &TypeDecl, call: Node<'_>) -> bool {
     let Some(function) = call.child_by_field_name("function") else { return false };
-    let name = method.file.text_of(function);
-    let is_function = |ty: &Type| case.resolver.underlying(ty).shape() == Shape::Function;
-    let param = method
-        .function
-        .params
-        .iter()
-        .any(|param| param.name == name && is_function(&Type::new(param.ty.clone(), &method.file)));
-    let own = name
+    let own = method
+        .file
+        .text_of(function)
         .strip_prefix(&format!("{}.", method.receiver))
         .and_then(|field| case.resolver.field(&Type::new(owner.name.clone(), &owner.file), field));
-    param || own.is_some_and(|(_, field)| is_function(&field.ty))
+    calls_parameter(case, &method.file, &method.function, call)
+        || own.is_some_and(|(_, field)| is_function(case, &field.ty))
 }
 
 /// Whether the field is used by other code than the type's methods and what makes the struct.

@@ -4,16 +4,18 @@
 //! one entry of that field (`close(s.subs[id])`), or all of them in a loop, and does not take it out. Edit: what is
 //! closed is taken out: `delete` behind the close of one, an empty list or map behind the loop.
 //!
-//! Nothing is proposed where the closing method changes the field already, or what is closed is no entry of it.
+//! Nothing is proposed where the closing method changes the field already, where what is closed is no entry of it, or
+//! where the struct has a mutex which who closes and who sends do not both hold.
 
 use std::sync::Arc;
 
 use tree_sitter::Node;
 
 use crate::generator::repair::case::Case;
-use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
-use crate::generator::repair::methods::{Method, methods_of};
+use crate::generator::repair::locked::Held;
+use crate::generator::repair::methods::{Method, Mutex, methods_of};
 use crate::generator::repair::syntax::{called_name, statement_of};
 use crate::repository::go::{Binding, Field, File, Shape};
 
@@ -24,24 +26,38 @@ pub(super) fn taken_out(case: &Case<'_>, file: &Arc<File>, channel: Node<'_>) ->
     };
     let list = clause.child_by_field_name("right").filter(|list| list.kind() == "selector_expression")?;
     let (owner, field) = case.field_at(file, list)?;
+    let mutexes = case.resolver.type_of(file, list.child_by_field_name("operand")?);
+    let mutexes = mutexes.map(|ty| Mutex::among(&case.resolver.fields(&ty))).unwrap_or_default();
     let methods = methods_of(case, &owner);
+    let held_by_sender = |mutex: &&Mutex| {
+        let is_its = |method: &&Method| {
+            method.file.path == file.path && method.function.body.contains(&channel.start_byte())
+        };
+        methods.iter().find(is_its).is_some_and(|sender| sender.held_at(channel, mutex) != Held::No)
+    };
+    let held: Vec<&Mutex> = mutexes.iter().filter(held_by_sender).collect();
     let mut edits = Edits::default();
     let mut names: Vec<&str> = Vec::new();
     for method in methods.iter().filter(|method| is_repairable(&method.file)) {
-        if take_out(case, &mut edits, method, &field).is_some() {
-            names.push(&method.function.identifier);
+        let Some(close) = take_out(case, &mut edits, method, &field) else { continue };
+        // Who sends meanwhile still has what is taken out.
+        if !mutexes.is_empty() && !held.iter().any(|mutex| method.held_at(close, mutex) == Held::Write) {
+            return None;
         }
+        names.push(&method.function.identifier);
     }
+    let alone =
+        if mutexes.is_empty() { " Nothing locks here: that is so for one goroutine alone." } else { "" };
     let explanation = format!(
-        "What `{}` holds is closed by `{}` and stays there, where others still send on it: it is taken out.",
+        "What `{}` holds is closed by `{}` and stays there, where others still send on it: it is taken out.{alone}",
         field.name,
         names.join("` and `")
     );
-    (!names.is_empty()).then(|| Draft { tier: Tier::Cause, depth: 0, explanation, masks: false, edits })
+    (!names.is_empty()).then(|| Draft::cause(0, explanation, edits))
 }
 
-/// A method takes out what it closes.
-fn take_out(case: &Case<'_>, edits: &mut Edits, method: &Method, field: &Field) -> Option<()> {
+/// A method takes out what it closes: the statement that closes.
+fn take_out<'m>(case: &Case<'_>, edits: &mut Edits, method: &'m Method, field: &Field) -> Option<Node<'m>> {
     let (file, own) = (&method.file, method.own(&field.name));
     let text = method.text();
     if text.contains(&format!("{own} ="))
@@ -59,8 +75,11 @@ fn take_out(case: &Case<'_>, edits: &mut Edits, method: &Method, field: &Field) 
         let is_entry = closed.child_by_field_name("operand").is_some_and(|map| file.text_of(map) == own);
         let key = closed.child_by_field_name("index").map(|key| file.text_of(key))?;
         let is_map = matches!(ty.shape(), Shape::Map(..));
-        return (is_entry && is_map)
-            .then(|| edits.insert_after(file, statement, &[format!("delete({own}, {key})")]))?;
+        if !is_entry || !is_map {
+            return None;
+        }
+        edits.insert_after(file, statement, &[format!("delete({own}, {key})")])?;
+        return Some(statement);
     }
     let Binding::Range { clause, position: 1 } = file.binding(closed, file.text_of(closed))? else {
         return None;
@@ -73,5 +92,9 @@ fn take_out(case: &Case<'_>, edits: &mut Edits, method: &Method, field: &Field) 
         Shape::Map(..) if field.ty.text.starts_with("map[") => format!("{}{{}}", field.ty.text),
         _ => return None,
     };
-    always.then(|| edits.insert_after(file, around, &[format!("{own} = {empty}")]))?
+    if !always {
+        return None;
+    }
+    edits.insert_after(file, around, &[format!("{own} = {empty}")])?;
+    Some(statement)
 }

@@ -15,9 +15,9 @@
 //!
 //! What is closed and stays in a list of channels is taken out of it.
 //!
-//! Nothing is proposed where other packages see the channel, where it is sent on or closed from outside the type's methods, where a sender that is to
-//! take the lock does more behind the send than to return, sends in a loop, or is called with the lock held, or where
-//! values of the struct are copied.
+//! Nothing is proposed where other packages see the channel, where it is sent on or closed from outside the type's
+//! methods or others get it who may do so, where a sender that is to take the lock does more behind the send than to
+//! return, sends in a loop, or is called with the lock held, or where values of the struct are copied.
 
 use std::sync::Arc;
 
@@ -29,10 +29,10 @@ use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, indent_of, is_repairable};
 use crate::generator::repair::exit::{Exit, Failure};
-use crate::generator::repair::methods::{Method, is_copied, own_call, struct_of};
+use crate::generator::repair::methods::{Method, Mutex, is_copied, own_call, struct_of};
 use crate::generator::repair::order::{Reads, before_changes, changed_above};
 use crate::generator::repair::syntax::{called_name, nodes_of};
-use crate::repository::go::File;
+use crate::repository::go::{File, later};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let Some(file) = case.file(0).filter(|file| is_repairable(file)) else { return Vec::new() };
@@ -123,12 +123,11 @@ fn give_up(
     Some(Draft::leaving(Tier::Cause, told, 0, explanation, edits))
 }
 
-/// The names of what guards the channel.
+/// What guards the channel.
 struct Guard {
-    mutex: String,
-    /// Whether the lock is new, and whether it lets several senders in at once.
+    mutex: Mutex,
+    /// Whether the lock is new.
     is_new: bool,
-    shared: bool,
     mark: String,
     /// Whether the mark is set where the channel is closed already.
     is_marked: bool,
@@ -161,7 +160,7 @@ fn ask(case: &Case<'_>, owner: &Owner, closer: &Closer<'_>, senders: &[Sender<'_
         case.note_asked_already();
         return None;
     }
-    let (mark, mutex) = (&guard.mark, &guard.mutex);
+    let (mark, mutex) = (&guard.mark, &guard.mutex.name);
     let kept = if guard.is_marked { "marks it with" } else { "marks that now with" };
     let explanation = format!(
         "`{}` closes `{}` and {kept} `{mark}`: who sends asks for it first, and holds `{mutex}` until the value is sent.",
@@ -174,18 +173,19 @@ fn ask(case: &Case<'_>, owner: &Owner, closer: &Closer<'_>, senders: &[Sender<'_
 
 /// What guards the channel: what the closing method uses, and what is missing.
 fn guard(owner: &Owner, closer: &Closer<'_>, senders: &[Sender<'_>]) -> Option<Guard> {
-    let held = owner.mutexes().into_iter().find(|(mutex, _)| closer.holds(mutex));
+    let held = owner.mutexes().into_iter().find(|mutex| closer.method.locks(mutex));
     let marked = owner.marks().into_iter().find(|mark| closer.sets(mark));
     // A mark that is set without the lock helps nobody, and a second one beside it nobody understands.
-    let is_set_under = |mark: &String| held.as_ref().is_some_and(|(mutex, _)| closer.sets_under(mark, mutex));
+    let is_set_under = |mark: &String| held.as_ref().is_some_and(|mutex| closer.sets_under(mark, mutex));
     if marked.as_ref().is_some_and(|mark| !is_set_under(mark)) {
         return None;
     }
     let waits = senders.iter().any(|sender| !sender.is_immediate());
     let is_new = held.is_none();
-    let (mutex, shared) = match held {
-        Some((mutex, shared)) => (mutex, shared),
-        None => (owner.fresh(&["mu", "sendMu"])?, waits),
+    let mutex = match held {
+        Some(mutex) => mutex,
+        // Several senders may wait at once.
+        None => Mutex { name: owner.fresh(&["mu", "sendMu"])?, embedded: false, shared: waits },
     };
     let is_marked = marked.is_some();
     let mark = match marked {
@@ -195,7 +195,7 @@ fn guard(owner: &Owner, closer: &Closer<'_>, senders: &[Sender<'_>]) -> Option<G
     if !is_marked && !is_new && !closer.closes_under(&mutex) {
         return None;
     }
-    Some(Guard { mutex, is_new, shared, mark, is_marked })
+    Some(Guard { mutex, is_new, mark, is_marked })
 }
 
 fn add_fields(edits: &mut Edits, owner: &Owner, guard: &Guard) -> Option<()> {
@@ -203,7 +203,8 @@ fn add_fields(edits: &mut Edits, owner: &Owner, guard: &Guard) -> Option<()> {
     let mut fields: Vec<(&str, String)> = Vec::new();
     if guard.is_new {
         let sync = edits.import(home, "sync");
-        fields.push((&guard.mutex, format!("{sync}.{}", if guard.shared { "RWMutex" } else { "Mutex" })));
+        let ty = if guard.mutex.shared { "RWMutex" } else { "Mutex" };
+        fields.push((&guard.mutex.name, format!("{sync}.{ty}")));
     }
     if !guard.is_marked {
         fields.push((&guard.mark, "bool".to_owned()));
@@ -230,7 +231,7 @@ fn mark(edits: &mut Edits, closer: &Closer<'_>, guard: &Guard) -> Option<()> {
     if !is_repairable(file) || closer.statement.kind() != "expression_statement" {
         return None;
     }
-    let lock = closer.method.own(&guard.mutex);
+    let lock = guard.mutex.of(&closer.method.receiver);
     let set = format!("{} = true", closer.method.own(&guard.mark));
     if !guard.is_new {
         return edits.insert_before(file, closer.statement, &[set]);
@@ -259,13 +260,13 @@ fn ask_first<'o>(
 ) -> Option<(bool, Option<&'o str>)> {
     let file = &sender.method.file;
     let condition = sender.method.own(&guard.mark);
-    let lock = sender.method.own(&guard.mutex);
+    let lock = guard.mutex.of(&sender.method.receiver);
     let unit = sender.unit()?;
     let reads = Reads::of([condition.as_str()]);
-    if !guard.is_new && sender.holds(&lock) {
+    if !guard.is_new && sender.holds(&guard.mutex) {
         // The mark stays as it is while the lock is held.
-        let taken = sender.taken(&lock);
-        let place = taken.and_then(|taken| taken.next_named_sibling()).unwrap_or(unit);
+        let taken = sender.taken(&guard.mutex);
+        let place = taken.and_then(|taken| later(taken).next()).unwrap_or(unit);
         let (exit, reports) = leave(case, edits, owner, sender, place);
         match taken {
             Some(taken) => edits.insert_after(file, taken, &exit.guarded(&condition))?,
@@ -278,10 +279,10 @@ fn ask_first<'o>(
     let told = (reports, changed_above(file, place));
     // In a loop it would be held for as long as that goes on.
     let called = !guard.is_new && owner.is_called_with(sender.method, &guard.mutex);
-    if sender.names(&lock) || called || sender.is_in_loop() || is_risky(sender, unit) {
+    if sender.method.names(&guard.mutex) || called || sender.is_in_loop() || is_risky(sender, unit) {
         return None;
     }
-    let kind = if guard.shared { "R" } else { "" };
+    let kind = if guard.mutex.shared { "R" } else { "" };
     let (take, give) = (format!("{lock}.{kind}Lock()"), format!("{lock}.{kind}Unlock()"));
     if sender.only_returns_behind(unit) {
         let mut lines = vec![take, format!("defer {give}")];

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use crate::generator::repair::case::Case;
+use crate::generator::repair::channels::{Use, is_only_received, use_of};
 use crate::generator::repair::edit::is_repairable;
-use crate::generator::repair::methods::{Method, methods_of};
+use crate::generator::repair::locked::{Held, locking};
+use crate::generator::repair::methods::{Method, Mutex, methods_of};
 use crate::generator::repair::syntax::{
-    called_name, in_loop, is_within, last_child, nodes_of, outermost, statement_of,
+    called_name, children, in_loop, last_child, nodes_of, outermost, statement_of,
 };
-use crate::repository::go::{Field, File, TypeDecl};
+use crate::repository::go::{Field, File, TypeDecl, later};
 
 /// A struct that holds a channel.
 pub(super) struct Owner {
@@ -42,14 +44,9 @@ impl Owner {
         self.declaration.name.clone()
     }
 
-    /// The fields that are mutexes, and whether they can be shared.
-    pub(super) fn mutexes(&self) -> Vec<(String, bool)> {
-        let own = |field: &Field| match field.ty.text.as_str() {
-            "sync.Mutex" | "*sync.Mutex" => Some((field.name.clone(), false)),
-            "sync.RWMutex" | "*sync.RWMutex" => Some((field.name.clone(), true)),
-            _ => None,
-        };
-        self.fields.iter().filter(|field| !field.embedded).filter_map(own).collect()
+    /// The fields that are mutexes.
+    pub(super) fn mutexes(&self) -> Vec<Mutex> {
+        Mutex::among(&self.fields).into_iter().filter(|mutex| !mutex.embedded).collect()
     }
 
     /// The fields that are plain marks.
@@ -89,34 +86,37 @@ impl Owner {
         })
     }
 
-    /// The method that closes the channel, where there is exactly one place that does.
-    pub(super) fn closer(&self) -> Option<Closer<'_>> {
-        let closes = self.nodes(|file, node| {
-            node.kind() == "call_expression"
-                && called_name(file, node) == "close"
-                && closed_by(node).is_some_and(|channel| self.is_channel(file, channel))
-        });
-        let [(file, call)] = closes.as_slice() else { return None };
-        let method = self.method_at(file, closed_by(*call)?)?;
-        Some(Closer { method, statement: statement_of(*call)? })
+    /// The places that name the channel, and what is done with it there.
+    fn uses(&self) -> Vec<(&Arc<File>, Node<'_>, Use<'_>)> {
+        let named =
+            self.nodes(|file, node| node.kind() == "selector_expression" && self.is_channel(file, node));
+        named.into_iter().map(|(file, node)| (file, node, use_of(file, node))).collect()
     }
 
-    /// Every sender; none where one is no method of the type, or sends at several places.
+    /// The method that closes the channel, where there is exactly one place that does.
+    pub(super) fn closer(&self) -> Option<Closer<'_>> {
+        let mut closes = self.uses();
+        closes.retain(|(_, _, used)| matches!(used, Use::Close(_)));
+        let [(file, channel, Use::Close(call))] = closes.as_slice() else { return None };
+        Some(Closer { method: self.method_at(file, *channel)?, statement: statement_of(*call)? })
+    }
+
+    /// Every sender; none where one is no method of the type, or sends at several places, or where others get the
+    /// channel who may send on it.
     pub(super) fn senders(&self, case: &Case<'_>) -> Option<Vec<Sender<'_>>> {
-        let is_send = |file: &File, node: Node<'_>| {
-            node.kind() == "send_statement"
-                && node.child_by_field_name("channel").is_some_and(|channel| self.is_channel(file, channel))
-        };
         let mut senders: Vec<Sender<'_>> = Vec::new();
-        for (file, send) in self.nodes(is_send) {
-            let channel = send.child_by_field_name("channel")?;
+        for (file, channel, used) in self.uses() {
+            let method = self.method_at(file, channel);
             // Another type may have a field of that name.
-            let Some(method) = self.method_at(file, channel) else {
-                let other = case
-                    .field_at(file, channel)
-                    .is_some_and(|(owner, _)| owner.name != self.declaration.name);
-                if other { continue } else { return None }
-            };
+            let owner = case.field_at(file, channel).filter(|_| method.is_none());
+            if owner.is_some_and(|(owner, _)| owner.name != self.declaration.name) {
+                continue;
+            }
+            if used == Use::Hand && !is_only_received(case, file, channel) {
+                return None;
+            }
+            let Use::Send(send) = used else { continue };
+            let method = method?;
             if !is_repairable(file) || senders.iter().any(|known| known.method.function == method.function) {
                 return None;
             }
@@ -126,13 +126,9 @@ impl Owner {
     }
 
     /// Whether another method that takes a mutex calls this one.
-    pub(super) fn is_called_with(&self, method: &Method, mutex: &str) -> bool {
+    pub(super) fn is_called_with(&self, method: &Method, mutex: &Mutex) -> bool {
         let name = method.function.identifier.as_str();
-        let takes = |other: &&Method| {
-            let lock = other.own(mutex);
-            [".Lock()", ".RLock()"].iter().any(|take| other.text().contains(&format!("{lock}{take}")))
-        };
-        self.methods.iter().filter(takes).any(|other| other.calls().contains(&name))
+        self.methods.iter().filter(|other| other.locks(mutex)).any(|other| other.calls().contains(&name))
     }
 
     /// What the closing method ends too and others can wait for: a channel without values, a context.
@@ -175,57 +171,18 @@ impl Owner {
         made.is_empty() || made.iter().any(has_room)
     }
 
-    /// The places where the channel is received from, by `range` or by an operator; with those where it is handed
-    /// on, to who may do either.
-    fn receives(&self) -> Vec<(&Arc<File>, Node<'_>)> {
-        self.nodes(|file, node| {
-            if node.kind() != "selector_expression" || !self.is_channel(file, node) {
-                return false;
-            }
-            let Some(parent) = node.parent() else { return false };
-            let sends =
-                parent.kind() == "send_statement" && parent.child_by_field_name("channel") == Some(node);
-            let measured = parent.parent().is_some_and(|call| {
-                matches!(called_name(file, call), "close" | "len" | "cap") && call.kind() == "call_expression"
-            });
-            let set = statement_of(node)
-                .filter(|statement| statement.kind() == "assignment_statement")
-                .and_then(|statement| statement.child_by_field_name("left"))
-                .is_some_and(|left| is_within(node, left));
-            !sends && !measured && !set
-        })
-    }
-
     /// Whether somebody waits until the channel is closed.
     pub(super) fn is_waited_for(&self) -> bool {
-        self.receives().into_iter().any(|(file, node)| {
-            let Some(parent) = node.parent() else { return true };
-            match parent.kind() {
-                "unary_expression" => {
-                    let statement = parent
-                        .parent()
-                        .filter(|holder| holder.kind() == "expression_list")
-                        .and_then(|list| list.parent());
-                    let names = statement
-                        .or_else(|| parent.parent())
-                        .and_then(|holder| holder.child_by_field_name("left"));
-                    !file.text_of(parent).starts_with("<-")
-                        || names.is_some_and(|left| left.named_child_count() > 1)
-                }
-                _ => true,
-            }
-        })
+        self.uses().into_iter().any(|(_, _, used)| used.may_wait_for_end())
     }
 
     /// Whether the package receives up to the end of the channel whatever happens: in a loop that is not left early,
     /// takes no such lock, and calls no sender and not the closer.
-    pub(super) fn drains(&self, mutex: Option<&str>, closer: &Closer<'_>, senders: &[Sender<'_>]) -> bool {
-        let receives = self.receives();
-        let in_loop = |(file, node): &(&Arc<File>, Node<'_>)| {
-            let Some(clause) = node.parent().filter(|parent| parent.kind() == "range_clause") else {
-                return false;
-            };
-            let Some(around) = clause.parent() else { return false };
+    pub(super) fn drains(&self, mutex: Option<&Mutex>, closer: &Closer<'_>, senders: &[Sender<'_>]) -> bool {
+        let mut receives = self.uses();
+        receives.retain(|(_, _, used)| used.may_receive());
+        let in_loop = |(file, node, used): &(&Arc<File>, Node<'_>, Use<'_>)| {
+            let Use::Range(around) = *used else { return false };
             let leaves = nodes_of(around, |inner| {
                 matches!(inner.kind(), "return_statement" | "break_statement" | "goto_statement")
             });
@@ -241,11 +198,6 @@ impl Owner {
     }
 }
 
-/// What a call of `close` closes.
-fn closed_by(call: Node<'_>) -> Option<Node<'_>> {
-    call.child_by_field_name("arguments")?.named_child(0)
-}
-
 /// The method that closes the channel.
 pub(super) struct Closer<'o> {
     pub(super) method: &'o Method,
@@ -254,39 +206,30 @@ pub(super) struct Closer<'o> {
 }
 
 impl Closer<'_> {
-    /// Whether the method takes a mutex of its receiver.
-    pub(super) fn holds(&self, mutex: &str) -> bool {
-        self.method.text().contains(&format!("{}.Lock()", self.method.own(mutex)))
-    }
-
     /// Whether it sets a mark of its receiver.
     pub(super) fn sets(&self, mark: &str) -> bool {
-        self.method.text().contains(&format!("{} = true", self.method.own(mark)))
+        self.set(mark).is_some()
+    }
+
+    /// The statement that sets a mark of its receiver.
+    fn set(&self, mark: &str) -> Option<Node<'_>> {
+        let text = format!("{} = true", self.method.own(mark));
+        let is_it =
+            |node: Node<'_>| node.kind() == "assignment_statement" && self.method.file.text_of(node) == text;
+        self.method.nodes(is_it).into_iter().next()
     }
 
     /// Whether it sets a mark behind the lock and not behind the unlock, and before it closes.
-    pub(super) fn sets_under(&self, mark: &str, mutex: &str) -> bool {
-        let text = self.method.text();
-        let set = text.find(&format!("{} = true", self.method.own(mark)));
-        set.is_some_and(|set| {
-            let before = self.method.function.body.start + set < self.statement.start_byte();
-            self.is_held(mutex, set) && (before || self.closes_under(mutex))
+    pub(super) fn sets_under(&self, mark: &str, mutex: &Mutex) -> bool {
+        self.set(mark).is_some_and(|set| {
+            let before = set.start_byte() < self.statement.start_byte();
+            self.method.held_at(set, mutex) == Held::Write && (before || self.closes_under(mutex))
         })
     }
 
     /// Whether it holds a mutex of its receiver where it closes.
-    pub(super) fn closes_under(&self, mutex: &str) -> bool {
-        self.is_held(mutex, self.statement.start_byte() - self.method.function.body.start)
-    }
-
-    fn is_held(&self, mutex: &str, at: usize) -> bool {
-        let lock = self.method.own(mutex);
-        let before = self.method.text().get(..at).unwrap_or_default();
-        let taken = before.rfind(&format!("{lock}.Lock()"));
-        taken.is_some_and(|taken| {
-            let since = &before[taken..];
-            !since.contains(&format!("\t{lock}.Unlock()"))
-        })
+    pub(super) fn closes_under(&self, mutex: &Mutex) -> bool {
+        self.method.held_at(self.statement, mutex) == Held::Write
     }
 
     /// Whether it closes in a function of its own that does nothing else: `once.Do(func() { close(s.ch) })`.
@@ -343,8 +286,7 @@ impl<'o> Sender<'o> {
 
     /// Whether behind a statement nothing is called and nobody waited for.
     pub(super) fn only_returns_behind(&self, unit: Node<'_>) -> bool {
-        let mut rest = std::iter::successors(unit.next_named_sibling(), Node::next_named_sibling);
-        rest.all(|statement| {
+        later(unit).all(|statement| {
             let acts = nodes_of(statement, |node| {
                 node.kind() == "call_expression"
                     || node.kind() == "unary_expression" && self.method.file.text_of(node).starts_with("<-")
@@ -366,32 +308,24 @@ impl<'o> Sender<'o> {
         self.method.file.text.get(from..end).is_some_and(|before| before.contains(text))
     }
 
-    /// Whether it names a mutex anywhere.
-    pub(super) fn names(&self, lock: &str) -> bool {
-        self.method.text().contains(&format!("{lock}."))
-    }
-
     /// The statement of its outermost block that takes a mutex, or defers to give it back right behind that.
-    pub(super) fn taken(&self, lock: &str) -> Option<Node<'o>> {
-        let list = self.unit()?.parent()?;
-        let takes = |node: &Node<'_>| {
-            let text = self.method.file.text_of(*node);
-            text.strip_prefix(lock).is_some_and(|rest| matches!(rest, ".Lock()" | ".RLock()"))
+    pub(super) fn taken(&self, mutex: &Mutex) -> Option<Node<'o>> {
+        let file = &self.method.file;
+        let own = mutex.of(&self.method.receiver);
+        let does = |statement: &Node<'_>, gives: bool| {
+            statement
+                .named_child(0)
+                .and_then(|call| locking(file, call))
+                .is_some_and(|(taken, held)| file.text_of(taken) == own && (held == Held::No) == gives)
         };
-        let taken = list.named_children(&mut list.walk()).find(takes)?;
-        let next = taken.next_named_sibling().filter(|next| next.kind() == "defer_statement");
-        Some(next.filter(|next| self.method.file.text_of(*next).contains(lock)).unwrap_or(taken))
+        let mut beside = children(self.unit()?.parent()?).into_iter();
+        let taken = beside.find(|node| does(node, false))?;
+        let next = beside.next().filter(|next| next.kind() == "defer_statement");
+        Some(next.filter(|next| does(next, true)).unwrap_or(taken))
     }
 
     /// Whether it holds a mutex where it sends.
-    pub(super) fn holds(&self, lock: &str) -> bool {
-        let from = self.method.function.body.start;
-        let before = self.method.file.text.get(from..self.send.start_byte()).unwrap_or_default();
-        let taken =
-            before.rfind(&format!("{lock}.Lock()")).or_else(|| before.rfind(&format!("{lock}.RLock()")));
-        taken.is_some_and(|taken| {
-            let since = &before[taken..];
-            !since.contains(&format!("\t{lock}.Unlock()")) && !since.contains(&format!("\t{lock}.RUnlock()"))
-        })
+    pub(super) fn holds(&self, mutex: &Mutex) -> bool {
+        self.method.held_at(self.send, mutex) != Held::No
     }
 }

@@ -7,9 +7,11 @@
 //! - Where nobody waits for the channel's end, as where the function returns after a time limit: the close goes, and
 //!   the channel gets room for what the goroutines send, so that the late ones end too.
 //!
-//! Nothing is proposed where there is no WaitGroup and somebody waits for the end, or where nobody can tell how much
-//! is sent: in a loop, or by goroutines that are started in nested loops.
+//! Nothing is proposed where there is no WaitGroup and somebody waits for the end, where nobody can tell how much
+//! is sent (in a loop, by goroutines that are started in nested loops, or as often as a variable says which changes),
+//! or where others get the channel who may send on it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use tree_sitter::Node;
@@ -19,9 +21,10 @@ use super::wait_group::late_add;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::loops::{changes, identifiers};
 use crate::generator::repair::scope::in_scope_before;
-use crate::generator::repair::syntax::{in_loop, nodes_of};
-use crate::repository::go::{File, Shape};
+use crate::generator::repair::syntax::{called_name, children, in_loop, nodes_of};
+use crate::repository::go::{Binding, File, Shape, earlier, package_binding};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let Some(file) = case.file(0) else { return Vec::new() };
@@ -43,7 +46,7 @@ fn mend(case: &Case<'_>, local: &Local<'_>) -> Option<Vec<Draft>> {
     let closes = local.closes();
     let [close] = closes.as_slice() else { return None };
     let starts = local.starts(case);
-    if starts.is_empty() || !is_repairable(local.file) {
+    if starts.is_empty() || !is_repairable(local.file) || local.is_sent_on_elsewhere(case, &starts) {
         return None;
     }
     if let Some(group) = local.wait_group(&starts) {
@@ -64,7 +67,8 @@ pub(super) fn closing(group: &str, channel: &str) -> Vec<String> {
     ]
 }
 
-/// `close(c)` waits for the WaitGroup, in a goroutine of its own.
+/// `close(c)` waits for the WaitGroup: in a goroutine of its own, unless others receive than the function, which waits
+/// itself.
 fn close_behind(local: &Local<'_>, close: Node<'_>, group: &str) -> Option<Draft> {
     let (file, wait) = (local.file, format!("{group}.Wait()"));
     let around = file.enclosing_function(close)?;
@@ -76,11 +80,21 @@ fn close_behind(local: &Local<'_>, close: Node<'_>, group: &str) -> Option<Draft
     }
     let mut edits = Edits::default();
     if around == local.function {
-        edits.replace_statement(file, close, &closing(group, local.name))?;
-        let first = local.ranges().into_iter().map(|range| range.start_byte()).min().unwrap_or(usize::MAX);
-        // Who waits before receiving waits for ever.
-        for wait in local.own(&wait).into_iter().filter(|wait| wait.end_byte() <= first) {
-            edits.remove_line(file, wait)?;
+        let own = local.own(&wait);
+        match (local.first_received(), own.as_slice()) {
+            (None, [wait]) if wait.parent() == close.parent() => {
+                edits.remove_line(file, close)?;
+                edits.insert_after(file, *wait, &[format!("close({})", local.name)])?;
+            }
+            (None, [_, ..]) => return None,
+            (first, own) => {
+                edits.replace_statement(file, close, &closing(group, local.name))?;
+                // Who waits before receiving waits for ever.
+                let first = first.map_or(0, |first| first.start_byte());
+                for wait in own.iter().filter(|wait| wait.end_byte() <= first) {
+                    edits.remove_line(file, *wait)?;
+                }
+            }
         }
     } else {
         edits.insert_before(file, close, &[wait])?;
@@ -102,12 +116,7 @@ fn count_senders(local: &Local<'_>, starts: &[Start<'_>], group: &str) -> Option
             edits.join(late.edits);
             changed = true;
         }
-        let sends = nodes_of(literal, |node| {
-            node.kind() == "send_statement"
-                && node
-                    .child_by_field_name("channel")
-                    .is_some_and(|channel| file.text_of(channel) == local.name)
-        });
+        let sends = local.sends_in(literal);
         let early = nodes_of(literal, |node| {
             node.kind() == "expression_statement"
                 && file.text_of(node) == done
@@ -115,7 +124,7 @@ fn count_senders(local: &Local<'_>, starts: &[Start<'_>], group: &str) -> Option
                 && sends.iter().any(|send| node.end_byte() <= send.start_byte())
         });
         let [early] = early.as_slice() else { continue };
-        if early.prev_named_sibling().is_none() {
+        if earlier(*early).next().is_none() {
             edits.replace(file, early.start_byte()..early.start_byte(), "defer ");
         } else {
             edits.remove_line(file, *early)?;
@@ -133,8 +142,12 @@ fn count_senders(local: &Local<'_>, starts: &[Start<'_>], group: &str) -> Option
 /// The close goes, and the channel gets room for all that is sent.
 fn make_room(case: &Case<'_>, local: &Local<'_>, close: Node<'_>, starts: &[Start<'_>]) -> Option<Draft> {
     let file = local.file;
-    let own_close = file.enclosing_function(close) == Some(local.function);
-    if local.is_waited_for(starts) || !own_close || starts.iter().any(|start| start.sends.is_none()) {
+    let own_sends = local.sends().iter().any(|send| local.is_own(*send));
+    if local.is_waited_for(starts)
+        || !local.is_own(close)
+        || own_sends
+        || starts.iter().any(|start| start.sends.is_none())
+    {
         return None;
     }
     let room = room(case, local, starts)?;
@@ -166,12 +179,20 @@ fn room(case: &Case<'_>, local: &Local<'_>, starts: &[Start<'_>]) -> Option<Stri
     let around = loops_around(start.statement, local.function);
     let [around] = around.as_slice() else { return None };
     let body = around.child_by_field_name("body");
-    let head = around.named_children(&mut around.walk()).find(|child| Some(*child) != body)?;
+    let head = children(*around).into_iter().find(|child| Some(*child) != body)?;
+    let stays = |expression: Node<'_>| {
+        in_scope_before(file, expression, local.declaration)
+            && !is_changed(
+                local,
+                local.declaration.end_byte()..around.end_byte(),
+                &identifiers(file, expression),
+            )
+    };
     match head.kind() {
         "range_clause" => {
             let over = head.child_by_field_name("right")?;
             let calls = nodes_of(over, |node| node.kind() == "call_expression");
-            if !calls.is_empty() || !in_scope_before(file, over, local.declaration) {
+            if !calls.is_empty() || !stays(over) {
                 return None;
             }
             let ty = case.resolver.type_of(file, over)?;
@@ -179,24 +200,54 @@ fn room(case: &Case<'_>, local: &Local<'_>, starts: &[Start<'_>]) -> Option<Stri
                 Shape::Slice(_) | Shape::Array(_) | Shape::Map(..) => {
                     Some(format!("len({})", file.text_of(over)))
                 }
-                Shape::Number => Some(file.text_of(over).to_owned()),
+                Shape::Number => no_less_than_nothing(case, file, over),
                 _ => None,
             }
         }
-        "for_clause" => counted(file, head, local.declaration),
+        "for_clause" => {
+            let (variable, limit) = counted(file, head)?;
+            let steps = is_changed(local, body?.byte_range(), &[variable]);
+            (!steps && stays(limit)).then(|| no_less_than_nothing(case, file, limit))?
+        }
         _ => None,
     }
 }
 
-/// `n` of `i := 0; i < n; i++`.
-fn counted(file: &File, clause: Node<'_>, before: Node<'_>) -> Option<String> {
+/// Whether one of some variables may get another value in a part of the function.
+fn is_changed(local: &Local<'_>, part: Range<usize>, names: &[&str]) -> bool {
+    let sets = nodes_of(local.function, |node| {
+        part.start <= node.start_byte() && node.end_byte() <= part.end && changes(local.file, node, names)
+    });
+    !sets.is_empty()
+}
+
+/// A count as the room of a channel, which must not be negative.
+fn no_less_than_nothing(case: &Case<'_>, file: &Arc<File>, count: Node<'_>) -> Option<String> {
+    let text = file.text_of(count);
+    let is_constant = || {
+        let binding = file.binding(count, text).or_else(|| package_binding(file, text));
+        matches!(binding, Some(Binding::Var { spec, .. }) if spec.kind() == "const_spec")
+    };
+    let is_length = count.kind() == "call_expression" && matches!(called_name(file, count), "len" | "cap");
+    let is_unsigned = || case.resolver.type_of(file, count).is_some_and(|ty| ty.text.starts_with("uint"));
+    if count.kind() == "int_literal" || is_length || is_constant() || is_unsigned() {
+        return Some(text.to_owned());
+    }
+    let has_max = case.resolver.language(file) >= Some((1, 21))
+        && file.binding(count, "max").is_none()
+        && case.resolver.package_of(file).iter().all(|other| other.function("max").is_none());
+    has_max.then(|| format!("max({text}, 0)"))
+}
+
+/// `i` and `n` of `i := 0; i < n; i++`.
+fn counted<'t>(file: &'t File, clause: Node<'t>) -> Option<(&'t str, Node<'t>)> {
     let text = |name: &str| clause.child_by_field_name(name).map(|part| file.text_of(part));
     let variable = text("initializer")?.strip_suffix(":= 0")?.trim();
     let condition = clause.child_by_field_name("condition")?;
     let limit = condition.child_by_field_name("right")?;
     let counts = text("update")? == format!("{variable}++")
         && file.text_of(condition) == format!("{variable} < {}", file.text_of(limit));
-    (counts && in_scope_before(file, limit, before)).then(|| file.text_of(limit).to_owned())
+    counts.then_some((variable, limit))
 }
 
 fn loops_around<'t>(node: Node<'t>, function: Node<'_>) -> Vec<Node<'t>> {

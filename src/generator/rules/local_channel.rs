@@ -6,8 +6,14 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use crate::generator::repair::case::Case;
-use crate::generator::repair::syntax::{called_name, in_loop, nodes_of, statement_of, value_at};
-use crate::repository::go::{Binding, File, Part};
+use crate::generator::repair::channels::{Use, every_use_of_passed, is_only_received, use_of};
+use crate::generator::repair::syntax::{
+    called_name, children, in_loop, is_within, nodes_of, statement_of, value_at,
+};
+use crate::repository::go::{Binding, File, Part, later};
+
+/// More channels of one function than that are not told apart.
+const MOST_CHANNELS: usize = 32;
 
 /// A channel that a function makes.
 pub(super) struct Local<'t> {
@@ -18,6 +24,8 @@ pub(super) struct Local<'t> {
     pub(super) declaration: Node<'t>,
     /// `make(chan T)`.
     pub(super) made: Node<'t>,
+    /// The places that name it, and what is done with it there.
+    uses: Vec<(Node<'t>, Use<'t>)>,
 }
 
 /// A goroutine that sends on the channel.
@@ -29,98 +37,136 @@ pub(super) struct Start<'t> {
     pub(super) sends: Option<usize>,
 }
 
+impl Start<'_> {
+    /// Whether a node is the channel that the goroutine's function is called with.
+    fn is_told(&self, node: Node<'_>) -> bool {
+        let list = self.statement.named_child(0).and_then(|call| call.child_by_field_name("arguments"));
+        list.is_some_and(|list| node.parent() == Some(list))
+    }
+
+    /// Whether a node stands in the goroutine.
+    fn holds(&self, node: Node<'_>) -> bool {
+        is_within(node, self.statement)
+    }
+}
+
 impl<'t> Local<'t> {
     /// The channel that a variable of a function, or of a closure in it, holds.
     pub(super) fn of(file: &'t Arc<File>, variable: Node<'t>) -> Option<Self> {
         let name = file.text_of(variable);
         let binding = file.binding(variable, name).filter(|_| variable.kind() == "identifier")?;
         let Binding::Short { statement, position } = binding else { return None };
-        let made = value_at(statement.child_by_field_name("right")?, position)?;
-        let is_made = made.kind() == "call_expression" && called_name(file, made) == "make";
-        let ty = made.child_by_field_name("arguments")?.named_child(0)?;
-        let function = file.enclosing_function(statement)?;
-        (is_made && ty.kind() == "channel_type").then_some(Self {
-            file,
-            name,
-            function,
-            declaration: statement,
-            made,
-        })
+        Self::declared(file, statement, position)
     }
 
-    /// The channels that a function makes in its own body.
+    /// The channels that a function makes in its own body, as far as they are looked at.
     pub(super) fn all_of(file: &'t Arc<File>, function: Node<'t>) -> Vec<Self> {
         nodes_of(function, |node| node.kind() == "short_var_declaration")
             .into_iter()
             .filter(|node| file.enclosing_function(*node) == Some(function))
-            .filter_map(|declaration| {
-                let name = declaration.child_by_field_name("left")?.named_child(0)?;
-                let next = nodes_of(function, |node| {
-                    node.kind() == "identifier"
-                        && node.start_byte() >= declaration.end_byte()
-                        && file.text_of(node) == file.text_of(name)
-                });
-                Self::of(file, *next.first()?).filter(|local| local.declaration == declaration)
+            .flat_map(|statement| {
+                let names = statement.child_by_field_name("left").map_or(0, |left| left.named_child_count());
+                (0..names).filter_map(move |position| Self::declared(file, statement, position))
             })
+            .take(MOST_CHANNELS)
             .collect()
     }
 
-    /// Every place that names it.
-    pub(super) fn uses(&self) -> Vec<Node<'t>> {
+    /// The channel that one name of a declaration gets.
+    fn declared(file: &'t Arc<File>, declaration: Node<'t>, position: usize) -> Option<Self> {
+        let made = value_at(declaration.child_by_field_name("right")?, position)?;
+        let is_made = made.kind() == "call_expression" && called_name(file, made) == "make";
+        let ty = made.child_by_field_name("arguments").filter(|_| is_made)?.named_child(0)?;
+        let names = declaration.child_by_field_name("left").filter(|_| ty.kind() == "channel_type")?;
+        let name = file.text_of(names.named_child(u32::try_from(position).ok()?)?);
+        let function = file.enclosing_function(declaration)?;
         let is_it = |node: Node<'t>| {
             node.kind() == "identifier"
-                && self.file.text_of(node) == self.name
-                && matches!(self.file.binding(node, self.name), Some(Binding::Short { statement, .. }) if statement == self.declaration)
-                && node.start_byte() >= self.declaration.end_byte()
+                && node.start_byte() >= declaration.end_byte()
+                && file.text_of(node) == name
+                && matches!(file.binding(node, name), Some(Binding::Short { statement, .. }) if statement == declaration)
         };
-        nodes_of(self.function, is_it)
+        let uses = nodes_of(function, is_it).into_iter().map(|node| (node, use_of(file, node))).collect();
+        Some(Self { file, name, function, declaration, made, uses })
     }
 
     /// The statements that close it.
     pub(super) fn closes(&self) -> Vec<Node<'t>> {
-        let calls = self.uses().into_iter().filter_map(|node| node.parent()?.parent());
-        calls
-            .filter(|call| call.kind() == "call_expression" && called_name(self.file, *call) == "close")
-            .filter_map(statement_of)
-            .collect()
+        let calls = self.uses.iter().filter_map(|(_, used)| match used {
+            Use::Close(call) => statement_of(*call),
+            _ => None,
+        });
+        calls.collect()
     }
 
     /// The loops that go on until it is closed.
     pub(super) fn ranges(&self) -> Vec<Node<'t>> {
-        let clauses = self.uses().into_iter().filter_map(|node| {
-            node.parent().filter(|clause| {
-                clause.kind() == "range_clause" && clause.child_by_field_name("right") == Some(node)
-            })
+        let loops = self.uses.iter().filter_map(|(_, used)| match used {
+            Use::Range(around) => Some(*around),
+            _ => None,
         });
-        clauses.filter_map(|clause| clause.parent()).collect()
+        loops.collect()
+    }
+
+    /// The statements that send on it by its name.
+    pub(super) fn sends(&self) -> Vec<Node<'t>> {
+        let sends = self.uses.iter().filter_map(|(_, used)| match used {
+            Use::Send(send) => Some(*send),
+            _ => None,
+        });
+        sends.collect()
+    }
+
+    /// Whether a node stands in the body of the function itself.
+    pub(super) fn is_own(&self, node: Node<'t>) -> bool {
+        self.file.enclosing_function(node) == Some(self.function)
+    }
+
+    /// The first place where the function itself may receive from it, or gives it to others who may and do not run
+    /// beside it.
+    pub(super) fn first_received(&self) -> Option<Node<'t>> {
+        let own = self.uses.iter().filter(|(node, used)| {
+            let beside = || statement_of(*node).is_some_and(|statement| statement.kind() == "go_statement");
+            used.may_receive() && self.is_own(*node) && !beside()
+        });
+        own.map(|(node, _)| *node).min_by_key(Node::start_byte)
     }
 
     /// Whether something asks whether it is closed, or hands it to who may: anything but a plain receive, a send, a
     /// close, and the start of a goroutine that sends.
     pub(super) fn is_waited_for(&self, starts: &[Start<'_>]) -> bool {
-        self.uses().into_iter().any(|node| {
-            let Some(parent) = node.parent() else { return true };
-            match parent.kind() {
-                "send_statement" => parent.child_by_field_name("channel") != Some(node),
-                "unary_expression" => {
-                    let holder = parent.parent();
-                    let list = holder
-                        .filter(|holder| holder.kind() == "expression_list")
-                        .and_then(|list| list.parent());
-                    let names = list.or(holder).and_then(|holder| holder.child_by_field_name("left"));
-                    names.is_some_and(|left| left.named_child_count() > 1)
-                }
-                "argument_list" => {
-                    let started =
-                        statement_of(node).is_some_and(|at| starts.iter().any(|start| start.statement == at));
-                    let call = parent.parent();
-                    let closes = call
-                        .is_some_and(|call| matches!(called_name(self.file, call), "close" | "len" | "cap"));
-                    !started && !closes
-                }
-                _ => true,
-            }
+        self.uses.iter().any(|(node, used)| {
+            (used.may_wait_for_end() || *used == Use::Set) && !starts.iter().any(|start| start.is_told(*node))
         })
+    }
+
+    /// Whether others may send on it, or close it, than the function itself and the goroutines that it starts: another
+    /// function literal, or who else gets it. Who gets it back from the function is taken to receive.
+    pub(super) fn is_sent_on_elsewhere(&self, case: &Case<'_>, starts: &[Start<'_>]) -> bool {
+        self.uses.iter().any(|(node, used)| match used {
+            Use::Send(send) => !self.is_own(*send) && !starts.iter().any(|start| start.holds(*send)),
+            Use::Hand => {
+                let returned = statement_of(*node).is_some_and(|at| at.kind() == "return_statement")
+                    && node.parent().is_some_and(|parent| parent.kind() == "expression_list");
+                let told = starts
+                    .iter()
+                    .any(|start| start.is_told(*node) && self.is_only_sent(case, start.statement, *node));
+                !returned && !told && !is_only_received(case, self.file, *node)
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether the goroutine that is called with it neither closes it nor hands it on.
+    fn is_only_sent(&self, case: &Case<'_>, start: Node<'t>, argument: Node<'t>) -> bool {
+        let only = || {
+            let call = start.named_child(0)?;
+            let arguments = children(call.child_by_field_name("arguments")?);
+            let at = arguments.iter().position(|node| *node == argument)?;
+            let keeps = |used: Use<'_>| !matches!(used, Use::Close(_) | Use::Hand | Use::Set);
+            every_use_of_passed(case, self.file, call, at, &keeps)
+        };
+        only() == Some(true)
     }
 
     /// The goroutines of the function that send on it.
@@ -135,12 +181,7 @@ impl<'t> Local<'t> {
         let call = statement.named_child(0).filter(|call| call.kind() == "call_expression")?;
         let called = call.child_by_field_name("function")?;
         if called.kind() == "func_literal" {
-            let own = self.uses();
-            let parameter = self.passed(called, call);
-            let sends = sends_of(self.file, called, |channel| {
-                own.iter().any(|node| node.id() == channel.id())
-                    || parameter.is_some_and(|name| self.file.text_of(channel) == name)
-            })?;
+            let sends = often(self.file, called, &self.sends_in(called))?;
             return Some(Start { statement, literal: Some(called), sends });
         }
         let arguments = call.child_by_field_name("arguments")?;
@@ -150,16 +191,27 @@ impl<'t> Local<'t> {
         let callee = case.callee(self.file, call)?;
         let name = callee.function.params.get(at)?.name.clone();
         let body = callee.file.node_at(callee.function.range.clone())?;
-        let sends = sends_of(&callee.file, body, |channel| callee.file.text_of(channel) == name)?;
+        let sends = often(&callee.file, body, &sends_on(&callee.file, body, &name))?;
         Some(Start { statement, literal: None, sends })
+    }
+
+    /// The statements of a goroutine's function literal that send on it, by its name or by that of a parameter.
+    pub(super) fn sends_in(&self, literal: Node<'t>) -> Vec<Node<'t>> {
+        let mut sends = self.sends();
+        sends.retain(|send| is_within(*send, literal));
+        if let Some(name) = literal.parent().and_then(|call| self.passed(literal, call)) {
+            let by_name = sends_on(self.file, literal, name);
+            sends.extend(by_name.into_iter().filter(|send| !self.sends().contains(send)));
+        }
+        sends.sort_by_key(Node::start_byte);
+        sends
     }
 
     /// What a function literal calls the channel that it is called with.
     fn passed(&self, literal: Node<'t>, call: Node<'t>) -> Option<&'t str> {
-        let arguments = call.child_by_field_name("arguments")?;
-        let at = arguments
-            .named_children(&mut arguments.walk())
-            .position(|argument| self.file.text_of(argument) == self.name)?;
+        let at = children(call.child_by_field_name("arguments")?)
+            .iter()
+            .position(|argument| self.file.text_of(*argument) == self.name)?;
         let list = literal.child_by_field_name("parameters")?;
         let names = nodes_of(list, |node| {
             node.kind() == "identifier"
@@ -196,21 +248,25 @@ impl<'t> Local<'t> {
     }
 }
 
-/// How often a function sends on a channel, where it does; none within where that is in a loop, or the sends may
-/// follow each other.
+/// The statements of a function that send on the channel of a name.
+fn sends_on<'f>(file: &'f File, function: Node<'f>, name: &str) -> Vec<Node<'f>> {
+    nodes_of(function, |node| {
+        node.kind() == "send_statement"
+            && node.child_by_field_name("channel").is_some_and(|channel| file.text_of(channel) == name)
+    })
+}
+
+/// How often a function sends, where it does; none within where that is in a loop, or the sends may follow each other.
 #[expect(
     clippy::option_option,
     reason = "a function that sends, nobody knows how often, is none that does not"
 )]
-fn sends_of(file: &File, function: Node<'_>, is_it: impl Fn(Node<'_>) -> bool) -> Option<Option<usize>> {
-    let sends = nodes_of(function, |node| {
-        node.kind() == "send_statement" && node.child_by_field_name("channel").is_some_and(&is_it)
-    });
+fn often(file: &File, function: Node<'_>, sends: &[Node<'_>]) -> Option<Option<usize>> {
     let last = sends.last()?;
     let in_literal = sends.iter().any(|send| file.enclosing_function(*send) != Some(function));
     let looped = sends.iter().any(|send| in_loop(*send, function));
     let leaves = |send: &Node<'_>| {
-        send == last || send.next_named_sibling().is_some_and(|next| next.kind() == "return_statement")
+        send == last || later(*send).next().is_some_and(|next| next.kind() == "return_statement")
     };
     Some((!in_literal && !looped && sends.iter().all(leaves)).then_some(1))
 }

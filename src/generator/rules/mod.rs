@@ -44,6 +44,7 @@ mod unclosed;
 mod uncomparable;
 mod undone;
 mod unlock;
+mod unlocked_twice;
 mod wait_group;
 
 #[cfg(test)]
@@ -165,25 +166,25 @@ rules! {
         declines: "the length is too large rather than negative: how large is too large is not for a rule to say";
     /// Takes the lock that guards a map, or removes an unlock too many.
     HoldLock = "hold_lock", lock, [ConcurrentMapAccess, DataRace, MutexMisuse],
-        declines: "the struct has no mutex that other methods hold while they use the field";
+        declines: "the struct has no mutex that other methods hold while they use the field, or a method that would take it waits for others";
     /// Gives a struct, or a variable of a package, the lock that its users need.
     AddLock = "add_lock", added_lock, [ConcurrentMapAccess, DataRace],
         declines: "the struct has a lock, values of it are copied, or the field is used outside its methods, in a goroutine of one, or by one that calls another, waits or calls back";
     /// Asks whether the owner of a channel is closed before something is sent on it.
     AskBeforeSend = "ask_before_send", closed_send, [SendOnClosedChannel],
-        declines: "the channel is neither a field nor an entry of one, it is not exactly one method of the type that closes it, others than its methods send on it, or who waits for room under the lock could hold up who receives";
+        declines: "the channel is neither a field nor an entry of one, it is not exactly one method of the type that closes it, others than its methods send on it or get it, what is closed stands in a list and who sends holds another lock, or who waits for room under the lock could hold up who receives";
     /// Closes a channel once its senders are done, or closes it no more.
     CloseAfterSenders = "close_after_senders", late_send, [SendOnClosedChannel],
-        declines: "the channel is not made by the function that starts the senders and closes it, or somebody waits for its end and no WaitGroup counts the senders";
+        declines: "the channel is not made by the function that starts the senders and closes it, somebody waits for its end and no WaitGroup counts the senders, how much is sent cannot be told, or others get it who may send";
     /// Gives a lock back on every way out.
     ReleaseLock = "release_lock", unlock, [Deadlock],
-        declines: "no function of the package leaves with the lock that is waited for, the ways out cannot be told apart, or what is returned is read under the lock";
+        declines: "no function of the package leaves with the lock that is waited for, another function gives back what one takes, the ways out cannot be told apart, or what is returned is read under the lock";
     /// Closes a channel that is received from until it is closed.
     CloseForReceivers = "close_for_receivers", unclosed, [Deadlock],
-        declines: "several goroutines send and no WaitGroup counts them, or the channel is closed on every way";
+        declines: "several goroutines send and no WaitGroup counts them, others get the channel who may send on it or close it, or it is closed on every way";
     /// Counts a goroutine's end down however it ends.
     CountDown = "count_down", undone, [Deadlock],
-        declines: "every way through the goroutines counts down, or more follows than a return";
+        declines: "every way through the goroutines counts down, others may do so for them, or more follows than a return";
     /// Asks whether a value can be compared before it is.
     AskComparable = "ask_comparable", uncomparable, [Uncomparable],
         declines: "the key, or what is compared, is the result of a call, or its type holds no interface";

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use crate::domain::Class;
+use crate::generator::repair::calls::led_to;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
-use crate::generator::repair::syntax::{called_name, nodes_in, nodes_of, outermost};
-use crate::repository::go::{Binding, File, Function, Shape, Type, package_binding};
+use crate::generator::repair::guarding::{calls_parameter, escapes, waits};
+use crate::generator::repair::syntax::{nodes_in, nodes_of, outermost};
+use crate::repository::go::{Binding, File, Function, Shape, package_binding};
 
 /// More functions than that are changed by a person.
 const MOST_USERS: usize = 12;
@@ -122,48 +124,21 @@ fn users(files: &[Arc<File>], name: &str) -> Vec<User> {
 fn can_lock(case: &Case<'_>, user: &User, name: &str, users: &[User]) -> bool {
     let User { file, function } = user;
     let Some(body) = file.node_at(function.body.clone()) else { return false };
-    let escapes = uses(file, &function.body, name).into_iter().any(|node| {
-        let in_literal = file.enclosing_function(node).is_some_and(|around| around.kind() == "func_literal");
-        let returned =
-            node.parent().and_then(|list| list.parent()).is_some_and(|at| at.kind() == "return_statement");
-        let shares = case.resolver.type_of(file, node).is_none_or(|ty| {
-            matches!(
-                case.resolver.underlying(&ty).shape(),
-                Shape::Map(..) | Shape::Slice(_) | Shape::Pointer(_)
-            )
-        });
-        in_literal || returned && shares
+    let escape = uses(file, &function.body, name).into_iter().any(|node| escapes(case, file, node));
+    let waiting = nodes_of(body, |node| {
+        node.kind() == "go_statement"
+            || waits(case, file, node)
+            || calls_parameter(case, file, function, node)
     });
-    let is_function = |called: &str| {
-        function.params.iter().any(|param| {
-            param.name == called
-                && case.resolver.underlying(&Type::new(param.ty.clone(), file)).shape() == Shape::Function
-        })
-    };
-    let waits = nodes_of(body, |node| match node.kind() {
-        "send_statement" | "select_statement" | "go_statement" => true,
-        "unary_expression" => file.text_of(node).starts_with("<-"),
-        "call_expression" => {
-            let called = called_name(file, node);
-            matches!(called, "Wait" | "Sleep" | "ListenAndServe" | "Serve")
-                || is_function(called)
-                || leads_to(case, file, node, users, 4)
-        }
-        _ => false,
-    });
-    !escapes && waits.is_empty()
+    !escape && waiting.is_empty() && !leads_to_another(case, file, body, users)
 }
 
-/// Whether a call leads to a function that uses the variable.
-fn leads_to(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, users: &[User], steps: usize) -> bool {
-    let Some(callee) = case.callee(file, call) else { return false };
-    if users.iter().any(|user| user.function == callee.function) {
-        return true;
-    }
-    let Some(steps) = steps.checked_sub(1) else { return true };
-    if !case.same_package(&callee.file, file) {
-        return false;
-    }
-    let calls = nodes_in(&callee.file, &callee.function.body, |node| node.kind() == "call_expression");
-    calls.into_iter().any(|call| leads_to(case, &callee.file, call, users, steps))
+/// Whether a function calls one that uses the variable, directly or by others of the package; or by more of them than
+/// are looked at.
+fn leads_to_another(case: &Case<'_>, file: &Arc<File>, body: Node<'_>, users: &[User]) -> bool {
+    led_to(case, file, body).is_none_or(|others| {
+        others.iter().any(|other| {
+            users.iter().any(|user| user.file.path == other.file.path && user.function.body == other.range)
+        })
+    })
 }

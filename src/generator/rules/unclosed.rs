@@ -11,7 +11,8 @@
 //! A close that is there, but not on all ways, is evidence by itself; one that is nowhere only where the failing line
 //! goes over that very channel. Goroutines that wait for each other make no test: nothing is proven.
 //!
-//! Nothing is proposed where several goroutines send and no WaitGroup counts them.
+//! Nothing is proposed where several goroutines send and no WaitGroup counts them, or where others get the channel who
+//! may send on it or close it.
 
 use std::sync::Arc;
 
@@ -20,11 +21,12 @@ use tree_sitter::Node;
 use super::late_send::closing;
 use super::local_channel::{Local, Start};
 use crate::generator::repair::case::Case;
+use crate::generator::repair::channels::{Use, every_use_of_passed};
 use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::paths::owed;
-use crate::generator::repair::syntax::{in_loop, is_within, lines, nodes_in, nodes_of};
-use crate::repository::go::{Callee, File, Shape};
+use crate::generator::repair::syntax::{children, in_loop, is_within, lines, nodes_in, nodes_of};
+use crate::repository::go::{Callee, File, Shape, later};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
@@ -122,8 +124,11 @@ fn channels_of(
 /// The one goroutine that sends closes the channel however it ends. `waited` where the failing line goes over it.
 fn close_at_end(case: &Case<'_>, local: &Local<'_>, waited: bool) -> Option<Draft> {
     let (file, starts) = (local.file, local.starts(case));
+    if local.is_sent_on_elsewhere(case, &starts) {
+        return None;
+    }
     let [Start { statement, literal: Some(literal), .. }] = starts.as_slice() else { return None };
-    let sends_itself = sends(local).iter().any(|send| file.enclosing_function(*send) == Some(local.function));
+    let sends_itself = local.sends().iter().any(|send| local.is_own(*send));
     if in_loop(*statement, local.function) || sends_itself {
         return None;
     }
@@ -139,7 +144,7 @@ fn close_at_end(case: &Case<'_>, local: &Local<'_>, waited: bool) -> Option<Draf
             let does = |node: Node<'_>| node.kind() == "expression_statement" && file.text_of(node) == close;
             let owed = owed(file, body, None, &does)?;
             // What is closed before the end may be waited for by what follows.
-            if owed.leaving.is_empty() && !owed.at_end || plain.next_named_sibling().is_some() {
+            if owed.leaving.is_empty() && !owed.at_end || later(*plain).next().is_some() {
                 return None;
             }
             edits.remove_line(file, *plain)?;
@@ -155,15 +160,6 @@ fn close_at_end(case: &Case<'_>, local: &Local<'_>, waited: bool) -> Option<Draf
     Some(Draft::cause(0, explanation, edits))
 }
 
-fn sends<'t>(local: &Local<'t>) -> Vec<Node<'t>> {
-    let parents = local.uses().into_iter().filter_map(|node| {
-        node.parent().filter(|parent| {
-            parent.kind() == "send_statement" && parent.child_by_field_name("channel") == Some(node)
-        })
-    });
-    parents.collect()
-}
-
 /// The goroutines that go over a channel: by literals, or by functions that are told it.
 fn consumers(case: &Case<'_>, local: &Local<'_>) -> usize {
     let starts = nodes_of(local.function, |node| node.kind() == "go_statement");
@@ -171,16 +167,11 @@ fn consumers(case: &Case<'_>, local: &Local<'_>) -> usize {
         let ranged = local.ranges().iter().any(|range| is_within(*range, **start));
         let by_call = || {
             let call = start.named_child(0)?;
-            let list = call.child_by_field_name("arguments")?;
-            let at = list
-                .named_children(&mut list.walk())
-                .position(|node| local.file.text_of(node) == local.name)?;
-            let callee = case.callee(local.file, call)?;
-            let name = &callee.function.params.get(at)?.name;
-            let text = callee.file.text.get(callee.function.body.clone())?;
-            text.contains(&format!("range {name} {{")).then_some(())
+            let list = children(call.child_by_field_name("arguments")?);
+            let at = list.iter().position(|node| local.file.text_of(*node) == local.name)?;
+            every_use_of_passed(case, local.file, call, at, &|used| !matches!(used, Use::Range(_)))
         };
-        ranged || by_call().is_some()
+        ranged || by_call() == Some(false)
     };
     starts.iter().filter(goes_over).count()
 }
@@ -188,14 +179,13 @@ fn consumers(case: &Case<'_>, local: &Local<'_>) -> usize {
 /// The function sends, and waits for goroutines that go over the channel: it closes it first.
 fn close_before_wait(case: &Case<'_>, local: &Local<'_>, at: Node<'_>) -> Option<Draft> {
     let file = local.file;
-    let own: Vec<Node<'_>> = sends(local)
-        .into_iter()
-        .filter(|send| file.enclosing_function(*send) == Some(local.function))
-        .collect();
+    let sends = local.sends();
+    let own: Vec<Node<'_>> = sends.iter().copied().filter(|send| local.is_own(*send)).collect();
     let all_before = own.iter().all(|send| send.end_byte() <= at.start_byte());
     let waits = at.kind() == "expression_statement" && file.text_of(at).ends_with(".Wait()");
     if own.is_empty()
-        || own.len() != sends(local).len()
+        || own.len() != sends.len()
+        || local.is_sent_on_elsewhere(case, &[])
         || !all_before
         || !waits
         || !local.closes().is_empty()
@@ -219,13 +209,17 @@ fn wait_aside(case: &Case<'_>, local: &Local<'_>, at: Node<'_>) -> Option<Draft>
     let starts = local.starts(case);
     let group = local.wait_group(&starts)?;
     let buffered = local.made.child_by_field_name("arguments")?.named_child_count() > 1;
-    if file.text_of(at) != format!("{group}.Wait()") || buffered || local.ranges().is_empty() {
+    if file.text_of(at) != format!("{group}.Wait()")
+        || buffered
+        || local.ranges().is_empty()
+        || local.is_sent_on_elsewhere(case, &starts)
+    {
         return None;
     }
     let behind = |node: &Node<'_>| node.start_byte() > at.end_byte();
     let closes = local.closes();
     let [close] = closes.as_slice() else { return None };
-    let is_plain = close.kind() == "expression_statement" && at.next_named_sibling() == Some(*close);
+    let is_plain = close.kind() == "expression_statement" && later(at).next() == Some(*close);
     if !is_plain || !local.ranges().iter().all(behind) {
         return None;
     }

@@ -6,20 +6,21 @@
 //!
 //! Goroutines that wait for each other make no test: nothing is proven.
 //!
-//! Nothing is proposed where the goroutine waits for the group itself, or counts down in a loop.
+//! Nothing is proposed where the goroutine waits for the group itself, counts down in a loop, or calls or tells others
+//! who count down.
 
 use std::sync::Arc;
 
 use tree_sitter::Node;
 
+use crate::generator::repair::calls::led_to;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::methods::methods_of;
 use crate::generator::repair::paths::owed;
 use crate::generator::repair::syntax::{in_loop, lines, method_call, nodes_in, nodes_of};
-use crate::repository::go::File;
-
+use crate::repository::go::{File, earlier, later};
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let Some(frame) = case.frames.first() else { return Vec::new() };
     let file = &frame.file;
@@ -48,10 +49,9 @@ fn for_start(case: &Case<'_>, file: &Arc<File>, start: Node<'_>, group: &str) ->
     let call = start.named_child(0)?;
     let called = call.child_by_field_name("function")?;
     if called.kind() == "func_literal" {
-        let done = format!("{group}.Done()");
         let counted =
-            start.prev_named_sibling().is_some_and(|above| file.text_of(above) == format!("{group}.Add(1)"));
-        return always_done(file, called, &done, counted);
+            earlier(start).next().is_some_and(|above| file.text_of(above) == format!("{group}.Add(1)"));
+        return always_done(case, file, called, group, counted);
     }
     let list = call.child_by_field_name("arguments")?;
     let arguments: Vec<Node<'_>> = list.named_children(&mut list.walk()).collect();
@@ -63,7 +63,7 @@ fn for_start(case: &Case<'_>, file: &Arc<File>, start: Node<'_>, group: &str) ->
     if param.ty == "sync.WaitGroup" && file.text_of(arguments[at]) == group {
         return by_pointer(file, arguments[at], &callee.file, function, &param.name);
     }
-    always_done(&callee.file, function, &format!("{}.Done()", param.name), false)
+    always_done(case, &callee.file, function, &param.name, false)
 }
 
 /// The methods that count down the group of a struct.
@@ -72,8 +72,8 @@ fn in_methods(case: &Case<'_>, file: &Arc<File>, group: Node<'_>) -> Vec<Draft> 
     let methods = methods_of(case, &owner);
     let mut drafts = Vec::new();
     for method in methods {
-        let done = format!("{}.Done()", method.own(&field.name));
-        let done_in = |function: Node<'_>| always_done(&method.file, function, &done, false);
+        let own = method.own(&field.name);
+        let done_in = |function: Node<'_>| always_done(case, &method.file, function, &own, false);
         drafts.extend(method.file.node_at(method.function.range.clone()).and_then(done_in));
         let started = method.nodes(|node| {
             node.kind() == "func_literal"
@@ -89,22 +89,31 @@ fn in_methods(case: &Case<'_>, file: &Arc<File>, group: Node<'_>) -> Vec<Draft> 
 
 /// `defer wg.Done()` first in a function that leaves without it on some way. `counted` where it must be done though it
 /// is not at all.
-fn always_done(file: &Arc<File>, function: Node<'_>, done: &str, counted: bool) -> Option<Draft> {
+fn always_done(
+    case: &Case<'_>,
+    file: &Arc<File>,
+    function: Node<'_>,
+    group: &str,
+    counted: bool,
+) -> Option<Draft> {
     let body = function.child_by_field_name("body").filter(|_| is_repairable(file))?;
-    let text = file.text_of(body);
+    let (text, done) = (file.text_of(body), format!("{group}.Done()"));
+    if is_counted_down_elsewhere(case, file, body, group) {
+        return None;
+    }
     let mut edits = Edits::default();
-    if text.contains(done) {
+    if text.contains(&done) {
         let does = |node: Node<'_>| node.kind() == "expression_statement" && file.text_of(node) == done;
         let owed = owed(file, body, None, &does)?;
-        let elsewhere = text.matches(done).count() != owed.done.len();
+        let elsewhere = text.matches(&done).count() != owed.done.len();
         let looped = owed.done.iter().any(|node| in_loop(*node, function));
         if elsewhere || looped || owed.done.is_empty() || owed.leaving.is_empty() && !owed.at_end {
             return None;
         }
         // Who goes on behind it may wait for the group.
         let goes_on = owed.done.iter().any(|node| {
-            node.next_named_sibling()
-                .is_some_and(|next| next.kind() != "return_statement" || file.text_of(next).contains('('))
+            let next = later(*node).next();
+            next.is_some_and(|next| next.kind() != "return_statement" || file.text_of(next).contains('('))
         });
         if goes_on {
             return None;
@@ -112,16 +121,38 @@ fn always_done(file: &Arc<File>, function: Node<'_>, done: &str, counted: bool) 
         for plain in &owed.done {
             edits.remove_line(file, *plain)?;
         }
-    } else if !counted
-        || text.contains(".Done")
-        || text.contains(&format!("{}.Wait()", done.trim_end_matches(".Done()")))
-    {
+    } else if !counted || text.contains(".Done") || text.contains(&format!("{group}.Wait()")) {
         return None;
     }
     edits.insert_first(file, body, &[format!("defer {done}")])?;
     let explanation =
         format!("A goroutine could end without `{done}`, and who waits waited for ever: it is deferred.");
     Some(Draft::cause(0, explanation, edits))
+}
+
+/// Whether others may count a group down for a goroutine: those that it hands the group to, and those that it calls.
+fn is_counted_down_elsewhere(case: &Case<'_>, file: &Arc<File>, body: Node<'_>, group: &str) -> bool {
+    let handed = nodes_of(body, |node| {
+        matches!(node.kind(), "identifier" | "selector_expression")
+            && file.text_of(node) == group
+            && node.parent().is_none_or(|user| user.kind() != "selector_expression")
+    });
+    let name = group.rsplit('.').next().unwrap_or(group);
+    let counts_down = |file: &File, body: Node<'_>| {
+        let done = nodes_of(body, |node| {
+            method_call(node).is_some_and(|(operand, method)| {
+                file.text_of(method) == "Done" && file.text_of(operand).rsplit('.').next() == Some(name)
+            })
+        });
+        !done.is_empty()
+    };
+    let others = led_to(case, file, body);
+    !handed.is_empty()
+        || others.is_none_or(|others| {
+            others.iter().any(|other| {
+                other.file.node_at(other.range.clone()).is_some_and(|body| counts_down(&other.file, body))
+            })
+        })
 }
 
 /// A copy of a group counts for nobody: the goroutine gets a pointer to it.

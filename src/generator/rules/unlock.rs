@@ -10,7 +10,8 @@
 //! Where the failing line waits for something else (a WaitGroup, a channel), the only function of the stack's
 //! packages that leaves so is the one. Goroutines that wait for each other make no test: nothing is proven.
 //!
-//! Nothing is proposed where the ways cannot be told apart, where the way that leaves gives back something else, or
+//! Nothing is proposed where another function gives back what one takes and keeps, where it is a lock that the failing
+//! line waits for and nobody can tell which, where the ways cannot be told apart, where the way that leaves gives back something else, or
 //! where what it returns is read under the lock.
 
 use std::sync::Arc;
@@ -20,10 +21,11 @@ use tree_sitter::Node;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
-use crate::generator::repair::methods::{Method, methods_of};
+use crate::generator::repair::locked::{Held, held_at, locking};
+use crate::generator::repair::methods::{Method, Mutex, methods_of};
 use crate::generator::repair::paths::{Owed, owed};
 use crate::generator::repair::syntax::{lines, method_call, nodes_in, nodes_of};
-use crate::repository::go::{File, Type};
+use crate::repository::go::{File, TypeDecl, earlier, later};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let Some(frame) = case.frames.first() else { return Vec::new() };
@@ -31,6 +33,10 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let waited =
         nodes_in(file, &frame.range, |node| taken(file, node).is_some() && lines(node).contains(&frame.line));
     let key = waited.first().and_then(|call| Key::of(case, file, taken(file, *call)?));
+    if !waited.is_empty() && key.is_none() {
+        // A lock that nobody can tell from others.
+        return Vec::new();
+    }
     if let Some(key) = &key {
         let again = taken_again(case, key);
         if !again.is_empty() {
@@ -50,37 +56,38 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
     folder: String,
+    /// The type; empty for a variable.
     owner: String,
-    name: String,
+    mutex: Mutex,
 }
 
 impl Key {
     /// The mutex that an expression names.
     fn of(case: &Case<'_>, file: &Arc<File>, mutex: Node<'_>) -> Option<Self> {
-        let is_mutex = |ty: &Type| matches!(ty.text.trim_start_matches('*'), "sync.Mutex" | "sync.RWMutex");
         if mutex.kind() == "selector_expression" {
             let (owner, field) = case.field_at(file, mutex)?;
-            let folder = owner.file.path.folder().to_owned();
-            return is_mutex(&field.ty).then_some(Self { folder, owner: owner.name, name: field.name });
+            return Some(Self::in_type(&owner, Mutex::of_field(&field)?));
         }
         let ty = case.resolver.type_of(file, mutex)?;
-        if is_mutex(&ty) && file.binding(mutex, file.text_of(mutex)).is_none() {
-            let (folder, name) = (file.path.folder().to_owned(), file.text_of(mutex).to_owned());
-            return Some(Self { folder, owner: String::new(), name });
+        let name = file.text_of(mutex);
+        if let Some(shared) = Mutex::is_shared(&ty).filter(|_| file.binding(mutex, name).is_none()) {
+            let mutex = Mutex { name: name.to_owned(), embedded: false, shared };
+            return Some(Self { folder: file.path.folder().to_owned(), owner: String::new(), mutex });
         }
         // `s.Lock()` of a struct with the mutex embedded in it.
         let owner = case.resolver.type_decl(&ty)?;
-        let embedded =
-            case.resolver.fields(&ty).into_iter().find(|field| field.embedded && is_mutex(&field.ty))?;
-        Some(Self { folder: owner.file.path.folder().to_owned(), owner: owner.name, name: embedded.name })
+        let embedded = Mutex::among(&case.resolver.fields(&ty)).into_iter().find(|mutex| mutex.embedded)?;
+        Some(Self::in_type(&owner, embedded))
+    }
+
+    fn in_type(owner: &TypeDecl, mutex: Mutex) -> Self {
+        Self { folder: owner.file.path.folder().to_owned(), owner: owner.name.clone(), mutex }
     }
 }
 
 /// The mutex that a call takes.
 fn taken<'t>(file: &File, call: Node<'t>) -> Option<Node<'t>> {
-    let (mutex, method) = method_call(call)?;
-    let arguments = call.child_by_field_name("arguments")?;
-    (matches!(file.text_of(method), "Lock" | "RLock") && arguments.named_child_count() == 0).then_some(mutex)
+    locking(file, call).filter(|(_, held)| *held != Held::No).map(|(mutex, _)| mutex)
 }
 
 /// A function holds the lock and calls a method that takes it again: it calls the twin which does not.
@@ -89,57 +96,43 @@ fn taken_again(case: &Case<'_>, key: &Key) -> Vec<Draft> {
         let Some((outer, call, function)) = case.call_into(depth) else { break };
         let Some(file) = case.file(outer).filter(|file| is_repairable(file)) else { break };
         let Some((operand, name)) = method_call(call) else { continue };
-        // Of another value of the type the lock is not held.
-        let owner = file.text_of(operand);
-        let held = file
-            .enclosing_function(call)
-            .is_some_and(|around| holds_at(case, file, (around, call), owner, key));
-        if !held {
+        if !holds_at(case, file, call, operand, key) {
             continue;
         }
-        let Some(owner) = case.resolver.type_of(file, operand).and_then(|ty| case.resolver.type_decl(&ty))
-        else {
-            continue;
-        };
+        let Some(ty) = case.resolver.type_of(file, operand) else { continue };
+        let Some(owner) = case.resolver.type_decl(&ty) else { continue };
         let methods = methods_of(case, &owner);
         let Some(inner) = methods.iter().find(|method| method.function.name == function.name) else {
             continue;
         };
-        let Some(twin) = methods.iter().find(|twin| is_twin(inner, twin, &key.name, &methods)) else {
+        let Some(twin) = methods.iter().find(|twin| is_twin(inner, twin, &key.mutex, &methods)) else {
             continue;
         };
         let mut edits = Edits::default();
         edits.replace(file, name.byte_range(), twin.function.identifier.clone());
         let explanation = format!(
             "`{}` was called with `{}` held, and takes it again: `{}` does the same without.",
-            inner.function.identifier, key.name, twin.function.identifier
+            inner.function.identifier, key.mutex.name, twin.function.identifier
         );
         return vec![Draft { tier: Tier::Cause, depth: outer, explanation, masks: false, edits }];
     }
     Vec::new()
 }
 
-/// Whether a function holds the mutex of a value at a node, taken by a statement of its own above and not given back
-/// since.
-fn holds_at(
-    case: &Case<'_>,
-    file: &Arc<File>,
-    (around, at): (Node<'_>, Node<'_>),
-    owner: &str,
-    key: &Key,
-) -> bool {
-    locks(case, file, around).into_iter().any(|lock| {
-        let since = file.text.get(lock.statement.end_byte()..at.start_byte());
-        let is_its =
-            file.text_of(lock.statement).strip_prefix(owner).is_some_and(|rest| rest.starts_with('.'));
-        is_its
-            && lock.key == *key
-            && since.is_some_and(|since| !since.contains(&format!("\t{}", lock.unlock)))
+/// Whether the function around a call holds the mutex of the value that it is of. Of another value of the type the
+/// lock is not held.
+fn holds_at(case: &Case<'_>, file: &Arc<File>, call: Node<'_>, value: Node<'_>, key: &Key) -> bool {
+    let Some(around) = file.enclosing_function(call) else { return false };
+    let value = file.text_of(value);
+    locks(case, file, around).into_iter().filter(|lock| lock.key == *key).any(|lock| {
+        let of_it =
+            lock.mutex.strip_prefix(value).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        of_it && held_at(file, call, lock.mutex) != Held::No
     })
 }
 
 /// Whether a method does what another one does, with the lock left to who calls it.
-fn is_twin(inner: &Method, twin: &Method, mutex: &str, all: &[Method]) -> bool {
+fn is_twin(inner: &Method, twin: &Method, mutex: &Mutex, all: &[Method]) -> bool {
     let (a, b) = (&inner.function, &twin.function);
     let types =
         |list: &[crate::repository::go::Param]| list.iter().map(|part| part.ty.clone()).collect::<Vec<_>>();
@@ -154,6 +147,8 @@ fn is_twin(inner: &Method, twin: &Method, mutex: &str, all: &[Method]) -> bool {
 /// A statement that takes a lock.
 struct Lock<'t> {
     key: Key,
+    /// The mutex as it is written.
+    mutex: &'t str,
     statement: Node<'t>,
     /// The statement that gives it back.
     unlock: String,
@@ -166,10 +161,11 @@ fn locks<'t>(case: &Case<'_>, file: &'t Arc<File>, function: Node<'t>) -> Vec<Lo
         .filter(|statement| file.enclosing_function(*statement) == Some(function))
         .filter_map(|statement| {
             let call = statement.named_child(0)?;
-            let mutex = taken(file, call)?;
+            let node = taken(file, call)?;
+            let (key, mutex) = (Key::of(case, file, node)?, file.text_of(node));
             let shared = file.text_of(call).ends_with("RLock()");
-            let unlock = format!("{}.{}nlock()", file.text_of(mutex), if shared { "RU" } else { "U" });
-            Some(Lock { key: Key::of(case, file, mutex)?, statement, unlock })
+            let unlock = format!("{mutex}.{}", if shared { "RUnlock()" } else { "Unlock()" });
+            Some(Lock { key, mutex, statement, unlock })
         })
         .collect()
 }
@@ -183,18 +179,44 @@ fn forgotten(case: &Case<'_>, key: Option<&Key>) -> Vec<Draft> {
             continue;
         }
         folders.push(frame.file.path.folder());
-        for file in case.resolver.package_of(&frame.file).iter().filter(|file| is_repairable(file)) {
-            let functions = nodes_of(file.tree.root_node(), |node| {
-                matches!(node.kind(), "func_literal" | "function_declaration" | "method_declaration")
-            });
-            for function in functions {
+        let package = case.resolver.package_of(&frame.file);
+        let given = given_back_by_others(case, &package);
+        for file in package.iter().filter(|file| is_repairable(file)) {
+            for function in functions(file) {
                 let locks = locks(case, file, function);
-                let wanted = locks.iter().filter(|lock| key.is_none_or(|key| lock.key == *key));
+                let wanted = locks
+                    .iter()
+                    .filter(|lock| key.is_none_or(|key| lock.key == *key) && !given.contains(&lock.key));
                 drafts.extend(wanted.filter_map(|lock| give_back(file, function, lock)));
             }
         }
     }
     drafts
+}
+
+fn functions(file: &File) -> Vec<Node<'_>> {
+    nodes_of(file.tree.root_node(), |node| {
+        matches!(node.kind(), "func_literal" | "function_declaration" | "method_declaration")
+    })
+}
+
+/// The mutexes that some function gives back without having taken them: who takes them keeps them for it.
+fn given_back_by_others(case: &Case<'_>, package: &[Arc<File>]) -> Vec<Key> {
+    let mut given = Vec::new();
+    for file in package {
+        for function in functions(file).into_iter().filter(|function| function.kind() != "func_literal") {
+            let calls = nodes_of(function, |node| locking(file, node).is_some());
+            let (gives, takes): (Vec<_>, Vec<_>) = calls
+                .into_iter()
+                .filter_map(|call| locking(file, call))
+                .partition(|(_, held)| *held == Held::No);
+            let is_taken =
+                |mutex: Node<'_>| takes.iter().any(|(own, _)| file.text_of(*own) == file.text_of(mutex));
+            let kept = gives.into_iter().map(|(mutex, _)| mutex).filter(|mutex| !is_taken(*mutex));
+            given.extend(kept.filter_map(|mutex| Key::of(case, file, mutex)));
+        }
+    }
+    given
 }
 
 /// A lock is given back on the ways that left with it.
@@ -226,7 +248,7 @@ fn give_back(file: &Arc<File>, function: Node<'_>, lock: &Lock<'_>) -> Option<Dr
 /// `defer` right behind the lock in the place of every unlock, where that holds it for no longer than before.
 fn deferred(file: &Arc<File>, body: Node<'_>, lock: &Lock<'_>, owed: &Owed<'_>) -> Option<Edits> {
     let in_body = lock.statement.parent().and_then(|list| list.parent()) == Some(body);
-    let ends = |unlock: &Node<'_>| match unlock.next_named_sibling() {
+    let ends = |unlock: &Node<'_>| match later(*unlock).next() {
         None => unlock.parent().and_then(|list| list.parent()) == Some(body),
         Some(next) => {
             let acts = nodes_of(next, |node| node.kind() == "call_expression" && !is_error(file, node));
@@ -256,8 +278,7 @@ fn before_leaving(file: &Arc<File>, lock: &Lock<'_>, owed: &Owed<'_>) -> Option<
     let root = lock.unlock.split(['.', '(']).next().unwrap_or_default();
     let mut edits = Edits::default();
     for leaving in &owed.leaving {
-        let mut beside = std::iter::successors(leaving.prev_named_sibling(), Node::prev_named_sibling);
-        let other = beside.any(|above| file.text_of(above).contains("nlock("));
+        let other = earlier(*leaving).any(|above| file.text_of(above).contains("nlock("));
         // What is read of the owner is read before the lock is given back.
         let reads = nodes_of(*leaving, |node| match node.kind() {
             "selector_expression" => file.text_of(node).starts_with(&format!("{root}.")),

@@ -18,7 +18,7 @@ pub use file::{File, Import};
 pub use function::{Function, Param, Receiver};
 pub use library::imported_name;
 pub use resolver::{Callee, Resolver};
-pub use scope::{Binding, Part, earlier};
+pub use scope::{Binding, Part, earlier, later};
 pub use symbol::Symbol;
 pub use types::{Shape, Type};
 

@@ -42,6 +42,12 @@ impl<'r> Resolver<'r> {
         Self { repository }
     }
 
+    /// The version of the language that a file is written in, as its module tells.
+    #[must_use]
+    pub fn language(&self, file: &File) -> Option<(u32, u32)> {
+        self.repository.module_of(&file.path).map(|module| module.language)
+    }
+
     /// The files of a file's package, tests left out.
     #[must_use]
     pub fn package_of(&self, file: &File) -> Vec<Arc<File>> {

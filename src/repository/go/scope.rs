@@ -81,6 +81,16 @@ pub fn earlier(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     found.into_iter().rev()
 }
 
+/// The named nodes that stand beside one and behind it, in order; looked up all at once, as those of [`earlier`].
+pub fn later(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    let mut found = Vec::new();
+    if let Some(parent) = node.parent() {
+        let mut cursor = parent.walk();
+        found.extend(parent.named_children(&mut cursor).skip_while(|beside| *beside != node).skip(1));
+    }
+    found.into_iter()
+}
+
 impl File {
     /// The declaration inside a function that a name means at a node; none when it is declared
     /// outside every function, or nowhere.
