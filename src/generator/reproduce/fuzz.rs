@@ -21,8 +21,6 @@ use crate::repository::read_regular;
 const LEAST_TIME: Duration = Duration::from_secs(5);
 /// A build that finds the standard library in the cache takes this long.
 const LEAST_BUILD_TIME: Duration = Duration::from_secs(5);
-/// The instrumented standard library is built once, and takes most of this.
-const BUILD_TIME: Duration = Duration::from_secs(60);
 /// How often the fuzzer is taken up again when a process of it ended.
 const MAX_RUNS: usize = 3;
 /// A call that is made again, and made smaller.
@@ -53,7 +51,7 @@ impl Attempt<'_> {
             }
             let package = &owned.surface.import_path;
             (self.progress)(&format!("building a fuzzer for {package}"));
-            let time = left().saturating_sub(LEAST_TIME).min(BUILD_TIME);
+            let time = left().saturating_sub(LEAST_TIME);
             let built = self.bench.build_fuzzer(self.scratch, &owned.surface, &owned.harness, time).await;
             let binary = match built {
                 Ok(Built::Binary(binary)) => binary,
@@ -130,7 +128,6 @@ impl Search<'_> {
             for trail in &trails {
                 findings.tried = findings.tried.saturating_add(trail.tried);
                 findings.stuck = findings.stuck.saturating_add(trail.stuck);
-                findings.ended += u64::from(trail.state == State::Calling);
             }
             for trail in trails.into_iter().filter(|trail| trail.state != State::Ended) {
                 let Some(Position { phase, index, splice: Some(Splice { number, .. }) }) =
@@ -144,6 +141,7 @@ impl Search<'_> {
                     findings.found.push(found);
                     return Ok(findings);
                 }
+                findings.ended += u64::from(trail.state == State::Calling);
             }
         }
         Ok(findings)

@@ -258,7 +258,9 @@ impl<'a> Attempt<'a> {
                 }
             }
         }
-        if let Some(done) = self.fuzz(&searches, end, &mut tally).await? {
+        // What is found by force is worth little, but it is had in a moment: its time is kept.
+        let forced = if self.request.by_force { search_time / 2 } else { Duration::ZERO };
+        if let Some(done) = self.fuzz(&searches, end.checked_sub(forced).unwrap_or(end), &mut tally).await? {
             return Ok(done);
         }
         for search in &searches {
