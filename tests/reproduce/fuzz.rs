@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hephaestus::domain::{Class, Fault, FaultFacts, Location, Reach, RepoPath};
-use hephaestus::generator::reproduce::{Reproduction, Request, reproduce};
+use hephaestus::generator::reproduce::{Aftermath, Reproduction, Request, reproduce};
 use hephaestus::repository::{Repository, Workspace};
 use hephaestus::sandbox::GoToolchain;
 
@@ -62,6 +62,7 @@ async fn search(
     source: &str,
     function: &str,
     fuzz_limit: Duration,
+    aftermath: Option<&Aftermath>,
 ) -> (Reproduction, Workspace, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("go.mod"), "module example.com/frames\n\ngo 1.21\n").unwrap();
@@ -89,7 +90,7 @@ async fn search(
         fuzz_limit,
         by_force: false,
         seed: 1,
-        aftermath: None,
+        aftermath,
     };
     let (go, begun) = (GoToolchain::detect(None, &go_cache()).unwrap(), Instant::now());
     let steps = std::sync::Mutex::new(Vec::new());
@@ -101,7 +102,7 @@ async fn search(
 
 #[tokio::test]
 async fn the_fuzzer_finds_what_the_search_does_not() {
-    let (result, workspace, steps) = search(FRAMES, "(*Decoder).Kind", Duration::from_secs(60)).await;
+    let (result, workspace, steps) = search(FRAMES, "(*Decoder).Kind", Duration::from_secs(60), None).await;
     let Reproduction::Reproduced { reproducer, how, effort, aftermath, .. } = result else {
         panic!("{result:?}: {steps:?}")
     };
@@ -114,7 +115,13 @@ async fn the_fuzzer_finds_what_the_search_does_not() {
     let call = r#".Kind(strings.NewReader("\xa8\x89"))"#;
     assert!(reproducer.source.contains(call), "{}", reproducer.source);
     assert!(!reproducer.source.contains("reflect."), "{}", reproducer.source);
-    assert!(aftermath.is_some(), "calls that follow it were made");
+    // Who looks for the crash once more, as after a change, begins with what was found.
+    let aftermath = aftermath.expect("calls that follow it were made");
+    let (again, ..) = search(FRAMES, "(*Decoder).Kind", Duration::ZERO, Some(&aftermath)).await;
+    assert!(
+        matches!(&again, Reproduction::Reproduced { reproducer, .. } if reproducer.reach == Reach::EntryPoint),
+        "{again:?}"
+    );
 
     let go = GoToolchain::detect(None, &go_cache()).unwrap();
     let (passed, output) = run(&reproducer, &workspace, &go, &sandbox()).await;
@@ -127,7 +134,7 @@ async fn the_fuzzer_finds_what_the_search_does_not() {
 
 #[tokio::test]
 async fn without_the_fuzzer_it_is_not_found() {
-    let (result, _, steps) = search(FRAMES, "(*Decoder).Kind", Duration::ZERO).await;
+    let (result, _, steps) = search(FRAMES, "(*Decoder).Kind", Duration::ZERO, None).await;
     assert!(matches!(result, Reproduction::NotReproduced { .. }), "{result:?}");
     assert!(!steps.iter().any(|step| step.contains("fuzz")), "{steps:?}");
 }
@@ -139,7 +146,7 @@ async fn a_crash_that_ends_the_fuzzer_is_found() {
         "	return b[2], nil // fails\n",
         "	done := make(chan byte, 1)\n	go func() {\n		done <- b[2] // fails\n	}()\n	return <-done, nil\n",
     );
-    let (result, ..) = search(&source, "(*Decoder).Kind.func1", Duration::from_secs(60)).await;
+    let (result, ..) = search(&source, "(*Decoder).Kind.func1", Duration::from_secs(60), None).await;
     let Reproduction::Reproduced { reproducer, how, .. } = result else { panic!("{result:?}") };
     assert!(how.contains("found by fuzzing"), "{how}");
     assert_eq!(reproducer.reach, Reach::EntryPoint);

@@ -65,8 +65,8 @@ impl Aftermath {
     }
 
     /// The text that crashed, where the fuzzer found it: no search comes upon such a one by itself.
-    pub(super) fn text(&self) -> Option<String> {
-        self.origin.text()
+    pub(super) fn fuzzed(&self) -> Option<Vec<u8>> {
+        self.origin.fuzzed()
     }
 
     /// How many calls were looked at, and how many of them hung.

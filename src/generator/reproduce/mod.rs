@@ -316,7 +316,7 @@ impl<'a> Attempt<'a> {
             &harness.neighbours,
         );
         search::merge_routes(&mut seeds);
-        seeds.log.splice(0..0, self.request.aftermath.and_then(Aftermath::text));
+        seeds.fuzzed.extend(self.request.aftermath.and_then(Aftermath::fuzzed));
         Ok(Ok(OwnedSearch { surface, harness, seeds, package }))
     }
 }

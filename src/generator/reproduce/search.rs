@@ -113,9 +113,9 @@ impl Origin {
         Errand { path: &self.path, without: &self.without, calls: Some(calls), ..errand }
     }
 
-    /// The text that the fuzzer found, where it is one that a search can begin with.
-    pub(super) fn text(&self) -> Option<String> {
-        self.at.splice.as_ref().and_then(|splice| String::from_utf8(splice.data.clone()).ok())
+    /// The text that the fuzzer found.
+    pub(super) fn fuzzed(&self) -> Option<Vec<u8>> {
+        self.at.splice.as_ref().map(|splice| splice.data.clone())
     }
 
     /// Whether the harness came to the same call: with other code it might not.

@@ -17,6 +17,7 @@ type Config struct {
 	Start    Position
 	Hot      []string // literals of the functions on the stack
 	Log      []string // texts of the log
+	Fuzzed   [][]int  // texts that the fuzzer found, as bytes
 	Samples  []string // literals of the tests of the packages on the stack
 	Keys     []Key    // members of documents that the functions on the stack read
 	Words    []string // literals of the package and its tests

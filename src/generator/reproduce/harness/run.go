@@ -68,6 +68,9 @@ func Main(reg *Registry, tests any) int {
 		fmt.Fprintln(os.Stderr, "harness:", err)
 		return 3
 	}
+	for _, text := range config.Fuzzed {
+		config.Log = append([]string{string(octets(text))}, config.Log...)
+	}
 	mark, err := os.Create(filepath.Join(os.TempDir(), "hephaestus-mark"))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "harness:", err)

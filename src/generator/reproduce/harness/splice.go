@@ -65,11 +65,15 @@ func (t *Term) with(splice *Splice) *Term {
 	if splice == nil {
 		return t
 	}
-	data := make([]byte, len(splice.Data))
-	for i, octet := range splice.Data {
-		data[i] = byte(octet)
+	return t.withData(splice.Number, octets(splice.Data))
+}
+
+func octets(numbers []int) []byte {
+	data := make([]byte, len(numbers))
+	for i, number := range numbers {
+		data[i] = byte(number)
 	}
-	return t.withData(splice.Number, data)
+	return data
 }
 
 // withData keeps nothing of the data, nor changes the call.
