@@ -57,7 +57,8 @@ impl Attempt<'_> {
                 Ok(Built::Binary(binary)) => binary,
                 Ok(Built::Failed(said)) => {
                     tracing::debug!(%package, output = %said, "the fuzzer does not build");
-                    tally.note(format!("no fuzzer could be built: {}", first_lines(&said)), false);
+                    let (within, said) = (time.as_secs(), first_lines(&said));
+                    tally.note(format!("no fuzzer could be built within {within} s: {said}"), false);
                     break;
                 }
                 // All that came before stands without it.
