@@ -150,6 +150,7 @@ pub(super) fn fixer(config: &Config, metrics: &Metrics) -> anyhow::Result<Fixer>
     let settings = fixer::Config {
         timeout: config.generator.timeout.get(),
         reproduce_timeout: config.generator.reproduction_timeout.get(),
+        fuzz_timeout: config.generator.fuzz_timeout.map(Interval::get).unwrap_or_default(),
         max_fix_attempts: as_usize(config.generator.max_fix_attempts),
         strategies: strategies(config),
         seed: u64::from(config.fixer.seed),

@@ -238,6 +238,7 @@ impl<'a> Attempt<'a> {
             log_context: self.log_context,
             time_limit: self.fixer.config.reproduce_timeout,
             search_limit: SEARCH_LIMIT,
+            fuzz_limit: self.fixer.config.fuzz_timeout,
             by_force: true,
             seed: self.fixer.config.seed,
             aftermath: None,

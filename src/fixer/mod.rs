@@ -50,6 +50,8 @@ pub struct Config {
     pub timeout: Duration,
     /// Wall time of the search for a reproducer within it.
     pub reproduce_timeout: Duration,
+    /// Wall time of Go's own fuzzer within that, its build not counted; zero where it is not used.
+    pub fuzz_timeout: Duration,
     /// The most candidates that are judged.
     pub max_fix_attempts: usize,
     /// Where candidates come from.

@@ -50,6 +50,7 @@ impl Trial {
             log_context: &[],
             time_limit: Duration::from_secs(60),
             search_limit: Duration::from_secs(2),
+            fuzz_limit: Duration::ZERO,
             by_force: false,
             seed: 1,
             aftermath,

@@ -4,6 +4,7 @@
 //! source with the defect mended. The driver is really run; what it prints is read like any log.
 
 mod aftermath;
+mod fuzz;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -163,6 +164,7 @@ async fn check(text: &str) {
         log_context: &context,
         time_limit: Duration::from_secs(60),
         search_limit: Duration::from_secs(10),
+        fuzz_limit: Duration::ZERO,
         by_force: true,
         seed: 7,
         aftermath: None,
@@ -239,6 +241,7 @@ async fn what_cannot_be_reproduced_says_why() {
             log_context: &[],
             time_limit: Duration::from_secs(4),
             search_limit: Duration::from_secs(10),
+            fuzz_limit: Duration::ZERO,
             by_force: true,
             seed: 1,
             aftermath: None,
@@ -271,6 +274,7 @@ async fn a_crash_that_is_not_where_the_log_says_tells_where_it_is() {
             log_context: &[],
             time_limit: Duration::from_secs(60),
             search_limit: Duration::from_secs(10),
+            fuzz_limit: Duration::ZERO,
             by_force: false,
             seed: 1,
             aftermath: None,

@@ -143,3 +143,25 @@ func TestTheWordsOfACrash(t *testing.T) {
 		t.Errorf("%q", words)
 	}
 }
+
+// TestSplice: a text of the fuzzer stands where the call takes one, and the call it was made from stays.
+func TestSplice(t *testing.T) {
+	f := standard(func(int, *strings.Reader, string) {}, "f(%s, %s, %s)")
+	call := (&generator{reg: New(struct{}{}), config: new(Config), rng: newRng(1)}).callTerm(f, 0)
+	if places := call.texts(); len(places) != 2 {
+		t.Fatal(len(places))
+	}
+	before := call.texts()[0].lit.String()
+	for number, data := range []string{"a\xff", ""} {
+		spliced := call.with(&Splice{number, []int{'a', 0xff}[:len(data)]})
+		if text := spliced.texts()[number].lit.String(); text != data {
+			t.Errorf("%d: %q", number, text)
+		}
+	}
+	if text := call.texts()[0].lit.String(); text != before {
+		t.Errorf("%q became %q", before, text)
+	}
+	if call.with(&Splice{2, nil}) != nil {
+		t.Error("there are only two")
+	}
+}

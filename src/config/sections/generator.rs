@@ -14,6 +14,8 @@ section! {
         timeout: Interval [Interval::from_secs(1)..=Interval::from_days(1)],
         /// How long the search for a reproducer of one crash may take of that.
         reproduction_timeout: Interval [Interval::from_secs(1)..=Interval::from_days(1)],
+        /// How long Go's own fuzzer may take of that, its build not counted; none where it is not used.
+        fuzz_timeout: Option<Interval>,
         /// The model to ask when rules and memory have no answer.
         ai_model: AiModelSection,
     }

@@ -64,6 +64,11 @@ impl Aftermath {
         self.origin.without.iter().chain(further).cloned().collect()
     }
 
+    /// The text that crashed, where the fuzzer found it: no search comes upon such a one by itself.
+    pub(super) fn fuzzed(&self) -> Option<Vec<u8>> {
+        self.origin.fuzzed()
+    }
+
     /// How many calls were looked at, and how many of them hung.
     pub(super) const fn sample(&self) -> (u64, u64) {
         match &self.calls {

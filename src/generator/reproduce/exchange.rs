@@ -16,11 +16,27 @@ pub(super) struct Import {
 }
 
 /// Where an execution stands; with the seed it decides what is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Position {
     pub(super) phase: usize,
     pub(super) index: u64,
+    #[serde(default)]
+    pub(super) splice: Option<Splice>,
+}
+
+/// A text that takes the place of one of those which a call is made with.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Splice {
+    pub(super) number: usize,
+    #[serde(default, deserialize_with = "or_none")]
+    pub(super) data: Vec<u8>,
+}
+
+/// Go writes an empty list as null.
+fn or_none<'de, D: serde::Deserializer<'de>>(data: D) -> Result<Vec<u8>, D::Error> {
+    Option::deserialize(data).map(Option::unwrap_or_default)
 }
 
 /// A call that ends in the crash.
@@ -62,6 +78,7 @@ pub(super) struct Report {
     pub(super) elsewhere: Option<Vec<Statement>>,
     pub(super) aftermath: Option<Calls>,
     pub(super) hang: Option<Hang>,
+    pub(super) texts: Option<Vec<Position>>,
 }
 
 /// A statement that crashes, as the harness tells it.
@@ -92,6 +109,9 @@ pub(super) struct Phase {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Mode {
     Search,
+    Texts,
+    Fuzz,
+    Again,
     Shrink,
     Render,
     Replay,
@@ -120,7 +140,7 @@ pub(super) struct Config<'a> {
     pub(super) tree: &'a Path,
     pub(super) drifted: bool,
     pub(super) phases: &'a [Phase],
-    pub(super) start: Position,
+    pub(super) start: &'a Position,
     #[serde(flatten)]
     pub(super) seeds: &'a Seeds,
     pub(super) any: &'a str,
@@ -130,6 +150,7 @@ pub(super) struct Config<'a> {
     pub(super) millis: u128,
     pub(super) without: &'a [String],
     pub(super) aftermath: &'a Calls,
+    pub(super) texts: &'a [Position],
 }
 
 /// What calls on the code as it stands tell, and which they were.

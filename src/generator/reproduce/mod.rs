@@ -16,10 +16,13 @@
 //!    shrinks and writes as Go. Each execution is decided by (seed, phase, index), so that one which ends
 //!    its process is done again, made smaller, and the search goes on behind it. One that ends it with another
 //!    crash costs a process each time: the function is left out, which from then on is part of the decision.
-//! 5. `render`: the test as a person would have written it, without reflection. It is compiled among the
+//! 5. `fuzz`: where that found nothing and there is time left, the harness is built once more, instrumented, and
+//!    Go's own fuzzer makes the texts, guided by the way the code goes with them. The rest of a call is decided as
+//!    before; the text is part of the position then. What the fuzzer finds is done again by the plain harness.
+//! 6. `render`: the test as a person would have written it, without reflection. It is compiled among the
 //!    package's own tests and run alone: only if it ends in the crash of the log, as `judge` reads its
 //!    output, it is a reproducer.
-//! 6. `aftermath`: calls of the same function that do not crash are made again and again. With a change in
+//! 7. `aftermath`: calls of the same function that do not crash are made again and again. With a change in
 //!    place the same is done, and with the call that crashed: what hangs then refutes the change.
 //!
 //! # What a reproduction is worth
@@ -30,19 +33,23 @@
 //!
 //! # What it does not reach
 //!
-//! Structured binary input, failing peers, races, graphs of many objects.
+//! Binary input of which many parts must fit each other (checksums, lengths), failing peers, races, graphs of
+//! many objects.
 
 mod aftermath;
 mod exchange;
+mod fuzz;
 mod judge;
 mod register;
 mod render;
+mod run;
 mod search;
 mod seeds;
 mod session;
 mod surface;
 mod tally;
 mod target;
+mod verify;
 
 use std::time::{Duration, Instant};
 
@@ -52,19 +59,14 @@ use crate::sandbox::{GoToolchain, Sandbox};
 
 pub use aftermath::Aftermath;
 use aftermath::Hung;
-use exchange::Found;
-use search::{Findings, Search};
+use search::Search;
 use seeds::Seeds;
-use session::{Bench, Built, Scratch};
+use session::{Bench, Harness, Scratch};
 use surface::Surface;
 pub use tally::Effort;
-use tally::{Best, Shown, Tally};
+use tally::Tally;
 use target::Package;
-
-/// What a log says that was written by other code.
-const OF_ANOTHER_VERSION: &str = "the log's line is of another version of the code: the function and the class of the crash are the same, but nobody knows whether the statement is";
-/// How long the written test may run.
-const TEST_TIME: Duration = Duration::from_secs(20);
+use verify::first_lines;
 
 /// What can go wrong besides not finding anything.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +101,8 @@ pub struct Request<'a> {
     pub time_limit: Duration,
     /// The longest search, builds not counted.
     pub search_limit: Duration,
+    /// The longest run of Go's own fuzzer, its build not counted; zero is none.
+    pub fuzz_limit: Duration,
     /// Whether calls with forced state are tried when fair ones do not help.
     pub by_force: bool,
     /// Decides every choice: the same seed gives the same executions.
@@ -219,7 +223,7 @@ impl<'a> Attempt<'a> {
         })
     }
 
-    /// All packages by fair means, the outermost first; then by force.
+    /// All packages by fair means, the outermost first; then, where there is time, by Go's fuzzer; then by force.
     async fn search_all(
         &self,
         packages: &'a [Package],
@@ -254,6 +258,11 @@ impl<'a> Attempt<'a> {
                 }
             }
         }
+        // What is found by force is worth little, but it is had in a moment: its time is kept.
+        let forced = if self.request.by_force { search_time / 2 } else { Duration::ZERO };
+        if let Some(done) = self.fuzz(&searches, end.checked_sub(forced).unwrap_or(end), &mut tally).await? {
+            return Ok(done);
+        }
         for search in &searches {
             if !self.request.by_force || Instant::now() >= end || tally.second_best.is_some() {
                 break;
@@ -275,7 +284,7 @@ impl<'a> Attempt<'a> {
             crash: self.crash,
             seed: self.request.seed,
             package: &owned.surface,
-            binary: owned.binary.clone(),
+            binary: owned.harness.binary.clone(),
             seeds: owned.seeds.clone(),
             targets: &owned.package.targets,
         }
@@ -291,11 +300,10 @@ impl<'a> Attempt<'a> {
             return Ok(Err(format!("no Go package was found in {:?}", package.folder)));
         };
         (self.progress)(&format!("building a harness for {}", surface.import_path));
-        let (built, neighbours) =
-            self.bench.build_harness(self.scratch, &surface, &package.targets, number).await?;
-        let binary = match built {
-            Built::Binary(binary) => binary,
-            Built::Failed(said) => {
+        let built = self.bench.build_harness(self.scratch, &surface, &package.targets, number).await?;
+        let harness = match built {
+            Ok(harness) => harness,
+            Err(said) => {
                 tracing::debug!(package = %surface.import_path, output = %said, "the harness does not build");
                 return Ok(Err(format!("{} does not build: {}", surface.import_path, first_lines(&said))));
             }
@@ -305,129 +313,18 @@ impl<'a> Attempt<'a> {
             self.request.log_context,
             self.request.repository,
             &surface,
-            &neighbours,
+            &harness.neighbours,
         );
         search::merge_routes(&mut seeds);
-        Ok(Ok(OwnedSearch { surface, binary, seeds, package }))
-    }
-
-    /// One search of one package, and the test of the first call that holds.
-    async fn attempt(
-        &self,
-        owned: &OwnedSearch<'_>,
-        forced: bool,
-        time: Duration,
-        tally: &mut Tally,
-    ) -> Result<Option<Reproduction>, Error> {
-        let how = if forced { ", with forced state" } else { "" };
-        (self.progress)(&format!("searching {}{how}", owned.surface.import_path));
-        let search = self.search(owned);
-        let begun = Instant::now();
-        let findings = search.run(forced, time, &mut tally.without).await?;
-        let Findings { tried, stuck, ended, .. } = findings;
-        tally.effort = tally.effort.and(Effort { tried, stuck, ended, searched: begun.elapsed() });
-        tally.elsewhere.extend(findings.elsewhere);
-        for found in &findings.found {
-            let fair = found.entry && !found.forced;
-            if !found.problem.is_empty() {
-                let problem = format!("a call that crashes cannot be written as a test: {}", found.problem);
-                tally.note(problem, fair);
-                continue;
-            }
-            match self.verify(owned, found).await? {
-                Ok(Shown { reproducer, likeness, place, missed }) => {
-                    let how = self.sentence(found, tally.effort.tried);
-                    let drifted = fair && self.crash.has_drifted();
-                    let difference = likeness.difference().or_else(|| drifted.then_some(OF_ANOTHER_VERSION));
-                    let another_way = missed.filter(|_| fair).map(|function| {
-                        format!("it did not come by way of {function}, as the log's crash did")
-                    });
-                    let difference = difference.map(str::to_owned).or_else(|| another_way.clone());
-                    let mut best = Best {
-                        reproducer,
-                        perhaps_another: None,
-                        unclear: difference.clone(),
-                        astray: place.filter(|_| drifted),
-                        how: match difference {
-                            None => how,
-                            Some(why) if fair => format!("{how}; it counts as an internal call only: {why}"),
-                            Some(why) => format!("{how}; {why}"),
-                        },
-                        aftermath: None,
-                    };
-                    if matches!(likeness, Likeness::Same | Likeness::Unclear) && another_way.is_none() {
-                        // With a change in place nobody asks for it again.
-                        if self.request.aftermath.is_none() {
-                            best.aftermath = Aftermath::of(&search, found, &tally.without).await?;
-                        }
-                        if let Some(aftermath) = &best.aftermath {
-                            let (tried, stuck) = aftermath.sample();
-                            tally.effort = tally.effort.and(Effort { tried, stuck, ..Effort::default() });
-                        }
-                        return Ok(Some(std::mem::take(tally).reproduced(best)));
-                    }
-                    // It may be another defect: it does not count as an entry.
-                    best.reproducer.reach = best.reproducer.reach.min(Reach::InternalCall);
-                    best.perhaps_another = fair.then_some(likeness);
-                    tally.second_best.get_or_insert(best);
-                }
-                Err(problem) => tally.note(problem, fair),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Writes the test, and runs it alone among the package's own: it must end in the crash of the log.
-    async fn verify(&self, owned: &OwnedSearch<'_>, found: &Found) -> Result<Result<Shown, String>, Error> {
-        let reach = match (found.forced, found.entry) {
-            (true, _) => Reach::ForcedState,
-            // With a log of another version nobody knows that it is the same statement.
-            (false, true) if !self.crash.has_drifted() => Reach::EntryPoint,
-            (false, true) => Reach::InternalCall,
-            (false, false) => Reach::InternalCall,
-        };
-        let Some(mut reproducer) = render::reproducer(self.request.fault, &owned.surface, found, reach)
-        else {
-            return Ok(Err("the test has no place to stand".to_owned()));
-        };
-        (self.progress)(&format!("running {}", reproducer.test));
-        reproducer.source = self.bench.format(self.scratch, reproducer.source).await?;
-        tracing::debug!(source = %reproducer.source, "a regression test was written");
-        let binary = match self.bench.build_test(self.scratch, &reproducer.file, &reproducer.source).await? {
-            Built::Binary(binary) => binary,
-            Built::Failed(said) => {
-                tracing::debug!(output = %said, "the regression test does not compile");
-                return Ok(Err(format!("its test does not compile: {}", first_lines(&said))));
-            }
-        };
-        let only = format!("-test.run=^{}$", reproducer.test);
-        let args = [only.as_str(), "-test.v", "-test.count=1"];
-        let outcome = self.bench.run(reproducer.file.folder(), &binary, &args, TEST_TIME).await?;
-        // What the test printed last need not end its line.
-        let output = [outcome.stdout, b"\n".to_vec(), outcome.stderr].concat();
-        if let Some((likeness, crash)) = judge::seen(self.crash, &output) {
-            let place = self.crash.place_of(&crash.trace);
-            let missed = self.crash.missed_by(&crash.trace).map(str::to_owned);
-            return Ok(Ok(Shown { reproducer, likeness, place, missed }));
-        }
-        tracing::debug!(output = %String::from_utf8_lossy(&output), "the regression test does not crash");
-        Ok(Err("its test did not end in the crash of the log".to_owned()))
-    }
-
-    fn sentence(&self, found: &Found, tried: u64) -> String {
-        let calls = if found.steps > 1 {
-            format!("{} calls, the last of ", found.steps)
-        } else {
-            "one call of ".to_owned()
-        };
-        format!("{calls}{}, found after {tried} executions (seed {})", found.call, self.request.seed)
+        seeds.fuzzed.extend(self.request.aftermath.and_then(Aftermath::fuzzed));
+        Ok(Ok(OwnedSearch { surface, harness, seeds, package }))
     }
 }
 
 /// A package that is ready to be searched.
 struct OwnedSearch<'a> {
     surface: Surface,
-    binary: std::path::PathBuf,
+    harness: Harness,
     seeds: Seeds,
     package: &'a Package,
 }
@@ -441,10 +338,4 @@ fn share(time: Duration, number: usize, packages: usize) -> Duration {
         _ if number == 0 => fair / 2,
         packages => fair / 2 / (packages - 1),
     }
-}
-
-/// The first lines of a compiler's output, for a sentence.
-fn first_lines(said: &str) -> String {
-    let lines: Vec<_> = said.lines().filter(|line| !line.starts_with('#')).take(3).collect();
-    lines.join(", ").chars().take(400).collect()
 }

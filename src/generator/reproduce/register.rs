@@ -9,6 +9,9 @@ use crate::repository::go::Function;
 
 /// The name of the file, in the package's folder.
 pub(super) const FILE: &str = "hephaestus_register_test.go";
+/// The file beside it that Go's fuzzer looks for, and what stands there.
+pub(super) const FUZZ_FILE: &str = "hephaestus_fuzz_test.go";
+pub(super) const FUZZ_TARGET: &str = "FuzzHephaestus";
 /// The folder of the harness below the module's root; its package.
 pub(super) const HARNESS: &str = "hephaestus_harness";
 /// More functions than this are no help to a search of seconds, and cost time to compile. Those that are to be
@@ -45,7 +48,7 @@ impl Registration {
             [
                 ")",
                 "type hephaestusSelf struct{}",
-                "func TestMain(*hephaestusTesting.M) {",
+                "func TestMain(m *hephaestusTesting.M) {",
                 "\tr := hephaestusHarness.New(hephaestusSelf{})",
             ]
             .map(str::to_owned),
@@ -54,7 +57,7 @@ impl Registration {
         for (number, neighbour) in neighbours.iter().enumerate() {
             register(&mut lines, neighbour, &[], Some(&format!("hephaestus{number}.")));
         }
-        lines.extend(["\thephaestusOS.Exit(hephaestusHarness.Main(r))", "}"].map(str::to_owned));
+        lines.extend(["\thephaestusOS.Exit(hephaestusHarness.Main(r, m))", "}"].map(str::to_owned));
         Self { lines, dropped: BTreeSet::new() }
     }
 
@@ -82,6 +85,15 @@ impl Registration {
         }
         self.dropped.len() > before
     }
+}
+
+/// The fuzz target: the harness is all of it.
+pub(super) fn fuzz_target(package: &Surface, module_path: &str) -> String {
+    format!(
+        "package {}\n\nimport (\n\thephaestusTesting \"testing\"\n\n\thephaestusHarness \"{module_path}/{HARNESS}\"\n)\n\n\
+         func {FUZZ_TARGET}(f *hephaestusTesting.F) {{ hephaestusHarness.Fuzz(f) }}\n",
+        package.name
+    )
 }
 
 /// `prefix` is the import's name with a dot; none for the package under test itself.

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use super::Error;
 use super::exchange::{Calls, Config, Found, Hang, Mode, Phase, Place, Position, Report, Statement};
 use super::judge::likeness;
+use super::run::{Mark, Run, token};
 use super::seeds::{Route, Seeds};
 use super::session::{Bench, Scratch};
 use super::surface::Surface;
 use super::target::{Call, Target};
 use crate::domain::{Fault, Location};
-use crate::repository::{KnownCrash, read_regular};
-use crate::sandbox::Outcome;
+use crate::repository::KnownCrash;
 
 /// The version of the language that knows `any`.
 const ANY_SINCE: (u32, u32) = (1, 18);
@@ -29,21 +29,23 @@ const MAX_ELSEWHERE: usize = 4;
 /// How long calls may be made that follow one which crashed.
 const AFTERMATH_TIME: Duration = Duration::from_secs(5);
 /// Starting and ending a process takes this long at most; then it hangs.
-const GRACE: Duration = Duration::from_secs(3);
+pub(super) const GRACE: Duration = Duration::from_secs(3);
 
 /// What one run of the harness is to do.
 #[derive(Clone, Copy)]
-struct Errand<'a> {
-    mode: Mode,
-    phases: &'a [Phase],
-    start: Position,
+pub(super) struct Errand<'a> {
+    pub(super) mode: Mode,
+    pub(super) phases: &'a [Phase],
+    pub(super) start: &'a Position,
     /// The steps that make smaller what stands at the start, and the next one to try.
-    path: &'a [usize],
-    from: usize,
+    pub(super) path: &'a [usize],
+    pub(super) from: usize,
     /// Functions that are not called, except as targets: what stands at a position depends on them.
-    without: &'a [String],
-    calls: Option<&'a Calls>,
-    time: Duration,
+    pub(super) without: &'a [String],
+    pub(super) calls: Option<&'a Calls>,
+    /// The calls that are fuzzed.
+    pub(super) texts: &'a [Position],
+    pub(super) time: Duration,
 }
 
 /// Where a call comes from: with the same choices it is made again.
@@ -98,51 +100,22 @@ pub(super) enum Made<T> {
     },
 }
 
-/// Where a run of the harness was last.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Mark {
-    at: (u64, u64),
-    /// The function that was called last, where calls are watched.
-    calling: Option<String>,
-}
-
-/// One run of the harness.
-struct Run {
-    /// Nothing where the harness did not write it.
-    report: Report,
-    /// Where it was last; none where the harness did not come to that.
-    mark: Option<Mark>,
-    outcome: Outcome,
-}
-
-impl Run {
-    /// How many executions there were from `start` on.
-    fn tried(&self, start: Position) -> u64 {
-        match &self.mark {
-            _ if self.report.ended => self.report.tried,
-            Some(Mark { at: (_, index), .. }) => index.saturating_sub(start.index),
-            None => 0,
-        }
-    }
-
-    /// Where the search stood; where it started if it did not come to anything.
-    fn position(&self, start: Position) -> Position {
-        let Some(Mark { at: (phase, index), .. }) = self.mark else { return start };
-        Position { phase: usize::try_from(phase).unwrap_or(usize::MAX), index }
-    }
-}
-
 impl<'a> Errand<'a> {
-    const fn new(mode: Mode, phases: &'a [Phase], start: Position, time: Duration) -> Self {
-        Self { mode, phases, start, path: &[], from: 0, without: &[], calls: None, time }
+    pub(super) const fn new(mode: Mode, phases: &'a [Phase], start: &'a Position, time: Duration) -> Self {
+        Self { mode, phases, start, path: &[], from: 0, without: &[], calls: None, texts: &[], time }
     }
 }
 
 impl Origin {
     /// The same call again, in another mode.
     fn errand<'a>(&'a self, mode: Mode, calls: &'a Calls) -> Errand<'a> {
-        let errand = Errand::new(mode, &self.phases, self.at, AFTERMATH_TIME);
+        let errand = Errand::new(mode, &self.phases, &self.at, AFTERMATH_TIME);
         Errand { path: &self.path, without: &self.without, calls: Some(calls), ..errand }
+    }
+
+    /// The text that the fuzzer found.
+    pub(super) fn fuzzed(&self) -> Option<Vec<u8>> {
+        self.at.splice.as_ref().map(|splice| splice.data.clone())
     }
 
     /// Whether the harness came to the same call: with other code it might not.
@@ -176,10 +149,10 @@ impl Search<'_> {
             for (phase, whole) in phases.iter_mut().zip(&schedule) {
                 phase.millis = whole.saturating_sub(elapsed);
             }
-            let errand = Errand { without, ..Errand::new(Mode::Search, &phases, start, left) };
+            let errand = Errand { without, ..Errand::new(Mode::Search, &phases, &start, left) };
             let run = self.harness(errand).await?;
-            let at = run.position(start);
-            findings.tried = findings.tried.saturating_add(run.tried(start));
+            let at = run.position(&start);
+            findings.tried = findings.tried.saturating_add(run.tried(&start));
             findings.stuck = findings.stuck.saturating_add(run.report.stuck);
             tracing::debug!(ended = %run.outcome.ended, report = ?run.report, ?at, "the harness ran");
             findings.found = run.report.found.unwrap_or_default();
@@ -196,20 +169,20 @@ impl Search<'_> {
                 (true, true) => run.report.next,
                 (false, _) => {
                     if run.mark.is_some()
-                        && let Some(found) = self.do_again(&phases, at, without).await?
+                        && let Some(found) = self.do_again(&phases, &at, without).await?
                     {
                         findings.found.push(found);
                         break;
                     }
                     findings.ended += 1;
-                    Position { phase: at.phase, index: at.index.saturating_add(1) }
+                    Position { index: at.index.saturating_add(1), ..at }
                 }
             };
         }
         Ok(findings)
     }
 
-    fn phases(&self, forced: bool, time: Duration) -> Vec<Phase> {
+    pub(super) fn phases(&self, forced: bool, time: Duration) -> Vec<Phase> {
         // The first target gets double. Each phase is told when it ends.
         let shares = u32::try_from(self.targets.len()).unwrap_or(u32::MAX).saturating_add(1);
         let end = |at: usize| time * u32::try_from(at + 2).unwrap_or(u32::MAX).min(shares) / shares;
@@ -230,10 +203,10 @@ impl Search<'_> {
 
     /// Does an execution again that ended its process. It is made smaller if it is the crash of the log; if
     /// it is another one, the function that was called then is left out from now on.
-    async fn do_again(
+    pub(super) async fn do_again(
         &self,
         phases: &[Phase],
-        at: Position,
+        at: &Position,
         without: &mut Vec<String>,
     ) -> Result<Option<Found>, Error> {
         let errand = Errand { without, ..Errand::new(Mode::Replay, phases, at, SHRINK_TIME) };
@@ -270,7 +243,7 @@ impl Search<'_> {
     async fn shrink(
         &self,
         phases: &[Phase],
-        at: Position,
+        at: &Position,
         without: &[String],
     ) -> Result<Option<Found>, Error> {
         let end = Instant::now() + SHRINK_TIME;
@@ -303,7 +276,7 @@ impl Search<'_> {
             seed: self.seed,
             seeds: self.seeds.clone(),
             phases: self.phases(found.forced, Duration::ZERO),
-            at: found.at,
+            at: found.at.clone(),
             path: found.path.clone().unwrap_or_default(),
             without: without.to_vec(),
             setup: found.setup.clone(),
@@ -338,8 +311,19 @@ impl Search<'_> {
         Made::Told(take(report).filter(|_| same))
     }
 
-    async fn harness(&self, errand: Errand<'_>) -> Result<Run, Error> {
-        let Errand { mode, phases, start, path, from, without, calls, time } = errand;
+    /// Runs the harness.
+    pub(super) async fn harness(&self, errand: Errand<'_>) -> Result<Run, Error> {
+        let (token, wall) = (token(), errand.time + GRACE);
+        let config = self.write(errand, token)?;
+        let tmp = self.bench.fresh_tmp()?;
+        let folder = &self.package.folder;
+        let outcome = self.bench.run_harness(&tmp, &config, folder, &self.binary, &[], wall).await?;
+        Ok(Run::read(outcome, tmp.path(), token))
+    }
+
+    /// Writes down for the harness what it is to do.
+    pub(super) fn write(&self, errand: Errand<'_>, token: u64) -> Result<PathBuf, Error> {
+        let Errand { mode, phases, start, path, from, without, calls, texts, time } = errand;
         let nothing = Calls::default();
         let stack: Vec<_> = self
             .fault
@@ -352,7 +336,6 @@ impl Search<'_> {
             })
             .collect();
         let taken: Vec<String> = self.package.top_level().into_iter().collect();
-        let token = token();
         let tree = self.bench.workspace.tree();
         let config = Config {
             mode,
@@ -374,45 +357,11 @@ impl Search<'_> {
             millis: time.as_millis(),
             without,
             aftermath: calls.unwrap_or(&nothing),
+            texts,
         };
         let text = serde_json::to_string(&config).unwrap_or_default();
-        let config = self.scratch.write("config.json", &text)?;
-        let (outcome, tmp) =
-            self.bench.run_harness(&config, &self.package.folder, &self.binary, time + GRACE).await?;
-        // The code under test may have written both files: without the token they say nothing.
-        let report = read_regular(&tmp.path().join("hephaestus-result.json"), MAX_RESULT_BYTES).ok();
-        let report = report.and_then(|text| serde_json::from_slice(&text).ok());
-        let report = report.filter(|report: &Report| report.token == token).unwrap_or_default();
-        let mark = read_regular(&tmp.path().join("hephaestus-mark"), MAX_RESULT_BYTES).ok();
-        let mark = mark.and_then(|bytes| read_mark(&bytes, token));
-        Ok(Run { report, mark, outcome })
+        self.scratch.write("config.json", &text)
     }
-}
-
-/// What a file of the harness may hold at most.
-const MAX_RESULT_BYTES: u64 = 4 << 20;
-
-/// Tells what the harness wrote in this run from what the code under test left there, which is not told
-/// it: who seeks it out in the same process can still lie, and does so about its own fault alone.
-fn token() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0)
-}
-
-/// A mark is two numbers and, where calls are watched, the length of a name and the name. None if it is no mark
-/// of the run with this token.
-fn read_mark(bytes: &[u8], token: u64) -> Option<Mark> {
-    let number = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
-    let (first, rest) = bytes.split_first_chunk()?;
-    let (a, rest) = rest.split_first_chunk()?;
-    let (b, rest) = rest.split_first_chunk()?;
-    let name = match rest.split_first_chunk() {
-        None if rest.is_empty() => &[],
-        None => return None,
-        Some((length, rest)) => rest.get(..usize::try_from(number(length)).ok()?)?,
-    };
-    let calling = std::str::from_utf8(name).ok().filter(|name| !name.is_empty()).map(str::to_owned);
-    (number(first) == token).then(|| Mark { at: (number(a), number(b)), calling })
 }
 
 /// Requests of the log are routes too.
@@ -420,46 +369,5 @@ pub(super) fn merge_routes(seeds: &mut Seeds) {
     let patterns: Vec<Route> = seeds.requests.clone();
     if seeds.routes.is_empty() {
         seeds.routes = patterns;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sandbox::Ended;
-
-    #[test]
-    fn numbers_of_others_count_for_nothing() {
-        let mark = |numbers: &[u64]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<_>>();
-        let at = |a, b| Mark { at: (a, b), calling: None };
-        assert_eq!(read_mark(&mark(&[7, 1, 9]), 7), Some(at(1, 9)));
-        assert_eq!(read_mark(&mark(&[7, 1, 9, 0, 0]), 7), Some(at(1, 9)));
-        let named = [mark(&[7, 1, 9, 3]), b"m.F\0\0".to_vec()].concat();
-        assert_eq!(read_mark(&named, 7), Some(Mark { calling: Some("m.F".to_owned()), ..at(1, 9) }));
-        for foreign in
-            [mark(&[8, 1, 9]), mark(&[7, 1]), mark(&[7, 1, 9, 1]), vec![0; 23], vec![0; 25], Vec::new()]
-        {
-            assert_eq!(read_mark(&foreign, 7), None, "{foreign:?}");
-        }
-        let run = |ended, tried, mark| Run {
-            report: Report { ended, tried, ..Report::default() },
-            mark,
-            outcome: Outcome {
-                ended: Ended::Exited(0),
-                stdout: Vec::new(),
-                stderr: Vec::new(),
-                truncated: false,
-                wall: Duration::ZERO,
-                cpu: Duration::ZERO,
-                peak_memory_bytes: 0,
-            },
-        };
-        let start = Position { phase: 1, index: 4 };
-        // A process that died before the harness began has tried nothing, whatever lies about.
-        assert_eq!(run(false, 5, None).tried(start), 0);
-        assert_eq!(run(false, 5, None).position(start), start);
-        assert_eq!(run(false, 5, Some(at(1, 9))).tried(start), 5);
-        assert_eq!(run(false, 5, Some(at(1, 2))).tried(start), 0);
-        assert_eq!(run(true, 8, Some(at(1, 9))).tried(start), 8);
     }
 }

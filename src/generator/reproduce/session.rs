@@ -9,7 +9,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use super::Error;
-use super::register::{FILE, HARNESS, Registration};
+use super::register::{self, FILE, FUZZ_FILE, FUZZ_TARGET, HARNESS, Registration};
 use super::surface::{Surface, neighbours};
 use super::target::Target;
 use crate::domain::RepoPath;
@@ -21,7 +21,7 @@ const BUILD_TIME: Duration = Duration::from_secs(60);
 /// How often lines that do not compile are dropped before we give up.
 const ROUNDS: usize = 8;
 
-const PARTS: [(&str, &str); 18] = [
+const PARTS: [(&str, &str); 19] = [
     ("after.go", include_str!("harness/after.go")),
     ("config.go", include_str!("harness/config.go")),
     ("eval.go", include_str!("harness/eval.go")),
@@ -36,6 +36,7 @@ const PARTS: [(&str, &str); 18] = [
     ("shape.go", include_str!("harness/shape.go")),
     ("shrink.go", include_str!("harness/shrink.go")),
     ("spell.go", include_str!("harness/spell.go")),
+    ("splice.go", include_str!("harness/splice.go")),
     ("std.go", include_str!("harness/std.go")),
     ("term.go", include_str!("harness/term.go")),
     ("text.go", include_str!("harness/text.go")),
@@ -46,6 +47,12 @@ const OPTIONAL_PARTS: [(&str, &str, &str); 2] = [
     ("net/http", "web.go", include_str!("harness/web.go")),
     ("log/slog", "slog.go", include_str!("harness/slog.go")),
 ];
+
+/// What Go's fuzzer needs.
+const FUZZ_PART: (&str, &str) = ("fuzz.go", include_str!("harness/fuzz.go"));
+
+/// Files put over the tree; an absent one is to be left out.
+type Files = BTreeMap<PathBuf, Option<PathBuf>>;
 
 /// What builds and runs need.
 #[derive(Clone, Copy)]
@@ -89,12 +96,25 @@ impl Scratch {
         self.folder.path().join("bin")
     }
 
-    /// Writes a file where code under test cannot.
+    /// Writes a file where code under test cannot; its name may begin with that of a folder.
     pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, Error> {
+        let failed = |source| Error::Io { what: "write the harness", source };
         let path = self.bin().join(name);
-        std::fs::write(&path, text).map_err(|source| Error::Io { what: "write the harness", source })?;
+        std::fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(failed)?;
+        std::fs::write(&path, text).map_err(failed)?;
         Ok(path)
     }
+}
+
+/// A harness that compiles.
+pub(super) struct Harness {
+    pub(super) binary: PathBuf,
+    /// The packages whose exported parts it knows besides.
+    pub(super) neighbours: Vec<Surface>,
+    /// What it is made of, and where its package stands.
+    files: Files,
+    home: PathBuf,
+    module_path: String,
 }
 
 /// How a build ended.
@@ -106,14 +126,15 @@ pub(super) enum Built {
 }
 
 impl Bench<'_> {
-    /// Compiles the tests of a package with files put over the tree; an absent file is one to leave out.
+    /// Compiles the tests of a package.
     async fn compile(
         self,
         scratch: &Scratch,
         folder: &str,
-        files: &BTreeMap<PathBuf, Option<PathBuf>>,
+        files: &Files,
         name: &str,
         flags: &[&str],
+        time: Duration,
     ) -> Result<Built, Error> {
         let replace = files.iter().map(|(at, from)| (at.clone(), from.clone().unwrap_or_default())).collect();
         let overlay = serde_json::to_string(&Overlay { replace }).unwrap_or_default();
@@ -125,7 +146,7 @@ impl Bench<'_> {
         let mut args = vec!["test", "-c", "-vet=off", "-overlay", &overlay, "-o", &output];
         args.extend_from_slice(flags);
         args.push(".");
-        let job = self.go.go(folders, &self.workspace.folder(folder), &args, BUILD_TIME);
+        let job = self.go.go(folders, &self.workspace.folder(folder), &args, time);
         let outcome = self.sandbox.run(job).await?;
         if outcome.ended.is_success() && binary.is_file() {
             return Ok(Built::Binary(binary));
@@ -145,21 +166,21 @@ impl Bench<'_> {
         }))
     }
 
-    /// Compiles the harness of a package. The package's own tests are left out: they cost time, and
-    /// their `TestMain` would come first.
+    /// Compiles the harness of a package; the inner error is what the compiler said. The package's own tests
+    /// are left out: they cost time, and their `TestMain` would come first.
     pub(super) async fn build_harness(
         self,
         scratch: &Scratch,
         package: &Surface,
         targets: &[Target],
         number: usize,
-    ) -> Result<(Built, Vec<Surface>), Error> {
+    ) -> Result<Result<Harness, String>, Error> {
         let Some(module) = package.sources.first().and_then(|file| self.repository.module_of(&file.path))
         else {
-            return Ok((Built::Failed("the package belongs to no module".to_owned()), Vec::new()));
+            return Ok(Err("the package belongs to no module".to_owned()));
         };
         let mut neighbours = neighbours(self.repository, package);
-        let mut files = BTreeMap::new();
+        let mut files = Files::new();
         for test in &package.tests {
             files.insert(self.workspace.path(&test.path), None);
         }
@@ -174,12 +195,16 @@ impl Bench<'_> {
         let place = self.workspace.folder(&package.folder).join(FILE);
         let mut said = String::new();
         for _ in 0..ROUNDS {
-            let written = scratch.write(FILE, &registration.text())?;
+            let written = scratch.write(&format!("{number}/{FILE}"), &registration.text())?;
             files.insert(place.clone(), Some(written));
             let name = format!("harness{number}.test");
             // Every error at once, so that every line that fails is dropped at once.
-            match self.compile(scratch, &package.folder, &files, &name, &["-gcflags=-e"]).await? {
-                Built::Binary(binary) => return Ok((Built::Binary(binary), neighbours)),
+            let flags = ["-gcflags=-e"];
+            match self.compile(scratch, &package.folder, &files, &name, &flags, BUILD_TIME).await? {
+                Built::Binary(binary) => {
+                    let module_path = module.path.clone();
+                    return Ok(Ok(Harness { binary, neighbours, files, home, module_path }));
+                }
                 Built::Failed(text) if registration.drop_failing(&text) => said = text,
                 // One of them, or what it imports, cannot even be loaded: a module may not be downloaded.
                 Built::Failed(text) if text.contains("[setup failed]") && !neighbours.is_empty() => {
@@ -187,10 +212,28 @@ impl Bench<'_> {
                     registration = Registration::new(package, targets, &neighbours, &module.path);
                     said = text;
                 }
-                Built::Failed(text) => return Ok((Built::Failed(text), neighbours)),
+                Built::Failed(text) => return Ok(Err(text)),
             }
         }
-        Ok((Built::Failed(said), neighbours))
+        Ok(Err(said))
+    }
+
+    /// Compiles a harness once more, such that Go's fuzzer sees which way the code goes.
+    pub(super) async fn build_fuzzer(
+        self,
+        scratch: &Scratch,
+        package: &Surface,
+        harness: &Harness,
+        time: Duration,
+    ) -> Result<Built, Error> {
+        let mut files = harness.files.clone();
+        let (name, text) = FUZZ_PART;
+        files.insert(harness.home.join(name), Some(scratch.write(name, text)?));
+        let target = register::fuzz_target(package, &harness.module_path);
+        let place = self.workspace.folder(&package.folder).join(FUZZ_FILE);
+        files.insert(place, Some(scratch.write(FUZZ_FILE, &target)?));
+        let flag = format!("-fuzz=^{FUZZ_TARGET}$");
+        self.compile(scratch, &package.folder, &files, "fuzz.test", &[&flag], time).await
     }
 
     /// Compiles the package's tests with one more.
@@ -201,8 +244,8 @@ impl Bench<'_> {
         source: &str,
     ) -> Result<Built, Error> {
         let written = scratch.write("regression_test.go", source)?;
-        let files = BTreeMap::from([(self.workspace.path(file), Some(written))]);
-        self.compile(scratch, file.folder(), &files, "regression.test", &[]).await
+        let files = Files::from([(self.workspace.path(file), Some(written))]);
+        self.compile(scratch, file.folder(), &files, "regression.test", &[], BUILD_TIME).await
     }
 
     /// Runs a test binary in its package's folder.
@@ -217,21 +260,21 @@ impl Bench<'_> {
         Ok(self.sandbox.run(self.job(&tmp, folder, binary, args, wall)).await?)
     }
 
-    /// Runs a harness, which reads what it is to do from the file `config`; the folder is the one that it
-    /// wrote its answer to. The code under test runs in the same process: it can read the one, and put
-    /// anything into the other.
+    /// Runs a harness, which reads what it is to do from the file `config`, and writes its answer into `tmp`.
+    /// The code under test runs in the same process: it can read the one, and put anything into the other.
     pub(super) async fn run_harness(
         self,
+        tmp: &Folder,
         config: &Path,
         folder: &str,
         binary: &Path,
+        args: &[&str],
         wall: Duration,
-    ) -> Result<(Outcome, Folder), Error> {
-        let tmp = self.fresh_tmp()?;
-        let mut job = self.job(&tmp, folder, binary, &[], wall);
+    ) -> Result<Outcome, Error> {
+        let mut job = self.job(tmp, folder, binary, args, wall);
         job.read.push(config.to_owned());
         job.env.push(("HEPHAESTUS_HARNESS".to_owned(), text(config)));
-        Ok((self.sandbox.run(job).await?, tmp))
+        Ok(self.sandbox.run(job).await?)
     }
 
     fn job(self, tmp: &Folder, folder: &str, binary: &Path, args: &[&str], wall: Duration) -> Job {
@@ -241,7 +284,7 @@ impl Bench<'_> {
     }
 
     /// Temporary files of one run: nothing of ours is ever written where code under test was before.
-    fn fresh_tmp(self) -> Result<Folder, Error> {
+    pub(super) fn fresh_tmp(self) -> Result<Folder, Error> {
         let failed =
             |error| Error::Io { what: "make a scratch folder", source: std::io::Error::other(error) };
         self.workspace.fresh_tmp().map_err(failed)

@@ -164,7 +164,7 @@ func (s *search) before(at Position, term *Term) {
 		if time.Now().After(end) {
 			break
 		}
-		control := s.generate(Position{at.Phase, i})
+		control := s.generate(Position{Phase: at.Phase, Index: i})
 		if control.fn != term.fn || control.isForced() {
 			continue
 		}
@@ -215,7 +215,7 @@ func (s *search) after(at Position, term *Term) {
 	// The others first: what the call that crashed leaves behind in the package is no matter of theirs.
 	var tried []*Term
 	for _, i := range given.Controls {
-		tried = append(tried, s.generate(Position{at.Phase, i}))
+		tried = append(tried, s.generate(Position{Phase: at.Phase, Index: i}))
 	}
 	tried = append(tried, term)
 	for number, term := range tried {

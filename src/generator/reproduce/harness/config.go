@@ -4,7 +4,7 @@ package harness
 
 // Config is what the log and the sources tell: written by the searching side, read once.
 type Config struct {
-	Mode     string // search, shrink, render, replay, before, after
+	Mode     string // search, texts, fuzz, again, shrink, render, replay, before, after
 	Token    uint64 // goes with everything that is handed back
 	Seed     uint64
 	Class    string
@@ -17,6 +17,7 @@ type Config struct {
 	Start    Position
 	Hot      []string // literals of the functions on the stack
 	Log      []string // texts of the log
+	Fuzzed   [][]int  // texts that the fuzzer found, as bytes
 	Samples  []string // literals of the tests of the packages on the stack
 	Keys     []Key    // members of documents that the functions on the stack read
 	Words    []string // literals of the package and its tests
@@ -41,6 +42,7 @@ type Config struct {
 	Without     []string // functions that end the process: only as a target they are called
 	// What calls before the change told.
 	Aftermath Aftermath
+	Texts     []Position // the calls that are fuzzed, and which text of each
 }
 
 // Passed are the words that a frame of the log prints in its brackets.
@@ -69,8 +71,15 @@ type Route struct{ Method, Path string }
 
 // Position is where an execution stands: together with the seed it decides what is done.
 type Position struct {
-	Phase int
-	Index uint64
+	Phase  int
+	Index  uint64
+	Splice *Splice
+}
+
+// Splice is a text that takes the place of one of those which the call at a position is made with.
+type Splice struct {
+	Number int
+	Data   []int // its bytes: as such JSON would write them in base64
 }
 
 // Result is what a run hands back.
@@ -88,6 +97,7 @@ type Result struct {
 	Elsewhere []Place
 	Aftermath *Aftermath
 	Hang      *Hang
+	Texts     []Position // the calls that can be fuzzed
 }
 
 // Found is a call that ends in the crash.

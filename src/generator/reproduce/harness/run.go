@@ -52,8 +52,8 @@ type search struct {
 }
 
 // Main reads the configuration from the file that the environment names, does what it says, and writes the
-// result into the temporary folder. It returns the exit code.
-func Main(reg *Registry) int {
+// result into the temporary folder. It returns the exit code. `tests` is the *testing.M of the binary.
+func Main(reg *Registry, tests any) int {
 	for _, finish := range reg.finish {
 		finish(reg)
 	}
@@ -68,6 +68,9 @@ func Main(reg *Registry) int {
 		fmt.Fprintln(os.Stderr, "harness:", err)
 		return 3
 	}
+	for _, text := range config.Fuzzed {
+		config.Log = append([]string{string(octets(text))}, config.Log...)
+	}
 	mark, err := os.Create(filepath.Join(os.TempDir(), "hephaestus-mark"))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "harness:", err)
@@ -79,6 +82,12 @@ func Main(reg *Registry) int {
 	switch config.Mode {
 	case "search":
 		s.search()
+	case "texts":
+		s.result.Texts = s.takingTexts()
+	case "fuzz":
+		return fuzz(s, tests)
+	case "again":
+		s.again()
 	default:
 		s.follow()
 	}
@@ -129,7 +138,7 @@ func (s *search) targets(p Phase) []*Func {
 	return s.reg.find(p.Target)
 }
 
-// generate makes the term of one position; nil when its target is not there.
+// generate makes the term of one position; nil when its target, or the place of its text, is not there.
 func (s *search) generate(at Position) *Term {
 	phase := s.config.Phases[at.Phase]
 	targets := s.targets(phase)
@@ -143,7 +152,7 @@ func (s *search) generate(at Position) *Term {
 	for i := 0; i < f.typ.NumIn(); i++ {
 		g.timed = g.timed || f.typ.In(i) == contextType
 	}
-	return g.callTerm(f, 0)
+	return g.callTerm(f, 0).with(at.Splice)
 }
 
 func (s *search) search() {
@@ -178,7 +187,7 @@ func (s *search) phase(p int, from uint64, deadline time.Time) bool {
 		if i%16 == 0 && !time.Now().Before(deadline) {
 			return true
 		}
-		at := Position{p, i}
+		at := Position{Phase: p, Index: i}
 		s.at(uint64(p), i)
 		term := s.generate(at)
 		if s.config.Phases[p].Forced != term.isForced() {
@@ -194,7 +203,7 @@ func (s *search) phase(p int, from uint64, deadline time.Time) bool {
 		seen := s.run(term)
 		s.result.Stuck += s.hung - hung
 		if s.hung > maxHung {
-			s.result.Hung, s.result.Next = true, Position{p, i + 1}
+			s.result.Hung, s.result.Next = true, Position{Phase: p, Index: i + 1}
 			return false
 		}
 		if seen == nil {

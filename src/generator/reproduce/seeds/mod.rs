@@ -52,6 +52,8 @@ pub(super) struct Seeds {
     pub(super) samples: Vec<String>,
     /// Texts of the log.
     pub(super) log: Vec<String>,
+    /// What the fuzzer found before a change. No text need be UTF-8.
+    pub(super) fuzzed: Vec<Vec<u8>>,
     pub(super) keys: Vec<Key>,
     /// Literals of the package and its tests, small test data.
     pub(super) words: Vec<String>,
