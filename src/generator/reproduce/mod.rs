@@ -21,6 +21,7 @@
 //!    output, it is a reproducer.
 //! 6. `aftermath`: calls of the same function that do not crash are made again and again. With a change in
 //!    place the same is done, and with the call that crashed: what hangs then refutes the change.
+//! 7. `stress`: races, by calls of several goroutines at once under the race detector.
 //!
 //! # What a reproduction is worth
 //!
@@ -30,7 +31,8 @@
 //!
 //! # What it does not reach
 //!
-//! Structured binary input, failing peers, races, graphs of many objects.
+//! Structured binary input, failing peers, goroutines that wait for each other, graphs of many objects, races behind what
+//! the harness cannot make.
 
 mod aftermath;
 mod exchange;
@@ -40,6 +42,7 @@ mod render;
 mod search;
 mod seeds;
 mod session;
+mod stress;
 mod surface;
 mod tally;
 mod target;
@@ -180,16 +183,16 @@ pub async fn reproduce(
     let bench = Bench { repository: request.repository, workspace: request.workspace, go, sandbox };
     let scratch = Scratch::new(request.workspace)?;
     let attempt = Attempt { request: &request, bench, scratch: &scratch, crash: &crash, progress };
-    attempt.run(&packages).await
+    match request.fault.class.is_race() {
+        true => attempt.stress(&packages).await,
+        false => attempt.run(&packages).await,
+    }
 }
 
 /// Why a class of failure is not tried at all.
 const fn beyond_reach(class: Class) -> Option<&'static str> {
     match class {
         Class::LoggedError => Some("a logged error has no crash to reproduce"),
-        Class::ConcurrentMapAccess | Class::DataRace => {
-            Some("it takes several goroutines at the right moment: a single call cannot show it")
-        }
         Class::Deadlock => Some("goroutines that wait for each other end no call"),
         Class::UncaughtException => Some("only Go can be reproduced"),
         _ if matches!(class.nature(), crate::domain::Nature::Operational) => {
@@ -393,7 +396,8 @@ impl<'a> Attempt<'a> {
         (self.progress)(&format!("running {}", reproducer.test));
         reproducer.source = self.bench.format(self.scratch, reproducer.source).await?;
         tracing::debug!(source = %reproducer.source, "a regression test was written");
-        let binary = match self.bench.build_test(self.scratch, &reproducer.file, &reproducer.source).await? {
+        let test = std::slice::from_ref(&reproducer);
+        let binary = match self.bench.build_tests(self.scratch, test, None).await? {
             Built::Binary(binary) => binary,
             Built::Failed(said) => {
                 tracing::debug!(output = %said, "the regression test does not compile");

@@ -43,6 +43,8 @@ struct Errand<'a> {
     /// Functions that are not called, except as targets: what stands at a position depends on them.
     without: &'a [String],
     calls: Option<&'a Calls>,
+    /// What other goroutines were in.
+    others: &'a [String],
     time: Duration,
 }
 
@@ -134,7 +136,7 @@ impl Run {
 
 impl<'a> Errand<'a> {
     const fn new(mode: Mode, phases: &'a [Phase], start: Position, time: Duration) -> Self {
-        Self { mode, phases, start, path: &[], from: 0, without: &[], calls: None, time }
+        Self { mode, phases, start, path: &[], from: 0, without: &[], calls: None, others: &[], time }
     }
 }
 
@@ -319,6 +321,13 @@ impl Search<'_> {
         Ok(self.made(run, origin, |report| report.aftermath))
     }
 
+    /// Calls of every target for a stress test, beside those that others made.
+    pub(super) async fn drills(&self, others: &[String], time: Duration) -> Result<Report, Error> {
+        let phases = self.phases(false, time);
+        let errand = Errand { others, ..Errand::new(Mode::Stress, &phases, Position::default(), time) };
+        Ok(self.harness(errand).await?.report)
+    }
+
     /// What of the same calls does not come back here, where another call crashed or came back.
     pub(super) async fn after(&self, origin: &Origin, calls: &Calls) -> Result<Made<Hang>, Error> {
         let search =
@@ -339,7 +348,7 @@ impl Search<'_> {
     }
 
     async fn harness(&self, errand: Errand<'_>) -> Result<Run, Error> {
-        let Errand { mode, phases, start, path, from, without, calls, time } = errand;
+        let Errand { mode, phases, start, path, from, without, calls, others, time } = errand;
         let nothing = Calls::default();
         let stack: Vec<_> = self
             .fault
@@ -373,6 +382,7 @@ impl Search<'_> {
             from,
             millis: time.as_millis(),
             without,
+            others,
             aftermath: calls.unwrap_or(&nothing),
         };
         let text = serde_json::to_string(&config).unwrap_or_default();

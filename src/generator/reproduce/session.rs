@@ -12,16 +12,18 @@ use super::Error;
 use super::register::{FILE, HARNESS, Registration};
 use super::surface::{Surface, neighbours};
 use super::target::Target;
-use crate::domain::RepoPath;
+use crate::domain::Reproducer;
 use crate::repository::{Folder, Repository, Workspace};
-use crate::sandbox::{Folders, GoToolchain, Job, Outcome, Sandbox, hindrance};
+use crate::sandbox::{Folders, GoToolchain, Job, Outcome, RaceDetector, Sandbox, hindrance};
 
 /// How long a compiler may take.
 const BUILD_TIME: Duration = Duration::from_secs(60);
+/// And where the race detector is built in, whose standard library may have to be compiled first.
+const RACE_BUILD_TIME: Duration = Duration::from_secs(120);
 /// How often lines that do not compile are dropped before we give up.
 const ROUNDS: usize = 8;
 
-const PARTS: [(&str, &str); 18] = [
+const PARTS: [(&str, &str); 19] = [
     ("after.go", include_str!("harness/after.go")),
     ("config.go", include_str!("harness/config.go")),
     ("eval.go", include_str!("harness/eval.go")),
@@ -37,6 +39,7 @@ const PARTS: [(&str, &str); 18] = [
     ("shrink.go", include_str!("harness/shrink.go")),
     ("spell.go", include_str!("harness/spell.go")),
     ("std.go", include_str!("harness/std.go")),
+    ("stress.go", include_str!("harness/stress.go")),
     ("term.go", include_str!("harness/term.go")),
     ("text.go", include_str!("harness/text.go")),
     ("watch.go", include_str!("harness/watch.go")),
@@ -114,6 +117,7 @@ impl Bench<'_> {
         files: &BTreeMap<PathBuf, Option<PathBuf>>,
         name: &str,
         flags: &[&str],
+        detector: Option<&RaceDetector>,
     ) -> Result<Built, Error> {
         let replace = files.iter().map(|(at, from)| (at.clone(), from.clone().unwrap_or_default())).collect();
         let overlay = serde_json::to_string(&Overlay { replace }).unwrap_or_default();
@@ -125,7 +129,12 @@ impl Bench<'_> {
         let mut args = vec!["test", "-c", "-vet=off", "-overlay", &overlay, "-o", &output];
         args.extend_from_slice(flags);
         args.push(".");
-        let job = self.go.go(folders, &self.workspace.folder(folder), &args, BUILD_TIME);
+        let time = if detector.is_some() { RACE_BUILD_TIME } else { BUILD_TIME };
+        let job = self.go.go(folders, &self.workspace.folder(folder), &args, time);
+        let job = match detector {
+            Some(detector) => detector.watching(job),
+            None => job,
+        };
         let outcome = self.sandbox.run(job).await?;
         if outcome.ended.is_success() && binary.is_file() {
             return Ok(Built::Binary(binary));
@@ -178,7 +187,7 @@ impl Bench<'_> {
             files.insert(place.clone(), Some(written));
             let name = format!("harness{number}.test");
             // Every error at once, so that every line that fails is dropped at once.
-            match self.compile(scratch, &package.folder, &files, &name, &["-gcflags=-e"]).await? {
+            match self.compile(scratch, &package.folder, &files, &name, &["-gcflags=-e"], None).await? {
                 Built::Binary(binary) => return Ok((Built::Binary(binary), neighbours)),
                 Built::Failed(text) if registration.drop_failing(&text) => said = text,
                 // One of them, or what it imports, cannot even be loaded: a module may not be downloaded.
@@ -193,16 +202,42 @@ impl Bench<'_> {
         Ok((Built::Failed(said), neighbours))
     }
 
-    /// Compiles the package's tests with one more.
-    pub(super) async fn build_test(
+    /// Compiles the tests of one package with more of them, watched by the race detector or not.
+    pub(super) async fn build_tests(
         self,
         scratch: &Scratch,
-        file: &RepoPath,
-        source: &str,
+        tests: &[Reproducer],
+        detector: Option<&RaceDetector>,
     ) -> Result<Built, Error> {
-        let written = scratch.write("regression_test.go", source)?;
-        let files = BTreeMap::from([(self.workspace.path(file), Some(written))]);
-        self.compile(scratch, file.folder(), &files, "regression.test", &[]).await
+        let mut files = BTreeMap::new();
+        for (number, test) in tests.iter().enumerate() {
+            let written = scratch.write(&format!("regression{number}_test.go"), &test.source)?;
+            files.insert(self.workspace.path(&test.file), Some(written));
+        }
+        let folder = tests.first().map(|test| test.file.folder()).unwrap_or_default();
+        self.compile(scratch, folder, &files, "regression.test", &[], detector).await
+    }
+
+    /// Builds what every test under the race detector needs of the standard library, unless the cache holds it.
+    pub(super) async fn build_detector(
+        self,
+        scratch: &Scratch,
+        detector: &RaceDetector,
+    ) -> Result<(), Error> {
+        let (tree, tmp, bin) = (self.workspace.tree(), scratch.tmp(), scratch.bin());
+        let folders = Folders { tree: &tree, tmp: &tmp, bin: &bin };
+        let args = ["build", "-o", "/dev/null", "testing"];
+        self.sandbox.run(detector.watching(self.go.go(folders, &tmp, &args, RACE_BUILD_TIME))).await?;
+        Ok(())
+    }
+
+    /// A package outside of the standard library that holds C code, if the tests of a package are built from one.
+    pub(super) async fn own_c_code(self, scratch: &Scratch, folder: &str) -> Result<Option<String>, Error> {
+        let (tree, tmp, bin) = (self.workspace.tree(), scratch.tmp(), scratch.bin());
+        let folders = Folders { tree: &tree, tmp: &tmp, bin: &bin };
+        let job = self.go.own_c_code(folders, &self.workspace.folder(folder), BUILD_TIME);
+        let listed = String::from_utf8_lossy(&self.sandbox.run(job).await?.stdout).into_owned();
+        Ok(listed.split_whitespace().next().map(str::to_owned))
     }
 
     /// Runs a test binary in its package's folder.

@@ -4,7 +4,7 @@ package harness
 
 // Config is what the log and the sources tell: written by the searching side, read once.
 type Config struct {
-	Mode     string // search, shrink, render, replay, before, after
+	Mode     string // search, shrink, render, replay, before, after, stress
 	Token    uint64 // goes with everything that is handed back
 	Seed     uint64
 	Class    string
@@ -39,6 +39,7 @@ type Config struct {
 	From        int      // the next shrink step to try
 	Millis      int64    // the time for everything
 	Without     []string // functions that end the process: only as a target they are called
+	Others      []string // functions that other goroutines were in, where several are at fault
 	// What calls before the change told.
 	Aftermath Aftermath
 }
@@ -88,6 +89,8 @@ type Result struct {
 	Elsewhere []Place
 	Aftermath *Aftermath
 	Hang      *Hang
+	Drills    []Drill
+	GivenUp   []string // functions whose calls do not come back
 }
 
 // Found is a call that ends in the crash.

@@ -79,6 +79,8 @@ func Main(reg *Registry) int {
 	switch config.Mode {
 	case "search":
 		s.search()
+	case "stress":
+		s.stress()
 	default:
 		s.follow()
 	}
