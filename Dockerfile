@@ -31,11 +31,12 @@ ENTRYPOINT ["/usr/local/bin/hephaestus"]
 
 FROM golang:1.26-bookworm AS go
 
-# What proofs are made with: a Go toolchain, git and ssh for a clone, bubblewrap for the stronger sandbox.
+# What proofs are made with: a Go toolchain, git and ssh for a clone, bubblewrap for the stronger sandbox,
+# a C compiler for the race detector.
 FROM agent AS fixer
 USER root
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends bubblewrap git openssh-client \
+    && apt-get install -y --no-install-recommends bubblewrap gcc git libc6-dev openssh-client \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=go /usr/local/go /usr/local/go
 ENV PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

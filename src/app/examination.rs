@@ -92,7 +92,7 @@ fn toolchain(config: &Config) -> Vec<Check> {
     let error = match parts::go(config) {
         Ok(go) => {
             let found = format!("{} in {}", go.version(), go.root().display());
-            return vec![Check::good("go", found), build_cache(&go)];
+            return vec![Check::good("go", found), race_detector(&go), build_cache(&go)];
         }
         Err(error) => error,
     };
@@ -101,6 +101,24 @@ fn toolchain(config: &Config) -> Vec<Check> {
         NoGo::Toolchain(GoError::Cache { .. }) | NoGo::NoPlace => BUILD_CACHE,
     };
     vec![Check::bad(name, error.to_string(), error.remedy())]
+}
+
+/// Races are reproduced under the detector; everything else is proven without it.
+fn race_detector(go: &GoToolchain) -> Check {
+    let name = "race detector".to_owned();
+    match go.race_detector() {
+        Ok(detector) => {
+            let found = format!("built with {}", detector.compiler().display());
+            Check { name, ok: true, required: false, found, remedy: None }
+        }
+        Err(why) => Check {
+            name,
+            ok: false,
+            required: false,
+            found: why.to_string(),
+            remedy: Some(why.remedy().to_owned()),
+        },
+    }
 }
 
 const BUILD_CACHE: &str = "build cache";

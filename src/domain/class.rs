@@ -120,6 +120,14 @@ classes! {
     OutOfMemory = "out_of_memory", Operational;
 }
 
+impl Class {
+    /// Whether it takes several goroutines that use one thing at once.
+    #[must_use]
+    pub const fn is_race(self) -> bool {
+        matches!(self, Self::ConcurrentMapAccess | Self::DataRace)
+    }
+}
+
 impl std::fmt::Display for Class {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.as_str())

@@ -34,6 +34,10 @@ pub struct Fault {
     /// The statements of the repository on the stack, from the failing one outwards. Never empty for
     /// a crash whose stack touches the repository.
     pub stack: Vec<Location>,
+    /// The same of other goroutines that the log shows, where several are at fault together: of a race first the
+    /// other access.
+    #[serde(default)]
+    pub others: Vec<Vec<Location>>,
 }
 
 /// Why a group failed, in words and places.
@@ -83,4 +87,7 @@ pub struct Reproducer {
     pub source: String,
     /// How the crash was reached.
     pub reach: Reach,
+    /// Whether it fails under the race detector only, and is to be run with `go test -race`.
+    #[serde(default)]
+    pub race: bool,
 }

@@ -94,8 +94,10 @@ impl Fixer {
         progress: Progress<'_>,
     ) -> Result<Reproduction, Obstacle> {
         let mended = mended(subject.repository, subject.workspace)?;
+        let all = |stack: &[Location]| stack.iter().map(|place| moved(place, candidate)).collect();
         let fault = Fault {
-            stack: subject.fault.stack.iter().map(|place| moved(place, candidate)).collect(),
+            stack: all(&subject.fault.stack),
+            others: subject.fault.others.iter().map(|stack| all(stack)).collect(),
             ..subject.fault.clone()
         };
         // A program that is slow to start made its first call late: here too calls must have their turn.
@@ -296,6 +298,7 @@ mod tests {
                 test: "TestA".to_owned(),
                 source: String::new(),
                 reach,
+                race: false,
             },
             effort: effort(9),
             elsewhere: Vec::new(),
@@ -371,6 +374,7 @@ mod tests {
                 test: "TestA".to_owned(),
                 source: String::new(),
                 reach: Reach::InternalCall,
+                race: false,
             },
             effort: effort(9),
             elsewhere: Vec::new(),

@@ -41,6 +41,7 @@ pub(super) async fn extended(
             message: String::new(),
             facts: FaultFacts::default(),
             stack: std::iter::once(failing).chain(known.cloned()).collect(),
+            others: Vec::new(),
         };
         let sofar = whole.as_ref().unwrap_or(candidate);
         workspace.change(&sofar.changes)?;

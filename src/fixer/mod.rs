@@ -237,6 +237,7 @@ fn unknown(group: &ErrorGroup) -> Diagnosis {
         message: event.message.clone(),
         facts: FaultFacts::default(),
         stack: Vec::new(),
+        others: Vec::new(),
     };
     Diagnosis { summary: event.class.explanation().to_owned(), locations: Vec::new(), fault }
 }

@@ -94,6 +94,7 @@ mod tests {
                 message: String::new(),
                 facts: FaultFacts::default(),
                 stack: vec![at(19, "(*Box).put"), at(caller.0, caller.1)],
+                others: Vec::new(),
             };
             let candidate = FixCandidate {
                 provenance: Provenance::Rule { rule: "x".to_owned() },

@@ -2,7 +2,9 @@
 
 use super::localize::localize;
 use super::repair::exit::is_raiser;
-use crate::analyzer::go::{Extent, OutOfBounds, out_of_bounds, panic_chain, race_sites, short_function};
+use crate::analyzer::go::{
+    Extent, OutOfBounds, other_stacks, out_of_bounds, panic_chain, race_sites, short_function,
+};
 use crate::domain::{Class, Diagnosis, ErrorEvent, Fault, FaultFacts, Frame, Location, TraceKind};
 use crate::repository::go::{Link, Symbol};
 use crate::repository::{Generator, Repository};
@@ -42,7 +44,8 @@ pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
         ),
     }
     summary.push(what_a_fix_must_do(event.class).to_owned());
-    let fault = Fault { class: event.class, message: event.message.clone(), facts, stack: locations.clone() };
+    let (message, others) = (event.message.clone(), others(event, repository));
+    let fault = Fault { class: event.class, message, facts, stack: locations.clone(), others };
     // Where the goroutine was started may be where a fix belongs, but it is not on the stack.
     let started = event.trace.as_ref().and_then(|trace| repository.locate(trace.created_by.as_ref()?));
     let mut locations: Vec<Location> =
@@ -200,6 +203,21 @@ fn both_sites(event: &ErrorEvent, repository: &Repository) -> Option<String> {
         })
         .collect();
     (sites.len() == 2).then(|| format!("The two accesses: {}.", sites.join(", and ")))
+}
+
+/// The most goroutines that are placed beside the failing one.
+const MAX_OTHERS: usize = 8;
+
+/// Where other goroutines were, if it takes several to fail.
+fn others(event: &ErrorEvent, repository: &Repository) -> Vec<Vec<Location>> {
+    if !event.class.is_race() {
+        return Vec::new();
+    }
+    let placed = |frames: Vec<Frame>| -> Vec<Location> {
+        frames.iter().filter_map(|frame| repository.locate(frame)).collect()
+    };
+    let stacks = other_stacks(&event.sample).into_iter().map(placed);
+    stacks.filter(|stack| !stack.is_empty()).take(MAX_OTHERS).collect()
 }
 
 /// A crash inside a dependency or a library: what failed there.

@@ -6,13 +6,16 @@ use std::path::PathBuf;
 
 use tree_sitter::Node;
 
-use super::Repository;
 use super::go::{File, Symbol};
 use super::raisers::{Raiser, raisers};
+use super::{Repository, read_regular};
 use crate::domain::{Class, Fault, FaultFacts, Frame, Location, RepoPath, Trace};
 
 /// How many statements of an endless recursion are looked at.
 const MAX_CYCLE: usize = 4;
+
+/// How much of a changed file is read.
+const MAX_FILE_BYTES: u64 = 16 << 20;
 
 /// How much a crash is the fault's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +122,46 @@ impl<'a> KnownCrash<'a> {
             Likeness::Same => Some(self.part(facts, trace)),
             likeness => Some(likeness),
         }
+    }
+
+    /// Whether a race whose accesses are at these frames is this one: one of them is at the statement that failed, or
+    /// at the other of a race that the log tells.
+    #[must_use]
+    pub fn is_race_at(&self, sites: &[Frame]) -> bool {
+        let wanted = self.raced();
+        sites.iter().filter_map(|frame| self.place(frame)).any(|site| {
+            wanted.clone().any(|place| {
+                let same_line = site.file == place.file && site.line == place.line;
+                same_function(&site, place) && (same_line || self.drifted)
+            })
+        })
+    }
+
+    /// Whether it is so with a change in place, which may have moved the statements: they are known by their text.
+    #[must_use]
+    pub fn is_race_left_at(&self, repository: &Repository, sites: &[Frame]) -> bool {
+        let line_of = |text: &str, line: u32| {
+            let row = usize::try_from(line).ok()?.checked_sub(1)?;
+            Some(text.lines().nth(row)?.trim().to_owned())
+        };
+        let wanted = self.raced();
+        sites.iter().filter_map(|frame| self.place(frame)).any(|site| {
+            let now = read_regular(&self.tree.join(site.file.as_str()), MAX_FILE_BYTES).ok();
+            let now = now.and_then(|text| line_of(&String::from_utf8_lossy(&text), site.line));
+            wanted.clone().any(|place| {
+                let before = repository.read(&place.file).ok().and_then(|text| line_of(&text, place.line));
+                same_function(&site, place) && (now == before || self.drifted)
+            })
+        })
+    }
+
+    /// The statements of a race, as far as the log tells them.
+    fn raced(&self) -> impl Iterator<Item = &Location> + Clone {
+        let is_race = self.fault.class.is_race();
+        // Where several goroutines are printed beside one that failed, nobody knows which of them met it.
+        let other = self.fault.others.first().filter(|_| self.fault.class == Class::DataRace);
+        let other = other.and_then(|stack| stack.first());
+        std::iter::once(self.failing).filter(move |_| is_race).chain(other)
     }
 
     /// Where in the tree a crash shows: its first statement there.

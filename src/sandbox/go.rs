@@ -1,7 +1,7 @@
 //! The Go toolchain as jobs for the sandbox.
 //!
 //! Building and running are kept apart: the compiler writes the build cache but runs nothing of the
-//! repository (cgo is off, `go generate` is never called), while the test binaries run the repository's
+//! repository (cgo is off but for the race detector's runtime, `go generate` is never called), while the test binaries run the repository's
 //! code but see neither the cache nor a writable copy of the sources. So code under test can poison
 //! neither later builds nor the proof of its own fix.
 
@@ -70,6 +70,10 @@ pub struct GoToolchain {
     version: String,
     module_cache: PathBuf,
     build_cache: PathBuf,
+    /// The architecture, as Go names it.
+    arch: String,
+    /// The C compiler that it asks for, and maybe flags.
+    compiler: String,
 }
 
 /// The folders one job works in.
@@ -89,6 +93,8 @@ struct GoEnv {
     goroot: PathBuf,
     goversion: String,
     gomodcache: PathBuf,
+    goarch: String,
+    cc: String,
 }
 
 impl GoToolchain {
@@ -113,13 +119,30 @@ impl GoToolchain {
         let build_cache = cache.canonicalize().map_err(failed)?;
         // That the folder is there does not mean that it can be written.
         drop(tempfile::tempfile_in(&build_cache).map_err(failed)?);
-        Ok(Self { root: env.goroot, version: env.goversion, module_cache: env.gomodcache, build_cache })
+        Ok(Self {
+            root: env.goroot,
+            version: env.goversion,
+            module_cache: env.gomodcache,
+            build_cache,
+            arch: env.goarch,
+            compiler: env.cc,
+        })
     }
 
     /// Its version as it calls itself: `go1.26.1`.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// The architecture that it builds for, as Go names it.
+    pub(super) fn arch(&self) -> &str {
+        &self.arch
+    }
+
+    /// The C compiler that it asks for, and maybe flags.
+    pub(super) fn compiler(&self) -> &str {
+        &self.compiler
     }
 
     /// Its root folder.
@@ -271,7 +294,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
 fn ask(go: &Path) -> Result<GoEnv, GoError> {
     let broken = |reason: String| GoError::Broken { go: go.to_owned(), reason };
     let output = Command::new(go)
-        .args(["env", "-json", "GOROOT", "GOVERSION", "GOMODCACHE"])
+        .args(["env", "-json", "GOROOT", "GOVERSION", "GOMODCACHE", "GOARCH", "CC"])
         .current_dir("/")
         .env("GOTOOLCHAIN", "local")
         .env("GOWORK", "off")

@@ -48,6 +48,7 @@ mod launcher;
 mod policy;
 mod preamble;
 mod process_group;
+mod race;
 mod supervise;
 mod syscalls;
 mod tier;
@@ -67,6 +68,7 @@ pub use go::{Folders, GoError, GoToolchain};
 pub use hindrance::{Hindrance, hindrance};
 pub use job::{Ended, Job, Limits, Outcome};
 pub use launcher::launch_if_requested;
+pub use race::{NoRaceDetector, RaceDetector};
 pub use tier::{ProbeReport, Tier};
 
 use tier::Failure;

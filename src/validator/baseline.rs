@@ -10,8 +10,8 @@ use super::suite::{Compiled, Tests};
 use super::{
     Error, Subject, Validator, advice, cut_short, lacks_module, no_answer, shown, succeeded, tail, text_of,
 };
-use crate::analyzer::go::parse_trace;
-use crate::domain::{Reproducer, Step, StepName, StepResult};
+use crate::analyzer::go::{parse_trace, races};
+use crate::domain::{Fault, Reproducer, Step, StepName, StepResult};
 use crate::repository::KnownCrash;
 use crate::sandbox::Outcome;
 
@@ -77,10 +77,23 @@ pub(super) struct Dependents {
 pub struct Confirmed {
     pub(super) reproducer: Reproducer,
     pub(super) before: Step,
+    /// Why a fix is not proven by it, in words that go on after "but".
+    pub(super) doubt: Option<String>,
     /// The longest of its runs.
     longest: Duration,
 }
 
+/// How a reproducer ends on the repository as it stands.
+struct Tried {
+    result: StepResult,
+    runs: u32,
+    detail: String,
+    doubt: Option<String>,
+    longest: Duration,
+}
+
+/// How often a race is run at least.
+const LEAST_RACES: u32 = 3;
 /// A reproducer that passes takes about as long as one that fails, give or take a slow machine.
 const PATIENCE: u32 = 5;
 /// How long it may run in any case.
@@ -227,7 +240,7 @@ impl Validator<'_> {
     }
 
     /// Tries the reproducer on the repository as it stands: it must fail each time, with the crash of
-    /// the log.
+    /// the log. A race need not show each time, but then nothing is proven by it.
     ///
     /// # Errors
     /// When the machinery fails.
@@ -236,52 +249,79 @@ impl Validator<'_> {
         subject.workspace.write(&reproducer.file, &reproducer.source)?;
         let judged = self.fails_as_logged(subject, &reproducer).await;
         subject.workspace.remove(&reproducer.file)?;
-        let (result, runs, detail, longest) = judged?;
+        let Tried { result, runs, detail, doubt, longest } = judged?;
         let seconds = begun.elapsed().as_secs_f64();
         let before = Step { name: StepName::ReproducerBefore, result, runs, detail, seconds };
-        Ok(Confirmed { reproducer, before, longest })
+        Ok(Confirmed { reproducer, before, doubt, longest })
     }
 
-    async fn fails_as_logged(
-        &self,
-        subject: Subject<'_>,
-        reproducer: &Reproducer,
-    ) -> Result<(StepResult, u32, String, Duration), Error> {
+    /// How often the reproducer of a fault is run: that a race does not show in one run says little.
+    pub(super) fn runs_of(&self, fault: &Fault) -> u32 {
+        let runs = self.config.reproducer_runs;
+        if fault.class.is_race() { runs.max(LEAST_RACES) } else { runs }
+    }
+
+    async fn fails_as_logged(&self, subject: Subject<'_>, reproducer: &Reproducer) -> Result<Tried, Error> {
         let folder = reproducer.file.folder();
         let binary = subject.workspace.bin().join(WITHOUT_CHANGE);
-        let refused = match self.compile_tests(subject, folder, WITHOUT_CHANGE).await? {
+        let mut tried = Tried {
+            result: StepResult::Inconclusive,
+            runs: 0,
+            detail: String::new(),
+            doubt: None,
+            longest: Duration::ZERO,
+        };
+        let refused = match self.compile_tests(subject, folder, WITHOUT_CHANGE, reproducer.race).await? {
             Compiled::Yes => None,
             Compiled::No(output) => Some(format!("the reproducer does not compile:\n{output}")),
             Compiled::Unknown(why) => Some(why),
         };
         if let Some(detail) = refused {
-            return Ok((StepResult::Inconclusive, 0, detail, Duration::ZERO));
+            return Ok(Tried { detail, ..tried });
         }
         let known = KnownCrash::new(subject.fault, subject.repository, subject.tree());
-        let (mut message, mut longest) = (String::new(), Duration::ZERO);
-        for run in 1..=self.config.reproducer_runs {
+        let (mut message, mut missed) = (None, None);
+        let is_race = subject.fault.class.is_race();
+        for run in 1..=self.runs_of(subject.fault) {
+            tried.runs = run;
             let begun = Instant::now();
             let outcome = self.run_tests(subject, folder, &binary, Some(&reproducer.test)).await?;
-            longest = longest.max(begun.elapsed());
+            tried.longest = tried.longest.max(begun.elapsed());
             let output = text_of(&outcome);
             if let Some(why) = cut_short(&outcome) {
-                let detail = format!("run {run} of the reproducer {why}:\n{}", tail(&output, 8));
-                return Ok((StepResult::Inconclusive, run, detail, longest));
+                tried.detail = format!("run {run} of the reproducer {why}:\n{}", tail(&output, 8));
+                return Ok(tried);
             }
-            let seen = parse_trace(&output).zip(known.as_ref());
-            let same = seen.and_then(|(seen, known)| {
-                known.likeness(seen.class, &seen.message, &seen.trace).map(|_| seen.message)
-            });
-            if let Some(seen) = same.filter(|_| !succeeded(&outcome)) {
-                message = seen;
-            } else {
-                let detail =
-                    format!("run {run} did not fail with the crash of the log:\n{}", tail(&output, 8));
-                return Ok((StepResult::Inconclusive, run, detail, longest));
+            let same = known.as_ref().and_then(|known| as_logged(known, &output));
+            match same.filter(|_| !succeeded(&outcome)) {
+                Some(seen) => message = Some(seen),
+                None => {
+                    missed.get_or_insert_with(|| {
+                        format!("run {run} did not fail with the crash of the log:\n{}", tail(&output, 8))
+                    });
+                }
+            }
+            // A race may show in the next run.
+            if missed.is_some() && !is_race {
+                break;
             }
         }
-        let detail = format!("fails with the crash of the log: {message}");
-        Ok((StepResult::Passed, self.config.reproducer_runs, detail, longest))
+        if missed.is_some() && is_race {
+            let why = "the race does not show in every run, so that its absence shows little";
+            tried.doubt = Some(why.to_owned());
+        }
+        let Some(message) = message.filter(|_| missed.is_none() || is_race) else {
+            tried.detail = missed.unwrap_or_default();
+            if is_race {
+                tried.result = StepResult::Skipped;
+            }
+            return Ok(tried);
+        };
+        let watched = if reproducer.race { ", under the race detector" } else { "" };
+        let how = if missed.is_some() { "fails in some of the runs" } else { "fails" };
+        tried.result = StepResult::Passed;
+        tried.detail = format!("{how} with the crash of the log{watched}: {message}");
+        Ok(tried)
     }
 
     /// The tests of a package that a candidate touches or that imports one, measured once.
@@ -331,6 +371,15 @@ impl Validator<'_> {
     }
 }
 
+/// What the crash of the log that an output shows says; none where it shows another or none.
+fn as_logged(known: &KnownCrash<'_>, output: &str) -> Option<String> {
+    let crash = parse_trace(output)
+        .filter(|seen| known.likeness(seen.class, &seen.message, &seen.trace).is_some())
+        .map(|seen| seen.message);
+    let race = || races(output).iter().any(|sites| known.is_race_at(sites)).then(|| "DATA RACE".to_owned());
+    crash.or_else(race)
+}
+
 /// One finding of `go vet` without its line and column, so that a shifted line is no new finding.
 fn finding(line: &str) -> Option<String> {
     if line.starts_with('#') || line.trim().is_empty() {
@@ -360,6 +409,7 @@ mod tests {
                 test: "TestA".to_owned(),
                 source: String::new(),
                 reach: Reach::EntryPoint,
+                race: false,
             };
             let before = Step {
                 name: StepName::ReproducerBefore,
@@ -369,7 +419,9 @@ mod tests {
                 seconds: 0.0,
             };
             let longest = Duration::from_secs(longest);
-            Confirmed { reproducer, before, longest }.patience(Duration::from_secs(step_timeout)).as_secs()
+            Confirmed { reproducer, before, doubt: None, longest }
+                .patience(Duration::from_secs(step_timeout))
+                .as_secs()
         };
         assert_eq!((patience(0, 300), patience(6, 300), patience(90, 300)), (10, 30, 300));
         assert_eq!(patience(0, 4), 4);

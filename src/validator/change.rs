@@ -62,9 +62,11 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Whether the tests of a folder were compiled when the reproducer was tried.
+    /// Whether the tests of a folder were compiled when the reproducer was tried, and as they are to be run: the race
+    /// detector finds more in them than they were held against.
     pub(super) fn is_compiled(&self, folder: &str) -> bool {
-        self.confirmed.is_some_and(|confirmed| confirmed.reproducer.file.folder() == folder)
+        let reproducer = self.confirmed.map(|confirmed| &confirmed.reproducer);
+        reproducer.is_some_and(|reproducer| !reproducer.race && reproducer.file.folder() == folder)
     }
 }
 

@@ -10,7 +10,9 @@ use super::verdict::Verdict;
 use super::{
     Baseline, Error, Subject, Validator, advice, no_answer, policy, shown, succeeded, tail, text_of,
 };
-use crate::domain::{FileChange, FixCandidate, Location, Step, StepName, StepResult};
+use crate::analyzer::go::{races, short_function};
+use crate::domain::{FileChange, FixCandidate, Frame, Location, Step, StepName, StepResult};
+use crate::repository::KnownCrash;
 use crate::repository::go::File;
 use crate::sandbox::Ended;
 
@@ -90,8 +92,9 @@ impl Validator<'_> {
             climbed?;
         }
         let reproducer = confirmed.map(|confirmed| &confirmed.reproducer);
+        let doubt = candidate.doubt().or(confirmed.and_then(|confirmed| confirmed.doubt.as_deref()));
         let Climb { steps, sandbox, moved, .. } = std::mem::take(climb);
-        Ok(Verdict::judge(steps, sandbox, reproducer, candidate.doubt()).failing_at(moved))
+        Ok(Verdict::judge(steps, sandbox, reproducer, doubt).failing_at(moved))
     }
 
     /// The rungs that need the change in place.
@@ -216,7 +219,7 @@ impl Validator<'_> {
         let (reproducer, wall) = (&confirmed.reproducer, confirmed.patience(self.config.step_timeout));
         let folder = reproducer.file.folder();
         let binary = subject.workspace.bin().join(WITH_REPRODUCER);
-        match self.compile_tests(subject, folder, WITH_REPRODUCER).await? {
+        match self.compile_tests(subject, folder, WITH_REPRODUCER, reproducer.race).await? {
             Compiled::Yes => {}
             Compiled::No(output) => {
                 let detail = format!("the reproducer no longer compiles:\n{output}");
@@ -224,7 +227,8 @@ impl Validator<'_> {
             }
             Compiled::Unknown(why) => return Ok((StepResult::Inconclusive, 0, why)),
         }
-        for run in 1..=self.config.reproducer_runs {
+        let all = self.runs_of(subject.fault);
+        for run in 1..=all {
             let test = Some(reproducer.test.as_str());
             let outcome = self.run_tests_within(subject, folder, &binary, test, wall).await?;
             let output = tail(&text_of(&outcome), 8);
@@ -238,12 +242,20 @@ impl Validator<'_> {
             if let Some(why) = no_answer(&outcome, || format!("run {run}")) {
                 return Ok((StepResult::Inconclusive, run, format!("{why}:\n{output}")));
             }
+            if reproducer.race
+                && let Some(another) = another_race(subject, &text_of(&outcome))
+            {
+                let detail =
+                    format!("the race of the log is gone, but another shows in run {run}: {another}");
+                return Ok((StepResult::Inconclusive, run, detail));
+            }
             if !succeeded(&outcome) || !Report::read(&text_of(&outcome)).has_passed(&reproducer.test) {
                 *moved = subject.fails_alike_at(&text_of(&outcome));
                 return Ok((StepResult::Failed, run, format!("run {run} still fails:\n{output}")));
             }
         }
-        Ok((StepResult::Passed, self.config.reproducer_runs, "passes each time".to_owned()))
+        let watched = if reproducer.race { " under the race detector" } else { "" };
+        Ok((StepResult::Passed, all, format!("passes each time{watched}")))
     }
 
     /// The tests of a package with the change in place.
@@ -353,6 +365,19 @@ impl Held {
             Self::Unknown(why) => (StepResult::Inconclusive, 1, why),
         }
     }
+}
+
+/// The sites of a race that an output tells of, if none of those that it tells of is the log's.
+fn another_race(subject: Subject<'_>, output: &str) -> Option<String> {
+    let known = KnownCrash::new(subject.fault, subject.repository, subject.tree())?;
+    let races = races(output);
+    if races.iter().any(|sites| known.is_race_left_at(subject.repository, sites)) {
+        return None;
+    }
+    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let told =
+        |site: &Frame| format!("{} ({}:{})", short_function(&site.function), name(&site.file), site.line);
+    Some(races.first()?.iter().map(told).collect::<Vec<_>>().join(" and "))
 }
 
 /// A few of many, for a sentence.

@@ -42,7 +42,7 @@ impl Validator<'_> {
         folder: &str,
         binary: &str,
     ) -> Result<Tests, Error> {
-        match self.compile_tests(subject, folder, binary).await? {
+        match self.compile_tests(subject, folder, binary, false).await? {
             Compiled::Yes => self.compiled_tests(subject, folder, binary).await,
             Compiled::No(output) => Ok(Tests::DoNotCompile(output)),
             Compiled::Unknown(why) => Ok(Tests::Unknown(why)),
@@ -100,17 +100,29 @@ impl Validator<'_> {
         Ok(Tests::Ran(report))
     }
 
-    /// Compiles a package's tests to `binary`.
+    /// Compiles a package's tests to `binary`; with `race` the race detector watches them.
     pub(super) async fn compile_tests(
         &self,
         subject: Subject<'_>,
         folder: &str,
         binary: &str,
+        race: bool,
     ) -> Result<Compiled, Error> {
+        let detector = match self.go.race_detector() {
+            _ if !race => None,
+            Ok(detector) => Some(detector),
+            Err(why) => return Ok(Compiled::Unknown(format!("the race detector cannot watch, since {why}"))),
+        };
         let (path, binary) = (subject.workspace.folder(folder), subject.workspace.bin().join(binary));
         std::fs::remove_file(&binary).ok();
         let outcome = self
-            .run(subject, |folders| self.go.compile_tests(folders, &path, &binary, self.config.step_timeout))
+            .run(subject, |folders| {
+                let job = self.go.compile_tests(folders, &path, &binary, self.config.step_timeout);
+                match &detector {
+                    Some(detector) => detector.watching(job),
+                    None => job,
+                }
+            })
             .await?;
         let what = || format!("compiling the tests in {}", shown(folder));
         Ok(match no_answer(&outcome, what) {

@@ -79,6 +79,7 @@ impl Verdict {
             test: "TestA".to_owned(),
             source: String::new(),
             reach: Reach::EntryPoint,
+            race: false,
         };
         Self::judge(vec![step], String::new(), Some(&reproducer), None)
     }

@@ -119,6 +119,7 @@ impl Shelf {
                 test: "TestPut".into(),
                 source: "package store\n".into(),
                 reach: Reach::EntryPoint,
+                race: false,
             }),
             evidence: Evidence { steps: vec![step], sandbox: "landlock".into() },
             ..suggestion(group, 0)

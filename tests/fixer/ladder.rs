@@ -44,6 +44,7 @@ impl Bench {
             message: "runtime error: integer divide by zero".to_owned(),
             facts: FaultFacts::default(),
             stack: vec![Location { file, line: 5, function: "Share".to_owned() }],
+            others: Vec::new(),
         };
         let cache = go_cache();
         let go = GoToolchain::detect(None, &cache).unwrap();
@@ -76,17 +77,29 @@ impl Bench {
         reproducer: Option<Reproducer>,
         after: &str,
     ) -> VerdictRecord {
+        let path = RepoPath::new("lib/lib.go").unwrap();
+        let change = FileChange { path, before: LIB.to_owned(), after: after.to_owned() };
+        self.judge_change(baseline, config, sandbox, reproducer, change).await
+    }
+
+    async fn judge_change(
+        &self,
+        baseline: &Baseline,
+        config: &Config,
+        sandbox: &Sandbox,
+        reproducer: Option<Reproducer>,
+        change: FileChange,
+    ) -> VerdictRecord {
         let validator = Validator::new(config, &self.go, sandbox);
         self.survey(baseline, config, sandbox).await.unwrap_or_else(|broken| panic!("{broken}"));
         let confirmed = match reproducer {
             Some(reproducer) => Some(validator.confirm(self.subject(), reproducer).await.unwrap()),
             None => None,
         };
-        let path = RepoPath::new("lib/lib.go").unwrap();
         let candidate = FixCandidate {
             provenance: Provenance::Rule { rule: "none".to_owned() },
             explanation: String::new(),
-            changes: vec![FileChange { path, before: LIB.to_owned(), after: after.to_owned() }],
+            changes: vec![change],
             masks: false,
             unsettled: None,
         };
@@ -221,6 +234,7 @@ async fn what_vet_says_of_the_written_test_is_no_finding() {
         test: "TestNobody".to_owned(),
         source: source.to_owned(),
         reach: Reach::EntryPoint,
+        race: false,
     };
     let bench = Bench::new(&[("user/user.go", USER)]);
     let baseline = Baseline::default();
@@ -283,4 +297,46 @@ async fn what_was_judged_so_far_is_kept() {
     assert_eq!(record.kind, VerdictKind::Inconclusive, "{record:#?}");
     assert_eq!(record.reason, "package tests: it was broken off before it came to its end");
     assert_eq!(step(&record, StepName::Build).result, StepResult::Passed, "{record:#?}");
+}
+
+/// A test under the race detector is run so before a change and after it, and by far not once.
+#[tokio::test]
+async fn a_race_must_be_gone_in_every_run() {
+    let gauge = "package lib\n\n// Gauge is a level.\ntype Gauge struct {\n\tlevel, sets int\n}\n\n// Set changes it.\nfunc (g *Gauge) Set(level int) {\n\tg.level = level\n}\n";
+    let source = "package lib\n\nimport (\n\t\"sync\"\n\t\"testing\"\n)\n\nfunc TestSet(t *testing.T) {\n\tvar gauge Gauge\n\tvar wg sync.WaitGroup\n\tfor i := 0; i < 4; i++ {\n\t\twg.Add(1)\n\t\tgo func() {\n\t\t\tdefer wg.Done()\n\t\t\tfor n := 0; n < 100; n++ {\n\t\t\t\tgauge.Set(n)\n\t\t\t}\n\t\t}()\n\t}\n\twg.Wait()\n}\n";
+    let path = RepoPath::new("lib/gauge.go").unwrap();
+    let mut bench = Bench::new(&[(path.as_str(), gauge)]);
+    bench.fault.class = Class::DataRace;
+    bench.fault.stack = vec![Location { file: path.clone(), line: 10, function: "(*Gauge).Set".to_owned() }];
+    let locked = gauge
+        .replace("\n// Gauge", "\nimport \"sync\"\n\n// Gauge")
+        .replace("sets int\n", "sets int\n\n\tmu sync.Mutex\n")
+        .replace("\tg.level =", "\tg.mu.Lock()\n\tdefer g.mu.Unlock()\n\tg.level =");
+    let counted = locked.replace("\tg.mu.Lock()", "\tg.sets++\n\tg.mu.Lock()");
+    let moved = gauge.replace("// Set changes it.", "// Set changes the level.\n// It takes any.");
+    let baseline = Baseline::default();
+    for (after, kind, told) in [
+        (&moved, VerdictKind::Rejected, "run 1 still fails:"),
+        (
+            &counted,
+            VerdictKind::Inconclusive,
+            "the race of the log is gone, but another shows in run 1: lib.(*Gauge).Set",
+        ),
+        (&locked, VerdictKind::Proven, "passes each time under the race detector"),
+    ] {
+        let reproducer = Reproducer {
+            file: RepoPath::new("lib/set_test.go").unwrap(),
+            test: "TestSet".to_owned(),
+            source: source.to_owned(),
+            reach: Reach::EntryPoint,
+            race: true,
+        };
+        let change = FileChange { path: path.clone(), before: gauge.to_owned(), after: after.clone() };
+        let (config, sandbox) = (config(), sandbox(None));
+        let record = bench.judge_change(&baseline, &config, &sandbox, Some(reproducer), change).await;
+        let (before, after) =
+            (step(&record, StepName::ReproducerBefore), step(&record, StepName::ReproducerAfter));
+        assert_eq!((record.kind, before.runs), (kind, 3), "{record:#?}");
+        assert!(after.detail.starts_with(told), "{record:#?}");
+    }
 }

@@ -7,6 +7,7 @@ mod judges;
 mod ladder;
 pub(crate) mod module;
 mod modules;
+mod races;
 mod readers;
 mod release;
 mod shown;

@@ -45,7 +45,7 @@ impl Trial {
         self.fix_log_with(text, |command| command)
     }
 
-    fn fix_log_with(
+    pub(super) fn fix_log_with(
         &self,
         text: &str,
         set_up: impl FnOnce(&mut std::process::Command) -> &mut std::process::Command,
@@ -60,14 +60,14 @@ impl Trial {
         report["suggestions"].as_array().unwrap().clone()
     }
 
-    fn take(&self, patch: &Value) {
+    pub(super) fn take(&self, patch: &Value) {
         let file = self.folder.path().join("fix.patch");
         std::fs::write(&file, patch.as_str().unwrap()).unwrap();
         succeed(std::process::Command::new("git").arg("apply").arg(&file).current_dir(self.repository()));
     }
 }
 
-fn step<'a>(suggestion: &'a Value, name: &str) -> Option<&'a Value> {
+pub(super) fn step<'a>(suggestion: &'a Value, name: &str) -> Option<&'a Value> {
     suggestion["evidence"]["steps"].as_array().unwrap().iter().find(|step| step["name"] == name)
 }
 

@@ -40,6 +40,7 @@ impl Trial {
             message: "assignment to entry in nil map".to_owned(),
             facts: FaultFacts::default(),
             stack: vec![Location { file, line: u32::try_from(line).unwrap(), function }],
+            others: Vec::new(),
         };
         std::fs::write(self.workspace.tree().join("m.go"), source).unwrap();
         let repository = Repository::open(&self.workspace.tree()).unwrap();

@@ -79,6 +79,7 @@ async fn search(
             line: u32::try_from(line).unwrap(),
             function: function.to_owned(),
         }],
+        others: Vec::new(),
     };
     let request = Request {
         fault: &fault,

@@ -102,7 +102,7 @@ fn fault(log: &str, repository: &Repository) -> Fault {
     let stack: Vec<_> = crash.trace.frames.iter().filter_map(|frame| repository.locate(frame)).collect();
     assert!(!stack.is_empty(), "no frame of {log} is in the repository");
     let facts = fault_facts(&crash.message, crash.trace.fault_address);
-    Fault { class: crash.class, message: crash.message, facts, stack }
+    Fault { class: crash.class, message: crash.message, facts, stack, others: Vec::new() }
 }
 
 fn sandbox() -> Sandbox {
@@ -233,7 +233,8 @@ async fn what_cannot_be_reproduced_says_why() {
     ] {
         let place = Location { file: RepoPath::new(file).unwrap(), line, function: "F".to_owned() };
         let message = "runtime error: index out of range [0] with length 0".to_owned();
-        let fault = Fault { class, message, facts: FaultFacts::default(), stack: vec![place] };
+        let facts = FaultFacts::default();
+        let fault = Fault { class, message, facts, stack: vec![place], others: Vec::new() };
         let request = Request {
             fault: &fault,
             repository: &repository,
@@ -266,7 +267,8 @@ async fn a_crash_that_is_not_where_the_log_says_tells_where_it_is() {
         let place = Location { file: RepoPath::new("m.go").unwrap(), line, function: "F".to_owned() };
         let message = "runtime error: index out of range [0] with length 0".to_owned();
         let facts = FaultFacts::default();
-        let fault = Fault { class: Class::IndexOutOfRange, message, facts, stack: vec![place] };
+        let class = Class::IndexOutOfRange;
+        let fault = Fault { class, message, facts, stack: vec![place], others: Vec::new() };
         let request = Request {
             fault: &fault,
             repository: &repository,

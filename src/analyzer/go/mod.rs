@@ -21,6 +21,6 @@ pub(crate) use frame::frame_bytes;
 pub use frame::{is_app_code, short_function};
 pub(crate) use line::is_exit_status;
 pub(crate) use machine::BAR;
-pub use machine::race_sites;
+pub use machine::{race_sites, race_stacks, races};
 pub(crate) use text::find_stack;
-pub use text::{ParsedCrash, parse_trace};
+pub use text::{ParsedCrash, other_stacks, parse_trace};

@@ -2,11 +2,14 @@
 
 use std::ops::Range;
 
-use crate::domain::{Class, Trace};
+use crate::domain::{Class, Frame, Trace};
 
 use super::class::{classify, unwrap_value};
 use super::failure::{Failure, Head};
-use super::machine::{Feed, Machine};
+use super::machine::{Feed, Machine, race_stacks};
+
+/// The most goroutines of a crash that are looked at beside the failing one.
+const MAX_OTHERS: usize = 32;
 
 /// A failure found in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,19 @@ pub fn parse_trace(text: &str) -> Option<ParsedCrash> {
 /// symbol and place that loggers print.
 pub(crate) fn find_stack(text: &str) -> Option<ParsedCrash> {
     find(text, |failure| failure.head != Head::Record || !failure.frames.is_empty())
+}
+
+/// The stacks of other goroutines than the failing one that a report shows, from the innermost frame outwards: of a
+/// race the second access, of a crash those that are printed behind the first.
+#[must_use]
+pub fn other_stacks(report: &str) -> Vec<Vec<Frame>> {
+    let race = race_stacks(report);
+    if !race.is_empty() {
+        return race.into_iter().skip(1).map(|(_, frames)| frames).collect();
+    }
+    let blocks = report.split("\n\n").filter(|block| block.starts_with("goroutine ")).skip(1);
+    let stacks = blocks.take(MAX_OTHERS).filter_map(find_stack);
+    stacks.map(|stack| stack.trace.frames).collect()
 }
 
 fn find(text: &str, accept: impl Fn(&Failure) -> bool) -> Option<ParsedCrash> {
@@ -154,6 +170,15 @@ mod tests {
         let stack = find_stack(pairs).unwrap();
         assert_eq!(stack.trace.frames[0].function, "main.run");
         assert_eq!(stack.trace.frames.len(), 2);
+    }
+
+    #[test]
+    fn other_goroutines_of_a_crash_are_those_behind_the_first() {
+        let text = "fatal error: concurrent map read and map write\n\ngoroutine 7 [running]:\nex.com/d.(*S).Get(0x1)\n\t/d/s.go:9 +0x1\ncreated by main.main in goroutine 1\n\t/d/main.go:3 +0x1\n\ngoroutine 8 [runnable]:\nex.com/d.(*S).Put(0x1)\n\t/d/s.go:5 +0x1\nmain.main.func1()\n\t/d/main.go:4 +0x1\n";
+        let others = other_stacks(text);
+        let functions: Vec<_> = others.iter().flatten().map(|frame| frame.function.as_str()).collect();
+        assert_eq!(functions, ["ex.com/d.(*S).Put", "main.main.func1"]);
+        assert!(other_stacks("").is_empty());
     }
 
     fn nested(first: &str, last: &str) -> String {

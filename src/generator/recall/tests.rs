@@ -61,7 +61,7 @@ impl Case {
         let index =
             self.head.iter().find(|(name, _)| name == "index").map(|(_, index)| index.parse().unwrap());
         let (message, facts) = (String::new(), FaultFacts { index, ..FaultFacts::default() });
-        let fault = Fault { class: self.class(), message, facts, stack };
+        let fault = Fault { class: self.class(), message, facts, stack, others: Vec::new() };
         let repository = Repository::open(folder.path()).unwrap();
         let mut shown = String::new();
         for candidate in recall(&fault, &repository, &[self.precedent()]) {
@@ -134,7 +134,8 @@ fn the_same_function_is_mended_in_the_same_way_and_another_of_its_file_in_its_ow
     let repository = Repository::open(folder.path()).unwrap();
     let recalled = |class, needle| {
         let stack = vec![location("m.go", &before, needle)];
-        let fault = Fault { class, message: String::new(), facts: FaultFacts::default(), stack };
+        let (message, facts) = (String::new(), FaultFacts::default());
+        let fault = Fault { class, message, facts, stack, others: Vec::new() };
         let candidates = recall(&fault, &repository, std::slice::from_ref(&precedent));
         candidates.into_iter().map(|candidate| candidate.changes[0].after.clone()).collect::<Vec<_>>()
     };

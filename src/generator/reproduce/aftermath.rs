@@ -23,6 +23,8 @@ pub struct Aftermath {
     origin: Origin,
     /// None but a reason where the process ends before they are made.
     calls: Result<Calls, String>,
+    /// Of a race: functions whose calls do not come back, by themselves.
+    hanging: Vec<String>,
 }
 
 /// How surely a call that hangs is a fault of the change.
@@ -55,7 +57,18 @@ impl Aftermath {
             }
         };
         let folder = search.package.folder.clone();
-        Ok(Some(Box::new(Self { folder, origin, calls })))
+        Ok(Some(Box::new(Self { folder, origin, calls, hanging: Vec::new() })))
+    }
+
+    /// The same of a race, whose calls come back: which others on the same object do not.
+    pub(super) fn of_race(hanging: Vec<String>) -> Box<Self> {
+        let (folder, origin, calls) = (String::new(), Origin::default(), Ok(Calls::default()));
+        Box::new(Self { folder, origin, calls, hanging })
+    }
+
+    /// A function of those whose calls hang which did not hang before.
+    pub(super) fn newly<'h>(&self, hanging: &'h [String]) -> Option<&'h str> {
+        hanging.iter().find(|function| !self.hanging.contains(function)).map(String::as_str)
     }
 
     /// The functions that end the process with another crash.

@@ -79,6 +79,25 @@ pub(super) struct Report {
     pub(super) aftermath: Option<Calls>,
     pub(super) hang: Option<Hang>,
     pub(super) texts: Option<Vec<Position>>,
+    pub(super) drills: Option<Vec<Drill>>,
+    pub(super) given_up: Option<Vec<String>>,
+}
+
+/// What a stress test does: it makes an object, and then calls that come back by themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Drill {
+    pub(super) entry: bool,
+    /// The function of the log, and what is called beside it; one and the same where nobody else is known.
+    pub(super) call: String,
+    pub(super) with: String,
+    /// Whether that is what the log tells.
+    pub(super) told: bool,
+    #[serde(default)]
+    pub(super) imports: Option<Vec<Import>>,
+    pub(super) setup: String,
+    /// The statements of each call.
+    pub(super) calls: Vec<String>,
 }
 
 /// A statement that crashes, as the harness tells it.
@@ -117,6 +136,7 @@ pub(super) enum Mode {
     Replay,
     Before,
     After,
+    Stress,
 }
 
 #[derive(Debug, Serialize)]
@@ -149,6 +169,7 @@ pub(super) struct Config<'a> {
     pub(super) from: usize,
     pub(super) millis: u128,
     pub(super) without: &'a [String],
+    pub(super) others: &'a [String],
     pub(super) aftermath: &'a Calls,
     pub(super) texts: &'a [Position],
 }

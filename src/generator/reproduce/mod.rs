@@ -24,6 +24,7 @@
 //!    output, it is a reproducer.
 //! 7. `aftermath`: calls of the same function that do not crash are made again and again. With a change in
 //!    place the same is done, and with the call that crashed: what hangs then refutes the change.
+//! 8. `stress`: races, by calls of several goroutines at once under the race detector.
 //!
 //! # What a reproduction is worth
 //!
@@ -33,8 +34,8 @@
 //!
 //! # What it does not reach
 //!
-//! Binary input of which many parts must fit each other (checksums, lengths), failing peers, races, graphs of
-//! many objects.
+//! Binary input of which many parts must fit each other (checksums, lengths), failing peers, goroutines that wait for
+//! each other, graphs of many objects, races behind what the harness cannot make.
 
 mod aftermath;
 mod exchange;
@@ -46,6 +47,7 @@ mod run;
 mod search;
 mod seeds;
 mod session;
+mod stress;
 mod surface;
 mod tally;
 mod target;
@@ -184,16 +186,16 @@ pub async fn reproduce(
     let bench = Bench { repository: request.repository, workspace: request.workspace, go, sandbox };
     let scratch = Scratch::new(request.workspace)?;
     let attempt = Attempt { request: &request, bench, scratch: &scratch, crash: &crash, progress };
-    attempt.run(&packages).await
+    match request.fault.class.is_race() {
+        true => attempt.stress(&packages).await,
+        false => attempt.run(&packages).await,
+    }
 }
 
 /// Why a class of failure is not tried at all.
 const fn beyond_reach(class: Class) -> Option<&'static str> {
     match class {
         Class::LoggedError => Some("a logged error has no crash to reproduce"),
-        Class::ConcurrentMapAccess | Class::DataRace => {
-            Some("it takes several goroutines at the right moment: a single call cannot show it")
-        }
         Class::Deadlock => Some("goroutines that wait for each other end no call"),
         Class::UncaughtException => Some("only Go can be reproduced"),
         _ if matches!(class.nature(), crate::domain::Nature::Operational) => {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::exchange::{Found, Import};
+use super::exchange::{Drill, Found, Import};
 use super::surface::Surface;
-use crate::domain::{Fault, Reach, RepoPath, Reproducer};
+use crate::domain::{Fault, Location, Reach, RepoPath, Reproducer};
 use crate::repository::go::Symbol;
 
 /// Writes the test of a call that was found.
@@ -15,16 +15,7 @@ pub(super) fn reproducer(
     reach: Reach,
 ) -> Option<Reproducer> {
     let failing = fault.stack.first()?;
-    let words = words(Symbol::declared(&failing.function));
-    let taken = package.top_level();
-    let base = format!("Test{}DoesNotPanic", words.iter().map(|word| capitalised(word)).collect::<String>());
-    let test = unused(&base, |name| taken.contains(name));
-    let files: BTreeSet<&str> =
-        package.sources.iter().chain(&package.tests).map(|file| file.path.file_name()).collect();
-    let stem = words.iter().map(|word| word.to_lowercase()).collect::<Vec<_>>().join("_");
-    let file = unused(&stem, |name| files.contains(format!("{name}_regression_test.go").as_str()));
-    let file = format!("{file}_regression_test.go");
-    let path = if package.folder.is_empty() { file } else { format!("{}/{file}", package.folder) };
+    let (file, test) = place(failing, package, "DoesNotPanic")?;
     let mut imports = found.imports.clone().unwrap_or_default();
     let wait = wait(found);
     imports.push(Import { name: "testing".to_owned(), path: "testing".to_owned() });
@@ -41,8 +32,92 @@ pub(super) fn reproducer(
         failing.line,
         one_line(&fault.message),
     );
-    Some(Reproducer { file: RepoPath::new(&path).ok()?, test, source, reach })
+    Some(Reproducer { file, test, source, reach, race: false })
 }
+
+/// The file for a test of a function, and what it is called: names that the package does not have yet.
+fn place(failing: &Location, package: &Surface, told: &str) -> Option<(RepoPath, String)> {
+    let words = words(Symbol::declared(&failing.function));
+    let taken = package.top_level();
+    let base = format!("Test{}{told}", words.iter().map(|word| capitalised(word)).collect::<String>());
+    let test = unused(&base, |name| taken.contains(name));
+    let files: BTreeSet<&str> =
+        package.sources.iter().chain(&package.tests).map(|file| file.path.file_name()).collect();
+    let stem = words.iter().map(|word| word.to_lowercase()).collect::<Vec<_>>().join("_");
+    let file = unused(&stem, |name| files.contains(format!("{name}_regression_test.go").as_str()));
+    let file = format!("{file}_regression_test.go");
+    let path = if package.folder.is_empty() { file } else { format!("{}/{file}", package.folder) };
+    Some((RepoPath::new(&path).ok()?, test))
+}
+
+/// Writes a stress test: calls that several goroutines make at once, for a while. `number` tells those apart that
+/// are compiled together; the first bears the name that it keeps. `watched`: it needs the race detector.
+pub(super) fn stress(
+    fault: &Fault,
+    package: &Surface,
+    drill: &Drill,
+    number: usize,
+    watched: bool,
+) -> Option<Reproducer> {
+    let failing = fault.stack.first()?;
+    let (file, test) = place(failing, package, "DoesNotRace")?;
+    let (file, test) = match number {
+        0 => (file, test),
+        _ => (
+            RepoPath::new(file.as_str().replace("_test.go", &format!("{number}_test.go"))).ok()?,
+            format!("{test}{number}"),
+        ),
+    };
+    let mut imports = drill.imports.clone().unwrap_or_default();
+    imports.extend(STRESS_IMPORTS.map(|path| Import { name: path.to_owned(), path: path.to_owned() }));
+    let setup = if drill.setup.is_empty() { String::new() } else { format!("{}\n", drill.setup) };
+    let (watch, times) = match watched {
+        true => (format!("// The race detector has to watch: go test -race -run {test}\n"), TIMES),
+        false => (String::new(), UNWATCHED_TIMES),
+    };
+    let mut calls: Vec<&String> = drill.calls.iter().collect();
+    calls.dedup();
+    let calls: String = calls.into_iter().map(|call| format!("func() {{\n{call}\n}},\n")).collect();
+    let source = format!(
+        "package {package}\n\n{imports}\n\
+         // {test} makes calls from several goroutines at once, which met in {function} ({name}:{line}):\n\
+         // {message}\n\
+         {watch}\
+         func {test}(t *testing.T) {{\n\
+         end := time.Now().Add({SECONDS} * time.Second)\n\
+         for round := 0; round < {ROUNDS} && time.Now().Before(end); round++ {{\n\
+         {setup}\
+         calls := []func(){{\n{calls}}}\n\
+         var wg sync.WaitGroup\n\
+         for worker := 0; worker < {WORKERS}; worker++ {{\n\
+         call := calls[worker%len(calls)]\n\
+         wg.Add(1)\n\
+         go func() {{\n\
+         defer wg.Done()\n\
+         for times := 0; times < {times} && time.Now().Before(end); times++ {{\n\
+         call()\n\
+         }}\n}}()\n}}\nwg.Wait()\n}}\n}}\n",
+        package = package.name,
+        imports = import_block(imports),
+        function = failing.function,
+        name = failing.file.file_name(),
+        line = failing.line,
+        message = one_line(&fault.message),
+    );
+    Some(Reproducer { file, test, source, reach: Reach::InternalCall, race: watched })
+}
+
+/// What a stress test itself uses. Its variables are known to the harness, so that none of a call hides one.
+const STRESS_IMPORTS: [&str; 3] = ["sync", "testing", "time"];
+/// A fresh object so often: what is only made by the first calls is raced for by them.
+const ROUNDS: u32 = 50;
+/// So many goroutines.
+pub(super) const WORKERS: u32 = 8;
+/// And so many calls each, in all for no longer than so many seconds.
+const TIMES: u32 = 100;
+/// More where nothing watches: then only calls that meet to the very moment show anything.
+const UNWATCHED_TIMES: u32 = 5000;
+const SECONDS: u32 = 1;
 
 /// The call, and how the test waits for its end.
 fn wait(found: &Found) -> String {

@@ -43,6 +43,8 @@ pub(super) struct Errand<'a> {
     /// Functions that are not called, except as targets: what stands at a position depends on them.
     pub(super) without: &'a [String],
     pub(super) calls: Option<&'a Calls>,
+    /// What other goroutines were in.
+    pub(super) others: &'a [String],
     /// The calls that are fuzzed.
     pub(super) texts: &'a [Position],
     pub(super) time: Duration,
@@ -102,7 +104,8 @@ pub(super) enum Made<T> {
 
 impl<'a> Errand<'a> {
     pub(super) const fn new(mode: Mode, phases: &'a [Phase], start: &'a Position, time: Duration) -> Self {
-        Self { mode, phases, start, path: &[], from: 0, without: &[], calls: None, texts: &[], time }
+        let (path, without, others, texts): (&[_], &[_], &[_], &[_]) = (&[], &[], &[], &[]);
+        Self { mode, phases, start, path, from: 0, without, calls: None, others, texts, time }
     }
 }
 
@@ -292,6 +295,14 @@ impl Search<'_> {
         Ok(self.made(run, origin, |report| report.aftermath))
     }
 
+    /// Calls of every target for a stress test, beside those that others made.
+    pub(super) async fn drills(&self, others: &[String], time: Duration) -> Result<Report, Error> {
+        let phases = self.phases(false, time);
+        let start = Position::default();
+        let errand = Errand { others, ..Errand::new(Mode::Stress, &phases, &start, time) };
+        Ok(self.harness(errand).await?.report)
+    }
+
     /// What of the same calls does not come back here, where another call crashed or came back.
     pub(super) async fn after(&self, origin: &Origin, calls: &Calls) -> Result<Made<Hang>, Error> {
         let search =
@@ -323,7 +334,7 @@ impl Search<'_> {
 
     /// Writes down for the harness what it is to do.
     pub(super) fn write(&self, errand: Errand<'_>, token: u64) -> Result<PathBuf, Error> {
-        let Errand { mode, phases, start, path, from, without, calls, texts, time } = errand;
+        let Errand { mode, phases, start, path, from, without, calls, others, texts, time } = errand;
         let nothing = Calls::default();
         let stack: Vec<_> = self
             .fault
@@ -356,6 +367,7 @@ impl Search<'_> {
             from,
             millis: time.as_millis(),
             without,
+            others,
             aftermath: calls.unwrap_or(&nothing),
             texts,
         };

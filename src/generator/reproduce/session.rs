@@ -12,16 +12,18 @@ use super::Error;
 use super::register::{self, FILE, FUZZ_FILE, FUZZ_TARGET, HARNESS, Registration};
 use super::surface::{Surface, neighbours};
 use super::target::Target;
-use crate::domain::RepoPath;
+use crate::domain::Reproducer;
 use crate::repository::{Folder, Repository, Workspace};
-use crate::sandbox::{Folders, GoToolchain, Job, Outcome, Sandbox, hindrance};
+use crate::sandbox::{Folders, GoToolchain, Job, Outcome, RaceDetector, Sandbox, hindrance};
 
 /// How long a compiler may take.
 const BUILD_TIME: Duration = Duration::from_secs(60);
+/// And where the race detector is built in, whose standard library may have to be compiled first.
+const RACE_BUILD_TIME: Duration = Duration::from_secs(120);
 /// How often lines that do not compile are dropped before we give up.
 const ROUNDS: usize = 8;
 
-const PARTS: [(&str, &str); 19] = [
+const PARTS: [(&str, &str); 20] = [
     ("after.go", include_str!("harness/after.go")),
     ("config.go", include_str!("harness/config.go")),
     ("eval.go", include_str!("harness/eval.go")),
@@ -38,6 +40,7 @@ const PARTS: [(&str, &str); 19] = [
     ("spell.go", include_str!("harness/spell.go")),
     ("splice.go", include_str!("harness/splice.go")),
     ("std.go", include_str!("harness/std.go")),
+    ("stress.go", include_str!("harness/stress.go")),
     ("term.go", include_str!("harness/term.go")),
     ("text.go", include_str!("harness/text.go")),
     ("watch.go", include_str!("harness/watch.go")),
@@ -125,6 +128,23 @@ pub(super) enum Built {
     Failed(String),
 }
 
+/// How tests are compiled.
+#[derive(Clone, Copy)]
+struct Build<'a> {
+    /// The binary's name.
+    name: &'a str,
+    flags: &'a [&'a str],
+    time: Duration,
+    /// Who watches for races, where somebody does.
+    detector: Option<&'a RaceDetector>,
+}
+
+impl<'a> Build<'a> {
+    const fn of(name: &'a str) -> Self {
+        Self { name, flags: &[], time: BUILD_TIME, detector: None }
+    }
+}
+
 impl Bench<'_> {
     /// Compiles the tests of a package.
     async fn compile(
@@ -132,10 +152,9 @@ impl Bench<'_> {
         scratch: &Scratch,
         folder: &str,
         files: &Files,
-        name: &str,
-        flags: &[&str],
-        time: Duration,
+        build: Build<'_>,
     ) -> Result<Built, Error> {
+        let Build { name, flags, time, detector } = build;
         let replace = files.iter().map(|(at, from)| (at.clone(), from.clone().unwrap_or_default())).collect();
         let overlay = serde_json::to_string(&Overlay { replace }).unwrap_or_default();
         let overlay = scratch.write(&format!("{name}.json"), &overlay)?;
@@ -147,6 +166,10 @@ impl Bench<'_> {
         args.extend_from_slice(flags);
         args.push(".");
         let job = self.go.go(folders, &self.workspace.folder(folder), &args, time);
+        let job = match detector {
+            Some(detector) => detector.watching(job),
+            None => job,
+        };
         let outcome = self.sandbox.run(job).await?;
         if outcome.ended.is_success() && binary.is_file() {
             return Ok(Built::Binary(binary));
@@ -199,8 +222,8 @@ impl Bench<'_> {
             files.insert(place.clone(), Some(written));
             let name = format!("harness{number}.test");
             // Every error at once, so that every line that fails is dropped at once.
-            let flags = ["-gcflags=-e"];
-            match self.compile(scratch, &package.folder, &files, &name, &flags, BUILD_TIME).await? {
+            let build = Build { flags: &["-gcflags=-e"], ..Build::of(&name) };
+            match self.compile(scratch, &package.folder, &files, build).await? {
                 Built::Binary(binary) => {
                     let module_path = module.path.clone();
                     return Ok(Ok(Harness { binary, neighbours, files, home, module_path }));
@@ -233,19 +256,48 @@ impl Bench<'_> {
         let place = self.workspace.folder(&package.folder).join(FUZZ_FILE);
         files.insert(place, Some(scratch.write(FUZZ_FILE, &target)?));
         let flag = format!("-fuzz=^{FUZZ_TARGET}$");
-        self.compile(scratch, &package.folder, &files, "fuzz.test", &[&flag], time).await
+        let build = Build { flags: &[&flag], time, ..Build::of("fuzz.test") };
+        self.compile(scratch, &package.folder, &files, build).await
     }
 
-    /// Compiles the package's tests with one more.
-    pub(super) async fn build_test(
+    /// Compiles the tests of one package with more of them, watched by the race detector or not.
+    pub(super) async fn build_tests(
         self,
         scratch: &Scratch,
-        file: &RepoPath,
-        source: &str,
+        tests: &[Reproducer],
+        detector: Option<&RaceDetector>,
     ) -> Result<Built, Error> {
-        let written = scratch.write("regression_test.go", source)?;
-        let files = Files::from([(self.workspace.path(file), Some(written))]);
-        self.compile(scratch, file.folder(), &files, "regression.test", &[], BUILD_TIME).await
+        let mut files = Files::new();
+        for (number, test) in tests.iter().enumerate() {
+            let written = scratch.write(&format!("regression{number}_test.go"), &test.source)?;
+            files.insert(self.workspace.path(&test.file), Some(written));
+        }
+        let folder = tests.first().map(|test| test.file.folder()).unwrap_or_default();
+        let time = if detector.is_some() { RACE_BUILD_TIME } else { BUILD_TIME };
+        let build = Build { time, detector, ..Build::of("regression.test") };
+        self.compile(scratch, folder, &files, build).await
+    }
+
+    /// Builds what every test under the race detector needs of the standard library, unless the cache holds it.
+    pub(super) async fn build_detector(
+        self,
+        scratch: &Scratch,
+        detector: &RaceDetector,
+    ) -> Result<(), Error> {
+        let (tree, tmp, bin) = (self.workspace.tree(), scratch.tmp(), scratch.bin());
+        let folders = Folders { tree: &tree, tmp: &tmp, bin: &bin };
+        let args = ["build", "-o", "/dev/null", "testing"];
+        self.sandbox.run(detector.watching(self.go.go(folders, &tmp, &args, RACE_BUILD_TIME))).await?;
+        Ok(())
+    }
+
+    /// A package outside of the standard library that holds C code, if the tests of a package are built from one.
+    pub(super) async fn own_c_code(self, scratch: &Scratch, folder: &str) -> Result<Option<String>, Error> {
+        let (tree, tmp, bin) = (self.workspace.tree(), scratch.tmp(), scratch.bin());
+        let folders = Folders { tree: &tree, tmp: &tmp, bin: &bin };
+        let job = self.go.own_c_code(folders, &self.workspace.folder(folder), BUILD_TIME);
+        let listed = String::from_utf8_lossy(&self.sandbox.run(job).await?.stdout).into_owned();
+        Ok(listed.split_whitespace().next().map(str::to_owned))
     }
 
     /// Runs a test binary in its package's folder.

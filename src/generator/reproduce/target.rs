@@ -176,7 +176,8 @@ mod tests {
                 function: (*function).to_owned(),
             })
             .collect();
-        Fault { class: Class::NilMapWrite, message: String::new(), facts: FaultFacts::default(), stack }
+        let (message, facts) = (String::new(), FaultFacts::default());
+        Fault { class: Class::NilMapWrite, message, facts, stack, others: Vec::new() }
     }
 
     fn text(packages: &[Package]) -> Vec<String> {

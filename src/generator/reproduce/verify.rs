@@ -12,9 +12,9 @@ use crate::domain::Reach;
 use crate::repository::Likeness;
 
 /// What a log says that was written by other code.
-const OF_ANOTHER_VERSION: &str = "the log's line is of another version of the code: the function and the class of the crash are the same, but nobody knows whether the statement is";
+pub(super) const OF_ANOTHER_VERSION: &str = "the log's line is of another version of the code: the function and the class of the crash are the same, but nobody knows whether the statement is";
 /// How long the written test may run.
-const TEST_TIME: Duration = Duration::from_secs(20);
+pub(super) const TEST_TIME: Duration = Duration::from_secs(20);
 
 impl Attempt<'_> {
     /// One search of one package, and the test of the first call that holds.
@@ -111,7 +111,8 @@ impl Attempt<'_> {
         (self.progress)(&format!("running {}", reproducer.test));
         reproducer.source = self.bench.format(self.scratch, reproducer.source).await?;
         tracing::debug!(source = %reproducer.source, "a regression test was written");
-        let binary = match self.bench.build_test(self.scratch, &reproducer.file, &reproducer.source).await? {
+        let test = std::slice::from_ref(&reproducer);
+        let binary = match self.bench.build_tests(self.scratch, test, None).await? {
             Built::Binary(binary) => binary,
             Built::Failed(said) => {
                 tracing::debug!(output = %said, "the regression test does not compile");

@@ -3,8 +3,8 @@
 //! Evidence: a field of the receiver on the failing line, in a type that has no mutex. Edit: the struct gets one, and
 //! every method that uses the field holds it from its first use to the end.
 //!
-//! What the lock guards is a decision of the design, and that nothing is left out only the race detector can tell: the
-//! fix is plausible at most.
+//! What the lock guards is a decision of the design, and that nothing is left out only the race detector can tell:
+//! without a stress test under it the fix is plausible at most.
 //!
 //! A variable of a package gets one in the same way.
 //!

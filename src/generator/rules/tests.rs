@@ -69,6 +69,7 @@ impl Case {
                 ..FaultFacts::default()
             },
             stack: stack.collect(),
+            others: Vec::new(),
         }
     }
 

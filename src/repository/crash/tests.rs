@@ -34,6 +34,7 @@ fn fault(class: Class, message: &str, line: u32) -> Fault {
         message: message.to_owned(),
         facts: FaultFacts::default(),
         stack: vec![place("(*T).At.func1", line), place("Run", 9)],
+        others: Vec::new(),
     }
 }
 
@@ -225,4 +226,54 @@ fn a_line_that_cannot_fail_in_this_way_has_drifted() {
     let closure = "run(func() {\n\tn := 1\n\tclose(c)\n})";
     assert!(drifted(Class::NilDereference, closure, 2) && !drifted(Class::CloseOfChannel, closure, 3));
     assert!(drifted(Class::NilDereference, "", u32::MAX - 3));
+}
+
+#[test]
+fn a_race_is_known_by_either_access_and_behind_a_change_by_its_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let tree = folder.path().canonicalize().unwrap();
+    std::fs::write(tree.join("go.mod"), "module m\n").unwrap();
+    let source = "package p\n\nfunc (s *S) Put(k string) {\n\ts.m[k] = 1\n}\n\nfunc (s *S) Len() int {\n\treturn len(s.m)\n}\n";
+    std::fs::write(tree.join("p.go"), source).unwrap();
+    let repository = Repository::open(&tree).unwrap();
+    let place = |function: &str, line| Location {
+        file: RepoPath::new("p.go").unwrap(),
+        line,
+        function: function.to_owned(),
+    };
+    let fault = |class| Fault {
+        class,
+        message: String::new(),
+        facts: FaultFacts::default(),
+        stack: vec![place("(*S).Put", 4)],
+        others: vec![vec![place("(*S).Len", 8)]],
+    };
+    let site = |function: &str, line| Frame {
+        function: format!("m.{function}"),
+        file: tree.join("p.go").to_str().unwrap().to_owned(),
+        line,
+        in_app: true,
+    };
+    let race = fault(Class::DataRace);
+    let known = KnownCrash::new(&race, &repository, tree.clone()).unwrap();
+    assert!(known.is_race_at(&[site("(*S).Len", 8), site("(*S).Other", 20)]));
+    assert!(known.is_race_at(&[site("(*S).Other", 20), site("(*S).Put", 4)]));
+    assert!(!known.is_race_at(&[site("(*S).Put", 3), site("(*S).Other", 4)]));
+    // Who met the goroutine that failed, a list of them does not tell.
+    let map = fault(Class::ConcurrentMapAccess);
+    let unknown = KnownCrash::new(&map, &repository, tree.clone()).unwrap();
+    assert!(!unknown.is_race_at(&[site("(*S).Len", 8)]) && unknown.is_race_at(&[site("(*S).Put", 4)]));
+    let single = fault(Class::NilMapWrite);
+    assert!(!KnownCrash::new(&single, &repository, tree.clone()).unwrap().is_race_at(&[site("(*S).Put", 4)]));
+    // Two lines were added above; the repository as it was is elsewhere.
+    let changed = tempfile::tempdir().unwrap();
+    let copy = changed.path().canonicalize().unwrap();
+    std::fs::write(copy.join("p.go"), source.replace("{\n\ts.m[k]", "{\n\ts.a()\n\ts.b()\n\ts.m[k]"))
+        .unwrap();
+    let known = KnownCrash::new(&race, &repository, copy.clone()).unwrap();
+    let moved =
+        |line| Frame { file: copy.join("p.go").to_str().unwrap().to_owned(), ..site("(*S).Put", line) };
+    assert!(
+        known.is_race_left_at(&repository, &[moved(6)]) && !known.is_race_left_at(&repository, &[moved(4)])
+    );
 }

@@ -149,10 +149,11 @@ impl Laid {
         assert!(output.status.success(), "{}\n{patch}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Whether a test of a package was run and passed.
-    pub(super) fn passes(&self, package: &str, test: &str) -> bool {
+    /// Whether a test of a package was run and passed; with `race`, under the race detector.
+    pub(super) fn passes(&self, package: &str, test: &str, race: bool) -> bool {
         let pattern = format!("^{test}$");
-        let arguments = ["test", "-count=1", "-timeout=60s", "-v", "-run", &pattern, package];
+        let race = if race { "-race=true" } else { "-race=false" };
+        let arguments = ["test", race, "-count=1", "-timeout=60s", "-v", "-run", &pattern, package];
         let output = run(go().args(arguments).current_dir(self.root()));
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         output.status.success() && printed.contains(&format!("--- PASS: {test} "))

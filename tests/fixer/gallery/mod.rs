@@ -65,7 +65,7 @@ fn passes_on_the_fix(case: &Case, reproducer: &Value) -> bool {
     let fixed = case.lay(&[Layer::Repo, Layer::Fixed]);
     fixed.write(text("file"), text("source"));
     let package = Path::new(text("file")).parent().unwrap();
-    fixed.passes(&format!("./{}", package.display()), text("test"))
+    fixed.passes(&format!("./{}", package.display()), text("test"), reproducer["race"] == true)
 }
 
 /// What the hidden test and the service's own say of a patch.

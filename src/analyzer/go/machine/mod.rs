@@ -21,7 +21,7 @@ use super::frame::{frame, frame_bytes, location, symbol};
 use super::line::{hex_after, is_exit_status, is_header, is_register, served, signal_head, unmarked};
 
 pub(crate) use race::BAR;
-pub use race::race_sites;
+pub use race::{race_sites, race_stacks, races};
 
 /// Frames kept of one goroutine; the runtime itself prints at most 100.
 const MAX_FRAMES: usize = 256;

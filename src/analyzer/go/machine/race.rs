@@ -90,37 +90,52 @@ fn race_line(line: &str) -> RaceLine<'_> {
     RaceLine::Other
 }
 
-/// The two accesses of a race, each with what was done (`write`, `previous read`) and the first frame of
-/// the application's own code.
+/// The most reports of one output that are looked at.
+const MAX_REPORTS: usize = 64;
+
+/// The stacks of the two accesses of a race, each with what was done (`write`, `previous read`), from the access
+/// outwards.
 #[must_use]
-pub fn race_sites(report: &str) -> Vec<(String, Frame)> {
-    let mut sites: Vec<(String, Frame)> = Vec::new();
-    let (mut access, mut pending) = (None, "");
+pub fn race_stacks(report: &str) -> Vec<(String, Vec<Frame>)> {
+    let mut stacks: Vec<(String, Vec<Frame>)> = Vec::new();
+    let mut pending = "";
     for line in report.lines() {
         match race_line(line) {
-            RaceLine::Access if line.starts_with("Goroutine ") => break,
-            RaceLine::Access => access = line.split_once(" at 0x").map(|(what, _)| what.to_ascii_lowercase()),
+            RaceLine::Access if line.starts_with("Goroutine ") || stacks.len() == 2 => break,
+            RaceLine::Access => {
+                let access = line.split_once(" at 0x").map(|(what, _)| what.to_ascii_lowercase());
+                stacks.push((access.unwrap_or_default(), Vec::new()));
+            }
             RaceLine::Symbol(symbol) => pending = symbol,
             RaceLine::Place(file, number) => {
-                let frame = frame(pending, file, number);
-                if frame.in_app
-                    && let Some(access) = access.take()
-                {
-                    sites.push((access, frame));
+                if let Some((_, frames)) = stacks.last_mut().filter(|(_, frames)| frames.len() < MAX_FRAMES) {
+                    frames.push(frame(pending, file, number));
                 }
             }
             RaceLine::Bar | RaceLine::Gap | RaceLine::Other => {}
         }
-        if sites.len() == 2 {
-            break;
-        }
     }
-    sites
+    stacks
+}
+
+/// The two accesses of a race, each with what was done (`write`, `previous read`) and the first frame of
+/// the application's own code.
+#[must_use]
+pub fn race_sites(report: &str) -> Vec<(String, Frame)> {
+    let own = |frames: Vec<Frame>| frames.into_iter().find(|frame| frame.in_app);
+    race_stacks(report).into_iter().filter_map(|(access, frames)| Some((access, own(frames)?))).collect()
+}
+
+/// The sites of every race that an output tells of: see [`race_sites`].
+#[must_use]
+pub fn races(output: &str) -> Vec<Vec<Frame>> {
+    let reports = output.split("WARNING: DATA RACE\n").skip(1).take(MAX_REPORTS);
+    reports.map(|report| race_sites(report).into_iter().map(|(_, frame)| frame).collect()).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::race_sites;
+    use super::{race_sites, race_stacks, races};
 
     #[test]
     fn a_report_names_both_sites() {
@@ -129,5 +144,9 @@ mod tests {
         let shown: Vec<_> = sites.iter().map(|(access, frame)| (access.as_str(), frame.line)).collect();
         assert_eq!(shown, [("write", 12), ("previous read", 20)]);
         assert!(race_sites("").is_empty());
+        let stacks: Vec<_> = race_stacks(report).into_iter().map(|(_, frames)| frames.len()).collect();
+        assert_eq!(stacks, [2, 2]);
+        let two = races(&format!("{report}--- FAIL\n{report}"));
+        assert_eq!(two.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
     }
 }

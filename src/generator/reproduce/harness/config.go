@@ -4,7 +4,7 @@ package harness
 
 // Config is what the log and the sources tell: written by the searching side, read once.
 type Config struct {
-	Mode     string // search, texts, fuzz, again, shrink, render, replay, before, after
+	Mode     string // search, texts, fuzz, again, shrink, render, replay, before, after, stress
 	Token    uint64 // goes with everything that is handed back
 	Seed     uint64
 	Class    string
@@ -40,6 +40,7 @@ type Config struct {
 	From        int      // the next shrink step to try
 	Millis      int64    // the time for everything
 	Without     []string // functions that end the process: only as a target they are called
+	Others      []string // functions that other goroutines were in, where several are at fault
 	// What calls before the change told.
 	Aftermath Aftermath
 	Texts     []Position // the calls that are fuzzed, and which text of each
@@ -98,6 +99,8 @@ type Result struct {
 	Aftermath *Aftermath
 	Hang      *Hang
 	Texts     []Position // the calls that can be fuzzed
+	Drills    []Drill
+	GivenUp   []string // functions whose calls do not come back
 }
 
 // Found is a call that ends in the crash.

@@ -24,6 +24,7 @@ type writer struct {
 	refers   map[int]bool
 	shared   map[int]string        // the variables of what is shared
 	declared map[reflect.Type]bool // types that stand in the test already
+	giveUp   string                // what the test does with an error of its preparation
 }
 
 // errUnwritable is the panic of a value that Go source cannot express here.
@@ -54,7 +55,7 @@ func write(t *Term, self string, config *Config) (imports []Import, setup, call 
 }
 
 func newWriter(root *Term, self string, config *Config) *writer {
-	w := &writer{self: self, any: config.Any, taken: map[string]bool{}, imports: map[string]string{}, refers: map[int]bool{}, shared: map[int]string{}, declared: map[reflect.Type]bool{}}
+	w := &writer{self: self, any: config.Any, taken: map[string]bool{}, imports: map[string]string{}, refers: map[int]bool{}, shared: map[int]string{}, declared: map[reflect.Type]bool{}, giveUp: "t.Fatal(err)"}
 	references(root, w.refers)
 	for _, names := range [][]string{config.Taken, strings.Fields(reserved)} {
 		for _, name := range names {
@@ -266,7 +267,7 @@ func (w *writer) results(t *Term) string {
 		return name
 	}
 	w.line("%s, err := %s", strings.Join(names, ", "), call)
-	w.line("if err != nil {\nt.Fatal(err)\n}")
+	w.line("if err != nil {\n%s\n}", w.giveUp)
 	return name
 }
 

@@ -88,6 +88,8 @@ func Main(reg *Registry, tests any) int {
 		return fuzz(s, tests)
 	case "again":
 		s.again()
+	case "stress":
+		s.stress()
 	default:
 		s.follow()
 	}

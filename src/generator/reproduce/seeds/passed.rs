@@ -87,6 +87,7 @@ mod tests {
             message: String::new(),
             facts: FaultFacts::default(),
             stack: vec![place(12, "(*Cart).Add"), place(30, "Load"), place(40, "Main")],
+            others: Vec::new(),
         };
         let other = "m/cart.Load(0x1, 0x2)\n\t/src/cart/cart.go:31 +0x1\n".to_owned();
         let trace = "goroutine 1 [running]:\nm/cart.(*Cart).Add(0x0, {0xc000?, 0x5})\n\t/src/cart/cart.go:12 +0x1d\nm/cart.Load({0x0, 0x0, 0x0})\n\t/src/cart/cart.go:30 +0x1d\nm/cart.Main(...)\n\t/src/cart/cart.go:40\n";
