@@ -40,6 +40,17 @@ pub struct Fault {
     pub others: Vec<Vec<Location>>,
 }
 
+impl Fault {
+    /// Whether the log tells of another access that was in none of the functions of the one that is told first.
+    #[must_use]
+    pub fn met_elsewhere(&self) -> bool {
+        let came_by = |place: &Location| {
+            self.stack.iter().any(|known| known.file == place.file && known.function == place.function)
+        };
+        self.class == Class::DataRace && self.others.first().is_some_and(|other| !other.iter().any(came_by))
+    }
+}
+
 /// Why a group failed, in words and places.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnosis {
@@ -90,4 +101,30 @@ pub struct Reproducer {
     /// Whether it fails under the race detector only, and is to be run with `go test -race`.
     #[serde(default)]
     pub race: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_met_whom_is_told_by_a_race_alone() {
+        let place = |function: &str| Location {
+            file: RepoPath::new("a.go").unwrap(),
+            line: 3,
+            function: function.to_owned(),
+        };
+        let fault = |class, others: &[&str]| Fault {
+            class,
+            message: String::new(),
+            facts: FaultFacts::default(),
+            stack: vec![place("(*Cache).Set")],
+            others: others.iter().map(|function| vec![place(function)]).collect(),
+        };
+        assert!(fault(Class::DataRace, &["dump"]).met_elsewhere());
+        assert!(!fault(Class::DataRace, &["(*Cache).Set"]).met_elsewhere());
+        assert!(!fault(Class::DataRace, &[]).met_elsewhere());
+        // Whom of all the goroutines of a dump it met nobody knows.
+        assert!(!fault(Class::ConcurrentMapAccess, &["dump"]).met_elsewhere());
+    }
 }

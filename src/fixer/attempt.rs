@@ -108,7 +108,8 @@ impl<'a> Attempt<'a> {
         (self.progress)("reproducing the crash");
         let stage = fixer.begin(Stage::Reproduce);
         let types = type_check(fault, self.repository, workspace, &fixer.go, &fixer.sandbox);
-        tokio::try_join!(async { types.await.map_err(Obstacle::from) }, self.reproduce(fault, workspace))?;
+        let ((), reproduced) = tokio::join!(types, self.reproduce(fault, workspace));
+        reproduced?;
         drop(stage);
         (self.progress)("asking the repair rules");
         let candidates = self.candidates(fault).await?;

@@ -195,13 +195,13 @@ impl Fixer {
         progress("diagnosing the failure");
         let stage = self.begin(Stage::Diagnose);
         let present = at_present(&self.sandbox, &repository, &group.first, log_context);
-        let diagnosed =
-            tokio::time::timeout_at(deadline, diagnosed(present, &group.first, &repository)).await;
+        let placed = diagnosed(present, &group.first, &repository);
+        let placed = tokio::time::timeout_at(deadline, placed).await;
         drop(stage);
         let out_of_time = |attempt: &mut Attempt<'_>| {
             attempt.out_of_time(self.config.timeout, &doing.last().unwrap_or_default());
         };
-        let Diagnosed { event, told, mut diagnosis } = match diagnosed {
+        let Diagnosed { event, told, mut diagnosis } = match placed {
             Ok(Ok(diagnosed)) => diagnosed,
             Ok(Err(obstacle)) => {
                 attempt.give_up(obstacle);
@@ -222,7 +222,10 @@ impl Fixer {
         }
         if event.class == Class::NilDereference {
             // By now the types are known, which tell what of the statement was nil.
-            diagnosis.summary = diagnose(&event, &repository).summary;
+            let again = diagnosed(std::future::ready(None), &event, &repository);
+            if let Ok(Ok(again)) = tokio::time::timeout_at(deadline, again).await {
+                diagnosis.summary = again.diagnosis.summary;
+            }
         }
         diagnosis.summary.extend(told.iter().flat_map(|told| [" ", told]));
         attempt.finish(group, diagnosis, begun.elapsed().as_secs_f64())

@@ -150,7 +150,7 @@ impl<'a> KnownCrash<'a> {
             let now = now.and_then(|text| line_of(&String::from_utf8_lossy(&text), site.line));
             wanted.clone().any(|place| {
                 let before = repository.read(&place.file).ok().and_then(|text| line_of(&text, place.line));
-                same_function(&site, place) && (now == before || self.drifted)
+                same_function(&site, place) && (now.is_some() && now == before || self.drifted)
             })
         })
     }

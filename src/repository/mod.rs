@@ -6,6 +6,7 @@
 //! links nor a test that writes into its own folder can reach the original.
 
 mod apply;
+mod c_code;
 mod crash;
 mod frame;
 mod generated;

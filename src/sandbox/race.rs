@@ -73,7 +73,8 @@ impl GoToolchain {
     /// the package in folder `package` are built from: with cgo on they would be compiled.
     #[must_use]
     pub fn own_c_code(&self, folders: Folders<'_>, package: &Path, wall: Duration) -> Job {
-        let format = "{{if and .CgoFiles (not .Standard)}}{{.ImportPath}}{{end}}";
+        let format =
+            "{{if and (or .CgoFiles .SwigFiles .SwigCXXFiles) (not .Standard)}}{{.ImportPath}}{{end}}";
         with_cgo(self.go(folders, package, &["list", "-e", "-deps", "-test", "-f", format, "."], wall))
     }
 }

@@ -77,7 +77,21 @@ fn received<'t>(receive: Node<'t>) -> Use<'t> {
         }
         _ => holder.child_by_field_name("left").map_or(0, |left| left.named_child_count()),
     });
-    if parent.kind() == "expression_statement" || names > 1 { Use::Wait } else { Use::Receive }
+    if parent.kind() == "expression_statement" || names > 1 || names == 0 && leaves_by(receive) {
+        return Use::Wait;
+    }
+    Use::Receive
+}
+
+/// Whether a case of a `select` leaves what is around once the channel gives: that it is closed does as well.
+fn leaves_by(receive: Node<'_>) -> bool {
+    let case = std::iter::successors(receive.parent(), Node::parent)
+        .take_while(|node| !matches!(node.kind(), "statement_list" | "block"))
+        .find(|node| node.kind() == "communication_case");
+    let leaves = |node: Node<'_>| {
+        matches!(node.kind(), "return_statement" | "break_statement" | "goto_statement" | "labeled_statement")
+    };
+    case.is_some_and(|case| !nodes_of(case, leaves).is_empty())
 }
 
 /// Whether those who are handed a channel can only receive from it: by the type that they get it as, or since a
@@ -152,7 +166,11 @@ fn every_use_of_parameter(
         matches!(binding, Some(Binding::Signature { function: of, part: Part::Parameter(position), .. })
             if of == function && position == at)
     };
-    Some(nodes_of(body, is_it).into_iter().all(|node| wanted(use_of(file, node))))
+    // Of a list that takes any number nobody knows which it is, and what is not used under that name is not known.
+    let list = function.child_by_field_name("parameters")?;
+    let variadic = !nodes_of(list, |node| node.kind() == "variadic_parameter_declaration").is_empty();
+    let uses = nodes_of(body, is_it);
+    (!variadic && !uses.is_empty()).then(|| uses.into_iter().all(|node| wanted(use_of(file, node))))
 }
 
 #[cfg(test)]
@@ -184,6 +202,7 @@ mod tests {
             ("x := <-ch", "Receive"),
             ("g(<-ch)", "Receive"),
             ("select {\ncase <-ch:\n}", "Receive"),
+            ("select {\ncase <-ch:\nreturn nil, nil\n}", "Wait"),
             ("select {\ncase x := <-ch:\n}", "Receive"),
             ("<-ch", "Wait"),
             ("x, ok := <-ch", "Wait"),

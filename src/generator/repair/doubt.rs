@@ -49,15 +49,19 @@ pub(crate) fn open_about(case: &Case<'_>, draft: &Draft) -> Option<String> {
 
 /// The type that a value had, where the function that is changed has a case for it.
 fn worked_on_elsewhere(case: &Case<'_>, draft: &Draft) -> Option<String> {
-    let actual = case.fault.facts.actual_type.as_deref()?;
     let frame = case.frames.get(draft.depth)?;
+    // The runtime writes each type with its package, and `any` in full.
+    let own = format!("{}.", frame.file.package);
+    let plain =
+        |text: &str| text.replace("interface {}", "any").replace("interface{}", "any").replace(&own, "");
+    let actual = plain(case.fault.facts.actual_type.as_deref()?);
     let cases = nodes_in(&frame.file, &frame.range, |node| {
         node.kind() == "type_case"
             && node
                 .children_by_field_name("type", &mut node.walk())
-                .any(|ty| frame.file.text_of(ty) == actual)
+                .any(|ty| plain(frame.file.text_of(ty)) == actual)
     });
-    (!cases.is_empty()).then(|| actual.to_owned())
+    (!cases.is_empty()).then_some(actual)
 }
 
 /// Whether a variable holds what was received from a channel.

@@ -170,6 +170,7 @@ pub(super) struct Config<'a> {
     pub(super) millis: u128,
     pub(super) without: &'a [String],
     pub(super) others: &'a [String],
+    pub(super) elsewhere: bool,
     pub(super) aftermath: &'a Calls,
     pub(super) texts: &'a [Position],
 }

@@ -25,6 +25,8 @@ const LEAST_BUILD_TIME: Duration = Duration::from_secs(5);
 const MAX_RUNS: usize = 3;
 /// A call that is made again, and made smaller.
 const AGAIN_TIME: Duration = Duration::from_secs(6);
+/// How many calls of one run are made again.
+const MAX_AGAIN: usize = 4;
 /// How many processes are looked at, and what they may leave.
 const MAX_TRAILS: usize = 32;
 const MAX_TRAIL_BYTES: u64 = 8 << 10;
@@ -130,7 +132,10 @@ impl Search<'_> {
                 findings.tried = findings.tried.saturating_add(trail.tried);
                 findings.stuck = findings.stuck.saturating_add(trail.stuck);
             }
-            for trail in trails.into_iter().filter(|trail| trail.state != State::Ended) {
+            for trail in trails.into_iter().filter(|trail| trail.state != State::Ended).take(MAX_AGAIN) {
+                if Instant::now() > end + AGAIN_TIME {
+                    break;
+                }
                 let Some(Position { phase, index, splice: Some(Splice { number, .. }) }) =
                     texts.get(trail.which)
                 else {

@@ -368,6 +368,7 @@ impl Search<'_> {
             millis: time.as_millis(),
             without,
             others,
+            elsewhere: self.fault.met_elsewhere(),
             aftermath: calls.unwrap_or(&nothing),
             texts,
         };

@@ -291,12 +291,20 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// A package outside of the standard library that holds C code, if the tests of a package are built from one.
+    /// What holds C code, if the tests of a package are built from it, or may be: a file of the repository, or a package
+    /// outside of it and of the standard library. What cannot be listed may.
     pub(super) async fn own_c_code(self, scratch: &Scratch, folder: &str) -> Result<Option<String>, Error> {
         let (tree, tmp, bin) = (self.workspace.tree(), scratch.tmp(), scratch.bin());
         let folders = Folders { tree: &tree, tmp: &tmp, bin: &bin };
+        if let Some(file) = self.repository.file_with_c_code() {
+            return Ok(Some(file.to_string()));
+        }
         let job = self.go.own_c_code(folders, &self.workspace.folder(folder), BUILD_TIME);
-        let listed = String::from_utf8_lossy(&self.sandbox.run(job).await?.stdout).into_owned();
+        let outcome = self.sandbox.run(job).await?;
+        if !outcome.ended.is_success() {
+            return Ok(Some("what cannot be listed".to_owned()));
+        }
+        let listed = String::from_utf8_lossy(&outcome.stdout).into_owned();
         Ok(listed.split_whitespace().next().map(str::to_owned))
     }
 

@@ -31,6 +31,8 @@ const BUILD_TIME: Duration = Duration::from_secs(60);
 const TIME: Duration = Duration::from_secs(20);
 /// How many packages of a stack are checked.
 const MAX_PACKAGES: usize = 6;
+/// When a program of another version may go.
+const LONG_AGO: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How much it may tell.
 const MAX_ANSWER_BYTES: u64 = 64 << 20;
 
@@ -57,11 +59,21 @@ pub async fn prepare(workspace: &Workspace, go: &GoToolchain, sandbox: &Sandbox)
     program(workspace, go, sandbox).await.map(drop)
 }
 
-/// Lets the repository know the types of the packages on a stack. What cannot be checked stays unknown.
-///
-/// # Errors
-/// When the sandbox cannot run a job.
+/// Lets the repository know the types of the packages on a stack. What cannot be checked stays unknown: whatever
+/// stands in the way is logged.
 pub async fn type_check(
+    fault: &Fault,
+    repository: &Repository,
+    workspace: &Workspace,
+    go: &GoToolchain,
+    sandbox: &Sandbox,
+) {
+    if let Err(error) = check(fault, repository, workspace, go, sandbox).await {
+        tracing::warn!(%error, "the type checker could not be run: types are told by syntax alone");
+    }
+}
+
+async fn check(
     fault: &Fault,
     repository: &Repository,
     workspace: &Workspace,
@@ -100,26 +112,34 @@ pub async fn type_check(
         let told =
             read_regular(&answer, MAX_ANSWER_BYTES).ok().and_then(|text| serde_json::from_slice(&text).ok());
         match told {
-            Some(told) if outcome.ended.is_success() => take(told, repository, &tree),
+            Some(told) if outcome.ended.is_success() => take(told, repository, workspace),
             _ => {
                 let said = String::from_utf8_lossy(&outcome.stderr);
                 tracing::debug!(module = folder, ended = %outcome.ended, %said, "the type checker tells nothing");
             }
         }
     }
+    // Of what nothing was told nobody asks again: a test, or a file for another system.
+    for path in packages.into_iter().filter(|path| !repository.is_checked(path)) {
+        if let Ok(file) = repository.go_file(path) {
+            repository.take_checked(Checked::new(file, Vec::new(), Vec::new()));
+        }
+    }
     Ok(())
 }
 
 /// Takes over what was told about files that are the repository's.
-fn take(told: Answer, repository: &Repository, tree: &Path) {
-    let tree = tree.canonicalize().unwrap_or_else(|_| tree.to_owned());
+fn take(told: Answer, repository: &Repository, workspace: &Workspace) {
+    let tree = workspace.tree();
+    let tree = tree.canonicalize().unwrap_or(tree);
     let words: Vec<Arc<str>> = told.words.into_iter().map(Arc::from).collect();
     let word = |at: usize| words.get(at).map(Arc::clone);
     for file in told.files {
         let path = file.path.strip_prefix(&tree).ok().and_then(|path| RepoPath::new(path).ok());
         let Some(parsed) = path.and_then(|path| repository.go_file(&path).ok()) else { continue };
         // The scratch copy may hold another text, such as one that was mended to build.
-        if parsed.text.len() != file.size {
+        let checked = std::fs::read(&file.path).ok();
+        if checked.as_deref() != Some(parsed.text.as_bytes()) || parsed.text.len() != file.size {
             continue;
         }
         let expressions = file.spans.iter().filter_map(|span| {
@@ -153,12 +173,16 @@ async fn program(
     let (tree, tmp, bin) = (workspace.tree(), workspace.tmp(), workspace.bin());
     let folders = Folders { tree: &tree, tmp: &tmp, bin: &bin };
     let source = bin.join("typecheck.go");
-    // Who builds at the same time puts its own there; either is whole.
-    let fresh = go.build_cache().join(format!("{name}.{}", std::process::id()));
-    if let Err(error) = std::fs::write(&source, PROGRAM) {
-        tracing::warn!(%error, "the type checker cannot be written: types are told by syntax alone");
-        return Ok(None);
-    }
+    // Who builds at the same time, here or on another machine, puts its own there; either is whole.
+    let fresh = tempfile::Builder::new().prefix(&format!("{name}.")).tempfile_in(go.build_cache());
+    let fresh =
+        match fresh.and_then(|fresh| std::fs::write(&source, PROGRAM).map(|()| fresh.into_temp_path())) {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                tracing::warn!(%error, "the type checker cannot be written: types are told by syntax alone");
+                return Ok(None);
+            }
+        };
     let (output, input) = (fresh.to_string_lossy(), source.to_string_lossy());
     let mut job = go.go(folders, &bin, &["build", "-o", &output, &input], BUILD_TIME);
     // No `go.mod` above the scratch folder is any of its business.
@@ -169,12 +193,18 @@ async fn program(
         tracing::warn!(ended = %outcome.ended, %said, "the type checker does not build: types are told by syntax alone");
         return Ok(None);
     }
-    for older in std::fs::read_dir(go.build_cache()).into_iter().flatten().flatten() {
-        let older_name = older.file_name();
-        let is_ours = older_name.to_string_lossy().starts_with(NAME);
-        if is_ours && older.path() != fresh && older.path() != program {
-            let _gone = std::fs::remove_file(older.path());
+    drop_older(go.build_cache());
+    let synced = std::fs::File::open(&fresh).and_then(|file| file.sync_all());
+    Ok(synced.is_ok_and(|()| fresh.persist(&program).is_ok()).then_some(program))
+}
+
+/// Removes programs that were built long ago, for other versions: who still uses one builds it again.
+fn drop_older(cache: &Path) {
+    for entry in std::fs::read_dir(cache).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(NAME);
+        let age = entry.metadata().and_then(|about| about.modified()).ok().and_then(|at| at.elapsed().ok());
+        if is_ours && age.is_some_and(|age| age > LONG_AGO) {
+            let _gone = std::fs::remove_file(entry.path());
         }
     }
-    Ok(std::fs::rename(&fresh, &program).is_ok().then_some(program))
 }

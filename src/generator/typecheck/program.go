@@ -24,8 +24,12 @@ import (
 	"strings"
 )
 
-// How many expressions are told about at most: tables of data hold millions, and nobody asks for their types.
-const mostSpans = 400_000
+// How many expressions of a package are told about at most, and how many in all: tables of data hold millions, and
+// nobody asks for their types.
+const (
+	mostOfOne = 200_000
+	most      = 600_000
+)
 
 // Listed is one package as `go list` tells it.
 type Listed struct {
@@ -58,7 +62,8 @@ type Answer struct {
 type teller struct {
 	answer  Answer
 	numbers map[string]int
-	spans   int
+	all     int // What was told in all, and of this package.
+	ofOne   int
 	sizes   types.Sizes
 	fset    *token.FileSet
 }
@@ -139,6 +144,13 @@ func (m mapped) Import(path string) (*types.Package, error) {
 }
 
 func (t *teller) check(p *Listed, shared types.Importer) {
+	t.ofOne = 0
+	// The type checker is made for programs that people write: what brings it down costs one package, not all.
+	defer func() {
+		if value := recover(); value != nil {
+			fmt.Fprintln(os.Stderr, p.ImportPath, "cannot be checked:", value)
+		}
+	}()
 	var files []*ast.File
 	var sizes []int
 	for _, name := range p.GoFiles {
@@ -176,7 +188,7 @@ func (t *teller) tell(file *ast.File, size int, own *types.Package, info *types.
 	names := imported(file)
 	place := func(node ast.Node) []int { return []int{whole.Offset(node.Pos()), whole.Offset(node.End())} }
 	add := func(node ast.Node, all ...types.Type) {
-		if t.spans++; t.spans > mostSpans {
+		if !t.room() {
 			return
 		}
 		span := place(node)
@@ -207,6 +219,9 @@ func (t *teller) tell(file *ast.File, size int, own *types.Package, info *types.
 			}
 		}
 		for _, link := range t.links(expression, info) {
+			if !t.room() {
+				break
+			}
 			told.Links = append(told.Links, append(place(link.followed), int(link.offset), int(link.size), t.number(link.name)))
 		}
 		return true
@@ -230,6 +245,13 @@ func isDeclared(expression ast.Expr, info *types.Info) bool {
 	}
 	_, ok := info.Uses[name].(*types.Func)
 	return ok
+}
+
+// room tells whether one more may be told about.
+func (t *teller) room() bool {
+	t.all++
+	t.ofOne++
+	return t.all <= most && t.ofOne <= mostOfOne
 }
 
 func all(results *types.Tuple) []types.Type {
@@ -273,12 +295,10 @@ func spelled(one types.Type, own *types.Package, names map[string]string) (text 
 		}
 		name, here := names[p.Path()]
 		switch {
-		case !here || name == "_":
+		case !here || name == "_" || name == ".":
 			ok = false
 		case name == "":
 			return p.Name()
-		case name == ".":
-			return ""
 		}
 		return name
 	})

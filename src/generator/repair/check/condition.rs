@@ -82,17 +82,26 @@ fn leaves_with_error(file: &File, block: Node<'_>) -> bool {
         .any(|leaving| file.enclosing_function(leaving) == function && is_error_return(file, leaving))
 }
 
-/// Whether a condition leads to nothing but an error: a value that is not there takes that way, too.
-fn leads_to_error(file: &File, node: Node<'_>) -> bool {
-    let around = std::iter::successors(Some(node), Node::parent)
-        .take_while(|node| !matches!(node.kind(), "statement_list" | "block" | "func_literal"))
-        .find(|node| node.kind() == "if_statement");
-    let body = around.and_then(|around| around.child_by_field_name("consequence"));
-    body.and_then(answer_block).is_some_and(|last| is_error_return(file, last))
+/// Whether what is joined makes the condition of an `if` hold which leads to nothing but an error: a value that is not
+/// there takes that way, too.
+fn leads_to_error(file: &File, joined: Node<'_>) -> bool {
+    let mut node = joined;
+    while let Some(parent) = node.parent() {
+        let goes_up = parent.kind() == "parenthesized_expression"
+            || matches!(operator_of(file, parent), Some("&&" | "||"));
+        if !goes_up {
+            let is_condition =
+                parent.kind() == "if_statement" && parent.child_by_field_name("condition") == Some(node);
+            let body = parent.child_by_field_name("consequence").filter(|_| is_condition);
+            return body.and_then(only_statement).is_some_and(|only| is_error_return(file, only));
+        }
+        node = parent;
+    }
+    false
 }
 
 /// The only statement of a block.
-fn answer_block(body: Node<'_>) -> Option<Node<'_>> {
+fn only_statement(body: Node<'_>) -> Option<Node<'_>> {
     let list = body.named_child(0).filter(|list| list.kind() == "statement_list")?;
     last_statement(body).filter(|_| list.named_child_count() == 1)
 }
@@ -100,7 +109,8 @@ fn answer_block(body: Node<'_>) -> Option<Node<'_>> {
 /// Joins the check to the boolean expression that holds the failing one, where there is such an
 /// expression: the condition of an `if` or a loop, an operand of `&&`, a returned comparison. What is
 /// asked to be *unequal* holds of a value that is not there: it is joined by `||`, but for loops, which
-/// must end; and so it is where the condition leads to nothing but an error. Nothing is joined that would keep the failing value from the only way out of a loop.
+/// must end; and so it is where the condition leads to nothing but an error. Nothing is joined that would keep the
+/// failing value from the only way out of a loop.
 pub(super) fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, Joined)> {
     if check.good.is_empty() {
         return None;
@@ -130,7 +140,7 @@ pub(super) fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, J
         .take_while(|node| node.kind() != "statement_list")
         .any(|node| matches!(node.kind(), "for_clause" | "for_statement"));
     let inner = file.text_of(node);
-    let holds = (negated || leads_to_error(file, parent)) && !in_loop_header;
+    let holds = (negated || leads_to_error(file, node)) && !in_loop_header;
     if holds && fails_within(file, check, parent) {
         return None;
     }

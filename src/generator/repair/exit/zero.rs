@@ -73,7 +73,7 @@ fn given_back(file: &File, function: Node<'_>, at: usize) -> Option<String> {
     let leaving = nodes_of(function, |node| node.kind() == "return_statement");
     let failing: Vec<Node<'_>> = leaving
         .into_iter()
-        .filter(|leaving| file.enclosing_function(*leaving) == Some(function))
+        .filter(|leaving| file.enclosing_function(*leaving) == Some(function) && is_conditional(*leaving))
         .filter_map(|leaving| {
             let values = leaving.named_child(0).filter(|values| values.named_child_count() > 1)?;
             let fails = last_child(values).is_some_and(|last| !matches!(file.text_of(last), "nil" | "true"));
@@ -85,11 +85,28 @@ fn given_back(file: &File, function: Node<'_>, at: usize) -> Option<String> {
         return Some(name.to_owned());
     }
     let first = file.text_of(*failing.first()?);
-    let parameters = names("parameters");
+    // A name that is declared anew is another's value.
+    let declares =
+        |node: Node<'_>| matches!(node.kind(), "short_var_declaration" | "var_spec" | "range_clause");
+    let anew = nodes_of(function, declares).into_iter().any(|declaration| {
+        let left =
+            declaration.child_by_field_name("left").or_else(|| declaration.child_by_field_name("name"));
+        left.is_some_and(|left| {
+            !nodes_of(left, |node| node.kind() == "identifier" && file.text_of(node) == first).is_empty()
+        })
+    });
+    let parameters = if anew { Vec::new() } else { names("parameters") };
     let lasting = first.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit())
         || matches!(first, "nil" | "true" | "false" | "\"\"")
         || parameters.contains(&first);
     (lasting && failing.iter().all(|value| file.text_of(*value) == first)).then(|| first.to_owned())
+}
+
+/// Whether a way out is taken in a case only: the last one of a function may fail or not.
+fn is_conditional(leaving: Node<'_>) -> bool {
+    std::iter::successors(leaving.parent(), Node::parent)
+        .take_while(|node| !node.kind().starts_with("func"))
+        .any(|node| matches!(node.kind(), "if_statement" | "expression_case" | "type_case" | "default_case"))
 }
 
 /// The type parameters in scope of a function; those of a receiver count too.

@@ -41,6 +41,7 @@ type Config struct {
 	Millis      int64    // the time for everything
 	Without     []string // functions that end the process: only as a target they are called
 	Others      []string // functions that other goroutines were in, where several are at fault
+	Elsewhere   bool     // whether the other one is known to have been in another function
 	// What calls before the change told.
 	Aftermath Aftermath
 	Texts     []Position // the calls that are fuzzed, and which text of each

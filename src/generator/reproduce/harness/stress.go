@@ -86,7 +86,7 @@ func (s *search) pairs(f *Func) []pair {
 			}
 		}
 	}
-	out = append(out, pair{f, f, len(out) == 0})
+	out = append(out, pair{f, f, len(out) == 0 && !s.config.Elsewhere})
 	if !f.method {
 		return out
 	}
