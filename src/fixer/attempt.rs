@@ -138,7 +138,7 @@ impl<'a> Attempt<'a> {
             // With a doubtful reproducer, or one of an inner call, no other candidate comes further; nor do those
             // that may mask, which come last.
             let is_entry = self.earlier.as_ref().is_some_and(|earlier| earlier.reach == Reach::EntryPoint);
-            if self.standing.is_proven() || self.standing.is_doubted() || !is_entry || masks {
+            if self.standing.is_proven() || !self.standing.may_prove() || !is_entry || masks {
                 break;
             }
         }
@@ -245,7 +245,10 @@ impl<'a> Attempt<'a> {
             aftermath: None,
         };
         match reproduce(request, &self.fixer.go, &self.fixer.sandbox, self.progress).await? {
-            Reproduction::Reproduced { reproducer, how, effort, unclear, astray, aftermath, .. } => {
+            Reproduction::Reproduced {
+                reproducer, how, effort, unclear, fuzzed, astray, aftermath, ..
+            } => {
+                self.standing.set_fuzzed(fuzzed);
                 if let Some(why) = unclear {
                     self.standing.doubt(why);
                 }

@@ -15,6 +15,10 @@ pub(super) struct Earlier {
     pub(super) aftermath: Option<Box<Aftermath>>,
 }
 
+/// Why a fix is not proven by what only the fuzzer found.
+const FUZZED: &str =
+    "only the fuzzer came to the crash, and the renewed search, which is none, comes less far";
+
 /// A candidate and what was judged of it.
 type Judged = (FixCandidate, Verdict);
 
@@ -27,6 +31,8 @@ pub(super) struct Standing {
     pending: Option<Judged>,
     /// Why the reproducer need not show the defect of the log.
     doubt: Option<String>,
+    /// Whether only the fuzzer found the reproducer.
+    fuzzed: bool,
     /// Where what is judged extends the best: how many statements failed still. It need not be better otherwise if
     /// fewer do now.
     extends: Option<usize>,
@@ -38,7 +44,7 @@ impl Standing {
         self.doubt = Some(why);
     }
 
-    /// Whether anything may be proven.
+    /// Whether the reproducer need not show the defect of the log.
     pub(super) const fn is_doubted(&self) -> bool {
         self.doubt.is_some()
     }
@@ -67,6 +73,16 @@ impl Standing {
         self.extends = failing;
     }
 
+    /// Notes that only the fuzzer found the reproducer.
+    pub(super) const fn set_fuzzed(&mut self, fuzzed: bool) {
+        self.fuzzed = fuzzed;
+    }
+
+    /// Whether anything may be proven at all.
+    pub(super) const fn may_prove(&self) -> bool {
+        self.doubt.is_none() && !self.fuzzed
+    }
+
     /// Whether something holds, as far as it could be judged.
     pub(super) fn holds(&self) -> bool {
         self.best.as_ref().is_some_and(|(_, best)| best.kind() >= VerdictKind::Plausible)
@@ -90,7 +106,8 @@ impl Standing {
         let partial = still_failing
             .first()
             .map(|Location { function, .. }| format!("{function} still fails in the same way"));
-        let doubt = self.doubt.as_ref().or(partial.as_ref());
+        let lame = self.fuzzed.then(|| FUZZED.to_owned());
+        let doubt = self.doubt.as_ref().or(partial.as_ref()).or(lame.as_ref());
         let verdict = match doubt {
             Some(why) => verdict.doubted(why),
             None => verdict,
@@ -205,6 +222,15 @@ mod tests {
         let (candidate, verdict) = standing.finish().unwrap();
         assert_eq!(candidate.explanation, "a part");
         assert_eq!(verdict.reason(), "every step holds, but F still fails in the same way");
+    }
+
+    #[test]
+    fn what_only_the_fuzzer_finds_proves_nothing() {
+        let mut standing = Standing::default();
+        standing.set_fuzzed(true);
+        standing.await_challenge(candidate("good"), Verdict::after(step(StepResult::Passed)));
+        assert_eq!(standing.challenged(step(StepResult::Passed), &[]), Some(VerdictKind::Plausible));
+        assert!(!standing.is_doubted() && !standing.may_prove() && standing.holds());
     }
 
     #[test]

@@ -130,6 +130,8 @@ pub enum Reproduction {
         /// Why nobody knows that it is the defect of the log, although all that the log tells is the same: then
         /// no fix is proven by it.
         unclear: Option<String>,
+        /// Whether only the fuzzer found it: a search with a change in place comes less far then.
+        fuzzed: bool,
         /// Where a call that the program's callers make crashed, if the statement of the log is not there
         /// any more: the same function, perhaps another statement.
         astray: Option<Location>,

@@ -286,6 +286,7 @@ impl<'a> Attempt<'a> {
             elsewhere,
             perhaps_another: (!drill.told).then_some(Likeness::Unclear),
             unclear,
+            fuzzed: false,
             astray: None,
             how,
             aftermath: Some(Aftermath::of_race(hanging)),

@@ -121,6 +121,7 @@ pub(super) struct Best {
     pub(super) reproducer: Reproducer,
     pub(super) perhaps_another: Option<Likeness>,
     pub(super) unclear: Option<String>,
+    pub(super) fuzzed: bool,
     pub(super) astray: Option<Location>,
     pub(super) how: String,
     pub(super) aftermath: Option<Box<Aftermath>>,
@@ -155,12 +156,13 @@ impl Tally {
 
     pub(super) fn reproduced(self, best: Best) -> Reproduction {
         let Self { effort, elsewhere, .. } = self;
-        let Best { reproducer, perhaps_another, unclear, astray, how, aftermath } = best;
+        let Best { reproducer, perhaps_another, unclear, fuzzed, astray, how, aftermath } = best;
         Reproduction::Reproduced {
             reproducer,
             effort,
             elsewhere,
             perhaps_another,
+            fuzzed,
             unclear,
             astray,
             how,

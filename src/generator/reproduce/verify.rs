@@ -64,6 +64,7 @@ impl Attempt<'_> {
                     let mut best = Best {
                         reproducer,
                         perhaps_another: None,
+                        fuzzed: found.at.splice.is_some(),
                         unclear: difference.clone(),
                         astray: place.filter(|_| drifted),
                         how: match difference {
