@@ -15,6 +15,7 @@ use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::exit::Failure;
 use crate::generator::repair::flow::from_request;
+use crate::generator::repair::loops::{changes, identifiers};
 use crate::generator::repair::order::{Reads, before_changes, changed_above};
 use crate::generator::repair::scope::in_scope_before;
 use crate::generator::repair::syntax::{
@@ -62,14 +63,16 @@ impl Case<'_> {
         }
         if let Some((edits, joined)) = condition(file, check) {
             let told = self.to_the_terminator(file, check, &edits, joined);
+            let hides =
+                joined == Joined::Decides || joined == Joined::EndsLoop && is_never_there(file, check);
             let tier = match joined {
+                _ if hides => Tier::Mask,
                 // An error says more than a condition that goes on without.
                 Joined::GoesOn if returns_error(file, check.at) => Tier::Guard,
                 Joined::EndsLoop if told.is_some() => Tier::Guard,
-                Joined::Decides => Tier::Mask,
-                Joined::GoesOn | Joined::EndsLoop | Joined::Reports => Tier::Condition,
+                Joined::GoesOn | Joined::EndsLoop | Joined::Reports | Joined::Decides => Tier::Condition,
             };
-            drafts.push(check.draft(tier, check.depth, joined == Joined::Decides, edits));
+            drafts.push(check.draft(tier, check.depth, hides, edits));
             drafts.extend(told);
         }
         if let Some((edits, answers)) = other_branch(file, check) {
@@ -329,4 +332,14 @@ impl<'t> Substitution<'t> {
         }
         Some(out)
     }
+}
+
+/// Whether what a loop's condition asks for to be there does not change in the loop: where it is nil, nothing of the
+/// loop's work is done at all, and nobody is told.
+fn is_never_there(file: &File, check: &Check<'_>) -> bool {
+    let around =
+        std::iter::successors(Some(check.at), Node::parent).find(|node| node.kind() == "for_statement");
+    let names = identifiers(file, check.subject);
+    check.good.ends_with("!= nil")
+        && around.is_some_and(|around| nodes_of(around, |node| changes(file, node, &names)).is_empty())
 }

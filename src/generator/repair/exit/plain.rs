@@ -82,7 +82,8 @@ impl Case<'_> {
                 let error = self.error(edits, file, function, failure);
                 return Exit::reporting(self.give_back(file, function, others, &error));
             }
-            if last == "bool" && !others.is_empty() {
+            // One of many that cannot be used does not mean that there is none.
+            if last == "bool" && !others.is_empty() && !is_in_range(at, function) {
                 return Exit::reporting(self.give_back(file, function, others, "false"));
             }
         }
@@ -133,6 +134,14 @@ impl Case<'_> {
         }
         Exit { lines, reports: false, ends: false }
     }
+}
+
+/// Whether a node stands in a loop over what there is.
+fn is_in_range(at: Node<'_>, function: Node<'_>) -> bool {
+    std::iter::successors(at.parent(), Node::parent).take_while(|node| *node != function).any(|node| {
+        node.kind() == "for_statement"
+            && node.named_child(0).is_some_and(|clause| clause.kind() == "range_clause")
+    })
 }
 
 /// In a loop that skips what is malformed, what one of its checks does to skip: those of its body which ask
