@@ -203,12 +203,11 @@ impl Fixer {
         };
         let Diagnosed { event, told, mut diagnosis } = match placed {
             Ok(Ok(diagnosed)) => diagnosed,
-            Ok(Err(obstacle)) => {
-                attempt.give_up(obstacle);
-                return attempt.finish(group, unknown(group), begun.elapsed().as_secs_f64());
-            }
-            Err(_) => {
-                out_of_time(&mut attempt);
+            failed => {
+                match failed {
+                    Ok(Err(obstacle)) => attempt.give_up(obstacle),
+                    _ => out_of_time(&mut attempt),
+                }
                 return attempt.finish(group, unknown(group), begun.elapsed().as_secs_f64());
             }
         };

@@ -20,6 +20,8 @@ use crate::sandbox::{Folders, GoToolchain, Job, Outcome, RaceDetector, Sandbox, 
 const BUILD_TIME: Duration = Duration::from_secs(60);
 /// And where the race detector is built in, whose standard library may have to be compiled first.
 const RACE_BUILD_TIME: Duration = Duration::from_secs(120);
+/// How long a written test may run.
+const TEST_TIME: Duration = Duration::from_secs(20);
 /// How often lines that do not compile are dropped before we give up.
 const ROUNDS: usize = 8;
 
@@ -308,14 +310,17 @@ impl Bench<'_> {
         Ok(listed.split_whitespace().next().map(str::to_owned))
     }
 
+    /// Runs one written test alone; what it printed, errors last.
+    pub(super) async fn run_test(self, test: &Reproducer, binary: &Path) -> Result<Vec<u8>, Error> {
+        let only = format!("-test.run=^{}$", test.test);
+        let args = [only.as_str(), "-test.v", "-test.count=1"];
+        let outcome = self.run(test.file.folder(), binary, &args, TEST_TIME).await?;
+        // What the test printed last need not end its line.
+        Ok([outcome.stdout, b"\n".to_vec(), outcome.stderr].concat())
+    }
+
     /// Runs a test binary in its package's folder.
-    pub(super) async fn run(
-        self,
-        folder: &str,
-        binary: &Path,
-        args: &[&str],
-        wall: Duration,
-    ) -> Result<Outcome, Error> {
+    async fn run(self, folder: &str, binary: &Path, args: &[&str], wall: Duration) -> Result<Outcome, Error> {
         let tmp = self.fresh_tmp()?;
         Ok(self.sandbox.run(self.job(&tmp, folder, binary, args, wall)).await?)
     }

@@ -17,7 +17,7 @@ use super::judge::{Race, race};
 use super::render::WORKERS;
 use super::session::Built;
 use super::target::{Call, Package, choose};
-use super::verify::{OF_ANOTHER_VERSION, TEST_TIME};
+use super::verify::OF_ANOTHER_VERSION;
 use super::{Attempt, Effort, Error, OwnedSearch, Reproduction, first_lines, render};
 use crate::domain::{Fault, Reach, Reproducer};
 use crate::repository::Likeness;
@@ -143,10 +143,7 @@ impl<'a> Attempt<'a> {
             }
             (self.progress)(&format!("running {} of {} and {}", test.test, drill.call, drill.with));
             stress.tests += 1;
-            let only = format!("-test.run=^{}$", test.test);
-            let args = [only.as_str(), "-test.v", "-test.count=1"];
-            let outcome = self.bench.run(test.file.folder(), &binary, &args, TEST_TIME).await?;
-            let output = [outcome.stdout, b"\n".to_vec(), outcome.stderr].concat();
+            let output = self.bench.run_test(&test, &binary).await?;
             tracing::debug!(source = %test.source, output = %String::from_utf8_lossy(&output), "a stress test ran");
             let Some(race) = race(self.crash, &output) else { continue };
             let reproducer = self.kept(owned, &drill, stress.detector.is_ok()).await?;

@@ -13,8 +13,6 @@ use crate::repository::Likeness;
 
 /// What a log says that was written by other code.
 pub(super) const OF_ANOTHER_VERSION: &str = "the log's line is of another version of the code: the function and the class of the crash are the same, but nobody knows whether the statement is";
-/// How long the written test may run.
-pub(super) const TEST_TIME: Duration = Duration::from_secs(20);
 
 impl Attempt<'_> {
     /// One search of one package, and the test of the first call that holds.
@@ -120,11 +118,7 @@ impl Attempt<'_> {
                 return Ok(Err(format!("its test does not compile: {}", first_lines(&said))));
             }
         };
-        let only = format!("-test.run=^{}$", reproducer.test);
-        let args = [only.as_str(), "-test.v", "-test.count=1"];
-        let outcome = self.bench.run(reproducer.file.folder(), &binary, &args, TEST_TIME).await?;
-        // What the test printed last need not end its line.
-        let output = [outcome.stdout, b"\n".to_vec(), outcome.stderr].concat();
+        let output = self.bench.run_test(&reproducer, &binary).await?;
         if let Some((likeness, crash)) = judge::seen(self.crash, &output) {
             let place = self.crash.place_of(&crash.trace);
             let missed = self.crash.missed_by(&crash.trace).map(str::to_owned);

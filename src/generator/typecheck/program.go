@@ -45,7 +45,6 @@ type Listed struct {
 // number in Types.
 type Told struct {
 	Path string `json:"path"`
-	Size int    `json:"size"`
 	// Place, and the types of the expression's results.
 	Spans [][]int `json:"spans"`
 	// Place of what is followed where it may be nil, how far behind it the access begins, how many bytes it may
@@ -152,7 +151,6 @@ func (t *teller) check(p *Listed, shared types.Importer) {
 		}
 	}()
 	var files []*ast.File
-	var sizes []int
 	for _, name := range p.GoFiles {
 		text, err := os.ReadFile(filepath.Join(p.Dir, name))
 		if err != nil {
@@ -160,7 +158,7 @@ func (t *teller) check(p *Listed, shared types.Importer) {
 		}
 		file, _ := parser.ParseFile(t.fset, filepath.Join(p.Dir, name), text, parser.SkipObjectResolution)
 		if file != nil {
-			files, sizes = append(files, file), append(sizes, len(text))
+			files = append(files, file)
 		}
 	}
 	info := &types.Info{
@@ -176,14 +174,14 @@ func (t *teller) check(p *Listed, shared types.Importer) {
 		Error: func(error) {},
 	}
 	checked, _ := config.Check(p.ImportPath, t.fset, files, info)
-	for at, file := range files {
-		t.tell(file, sizes[at], checked, info)
+	for _, file := range files {
+		t.tell(file, checked, info)
 	}
 }
 
-func (t *teller) tell(file *ast.File, size int, own *types.Package, info *types.Info) {
+func (t *teller) tell(file *ast.File, own *types.Package, info *types.Info) {
 	whole := t.fset.File(file.Pos())
-	told := &Told{Path: whole.Name(), Size: size, Spans: [][]int{}, Links: [][]int{}}
+	told := &Told{Path: whole.Name(), Spans: [][]int{}, Links: [][]int{}}
 	t.answer.Files = append(t.answer.Files, told)
 	names := imported(file)
 	place := func(node ast.Node) []int { return []int{whole.Offset(node.Pos()), whole.Offset(node.End())} }
