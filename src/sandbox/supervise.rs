@@ -16,7 +16,7 @@ use super::error::Error;
 use super::job::{Ended, Outcome};
 use super::policy::{Paths, Policy, Surround};
 use super::preamble::Preamble;
-use super::watch::{self, Disk};
+use super::watch::{self, Disk, Group};
 
 /// How often a job is looked at: often while it is young, so that short ones are seen at all.
 const FIRST_LOOK: Duration = Duration::from_millis(5);
@@ -164,6 +164,8 @@ fn system(what: &'static str) -> impl Fn(rustix::io::Errno) -> Error {
 struct Run {
     child: Child,
     group: Pid,
+    /// The same, as it is looked at.
+    members: Group,
     exited: OwnedFd,
     stdin: Option<ChildStdin>,
     stdout: Option<ChildStdout>,
@@ -194,6 +196,7 @@ impl Run {
         Ok(Self {
             child,
             group,
+            members: Group::new(group),
             exited: exited.map_err(system("watch the process"))?,
             stdin,
             stdout,
@@ -237,7 +240,7 @@ impl Run {
     }
 
     fn look(&mut self, bounds: Bounds, disk: &mut Disk) -> Option<Ended> {
-        let usage = watch::usage(self.group, bounds.processes);
+        let usage = self.members.usage(bounds.processes);
         self.peak_memory_bytes = self.peak_memory_bytes.max(usage.memory_bytes);
         self.seen_cpu = self.seen_cpu.max(usage.cpu);
         if usage.memory_bytes > bounds.memory_bytes {
@@ -319,7 +322,7 @@ impl Run {
             self.drain();
             // Orphans of the group are ours to wait for if we are the container's first process.
             while let Ok(Some(_)) = rustix::process::waitpgid(self.group, WaitOptions::NOHANG) {}
-            let count = watch::usage(self.group, u32::MAX).processes;
+            let count = Group::new(self.group).usage(u32::MAX).processes;
             if count == 0 {
                 self.drain();
                 return Ok((status, cpu));

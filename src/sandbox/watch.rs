@@ -24,9 +24,9 @@ pub(super) struct Usage {
     pub(super) cpu: Duration,
 }
 
-/// The fields of `/proc/N/stat` from the third on: the second is a name in parentheses that may hold anything.
-fn stat_fields(pid: i32) -> Option<Vec<u64>> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+/// The fields of a `stat` file of `/proc` from the third on: the second is a name in parentheses that may hold anything.
+fn stat_fields(process: &Path) -> Option<Vec<u64>> {
+    let stat = fs::read(process.join("stat")).ok()?;
     let stat = String::from_utf8_lossy(&stat);
     let (_, fields) = stat.rsplit_once(')')?;
     // Some fields are letters or negative; none of those is looked at but the state, kept by its code.
@@ -38,11 +38,16 @@ fn stat_fields(pid: i32) -> Option<Vec<u64>> {
     )
 }
 
+fn folder_of(pid: i32) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}"))
+}
+
 const STATE: usize = 0;
 const GROUP: usize = 2;
 const USER_TIME: usize = 11;
 const CHILDREN_SYSTEM_TIME: usize = 14;
 const THREADS: usize = 17;
+const RESIDENT_PAGES: usize = 21;
 
 /// Whether a process still runs. One whose first thread ended looks dead while its other threads live on.
 fn is_alive(fields: &[u64]) -> bool {
@@ -62,57 +67,99 @@ fn processes() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// The living processes of a group and what they hold.
-///
-/// Counting stops when there are more than `enough`: to look at all of a fork bomb takes time that it
-/// uses to grow.
-pub(super) fn usage(group: Pid, enough: u32) -> Usage {
-    let group = group.as_raw_nonzero().get();
-    let number = u64::from(group.unsigned_abs());
-    // Most of a machine's processes are nobody's business here, and a call is far cheaper than a file of
-    // `/proc`. One that the kernel says nothing about is looked at.
-    let may_be_of = |pid: &i32| process_group::of(*pid).is_none_or(|its| its == group);
-    let mut usage = Usage::default();
-    for pid in processes().filter(may_be_of) {
-        let Some(fields) = stat_fields(pid) else { continue };
-        if fields.get(GROUP) == Some(&number) && is_alive(&fields) {
-            usage.processes += 1;
-            usage.threads += fields.get(THREADS).copied().unwrap_or(1);
-            usage.memory_bytes += resident_bytes(pid).unwrap_or(0);
-            usage.cpu += cpu(&fields);
-            if usage.processes > enough {
-                break;
-            }
+/// The number that the newest process or thread of the machine (or of this container) got; none where `/proc` does not
+/// tell, as in some containers' own kernels.
+fn newest() -> Option<u64> {
+    let load = fs::read_to_string("/proc/loadavg").ok()?;
+    load.split_ascii_whitespace().nth(4)?.parse().ok().filter(|number| *number > 0)
+}
+
+/// A process group that is looked at again and again.
+#[derive(Debug)]
+pub(super) struct Group {
+    id: i32,
+    /// Its processes, as far as they were found.
+    members: Vec<i32>,
+    /// What was the newest process of the machine when they were.
+    newest: Option<u64>,
+    /// How often only the members that are known were looked at since.
+    without: u32,
+}
+
+/// So often only the known members of a group are looked at, since nothing was started. Some containers tell late what
+/// was.
+const MOST_WITHOUT: u32 = 3;
+
+impl Group {
+    pub(super) const fn new(id: Pid) -> Self {
+        Self { id: id.as_raw_nonzero().get(), members: Vec::new(), newest: None, without: 0 }
+    }
+
+    /// The living processes of the group and what they hold.
+    ///
+    /// Counting stops when there are more than `enough`: to look at all of a fork bomb takes time that it
+    /// uses to grow.
+    pub(super) fn usage(&mut self, enough: u32) -> Usage {
+        let newest = newest();
+        if newest.is_none() || newest != self.newest || self.without >= MOST_WITHOUT {
+            let id = self.id;
+            // Most of a machine's processes are nobody's business here, and a call is far cheaper than a file of
+            // `/proc`. One that the kernel says nothing about is looked at.
+            let may_be_of = |pid: &i32| process_group::of(*pid).is_none_or(|its| its == id);
+            (self.newest, self.without) = (newest, 0);
+            self.members.clear();
+            // Whoever may be a member is no member yet, and is none of those that are enough.
+            self.measure(processes().filter(may_be_of), enough)
+        } else {
+            self.without += 1;
+            let known = std::mem::take(&mut self.members);
+            self.measure(known.into_iter(), enough)
         }
     }
-    usage
+
+    /// What those of some processes hold that are living members, who are noted.
+    fn measure(&mut self, processes: impl Iterator<Item = i32>, enough: u32) -> Usage {
+        let mut usage = Usage::default();
+        for pid in processes {
+            let process = folder_of(pid);
+            let Some(fields) = stat_fields(&process) else { continue };
+            if fields.get(GROUP) == Some(&u64::from(self.id.unsigned_abs())) && is_alive(&fields) {
+                self.members.push(pid);
+                usage.processes += 1;
+                usage.threads += fields.get(THREADS).copied().unwrap_or(1);
+                usage.memory_bytes += resident_bytes(&process, &fields);
+                usage.cpu += cpu(&fields);
+                if usage.processes > enough {
+                    break;
+                }
+            }
+        }
+        usage
+    }
 }
 
-fn resident_bytes(pid: i32) -> Option<u64> {
-    let process = PathBuf::from(format!("/proc/{pid}"));
+/// Resident memory of a process.
+fn resident_bytes(process: &Path, fields: &[u64]) -> u64 {
+    let pages = |fields: &[u64]| fields.get(RESIDENT_PAGES).copied().filter(|pages| *pages > 0);
     // The first thread may have ended: then another one tells the process's answer.
-    resident_by(&process).or_else(|| {
-        fs::read_dir(process.join("task")).ok()?.flatten().find_map(|task| resident_by(&task.path()))
-    })
-}
-
-/// Resident memory of a process, as one of its threads tells.
-fn resident_by(thread: &Path) -> Option<u64> {
-    let status = fs::read_to_string(thread.join("status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
+    let of_another = || {
+        let tasks = fs::read_dir(process.join("task")).ok()?;
+        tasks.flatten().find_map(|task| pages(&stat_fields(&task.path())?))
+    };
+    pages(fields).or_else(of_another).unwrap_or(0).saturating_mul(rustix::param::page_size() as u64)
 }
 
 /// Processor time of a process that has ended but was not yet waited for, and of children it waited for.
 pub(super) fn cpu_time(pid: Pid) -> Duration {
-    cpu(&stat_fields(pid.as_raw_nonzero().get()).unwrap_or_default())
+    cpu(&stat_fields(&folder_of(pid.as_raw_nonzero().get())).unwrap_or_default())
 }
 
 /// Tasks (threads) of a user, which `RLIMIT_NPROC` counts.
 pub(super) fn tasks_of(user: u32) -> u64 {
     let owned = processes()
-        .filter(|pid| fs::metadata(format!("/proc/{pid}")).is_ok_and(|metadata| metadata.uid() == user));
-    owned.filter_map(stat_fields).filter_map(|fields| fields.get(THREADS).copied()).sum()
+        .map(folder_of)
+        .filter(|process| fs::metadata(process).is_ok_and(|metadata| metadata.uid() == user));
+    owned.filter_map(|process| stat_fields(&process)).filter_map(|fields| fields.get(THREADS).copied()).sum()
 }
 
 /// Watches the file systems a job can write to.
@@ -236,11 +283,29 @@ mod tests {
     }
 
     #[test]
+    fn who_joins_a_group_later_is_counted_and_who_ended_is_not() {
+        let mut first = Sleepers::new(1);
+        let id = Pid::from_child(&first.0[0]);
+        let mut group = Group::new(id);
+        assert_eq!(group.usage(u32::MAX).processes, 1);
+        let mut sleeper = Command::new("sleep");
+        sleeper.arg("1000").process_group(id.as_raw_nonzero().get());
+        first.0.push(sleeper.spawn().unwrap());
+        assert_eq!(group.usage(u32::MAX).processes, 2);
+        let mut ended = first.0.pop().unwrap();
+        ended.kill().unwrap();
+        ended.wait().unwrap();
+        for _ in 0..=MOST_WITHOUT {
+            assert_eq!(group.usage(u32::MAX).processes, 1);
+        }
+    }
+
+    #[test]
     fn a_look_reads_nothing_of_other_groups() {
         const OTHERS: usize = 60;
         let sleepers = Sleepers::new(1 + OTHERS);
         let before = reads();
-        let usage = usage(Pid::from_child(&sleepers.0[0]), u32::MAX);
+        let usage = Group::new(Pid::from_child(&sleepers.0[0])).usage(u32::MAX);
         let made = reads() - before;
         assert_eq!((usage.processes, usage.threads), (1, 1), "{usage:?}");
         assert!(usage.memory_bytes > 0, "{usage:?}");
