@@ -1,7 +1,7 @@
 //! A panic on purpose where the function could return an error.
 //!
-//! Evidence: `panic(…)`, or a call of a `Must…` function, on the failing line or that of a caller.
-//! Edits: in a function that can report, `panic(err)` becomes the return of that error and any other
+//! Evidence: `panic(…)`, a logger's `Panic…`, or a call of a `Must…` function, on the failing line or that of a
+//! caller. Edits: in a function that can report, `panic(err)` becomes the return of that error and any other
 //! panic one of an error with its message, or, where an outer function of the stack recovers panics of one
 //! type as errors, a panic of that type; `Must…` becomes the function that returns the error, checked.
 
@@ -12,11 +12,11 @@ use tree_sitter::Node;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
-use crate::generator::repair::exit::{Blame, Failure, is_raiser};
+use crate::generator::repair::exit::{Blame, Failure, is_panic, is_raiser};
 use crate::generator::repair::flow::from_request;
 use crate::generator::repair::naming::phrase;
 use crate::generator::repair::scope::{fresh, in_scope_before, soften_later};
-use crate::generator::repair::syntax::{called_name, noun, statement_of};
+use crate::generator::repair::syntax::{called_name, children, noun, statement_of};
 use crate::repository::go::{File, imported_name};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -25,7 +25,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
         let Some(file) = case.file(depth).filter(|file| is_repairable(file)) else { continue };
         for call in case.raisers(depth, |_, node| node.kind() == "call_expression") {
             let name = called_name(file, call);
-            let found = if name == "panic" {
+            let found = if is_panic(file, call) {
                 returned(case, depth, file, call)
             } else if name.starts_with("Must") {
                 checked(case, file, call, name)
@@ -47,15 +47,8 @@ fn returned(case: &Case<'_>, depth: usize, file: &Arc<File>, call: Node<'_>) -> 
     // One that is called to panic does what it is for: whoever called it should not have.
     let function = case.frames.get(depth)?.function.as_ref()?;
     (depth + 1 == case.frames.len() || !is_raiser(file, function)).then_some(())?;
-    let value = call.child_by_field_name("arguments")?.named_child(0)?;
     let statement = statement_of(call).filter(|statement| statement.kind() == "expression_statement")?;
-    let is_error = case.resolver.type_of(file, value).is_some_and(|ty| ty.text == "error")
-        || matches!(file.text_of(value), "err" | "e");
-    let mut failure = if is_error {
-        Failure::new(Blame::Internal, String::new()).caused_by(file.text_of(value))
-    } else {
-        message(file, value)?
-    };
+    let mut failure = told(case, file, call)?;
     failure.requested = from_request(file, statement);
     let mut edits = Edits::default();
     let exit = case.leave(&mut edits, file, call, &failure);
@@ -93,22 +86,82 @@ fn raised(case: &Case<'_>, depth: usize, file: &Arc<File>, call: Node<'_>) -> Fo
     ))
 }
 
-/// The message of a panic with a text or a formatted text.
-fn message(file: &File, value: Node<'_>) -> Option<Failure> {
-    let literal = |node: Node<'_>| {
-        (node.kind() == "interpreted_string_literal").then(|| file.text_of(node).trim_matches('"').to_owned())
+/// What a panic tells: an error, a text, or a formatted text.
+fn told(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> Option<Failure> {
+    let arguments = children(call.child_by_field_name("arguments")?);
+    if called_name(file, call) == "Panicf" {
+        return formatted(file, &arguments);
+    }
+    let is_error = |value: &Node<'_>| {
+        case.resolver.type_of(file, *value).is_some_and(|ty| ty.text == "error")
+            || matches!(file.text_of(*value), "err" | "e")
     };
-    if let Some(text) = literal(value) {
-        return Some(Failure::new(Blame::Internal, text.replace('%', "%%")).with(text, Vec::new()));
+    let value = *arguments.first()?;
+    if is_error(&value) {
+        return Some(Failure::new(Blame::Internal, String::new()).caused_by(file.text_of(value)));
+    }
+    if let Some(text) = literal(file, value) {
+        if says_nothing(&text)
+            && let Some(unexpected) = unexpected(file, call)
+        {
+            return Some(unexpected);
+        }
+        let text = text.trim_end_matches([':', ' ']).to_owned();
+        let failure = Failure::new(Blame::Internal, text.replace('%', "%%")).with(text, Vec::new());
+        // A logger takes more than the text.
+        return Some(match arguments.iter().skip(1).find(|value| is_error(value)) {
+            Some(error) => failure.caused_by(file.text_of(*error)),
+            None => failure,
+        });
     }
     let formats =
         value.kind() == "call_expression" && matches!(called_name(file, value), "Sprintf" | "Errorf");
-    let arguments = value.child_by_field_name("arguments").filter(|_| formats)?;
-    let mut cursor = arguments.walk();
-    let mut arguments = arguments.named_children(&mut cursor);
-    let format = literal(arguments.next()?)?;
-    let arguments: Vec<String> = arguments.map(|node| file.text_of(node).to_owned()).collect();
+    formatted(file, &children(value.child_by_field_name("arguments").filter(|_| formats)?))
+}
+
+fn literal(file: &File, node: Node<'_>) -> Option<String> {
+    (node.kind() == "interpreted_string_literal").then(|| file.text_of(node).trim_matches('"').to_owned())
+}
+
+/// A format with its arguments.
+fn formatted(file: &File, arguments: &[Node<'_>]) -> Option<Failure> {
+    let (format, arguments) = arguments.split_first()?;
+    let format = literal(file, *format)?;
+    let arguments = arguments.iter().map(|node| file.text_of(*node).to_owned()).collect();
     Some(Failure::new(Blame::Internal, "internal error").with(format, arguments))
+}
+
+/// Whether a text only tells that its place is never come to.
+fn says_nothing(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let text = text.trim_matches(|c: char| !c.is_alphanumeric());
+    matches!(
+        text,
+        "unreachable" | "unreached" | "not reached" | "notreached" | "impossible" | "bug" | "unexpected"
+    ) || ["cannot happen", "can't happen", "should not happen", "should never happen", "shouldn't happen"]
+        .iter()
+        .any(|words| text.ends_with(words))
+}
+
+/// What a panic in or behind a switch means: the value was none of those that the switch knows.
+fn unexpected(file: &File, call: Node<'_>) -> Option<Failure> {
+    let statement = statement_of(call)?;
+    let is_switch =
+        |node: &Node<'_>| matches!(node.kind(), "expression_switch_statement" | "type_switch_statement");
+    let switch = statement.prev_named_sibling().filter(is_switch).or_else(|| {
+        let case = statement.parent()?.parent().filter(|case| case.kind() == "default_case")?;
+        case.parent().filter(is_switch)
+    })?;
+    let value = switch.child_by_field_name("value")?;
+    // What a call gives may be another thing the next time.
+    matches!(value.kind(), "identifier" | "selector_expression").then_some(())?;
+    let (of, verb) = if switch.kind() == "type_switch_statement" { (" of type", "%T") } else { ("", "%v") };
+    let noun = phrase(&noun(file, value));
+    let plain = format!("unexpected {noun}");
+    Some(
+        Failure::new(Blame::Internal, plain)
+            .with(format!("unexpected {noun}{of} {verb}"), vec![file.text_of(value).to_owned()]),
+    )
 }
 
 /// `x := p.MustF(a)` becomes `x, err := p.F(a)` and a check.

@@ -1,10 +1,12 @@
 //! Imports that an edit needs, put where gofmt keeps them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use tree_sitter::Node;
 
+use crate::generator::repair::syntax::nodes_of;
 use crate::repository::go::File;
 
 /// The insertions which add imports to a file.
@@ -102,6 +104,54 @@ fn into_list(file: &File, list: Node<'_>, wanted: &[&str]) -> Vec<(Range<usize>,
             }
         })
         .collect()
+}
+
+/// The text of a changed file without the imports which only what was taken out had used.
+pub(super) fn without_unused(before: &File, after: File) -> String {
+    let unused = before.imports.iter().filter(|import| {
+        let name = import.identifier();
+        is_used(before, name) && !is_used(&after, name)
+    });
+    let specs = unused.filter_map(|import| {
+        let specs = nodes_of(after.tree.root_node(), |node| node.kind() == "import_spec");
+        specs.into_iter().find(|spec| path_of(after.text_of(*spec)) == import.path)
+    });
+    let mut lines: Vec<Range<usize>> = specs.filter_map(|spec| lines_of(&after, spec)).collect();
+    lines.sort_by_key(|range| Reverse(range.start));
+    let mut text = after.text.clone();
+    lines.into_iter().for_each(|range| text.replace_range(range, ""));
+    text
+}
+
+/// Whether a file speaks of a package by this name.
+fn is_used(file: &File, package: &str) -> bool {
+    let names = |node: Node<'_>, field| {
+        node.child_by_field_name(field).is_some_and(|inner| file.text_of(inner) == package)
+    };
+    !nodes_of(file.tree.root_node(), |node| match node.kind() {
+        "selector_expression" => names(node, "operand"),
+        "qualified_type" => names(node, "package"),
+        _ => false,
+    })
+    .is_empty()
+}
+
+/// The lines of an import: with its declaration where that holds no other, and with the empty line behind it where
+/// none would stand between that and the one before.
+fn lines_of(file: &File, spec: Node<'_>) -> Option<Range<usize>> {
+    let list = spec.parent().filter(|list| list.kind() == "import_spec_list");
+    let node = match list {
+        Some(list) if list.named_child_count() > 1 => spec,
+        Some(list) => list.parent()?,
+        None => spec.parent()?,
+    };
+    let start = file.text.get(..node.start_byte())?.rfind('\n')? + 1;
+    let mut end = node.end_byte() + file.text.get(node.end_byte()..)?.find('\n')? + 1;
+    let is_alone = ["\n\n", "(\n", "\n\r\n", "(\r\n"].iter().any(|above| file.text[..start].ends_with(above));
+    if is_alone && let Some(rest) = file.text.get(end..) {
+        end += rest.len() - rest.trim_start_matches(['\r', '\n']).len();
+    }
+    Some(start..end)
 }
 
 fn line_end(file: &File, from: usize) -> usize {

@@ -167,10 +167,11 @@ impl Edits {
             if after == before {
                 continue;
             }
-            let reparsed = File::parse(path.clone(), after.clone());
+            let reparsed = File::parse(path.clone(), after);
             if edits.file.parses() && !reparsed.parses() {
                 return None;
             }
+            let after = import::without_unused(&edits.file, reparsed);
             changes.push(FileChange { path, before, after });
         }
         (!changes.is_empty()).then_some(changes)

@@ -32,7 +32,7 @@ pub(crate) use failure::{Blame, Failure};
 pub(crate) use foreign::foreign_error;
 pub(crate) use manner::is_sentinel;
 pub(crate) use plain::Exit;
-pub(crate) use raise::is_raiser;
+pub(crate) use raise::{is_panic, is_raiser};
 
 impl Case<'_> {
     /// The way to leave the function around a node. Where the case allows it, a function that cannot

@@ -121,8 +121,18 @@ fn raised<'f>(file: &'f File, function: &Function) -> Option<Node<'f>> {
     let comes_back = !nodes_of(body, |node| node.kind() == "return_statement").is_empty();
     let last = last_child(body.named_child(0).filter(|_| !comes_back)?)?;
     let call = last.named_child(0).filter(|call| call.kind() == "call_expression")?;
-    let panics = called_name(file, call) == "panic";
-    call.child_by_field_name("arguments").filter(|_| panics)?.named_child(0)
+    call.child_by_field_name("arguments").filter(|_| is_panic(file, call))?.named_child(0)
+}
+
+/// Whether a call is the panic itself, or that of a logger, which writes a line before.
+pub(crate) fn is_panic(file: &File, call: Node<'_>) -> bool {
+    let is_method =
+        call.child_by_field_name("function").is_some_and(|function| function.kind() == "selector_expression");
+    match called_name(file, call) {
+        "panic" => !is_method,
+        "Panic" | "Panicf" | "Panicln" => is_method,
+        _ => false,
+    }
 }
 
 /// Whether a function does nothing but panic.
