@@ -224,7 +224,7 @@ pub(super) fn beginning(file: &File, function: Node<'_>) -> Option<String> {
 }
 
 /// What a message begins with, up to its first colon.
-fn begun(message: &str) -> Option<String> {
+pub(super) fn begun(message: &str) -> Option<String> {
     let (first, _) = message.split_once(": ")?;
     (!first.contains('%')).then(|| format!("{first}: "))
 }

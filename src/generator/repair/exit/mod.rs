@@ -12,6 +12,7 @@ mod error;
 mod failure;
 mod foreign;
 mod log;
+mod maker;
 mod manner;
 mod plain;
 mod process;
