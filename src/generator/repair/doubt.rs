@@ -7,7 +7,7 @@ use super::case::Case;
 use super::draft::{Draft, Tier};
 use super::naming::words;
 use super::suspect::suspects;
-use super::syntax::{called_name, nodes_in, statement_of, value_at};
+use super::syntax::{called_name, last_child, lines, nodes_in, nodes_of, statement_of, value_at};
 use crate::domain::Class;
 use crate::repository::go::{Binding, File};
 
@@ -30,6 +30,9 @@ pub(crate) fn open_about(case: &Case<'_>, draft: &Draft) -> Option<String> {
     if class == Class::NilDereference && is_comparison(case) {
         let open = "whether a value that is not there equals another one, nothing here tells";
         return Some(open.to_owned());
+    }
+    if let Some(code) = code_of(case, draft) {
+        return Some(format!("whether {code} is what is wrong with such a value, nothing here tells"));
     }
     if let Some(check) = checked_later(case, draft) {
         return Some(format!(
@@ -62,6 +65,22 @@ fn worked_on_elsewhere(case: &Case<'_>, draft: &Draft) -> Option<String> {
                 .any(|ty| plain(frame.file.text_of(ty)) == actual)
     });
     (!cases.is_empty()).then_some(actual)
+}
+
+/// The code by which a check that asks for more now tells in its error what is wrong: a text of one word.
+fn code_of<'c>(case: &'c Case<'_>, draft: &Draft) -> Option<&'c str> {
+    let frame = case.frames.get(draft.depth).filter(|_| draft.tier == Tier::Condition)?;
+    let file = &frame.file;
+    let checks = nodes_in(file, &frame.range, |node| {
+        let condition = node.child_by_field_name("condition").filter(|_| node.kind() == "if_statement");
+        condition.is_some_and(|condition| lines(condition).contains(&frame.line))
+    });
+    let leaving = last_child(last_child(checks.last()?.child_by_field_name("consequence")?)?)?;
+    let made = last_child(leaving.named_child(0).filter(|_| leaving.kind() == "return_statement")?)?;
+    let texts = nodes_of(made, |node| node.kind() == "interpreted_string_literal");
+    let [code] = texts[..] else { return None };
+    let is_literal = !nodes_of(made, |node| node.kind() == "composite_literal").is_empty();
+    Some(file.text_of(code)).filter(|code| is_literal && !code.contains(' '))
 }
 
 /// Whether a variable holds what was received from a channel.
