@@ -1,8 +1,9 @@
 //! Diagnosis and candidates, asked for so that an attempt's time runs on: files are read and syntax trees walked
 //! without a pause, and a function can be written on which that takes for ever. So it is done on a thread of its own,
-//! which an attempt leaves behind when its time is over.
+//! which an attempt leaves behind when its time is over; it ends with the rule that it is at.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::obstacle::Obstacle;
 use super::release::Present;
@@ -41,7 +42,20 @@ pub(super) async fn diagnosed(
 /// What the rules propose.
 pub(super) async fn proposed(fault: &Fault, repository: &Arc<Repository>) -> Result<Proposal, Obstacle> {
     let (fault, repository) = (fault.clone(), Arc::clone(repository));
-    Ok(tokio::task::spawn_blocking(move || propose(&fault, &repository)).await?)
+    let asker = Asker::default();
+    let left = Arc::clone(&asker.0);
+    let is_wanted = move || !left.load(Ordering::Relaxed);
+    Ok(tokio::task::spawn_blocking(move || propose(&fault, &repository, &is_wanted)).await?)
+}
+
+/// Who waits for an answer; once dropped, nobody does.
+#[derive(Default)]
+struct Asker(Arc<AtomicBool>);
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What precedents have for it.

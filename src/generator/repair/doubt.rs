@@ -24,6 +24,11 @@ pub(crate) fn open_about(case: &Case<'_>, draft: &Draft) -> Option<String> {
     {
         return Some(format!("the function works on {ty} elsewhere, and may be meant to do so here, too"));
     }
+    if class == Class::ExplicitPanic && is_own_bug(&case.fault.message) {
+        return Some(
+            "the program calls this a bug of its own, and what led to it may be what is to mend".to_owned(),
+        );
+    }
     if draft.tier == Tier::Cause {
         return None;
     }
@@ -48,6 +53,24 @@ pub(crate) fn open_about(case: &Case<'_>, draft: &Draft) -> Option<String> {
     }
     let field = left_out(case).filter(|_| class == Class::NilDereference && draft.tier == Tier::Check)?;
     Some(format!("`{field}` may be left out of what is read, and nothing here tells that this is an error"))
+}
+
+/// Whether the message of a panic says that the program itself is wrong, and not what it was given.
+fn is_own_bug(message: &str) -> bool {
+    let message = message.to_lowercase();
+    let begins = message.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty());
+    begins == Some("bug")
+        || [
+            "internal error",
+            "unreachable",
+            "not reached",
+            "impossible",
+            "can't happen",
+            "cannot happen",
+            "never happen",
+        ]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 /// The type that a value had, where the function that is changed has a case for it.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::{Fault, Location};
+use crate::generator::repair::exit::is_raiser;
 use crate::repository::Repository;
 use crate::repository::go::{File, Function, Symbol};
 
@@ -93,6 +94,10 @@ impl Frame<'_> {
                 || self.function.identifier == "main" && self.file.package == "main")
     }
 
+    fn only_raises(&self) -> bool {
+        !self.function.is_exported() && is_raiser(&self.file, &self.function)
+    }
+
     /// Whether a panic ends here: it is recovered, and not raised again.
     fn recovers(&self) -> bool {
         self.body().split_once("recover()").is_some_and(|(_, after)| !after.contains("panic("))
@@ -114,8 +119,13 @@ pub(super) fn choose(fault: &Fault, repository: &Repository) -> Vec<Package> {
     // A panic does not leave a function that recovers it: what stands outside cannot show it.
     let seen = frames.iter().skip(1).position(|frame| frame.recovers()).map_or(frames.len(), |at| at + 1);
     let mut packages: Vec<Package> = Vec::new();
-    let mut callable: Vec<&Frame<'_>> =
-        frames[..seen].iter().rev().filter(|frame| !frame.is_start() && !frame.is_middleware()).collect();
+    // Of a helper that only panics everybody knows what it does: what shows something is who calls it.
+    let first = frames.iter().position(|frame| !frame.only_raises()).unwrap_or(0).min(seen);
+    let mut callable: Vec<&Frame<'_>> = frames[first..seen]
+        .iter()
+        .rev()
+        .filter(|frame| !frame.is_start() && !frame.is_middleware())
+        .collect();
     // What a command's own package does before it calls into the rest (arguments, files) is part of the
     // start: the entry is what it calls. A program that is all one package has its entry there.
     let outside = callable.iter().position(|frame| frame.file.package != "main" || frame.is_handler());
@@ -197,6 +207,7 @@ mod tests {
 
     const STORE: &str = "package store\n\nfunc (s *S) Put() {}\nfunc (s *S) put() {}\nfunc (s *S) All() {}\nfunc (p Part) Use() {}\n";
     const API: &str = "package api\n\nfunc (a *A) get(w http.ResponseWriter, r *http.Request) {}\nfunc logged(h http.Handler) http.Handler { return nil }\nfunc safe(h http.Handler) http.Handler { recover() }\nfunc Load() { safe() }\n";
+    const PARSE: &str = "package parse\n\nfunc (p *P) bug(format string, v ...any) {\n\tlog.Panicf(format, v...)\n}\n\nfunc (p *P) value() {}\n";
     const MAIN: &str = "package main\n\nfunc main() {}\nfunc load() {}\n";
 
     #[test]
@@ -220,6 +231,17 @@ mod tests {
         );
         assert_eq!(choose(&[("main.go", "load"), ("main.go", "main")]), [":load!"]);
         assert_eq!(choose(&[("store/s.go", "(*S).Put.func1")]), ["store:(*S).Put!"]);
+    }
+
+    #[test]
+    fn a_helper_that_only_panics_is_not_called_itself() {
+        let (_folder, repository) = repository(&[("parse/p.go", PARSE)]);
+        let choose = |stack| text(&choose(&fault(stack), &repository));
+        assert_eq!(
+            choose(&[("parse/p.go", "(*P).bug"), ("parse/p.go", "(*P).value")]),
+            ["parse:(*P).value!"]
+        );
+        assert_eq!(choose(&[("parse/p.go", "(*P).bug")]), ["parse:(*P).bug!"], "there is nothing else");
     }
 
     #[test]

@@ -260,13 +260,13 @@ fn unsettled(
     }
 }
 
-/// Asks every rule that knows the class of a fault.
+/// Asks every rule that knows the class of a fault, as long as somebody waits for the answer.
 #[must_use]
-pub fn propose(fault: &Fault, repository: &Repository) -> Proposal {
+pub fn propose(fault: &Fault, repository: &Repository, is_wanted: &dyn Fn() -> bool) -> Proposal {
     let mut asked_already = false;
     let mut look = |signatures| -> Vec<(Rule, Draft, Option<String>)> {
         let case = Case::new(fault, repository, signatures);
-        let rules = Rule::ALL.iter().filter(|rule| rule.classes().contains(&fault.class));
+        let rules = Rule::ALL.iter().filter(|rule| rule.classes().contains(&fault.class) && is_wanted());
         let drafts = rules
             .flat_map(|rule| rule.drafts(&case).into_iter().map(|draft| (*rule, draft)))
             .map(|(rule, draft)| (rule, heed_comment(&case, rule, draft)))

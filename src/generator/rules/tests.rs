@@ -89,6 +89,10 @@ impl Case {
     }
 
     fn propose(&self, fault: &Fault) -> Vec<FixCandidate> {
+        self.propose_while(fault, &|| true)
+    }
+
+    fn propose_while(&self, fault: &Fault, is_wanted: &dyn Fn() -> bool) -> Vec<FixCandidate> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("go.mod"), "module example.com/m\n\ngo 1.21\n").unwrap();
         for (name, text) in &self.files {
@@ -96,7 +100,7 @@ impl Case {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        propose(fault, &Repository::open(folder.path()).unwrap()).candidates
+        propose(fault, &Repository::open(folder.path()).unwrap(), is_wanted).candidates
     }
 }
 
@@ -219,6 +223,16 @@ fn broken_sources_are_no_danger() {
             let _candidates = case.propose(&fault);
         }
     }
+}
+
+#[test]
+fn no_rule_is_asked_when_nobody_waits_any_more() {
+    let case = Case::all().into_iter().find(|case| case.name() == "own_error_literal").unwrap();
+    let asked = std::cell::Cell::new(0);
+    let is_wanted_once = || asked.replace(asked.get() + 1) == 0;
+    assert!(!case.candidates().is_empty());
+    assert!(case.propose_while(&case.fault(), &is_wanted_once).is_empty());
+    assert!(asked.get() > 1);
 }
 
 #[test]
