@@ -39,7 +39,10 @@ impl Case<'_> {
             .filter(|leaving| file.enclosing_function(*leaving) == Some(function))
             .filter_map(|leaving| self.maker(file, last_child(leaving.named_child(0)?)?))
             .collect();
-        if makers.len() <= returned_errors(file, function).len() {
+        let plain = returned_errors(file, function)
+            .into_iter()
+            .filter(|made| !makers.iter().any(|maker| maker.made == *made));
+        if makers.len() <= plain.count() {
             return None;
         }
         let beginnings: Vec<_> = makers.iter().map(|maker| begun(maker.text(file))).collect();
