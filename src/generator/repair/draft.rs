@@ -27,13 +27,15 @@ pub(crate) struct Draft {
     pub(crate) depth: usize,
     pub(crate) explanation: String,
     pub(crate) masks: bool,
+    /// What stays open though the crash is gone, in words that go on after "but": then it is never proven.
+    pub(crate) open: Option<String>,
     pub(crate) edits: Edits,
 }
 
 impl Draft {
     /// A change that mends the cause and hides nothing.
     pub(crate) const fn cause(depth: usize, explanation: String, edits: Edits) -> Self {
-        Self { tier: Tier::Cause, depth, explanation, masks: false, edits }
+        Self { tier: Tier::Cause, depth, explanation, masks: false, open: None, edits }
     }
 
     /// All of several drafts in one, where only all of them together mend the fault.
@@ -43,6 +45,7 @@ impl Draft {
                 all.explanation = format!("{} {}", all.explanation, more.explanation);
             }
             all.masks |= more.masks;
+            all.open = all.open.or(more.open);
             all.edits.join(more.edits);
             all
         })
@@ -66,6 +69,6 @@ impl Draft {
         edits: Edits,
     ) -> Self {
         let tier = if reports { tier } else { Tier::Mask };
-        Self { tier, depth, explanation, masks: !reports, edits }
+        Self { tier, depth, explanation, masks: !reports, open: None, edits }
     }
 }

@@ -7,7 +7,7 @@ use tree_sitter::Node;
 use super::case::Case;
 use super::edit::{Edits, indent_of, is_repairable, rest_of_line};
 use super::syntax::{nodes_of, results_of, statement_of};
-use crate::repository::go::{File, Shape, Type, TypeDecl};
+use crate::repository::go::{Binding, File, Part, Shape, Type, TypeDecl};
 
 /// The most places a field is added in one change.
 const MAX_PLACES: usize = 8;
@@ -25,6 +25,23 @@ pub(crate) struct Maker {
 impl Maker {
     pub(crate) fn node(&self) -> Option<Node<'_>> {
         self.file.node_at(self.range.clone())
+    }
+
+    /// Whether it gives a field a part of what its function was handed, as what restores or copies a struct does: what
+    /// a new one is made of is handed over as it is.
+    pub(crate) fn fills_with_what_it_is_given(&self) -> bool {
+        let file = &self.file;
+        let Some(body) = self.node().and_then(|literal| literal.child_by_field_name("body")) else {
+            return false;
+        };
+        elements(body).into_iter().filter_map(|element| element.child_by_field_name("value")).any(|value| {
+            let value = value.named_child(0).filter(|_| value.kind() == "literal_element").unwrap_or(value);
+            let part = value.child_by_field_name("operand").filter(|_| value.kind() == "selector_expression");
+            part.is_some_and(|of| {
+                let binding = file.binding(of, file.text_of(of));
+                matches!(binding, Some(Binding::Signature { part: Part::Parameter(_), .. }))
+            })
+        })
     }
 }
 

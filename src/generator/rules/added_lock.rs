@@ -110,7 +110,7 @@ fn add(case: &Case<'_>, depth: usize, file: &Arc<File>, node: Node<'_>) -> Optio
         owner.name,
         names.join(", ")
     );
-    Some(Draft { tier: Tier::Cause, depth, explanation, masks: false, edits })
+    Some(Draft::cause(depth, explanation, edits))
 }
 
 /// Whether a method calls another one that would take the lock too, directly or by others.

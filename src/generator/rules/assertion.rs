@@ -81,7 +81,7 @@ fn plain(text: &str) -> String {
 }
 
 fn draft(tier: Tier, masks: bool, explanation: String, edits: Edits) -> Draft {
-    Draft { tier, depth: 0, explanation, masks, edits }
+    Draft { tier, depth: 0, explanation, masks, open: None, edits }
 }
 
 fn failure(file: &Arc<File>, assertion: Node<'_>) -> Option<Failure> {

@@ -288,6 +288,7 @@ fn empty_case(case: &Case<'_>, division: &Division<'_>) -> Option<Draft> {
         edits.replace(file, at.byte_range(), name);
     }
     Some(Draft {
+        open: None,
         tier: if mean { Tier::Guard } else { Tier::Mask },
         depth: 0,
         explanation: division.explained("the quotient is zero then"),

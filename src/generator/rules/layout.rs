@@ -58,6 +58,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
                 depth,
                 explanation,
                 masks,
+                open: None,
                 edits,
             }));
         }

@@ -372,6 +372,7 @@ fn made_too_short(case: &Case<'_>, file: &Arc<File>, raiser: Node<'_>) -> Option
     let mut edits = Edits::default();
     edits.replace(file, length.start_byte()..capacity.start_byte(), "");
     Some(Draft {
+        open: None,
         tier: Tier::Cause,
         depth: 0,
         explanation: format!(

@@ -90,7 +90,7 @@ fn hold(case: &Case<'_>, depth: usize, file: &Arc<File>, field: Node<'_>) -> Opt
     });
     let told: Vec<String> = told.collect();
     let explanation = told.join(" ");
-    (!told.is_empty()).then_some(Draft { tier: Tier::Cause, depth, explanation, masks: false, edits })
+    (!told.is_empty()).then_some(Draft::cause(depth, explanation, edits))
 }
 
 /// Whether a lock that a method holds for its whole length covers its uses of a field, and keeps nobody waiting.

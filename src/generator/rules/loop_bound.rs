@@ -26,7 +26,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 }
 
 fn draft(tier: Tier, explanation: &str, edits: Edits) -> Draft {
-    Draft { tier, depth: 0, explanation: explanation.to_owned(), masks: false, edits }
+    Draft { tier, depth: 0, explanation: explanation.to_owned(), masks: false, open: None, edits }
 }
 
 fn bound(file: &Arc<File>, raiser: Node<'_>) -> Option<Draft> {

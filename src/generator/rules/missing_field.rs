@@ -82,7 +82,11 @@ fn for_field(case: &Case<'_>, suspect: Suspect<'_>) -> Vec<Draft> {
         (false, true) => Tier::Cause,
         (false, false) => Tier::Guard,
     };
-    vec![Draft { tier, depth, explanation, masks, edits }]
+    let restores = makers.iter().any(|maker| maker.fills_with_what_it_is_given());
+    let open = (restores && values.iter().any(|value| value.is_empty_struct)).then(|| {
+        format!("whether an empty `{name}` fits what the struct is filled with where it is made, nothing here tells")
+    });
+    vec![Draft { tier, depth, explanation, masks, open, edits }]
 }
 
 /// What a field is set to.
@@ -90,6 +94,8 @@ struct Value {
     text: String,
     /// Whether it is plain data, which means something though nobody said it.
     says_something: bool,
+    /// Whether it is a struct of which nothing is set.
+    is_empty_struct: bool,
 }
 
 fn value_for(
@@ -99,7 +105,7 @@ fn value_for(
     owner: &TypeDecl,
     field: &Field,
 ) -> Option<Value> {
-    let plain = |text: String| Value { text, says_something: false };
+    let plain = |text: String| Value { text, says_something: false, is_empty_struct: false };
     if let Some(parameter) = unused_parameter(maker, field) {
         return Some(plain(parameter));
     }
@@ -115,7 +121,7 @@ fn value_for(
                 return Some(plain(made));
             }
             let text = zero_address(case, file, &field.ty)?;
-            return Some(Value { text, says_something: is_data(case, &field.ty) });
+            return Some(Value { text, says_something: is_data(case, &field.ty), is_empty_struct: true });
         }
         Shape::Interface => implementer(case, file, &field.ty),
         Shape::Function => no_op(&underlying.text),

@@ -271,7 +271,7 @@ pub fn propose(fault: &Fault, repository: &Repository, is_wanted: &dyn Fn() -> b
             .flat_map(|rule| rule.drafts(&case).into_iter().map(|draft| (*rule, draft)))
             .map(|(rule, draft)| (rule, heed_comment(&case, rule, draft)))
             .map(|(rule, draft)| {
-                let open = open_about(&case, &draft);
+                let open = draft.open.clone().or_else(|| open_about(&case, &draft));
                 (rule, draft, open)
             })
             .collect();

@@ -81,7 +81,7 @@ fn taken_out(case: &Case<'_>, depth: usize, file: &Arc<File>, call: Node<'_>) ->
         "Nothing behind the check reads {}: it is taken out, and the function goes on.",
         asked.iter().map(|asked| format!("`{asked}`")).collect::<Vec<_>>().join(" or ")
     );
-    Some(Draft { tier: Tier::Mask, depth, explanation, masks: true, edits })
+    Some(Draft { tier: Tier::Mask, depth, explanation, masks: true, open: None, edits })
 }
 
 /// What a condition reads, where it does nothing else.

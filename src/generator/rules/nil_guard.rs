@@ -100,8 +100,12 @@ fn with_twins(case: &Case<'_>, suspect: Suspect<'_>, checks: &[Draft]) -> Vec<Dr
     }
     let twins = twins(case, file, node);
     let join = |draft: &Draft| {
-        let mut joined =
-            Draft { edits: draft.edits.clone(), explanation: draft.explanation.clone(), ..*draft };
+        let mut joined = Draft {
+            edits: draft.edits.clone(),
+            explanation: draft.explanation.clone(),
+            open: draft.open.clone(),
+            ..*draft
+        };
         let mut places = Vec::new();
         for twin in &twins {
             let there = case.elsewhere(file, *twin);
@@ -137,6 +141,7 @@ fn wrap(case: &Case<'_>, suspect: Suspect<'_>) -> Option<Draft> {
         matches!(file.text_of(operator), "+=" | "-=") && node.kind() == "selector_expression"
     });
     Some(Draft {
+        open: None,
         tier: if adds || callback { Tier::Condition } else { Tier::Guard },
         depth,
         explanation: explanation(file.text_of(node)),

@@ -37,7 +37,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 }
 
 fn draft(tier: Tier, depth: usize, masks: bool, explanation: String, edits: Edits) -> Draft {
-    Draft { tier, depth, explanation, masks, edits }
+    Draft { tier, depth, explanation, masks, open: None, edits }
 }
 
 /// The map expression that a statement writes to.

@@ -211,7 +211,7 @@ fn never_nil(file: &Arc<File>, call: Node<'_>, misuse: Misuse<'_>, reflect: &str
     let mut edits = Edits::default();
     edits.replace(file, call.byte_range(), if alone { asked } else { format!("({asked})") });
     let explanation = format!("What is of kind {kind} cannot be nil, and is not asked for it.");
-    Some(Draft { tier: Tier::Cause, depth: 0, explanation, masks: false, edits })
+    Some(Draft::cause(0, explanation, edits))
 }
 
 /// `uint64(v.Uint())` of a signed number becomes `uint64(v.Int())`.
@@ -227,7 +227,7 @@ fn other_accessor(file: &Arc<File>, call: Node<'_>, misuse: Misuse<'_>) -> Optio
         "The value is of kind {kind}, which `{}` does not read: `{right}` does, and its number is converted anyway.",
         file.text_of(field)
     );
-    Some(Draft { tier: Tier::Cause, depth: 0, explanation, masks: false, edits })
+    Some(Draft::cause(0, explanation, edits))
 }
 
 /// What is put somewhere is converted to the type that stands there.
@@ -249,7 +249,7 @@ fn assigned(file: &Arc<File>, call: Node<'_>, misuse: Misuse<'_>) -> Vec<Draft> 
         let explanation = format!("`{value}` is of another type than what it is put into: it is converted.");
         // A number may not fit.
         let tier = if text { Tier::Cause } else { Tier::Mask };
-        Draft { tier, depth: 0, explanation, masks: !text, edits }
+        Draft { tier, depth: 0, explanation, masks: !text, open: None, edits }
     };
     arguments(call).into_iter().zip(types).map(convert).collect()
 }
@@ -363,7 +363,7 @@ fn refused_at_entry(case: &Case<'_>, misuse: Misuse<'_>) -> Option<Draft> {
     edits.insert_before(&file, first, &lines)?;
     let explanation =
         format!("Nothing can be done with such a `{}`: it is refused where it comes in.", param.name);
-    Some(Draft { tier, depth, explanation, masks: false, edits })
+    Some(Draft { tier, depth, explanation, masks: false, open: None, edits })
 }
 
 #[cfg(test)]

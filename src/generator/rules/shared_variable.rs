@@ -89,7 +89,7 @@ fn add(case: &Case<'_>, depth: usize, file: &Arc<File>, name: &str) -> Option<Dr
         "`{name}` is used by several goroutines, and has no lock: it gets one, which {} hold. A stress test under the race detector must tell whether that is all.",
         names.join(", ")
     );
-    Some(Draft { tier: Tier::Cause, depth, explanation, masks: false, edits })
+    Some(Draft::cause(depth, explanation, edits))
 }
 
 /// Whether a file declares a mutex outside functions.

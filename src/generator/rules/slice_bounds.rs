@@ -292,6 +292,7 @@ fn window(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>, below: Below) -> Opt
     edits.replace(file, first..end.end_byte(), format!("{colon}{stop}"));
     edits.insert_before(file, statement, &lines)?;
     Some(Draft {
+        open: None,
         tier: Tier::Condition,
         depth: 0,
         explanation: format!(
@@ -336,6 +337,7 @@ fn display(case: &Case<'_>, file: &Arc<File>, cut: &Cut<'_>) -> Option<Draft> {
     };
     edits.insert_before(file, statement, &lines)?;
     Some(Draft {
+        open: None,
         tier: Tier::Guard,
         depth: 0,
         explanation: format!(

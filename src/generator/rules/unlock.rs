@@ -114,7 +114,7 @@ fn taken_again(case: &Case<'_>, key: &Key) -> Vec<Draft> {
             "`{}` was called with `{}` held, and takes it again: `{}` does the same without.",
             inner.function.identifier, key.mutex.name, twin.function.identifier
         );
-        return vec![Draft { tier: Tier::Cause, depth: outer, explanation, masks: false, edits }];
+        return vec![Draft::cause(outer, explanation, edits)];
     }
     Vec::new()
 }
@@ -242,7 +242,7 @@ fn give_back(file: &Arc<File>, function: Node<'_>, lock: &Lock<'_>) -> Option<Dr
     let name = function.child_by_field_name("name").map_or("a closure", |name| file.text_of(name));
     let explanation =
         format!("`{name}` left with the lock held on some way: `{}` runs on each of them.", lock.unlock);
-    Some(Draft { tier: Tier::Cause, depth: 0, explanation, masks: false, edits })
+    Some(Draft::cause(0, explanation, edits))
 }
 
 /// `defer` right behind the lock in the place of every unlock, where that holds it for no longer than before.

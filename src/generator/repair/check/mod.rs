@@ -43,7 +43,7 @@ pub(crate) struct Check<'c> {
 
 impl Check<'_> {
     fn draft(&self, tier: Tier, depth: usize, masks: bool, edits: Edits) -> Draft {
-        Draft { tier, depth, explanation: self.explanation.clone(), masks, edits }
+        Draft { tier, depth, explanation: self.explanation.clone(), masks, open: None, edits }
     }
 
     /// All that the condition and the message read.
