@@ -1,6 +1,6 @@
 //! Diagnosis and candidates, asked for so that an attempt's time runs on: files are read and syntax trees walked
 //! without a pause, and a function can be written on which that takes for ever. So it is done on a thread of its own,
-//! which an attempt leaves behind when its time is over; it ends with the rule that it is at.
+//! which an attempt leaves behind when its time is over: no further rule is asked then.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -47,7 +47,6 @@ const GROUP: usize = 2;
 const USER_TIME: usize = 11;
 const CHILDREN_SYSTEM_TIME: usize = 14;
 const THREADS: usize = 17;
-const RESIDENT_PAGES: usize = 21;
 
 /// Whether a process still runs. One whose first thread ended looks dead while its other threads live on.
 fn is_alive(fields: &[u64]) -> bool {
@@ -82,17 +81,17 @@ pub(super) struct Group {
     members: Vec<i32>,
     /// What was the newest process of the machine when they were.
     newest: Option<u64>,
-    /// How often only the members that are known were looked at since.
-    without: u32,
+    /// How many looks ago that was another.
+    quiet: u32,
 }
 
-/// So often only the known members of a group are looked at, since nothing was started. Some containers tell late what
-/// was.
-const MOST_WITHOUT: u32 = 3;
+/// Where nothing was started only the known members of a group are looked at, but for every so manieth look: some
+/// containers tell late what was.
+const FULL_LOOKS_APART: u32 = 4;
 
 impl Group {
     pub(super) const fn new(id: Pid) -> Self {
-        Self { id: id.as_raw_nonzero().get(), members: Vec::new(), newest: None, without: 0 }
+        Self { id: id.as_raw_nonzero().get(), members: Vec::new(), newest: None, quiet: 0 }
     }
 
     /// The living processes of the group and what they hold.
@@ -101,17 +100,18 @@ impl Group {
     /// uses to grow.
     pub(super) fn usage(&mut self, enough: u32) -> Usage {
         let newest = newest();
-        if newest.is_none() || newest != self.newest || self.without >= MOST_WITHOUT {
+        self.quiet = if newest.is_some() && newest == self.newest { self.quiet + 1 } else { 0 };
+        self.newest = newest;
+        // A process has its number a moment before it can be seen: hence once more after a change.
+        if self.quiet <= 1 || self.quiet.is_multiple_of(FULL_LOOKS_APART) {
             let id = self.id;
             // Most of a machine's processes are nobody's business here, and a call is far cheaper than a file of
             // `/proc`. One that the kernel says nothing about is looked at.
             let may_be_of = |pid: &i32| process_group::of(*pid).is_none_or(|its| its == id);
-            (self.newest, self.without) = (newest, 0);
             self.members.clear();
             // Whoever may be a member is no member yet, and is none of those that are enough.
             self.measure(processes().filter(may_be_of), enough)
         } else {
-            self.without += 1;
             let known = std::mem::take(&mut self.members);
             self.measure(known.into_iter(), enough)
         }
@@ -127,7 +127,7 @@ impl Group {
                 self.members.push(pid);
                 usage.processes += 1;
                 usage.threads += fields.get(THREADS).copied().unwrap_or(1);
-                usage.memory_bytes += resident_bytes(&process, &fields);
+                usage.memory_bytes += resident_bytes(&process).unwrap_or(0);
                 usage.cpu += cpu(&fields);
                 if usage.processes > enough {
                     break;
@@ -138,15 +138,17 @@ impl Group {
     }
 }
 
-/// Resident memory of a process.
-fn resident_bytes(process: &Path, fields: &[u64]) -> u64 {
-    let pages = |fields: &[u64]| fields.get(RESIDENT_PAGES).copied().filter(|pages| *pages > 0);
+fn resident_bytes(process: &Path) -> Option<u64> {
     // The first thread may have ended: then another one tells the process's answer.
-    let of_another = || {
-        let tasks = fs::read_dir(process.join("task")).ok()?;
-        tasks.flatten().find_map(|task| pages(&stat_fields(&task.path())?))
-    };
-    pages(fields).or_else(of_another).unwrap_or(0).saturating_mul(rustix::param::page_size() as u64)
+    resident_by(process).or_else(|| {
+        fs::read_dir(process.join("task")).ok()?.flatten().find_map(|task| resident_by(&task.path()))
+    })
+}
+
+/// Resident memory of a process, as one of its threads tells.
+fn resident_by(thread: &Path) -> Option<u64> {
+    let pages: u64 = fs::read_to_string(thread.join("statm")).ok()?.split(' ').nth(1)?.parse().ok()?;
+    (pages > 0).then(|| pages.saturating_mul(rustix::param::page_size() as u64))
 }
 
 /// Processor time of a process that has ended but was not yet waited for, and of children it waited for.
@@ -291,11 +293,12 @@ mod tests {
         let mut sleeper = Command::new("sleep");
         sleeper.arg("1000").process_group(id.as_raw_nonzero().get());
         first.0.push(sleeper.spawn().unwrap());
-        assert_eq!(group.usage(u32::MAX).processes, 2);
+        let seen = (0..=FULL_LOOKS_APART).any(|_| group.usage(u32::MAX).processes == 2);
+        assert!(seen, "{group:?}");
         let mut ended = first.0.pop().unwrap();
         ended.kill().unwrap();
         ended.wait().unwrap();
-        for _ in 0..=MOST_WITHOUT {
+        for _ in 0..=FULL_LOOKS_APART {
             assert_eq!(group.usage(u32::MAX).processes, 1);
         }
     }

@@ -24,7 +24,7 @@ pub(crate) fn open_about(case: &Case<'_>, draft: &Draft) -> Option<String> {
     {
         return Some(format!("the function works on {ty} elsewhere, and may be meant to do so here, too"));
     }
-    if class == Class::ExplicitPanic && is_own_bug(&case.fault.message) {
+    if class == Class::ExplicitPanic && is_own_bug(case, draft) {
         return Some(
             "the program calls this a bug of its own, and what led to it may be what is to mend".to_owned(),
         );
@@ -55,22 +55,31 @@ pub(crate) fn open_about(case: &Case<'_>, draft: &Draft) -> Option<String> {
     Some(format!("`{field}` may be left out of what is read, and nothing here tells that this is an error"))
 }
 
-/// Whether the message of a panic says that the program itself is wrong, and not what it was given.
-fn is_own_bug(message: &str) -> bool {
-    let message = message.to_lowercase();
-    let begins = message.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty());
-    begins == Some("bug")
-        || [
-            "internal error",
-            "unreachable",
-            "not reached",
-            "impossible",
-            "can't happen",
-            "cannot happen",
-            "never happen",
-        ]
+/// Whether a panic says that the program itself is wrong, and not what it was given: by its message, or, where a logger
+/// hides that, by the text on its line.
+pub(crate) fn is_own_bug(case: &Case<'_>, draft: &Draft) -> bool {
+    let line = case.frames.get(draft.depth).and_then(|frame| {
+        let row = usize::try_from(frame.line).ok()?.checked_sub(1)?;
+        frame.file.text.lines().nth(row)?.split('"').nth(1)
+    });
+    [Some(case.fault.message.as_str()), line].into_iter().flatten().any(|text| {
+        let text = text.to_lowercase();
+        let begins = text.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty());
+        begins == Some("bug")
+            || ["internal error", "invariant", "assertion"].iter().any(|words| text.contains(words))
+            || is_never_met(&text)
+    })
+}
+
+/// Whether a text says that its place is never come to.
+pub(crate) fn is_never_met(text: &str) -> bool {
+    let text = text.to_lowercase();
+    ["unreachable", "unreached", "not reached", "notreached", "impossible"]
         .iter()
-        .any(|words| message.contains(words))
+        .any(|words| text.contains(words))
+        || ["can't", "cannot", "should not", "shouldn't", "should never", "must not", "never"]
+            .iter()
+            .any(|words| text.contains(&format!("{words} happen")))
 }
 
 /// The type that a value had, where the function that is changed has a case for it.
@@ -100,10 +109,9 @@ fn code_of<'c>(case: &'c Case<'_>, draft: &Draft) -> Option<&'c str> {
     });
     let leaving = last_child(last_child(checks.last()?.child_by_field_name("consequence")?)?)?;
     let made = last_child(leaving.named_child(0).filter(|_| leaving.kind() == "return_statement")?)?;
+    let is_code = |node: &Node<'_>| !file.text_of(*node).contains(' ');
     let texts = nodes_of(made, |node| node.kind() == "interpreted_string_literal");
-    let [code] = texts[..] else { return None };
-    let is_literal = !nodes_of(made, |node| node.kind() == "composite_literal").is_empty();
-    Some(file.text_of(code)).filter(|code| is_literal && !code.contains(' '))
+    texts.iter().find(|text| is_code(text)).map(|code| file.text_of(*code))
 }
 
 /// Whether a variable holds what was received from a channel.

@@ -120,12 +120,15 @@ pub(super) fn choose(fault: &Fault, repository: &Repository) -> Vec<Package> {
     let seen = frames.iter().skip(1).position(|frame| frame.recovers()).map_or(frames.len(), |at| at + 1);
     let mut packages: Vec<Package> = Vec::new();
     // Of a helper that only panics everybody knows what it does: what shows something is who calls it.
-    let first = frames.iter().position(|frame| !frame.only_raises()).unwrap_or(0).min(seen);
-    let mut callable: Vec<&Frame<'_>> = frames[first..seen]
-        .iter()
-        .rev()
-        .filter(|frame| !frame.is_start() && !frame.is_middleware())
-        .collect();
+    let first = frames[..seen].iter().position(|frame| !frame.only_raises()).unwrap_or(0);
+    let usable = |from: usize| {
+        let inner = frames[from..seen].iter().rev();
+        inner.filter(|frame| !frame.is_start() && !frame.is_middleware()).collect::<Vec<_>>()
+    };
+    let mut callable = usable(first);
+    if callable.is_empty() {
+        callable = usable(0);
+    }
     // What a command's own package does before it calls into the rest (arguments, files) is part of the
     // start: the entry is what it calls. A program that is all one package has its entry there.
     let outside = callable.iter().position(|frame| frame.file.package != "main" || frame.is_handler());

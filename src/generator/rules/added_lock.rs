@@ -20,7 +20,7 @@ use tree_sitter::Node;
 use super::shared_variable;
 use crate::domain::Class;
 use crate::generator::repair::case::Case;
-use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::guarding::{calls_parameter, escapes, is_function, waits};
 use crate::generator::repair::methods::{Method, is_copied, methods_of, struct_of};

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use crate::generator::repair::case::Case;
+use crate::generator::repair::doubt::is_never_met;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure, is_panic, is_raiser};
 use crate::generator::repair::flow::from_request;
 use crate::generator::repair::naming::phrase;
 use crate::generator::repair::scope::{fresh, in_scope_before, soften_later};
-use crate::generator::repair::syntax::{called_name, children, noun, statement_of};
+use crate::generator::repair::syntax::{called_name, children, ends_program, last_child, noun, statement_of};
 use crate::repository::go::{File, imported_name};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -101,13 +102,13 @@ fn told(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> Option<Failure> {
         return Some(Failure::new(Blame::Internal, String::new()).caused_by(file.text_of(value)));
     }
     if let Some(text) = literal(file, value) {
-        if says_nothing(&text)
+        if is_never_met(&text)
             && let Some(unexpected) = unexpected(file, call)
         {
             return Some(unexpected);
         }
         let text = text.trim_end_matches([':', ' ']).to_owned();
-        let failure = Failure::new(Blame::Internal, text.replace('%', "%%")).with(text, Vec::new());
+        let failure = Failure::new(Blame::Internal, text.clone()).with(text, Vec::new());
         // A logger takes more than the text.
         return Some(match arguments.iter().skip(1).find(|value| is_error(value)) {
             Some(error) => failure.caused_by(file.text_of(*error)),
@@ -131,24 +132,16 @@ fn formatted(file: &File, arguments: &[Node<'_>]) -> Option<Failure> {
     Some(Failure::new(Blame::Internal, "internal error").with(format, arguments))
 }
 
-/// Whether a text only tells that its place is never come to.
-fn says_nothing(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    let text = text.trim_matches(|c: char| !c.is_alphanumeric());
-    matches!(
-        text,
-        "unreachable" | "unreached" | "not reached" | "notreached" | "impossible" | "bug" | "unexpected"
-    ) || ["cannot happen", "can't happen", "should not happen", "should never happen", "shouldn't happen"]
-        .iter()
-        .any(|words| text.ends_with(words))
-}
-
 /// What a panic in or behind a switch means: the value was none of those that the switch knows.
 fn unexpected(file: &File, call: Node<'_>) -> Option<Failure> {
     let statement = statement_of(call)?;
     let is_switch =
         |node: &Node<'_>| matches!(node.kind(), "expression_switch_statement" | "type_switch_statement");
-    let switch = statement.prev_named_sibling().filter(is_switch).or_else(|| {
+    // What falls out of a switch may be a value that it knows.
+    let is_last =
+        |node: &Node<'_>| node.child_by_field_name("initializer").is_none() && all_leave(file, *node);
+    let behind = statement.prev_named_sibling().filter(|node| is_switch(node) && is_last(node));
+    let switch = behind.or_else(|| {
         let case = statement.parent()?.parent().filter(|case| case.kind() == "default_case")?;
         case.parent().filter(is_switch)
     })?;
@@ -162,6 +155,22 @@ fn unexpected(file: &File, call: Node<'_>) -> Option<Failure> {
         Failure::new(Blame::Internal, plain)
             .with(format!("unexpected {noun}{of} {verb}"), vec![file.text_of(value).to_owned()]),
     )
+}
+
+/// Whether every case of a switch leaves.
+fn all_leave(file: &File, switch: Node<'_>) -> bool {
+    let leaves = |case: Node<'_>| {
+        let last = last_child(case).map(|last| match last.kind() {
+            "statement_list" => last_child(last).unwrap_or(last),
+            _ => last,
+        });
+        last.is_some_and(|last| {
+            let call = last.named_child(0).filter(|_| last.kind() == "expression_statement");
+            last.kind() == "return_statement" || call.is_some_and(|call| ends_program(file, call))
+        })
+    };
+    let is_case = |node: &Node<'_>| matches!(node.kind(), "expression_case" | "type_case" | "default_case");
+    children(switch).into_iter().filter(is_case).all(leaves)
 }
 
 /// `x := p.MustF(a)` becomes `x, err := p.F(a)` and a check.

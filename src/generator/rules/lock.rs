@@ -16,7 +16,7 @@ use tree_sitter::Node;
 use super::unlocked_twice;
 use crate::domain::Class;
 use crate::generator::repair::case::Case;
-use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::Edits;
 use crate::generator::repair::guarding::{runs_beside, waits};
 use crate::generator::repair::locked::{Held, locking};

@@ -164,7 +164,7 @@ rules! {
         declines: "the functions on the stack that panic, or call `Must…`, cannot report an error";
     /// Takes out a check that panics though nothing behind it depends on what it asks for.
     DropCheck = "drop_check", needless_check, [ExplicitPanic],
-        declines: "the function can report an error, what the condition reads is read behind it too, or it calls something, stands in a loop, or does more than panic";
+        declines: "the panic does not call itself a bug of the program, the function can report an error, what the condition reads is read behind it too, or it calls something, stands in a loop, or does more than panic";
     /// Asks whether a length is negative before something is made of it.
     CheckMakeLength = "check_make_length", make_length, [MakeLength],
         declines: "the length is too large rather than negative: how large is too large is not for a rule to say";

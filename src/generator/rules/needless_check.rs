@@ -2,7 +2,8 @@
 //!
 //! Evidence: the failing line panics in an `if` that does nothing else, in a function that can report nothing, and what
 //! its condition reads (variables, fields, lengths) is read nowhere behind it, in part or as a whole. So what it asserts
-//! is needed by none of that. Edit: the check is taken out.
+//! is needed by none of that, as far as names tell. The program must call it its own bug: what refuses what it is given
+//! is meant. Edit: the check is taken out.
 //!
 //! Risk: the panic may have been meant for who calls too early, and what follows then gives a wrong answer: the draft is
 //! labelled as one that may hide the defect.
@@ -12,13 +13,14 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use crate::generator::repair::case::{Case, Frame};
+use crate::generator::repair::doubt::is_own_bug;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::exit::{is_panic, is_raiser};
 use crate::generator::repair::syntax::{
-    called_name, in_loop, is_within, nodes_of, returns_error, statement_of, statements_in,
+    called_name, in_loop, is_within, nodes_of, returns_error, root_of, statement_of, statements_in,
 };
-use crate::repository::go::File;
+use crate::repository::go::{Binding, File};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     // A function that is called to panic is no check; that of its caller is.
@@ -54,14 +56,30 @@ fn taken_out(case: &Case<'_>, depth: usize, file: &Arc<File>, call: Node<'_>) ->
     }
     let condition = check.child_by_field_name("condition")?;
     let asked = asked(file, condition)?;
-    // An error that nobody asks for is hidden; a variable that nobody reads does not compile.
+    // An error that nobody asks for is hidden, what is read of the package may be read elsewhere, and a variable that
+    // nobody reads does not compile.
     let is_error = |node: &Node<'_>| case.resolver.type_of(file, *node).is_some_and(|ty| ty.text == "error");
+    let is_shared = |node: &Node<'_>| {
+        root_of(*node).is_none_or(|root| {
+            let text = file.text_of(root);
+            text.starts_with(char::is_lowercase) && text != "nil" && file.binding(root, text).is_none()
+        })
+    };
     let is_spent = |node: &Node<'_>| {
         let name = file.text_of(*node);
         let named = nodes_of(function, |node| node.kind() == "identifier" && file.text_of(node) == name);
-        node.kind() == "identifier" && named.iter().filter(|node| !is_within(**node, check)).count() < 2
+        named.iter().filter(|node| !is_within(**node, check)).count() < 2
     };
-    if nodes_of(condition, is_outermost).iter().any(|node| is_error(node) || is_spent(node)) {
+    let read = nodes_of(condition, is_outermost);
+    let is_open = |node: &Node<'_>| is_error(node) || is_shared(node);
+    let names = nodes_of(check, |node| node.kind() == "identifier");
+    let locals = names.iter().filter(|name| {
+        let binding = file.binding(**name, file.text_of(**name));
+        binding.is_some_and(|binding| !matches!(binding, Binding::Signature { .. }))
+    });
+    if read.iter().filter(|node| !is_word(file.text_of(**node))).any(is_open)
+        || locals.into_iter().any(is_spent)
+    {
         return None;
     }
     let behind = nodes_of(function, |node| node.start_byte() >= check.end_byte() && is_outermost(node));
@@ -70,36 +88,51 @@ fn taken_out(case: &Case<'_>, depth: usize, file: &Arc<File>, call: Node<'_>) ->
         asked.iter().any(|asked| overlap(asked, read))
     });
     // What is deferred, or was started before, may read it too.
+    let aliased = nodes_of(function, |node| {
+        node.end_byte() <= check.start_byte()
+            && matches!(node.kind(), "short_var_declaration" | "assignment_statement" | "var_spec")
+            && nodes_of(node, is_outermost)
+                .iter()
+                .any(|node| asked.iter().any(|asked| overlap(asked, file.text_of(*node))))
+    });
     let waits =
         nodes_of(function, |node| matches!(node.kind(), "func_literal" | "defer_statement" | "go_statement"));
-    if is_read || behind.is_empty() || !waits.is_empty() {
+    if is_read || behind.is_empty() || !waits.is_empty() || !aliased.is_empty() {
         return None;
     }
     let mut edits = Edits::default();
     edits.remove_line(file, check)?;
     let explanation = format!(
-        "Nothing behind the check reads {}: it is taken out, and the function goes on.",
+        "Nothing behind the check reads {} by name: it is taken out, and the function goes on.",
         asked.iter().map(|asked| format!("`{asked}`")).collect::<Vec<_>>().join(" or ")
     );
-    Some(Draft { tier: Tier::Mask, depth, explanation, masks: true, open: None, edits })
+    let draft = Draft { tier: Tier::Mask, depth, explanation, masks: true, open: None, edits };
+    is_own_bug(case, &draft).then_some(draft)
 }
 
 /// What a condition reads, where it does nothing else.
 fn asked<'f>(file: &'f File, condition: Node<'_>) -> Option<Vec<&'f str>> {
-    let calls = nodes_of(condition, |node| {
-        matches!(
-            node.kind(),
-            "call_expression" | "index_expression" | "type_assertion_expression" | "func_literal"
-        ) && !matches!(called_name(file, node), "len" | "cap")
+    let does_more = nodes_of(condition, |node| match node.kind() {
+        "index_expression" | "type_assertion_expression" | "func_literal" => true,
+        "unary_expression" => file.text_of(node).starts_with("<-"),
+        "call_expression" => node.child_by_field_name("function").is_none_or(|function| {
+            function.kind() != "identifier" || !matches!(file.text_of(function), "len" | "cap")
+        }),
+        _ => false,
     });
     let read: Vec<&str> = nodes_of(condition, is_outermost)
         .into_iter()
         .map(|node| file.text_of(node))
-        .filter(|text| !matches!(*text, "nil" | "true" | "false" | "len" | "cap"))
+        .filter(|text| !is_word(text))
         // Names of packages and constants are nothing that changes.
         .filter(|text| text.starts_with(|c: char| c.is_lowercase()))
         .collect();
-    (calls.is_empty() && !read.is_empty()).then_some(read)
+    (does_more.is_empty() && !read.is_empty()).then_some(read)
+}
+
+/// Whether a name is the language's own.
+fn is_word(text: &str) -> bool {
+    matches!(text, "nil" | "true" | "false" | "len" | "cap")
 }
 
 /// Whether a node is a variable, or a chain of fields of one, as a whole.

@@ -11,7 +11,7 @@ use tree_sitter::Node;
 use crate::domain::Class;
 use crate::generator::repair::calls::led_to;
 use crate::generator::repair::case::Case;
-use crate::generator::repair::draft::{Draft, Tier};
+use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::guarding::{calls_parameter, escapes, waits};
 use crate::generator::repair::syntax::{nodes_in, nodes_of, outermost};

@@ -7,7 +7,7 @@ use std::ops::Range;
 use tree_sitter::Node;
 
 use crate::generator::repair::syntax::nodes_of;
-use crate::repository::go::File;
+use crate::repository::go::{File, Import};
 
 /// The insertions which add imports to a file.
 pub(super) fn additions(file: &File, paths: &BTreeSet<String>) -> Vec<(Range<usize>, String)> {
@@ -106,38 +106,58 @@ fn into_list(file: &File, list: Node<'_>, wanted: &[&str]) -> Vec<(Range<usize>,
         .collect()
 }
 
+/// In larger files not every use would be seen.
+const MAX_SEARCHED: usize = 400 << 10;
+
 /// The text of a changed file without the imports which only what was taken out had used.
-pub(super) fn without_unused(before: &File, after: File) -> String {
-    let unused = before.imports.iter().filter(|import| {
+pub(super) fn without_unused(before: &File, after: &File) -> String {
+    if before.text.len().max(after.text.len()) > MAX_SEARCHED {
+        return after.text.clone();
+    }
+    let (used, still) = (used(before), used(after));
+    let unused = |import: &Import| {
         let name = import.identifier();
-        is_used(before, name) && !is_used(&after, name)
-    });
-    let specs = unused.filter_map(|import| {
-        let specs = nodes_of(after.tree.root_node(), |node| node.kind() == "import_spec");
-        specs.into_iter().find(|spec| path_of(after.text_of(*spec)) == import.path)
-    });
-    let mut lines: Vec<Range<usize>> = specs.filter_map(|spec| lines_of(&after, spec)).collect();
+        import.path != "C" && used.contains(name) && !still.contains(name)
+    };
+    let root = after.tree.root_node();
+    let specs = nodes_of(root, |node| node.kind() == "import_spec");
+    let is_of = |spec: &Node<'_>, import: &Import| {
+        let name = spec.child_by_field_name("name").map(|name| after.text_of(name));
+        path_of(after.text_of(*spec)) == import.path && name == import.name.as_deref()
+    };
+    let gone = specs
+        .into_iter()
+        .filter(|spec| before.imports.iter().any(|import| unused(import) && is_of(spec, import)));
+    let mut lines: Vec<Range<usize>> = gone.filter_map(|spec| lines_of(after, spec)).collect();
     lines.sort_by_key(|range| Reverse(range.start));
+    lines.dedup();
     let mut text = after.text.clone();
     lines.into_iter().for_each(|range| text.replace_range(range, ""));
-    text
+    if File::parse(after.path.clone(), text.clone()).parses() { text } else { after.text.clone() }
 }
 
-/// Whether a file speaks of a package by this name.
-fn is_used(file: &File, package: &str) -> bool {
-    let names = |node: Node<'_>, field| {
-        node.child_by_field_name(field).is_some_and(|inner| file.text_of(inner) == package)
-    };
-    !nodes_of(file.tree.root_node(), |node| match node.kind() {
-        "selector_expression" => names(node, "operand"),
-        "qualified_type" => names(node, "package"),
-        _ => false,
-    })
-    .is_empty()
+/// The names by which a file speaks of packages.
+fn used(file: &File) -> BTreeSet<&str> {
+    nodes_of(file.tree.root_node(), |node| operand(node).is_some())
+        .into_iter()
+        .filter_map(operand)
+        .filter(|name| matches!(name.kind(), "identifier" | "package_identifier"))
+        .filter(|name| file.binding(*name, file.text_of(*name)).is_none())
+        .map(|name| file.text_of(name))
+        .collect()
 }
 
-/// The lines of an import: with its declaration where that holds no other, and with the empty line behind it where
-/// none would stand between that and the one before.
+/// What stands before the dot of a name.
+fn operand(node: Node<'_>) -> Option<Node<'_>> {
+    match node.kind() {
+        "selector_expression" => node.child_by_field_name("operand"),
+        "qualified_type" => node.child_by_field_name("package"),
+        _ => None,
+    }
+}
+
+/// The lines of an import that shares them with nothing: with its declaration where that holds no other, and with the
+/// empty line behind it where none would stand between that and the one before.
 fn lines_of(file: &File, spec: Node<'_>) -> Option<Range<usize>> {
     let list = spec.parent().filter(|list| list.kind() == "import_spec_list");
     let node = match list {
@@ -147,6 +167,10 @@ fn lines_of(file: &File, spec: Node<'_>) -> Option<Range<usize>> {
     };
     let start = file.text.get(..node.start_byte())?.rfind('\n')? + 1;
     let mut end = node.end_byte() + file.text.get(node.end_byte()..)?.find('\n')? + 1;
+    let is_blank = |range: Range<usize>| file.text.get(range).is_some_and(|text| text.trim().is_empty());
+    if !is_blank(start..node.start_byte()) || !is_blank(node.end_byte()..end) {
+        return None;
+    }
     let is_alone = ["\n\n", "(\n", "\n\r\n", "(\r\n"].iter().any(|above| file.text[..start].ends_with(above));
     if is_alone && let Some(rest) = file.text.get(end..) {
         end += rest.len() - rest.trim_start_matches(['\r', '\n']).len();

@@ -171,7 +171,7 @@ impl Edits {
             if edits.file.parses() && !reparsed.parses() {
                 return None;
             }
-            let after = import::without_unused(&edits.file, reparsed);
+            let after = import::without_unused(&edits.file, &reparsed);
             changes.push(FileChange { path, before, after });
         }
         (!changes.is_empty()).then_some(changes)

@@ -7,11 +7,15 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use super::failure::Failure;
-use super::manner::{begun, returned_errors};
+use super::manner::begun;
+use super::raise::formatted;
+use crate::domain::Class;
 use crate::generator::repair::case::Case;
+use crate::generator::repair::naming::words;
 use crate::generator::repair::scope::in_scope_before;
-use crate::generator::repair::syntax::{children, last_child, nodes_of, statement_of};
-use crate::repository::go::File;
+use crate::generator::repair::suspect::suspects;
+use crate::generator::repair::syntax::{children, last_child, nodes_of, root_of, statement_of};
+use crate::repository::go::{Binding, File, Shape};
 
 /// An expression that makes an error of a message.
 struct Maker<'t> {
@@ -34,99 +38,134 @@ impl Case<'_> {
     ) -> Option<String> {
         let statement = statement_of(at).filter(|_| failure.said.is_none())?;
         let leaving = nodes_of(function, |node| node.kind() == "return_statement");
-        let makers: Vec<Maker<'_>> = leaving
+        let given: Vec<Node<'_>> = leaving
             .into_iter()
             .filter(|leaving| file.enclosing_function(*leaving) == Some(function))
-            .filter_map(|leaving| self.maker(file, last_child(leaving.named_child(0)?)?))
+            .filter_map(|leaving| last_child(leaving.named_child(0)?))
+            .filter(|last| !matches!(file.text_of(*last), "nil" | "err"))
             .collect();
-        let plain = returned_errors(file, function)
-            .into_iter()
-            .filter(|made| !makers.iter().any(|maker| maker.made == *made));
-        if makers.len() <= plain.count() {
+        let makers: Vec<Maker<'_>> =
+            given.iter().filter_map(|last| self.maker(file, function, *last)).collect();
+        // Where no error is declared, an answer is given back, too.
+        let is_error = file
+            .functions
+            .iter()
+            .any(|declared| declared.range == function.byte_range() && declared.returns_error());
+        if makers.is_empty() || is_error && makers.len() * 2 <= given.len() {
             return None;
         }
         let beginnings: Vec<_> = makers.iter().map(|maker| begun(maker.text(file))).collect();
-        let beginning =
-            beginnings.first()?.clone().filter(|_| beginnings.iter().all(|one| *one == beginnings[0]));
-        let usable = makers.iter().filter(|maker| maker.is_at_hand(file, statement));
+        let first = beginnings.first()?.clone();
+        let beginning = first.filter(|_| beginnings.iter().all(|one| *one == beginnings[0]));
+        let usable = makers.iter().filter(|maker| self.is_at_hand(file, maker, statement));
         let nearest = usable.min_by_key(|maker| maker.made.start_byte().abs_diff(statement.start_byte()))?;
         nearest.say(file, &beginning.unwrap_or_default(), failure)
     }
 
-    fn maker<'t>(&self, file: &Arc<File>, made: Node<'t>) -> Option<Maker<'t>> {
+    fn maker<'t>(&self, file: &Arc<File>, function: Node<'_>, made: Node<'t>) -> Option<Maker<'t>> {
         let is_text = |node: &Node<'_>| node.kind() == "interpreted_string_literal";
         if made.kind() == "call_expression" {
-            let callee = self
-                .callee(file, made)
-                .filter(|callee| callee.function.identifier.to_lowercase().contains("err"))
-                .filter(|callee| callee.function.results.len() == 1)?;
+            let callee = self.callee(file, made)?;
+            let (name, params) = (&callee.function.identifier, &callee.function.params);
+            let makes_errors = words(name).iter().any(|word| ERRORS.contains(&word.as_str()));
+            let is_own = Arc::ptr_eq(&callee.file, file) && callee.function.range == function.byte_range();
+            let [result] = callee.function.results.as_slice() else { return None };
+            if !makes_errors || is_own || result.ty == "bool" {
+                return None;
+            }
             let arguments = children(made.child_by_field_name("arguments")?);
             let position = arguments.iter().position(is_text)?;
-            let message = arguments[position];
-            let rest = &arguments[position + 1..];
-            let takes_more = callee.function.params.last().is_some_and(|last| last.ty.starts_with("..."));
-            let formats = takes_more && position + 2 == callee.function.params.len();
-            return (formats || !rest.iter().any(is_text)).then(|| Maker {
-                made,
-                message,
-                formatted: formats.then(|| rest.to_vec()),
-            });
+            let (message, rest) = (arguments[position], &arguments[position + 1..]);
+            let takes_any =
+                params.last().is_some_and(|last| matches!(last.ty.as_str(), "...any" | "...interface{}"));
+            let is_format = name.ends_with('f') || file.text_of(message).contains('%');
+            if takes_any && is_format && position + 2 == params.len() {
+                return Some(Maker { made, message, formatted: Some(rest.to_vec()) });
+            }
+            let says = params.get(position).is_some_and(|param| is_message(&param.name));
+            let is_message = file.text_of(message).contains(' ') || says;
+            let is_only = !rest.iter().any(is_text) && position < params.len();
+            return (is_only && is_message).then_some(Maker { made, message, formatted: None });
         }
         let literal = made.child_by_field_name("operand").unwrap_or(made);
         let ty = literal.child_by_field_name("type").filter(|_| literal.kind() == "composite_literal")?;
-        file.text_of(ty).to_lowercase().contains("err").then_some(())?;
+        words(file.text_of(ty)).iter().any(|word| ERRORS.contains(&word.as_str())).then_some(())?;
         let texts = nodes_of(literal.child_by_field_name("body")?, |node| is_text(&node));
         let [message] = texts[..] else { return None };
         let field = std::iter::successors(message.parent(), Node::parent)
             .find(|node| node.kind() == "keyed_element")
             .and_then(|element| element.named_child(0))
-            .map(|field| file.text_of(field).to_lowercase());
-        // A text of one word may be a code, which is not ours to say.
-        let says = |field: &String| MESSAGES.iter().any(|word| field.contains(word));
-        let is_message = file.text_of(message).contains(' ') || field.as_ref().is_some_and(says);
-        is_message.then_some(Maker { made, message, formatted: None })
+            .map(|field| file.text_of(field));
+        let says = file.text_of(message).contains(' ') || field.is_some_and(is_message);
+        says.then_some(Maker { made, message, formatted: None })
+    }
+
+    /// Whether all that a maker is made of, but the message, means the same at a statement and can be read there.
+    /// An error that was asked for is nil elsewhere, and what is indexed or followed may be what fails.
+    fn is_at_hand(&self, file: &Arc<File>, maker: &Maker<'_>, statement: Node<'_>) -> bool {
+        let is_kept = |node: &Node<'_>| {
+            let put_in = maker.formatted.iter().flatten();
+            !put_in.into_iter().any(|given| given.byte_range().contains(&node.start_byte()))
+        };
+        let follows = |node: Node<'_>| {
+            matches!(
+                node.kind(),
+                "index_expression" | "slice_expression" | "type_assertion_expression" | "func_literal"
+            ) || node.kind() == "call_expression" && node != maker.made
+                || node.kind() == "unary_expression" && file.text_of(node).starts_with(['*', '<'])
+        };
+        if nodes_of(maker.made, follows).iter().any(is_kept) {
+            return false;
+        }
+        let nil = match self.fault.class {
+            Class::NilDereference => suspects(self),
+            _ => Vec::new(),
+        };
+        let names = nodes_of(maker.made, |node| node.kind() == "identifier" && is_kept(&node));
+        names.into_iter().filter(|name| file.binding(*name, file.text_of(*name)).is_some()).all(|name| {
+            let text = file.text_of(name);
+            let given = matches!(file.binding(name, text), Some(Binding::Signature { .. }));
+            let ty = self.resolver.type_of(file, name).map(|ty| self.resolver.underlying(&ty));
+            let lasts =
+                given || ty.as_ref().is_some_and(|ty| matches!(ty.shape(), Shape::Number | Shape::Text));
+            let is_error = matches!(text, "err" | "e") || ty.is_some_and(|ty| ty.text == "error");
+            let is_nil = nil
+                .iter()
+                .any(|suspect| root_of(suspect.node).is_some_and(|root| suspect.file.text_of(root) == text));
+            lasts && !is_error && !is_nil && in_scope_before(file, name, statement)
+        })
     }
 }
 
-/// What fields are called that hold a message.
-const MESSAGES: &[&str] = &["msg", "message", "text", "reason", "desc", "detail"];
+/// Words of what makes an error, or of its type.
+const ERRORS: &[&str] = &["err", "error", "errf", "errorf", "fail", "failf", "failure"];
+/// What parameters and fields are called that hold a message. Of others a text of one word may be a code, which is not
+/// ours to say.
+const MESSAGES: &[&str] = &["msg", "message", "text", "reason", "description", "detail", "format"];
+
+fn is_message(name: &str) -> bool {
+    words(name).iter().any(|word| MESSAGES.contains(&word.as_str()))
+}
 
 impl Maker<'_> {
     fn text<'f>(&self, file: &'f File) -> &'f str {
         file.text_of(self.message).trim_matches('"')
     }
 
-    /// Whether all that it is made of, but the message, means the same at a statement.
-    fn is_at_hand(&self, file: &File, statement: Node<'_>) -> bool {
-        let replaced = |node: &Node<'_>| {
-            self.formatted.as_ref().is_some_and(|list| {
-                list.iter().any(|argument| argument.byte_range().contains(&node.start_byte()))
-            })
-        };
-        let names = nodes_of(self.made, |node| node.kind() == "identifier" && !replaced(&node));
-        names.into_iter().all(|name| in_scope_before(file, name, statement))
-    }
-
     /// The same with the words of a failure; none where they have no place in it.
     fn say(&self, file: &File, beginning: &str, failure: &Failure) -> Option<String> {
-        let start = self.made.start_byte();
-        let (before, after) =
-            (start..self.message.start_byte(), self.message.end_byte()..self.made.end_byte());
-        let before = file.text.get(before)?;
-        let Some(formatted) = &self.formatted else {
+        let before = file.text.get(self.made.start_byte()..self.message.start_byte())?;
+        let rest = |from: usize| file.text.get(from..self.made.end_byte());
+        let Some(put_in) = &self.formatted else {
             failure.cause.is_none().then_some(())?;
-            let after = file.text.get(after)?;
-            return Some(format!("{before}\"{beginning}{}\"{after}", failure.plain));
+            return Some(format!(
+                "{before}\"{beginning}{}\"{}",
+                failure.plain,
+                rest(self.message.end_byte())?
+            ));
         };
-        let end = formatted.last().map_or(self.message.end_byte(), Node::end_byte);
-        let after = file.text.get(end..self.made.end_byte())?;
-        let (mut format, mut arguments) = (failure.format.clone(), failure.arguments.clone());
-        if let Some(cause) = &failure.cause {
-            let verb = if self.text(file).contains("%w") { "%w" } else { "%v" };
-            format = if format.is_empty() { verb.to_owned() } else { format!("{format}: {verb}") };
-            arguments.push(cause.clone());
-        }
-        let given: String = arguments.iter().map(|argument| format!(", {argument}")).collect();
-        Some(format!("{before}\"{beginning}{format}\"{given}{after}"))
+        let after = rest(put_in.last().map_or(self.message.end_byte(), Node::end_byte))?;
+        let given = formatted(failure, if self.text(file).contains("%w") { "%w" } else { "%v" });
+        Some(format!("{before}\"{beginning}{}{after}", given.strip_prefix('"')?))
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn is_main(file: &File, function: Node<'_>) -> bool {
 pub(crate) fn end(edits: &mut Edits, file: &Arc<File>, failure: &Failure) -> Vec<String> {
     let (format, arguments) = match &failure.cause {
         Some(cause) if failure.plain.is_empty() => ("%v".to_owned(), vec![cause.clone()]),
-        Some(cause) => (format!("{}: %v", failure.plain), vec![cause.clone()]),
+        Some(cause) => (format!("{}: %v", failure.plain.replace('%', "%%")), vec![cause.clone()]),
         None if failure.format.is_empty() => (failure.plain.clone(), Vec::new()),
         None => (failure.format.clone(), failure.arguments.clone()),
     };

@@ -35,7 +35,7 @@ impl Case<'_> {
             let Some(prefix) = prefix_of(&raiser, own).filter(|_| raiser.name != own.name) else { continue };
             let given = match takes {
                 Takes::Error => self.error(edits, file, function, failure),
-                Takes::Format => formatted(failure),
+                Takes::Format => formatted(failure, "%v"),
                 Takes::Text => continue,
             };
             return Some(format!("{prefix}{}({given})", raiser.identifier));
@@ -89,7 +89,8 @@ impl Case<'_> {
         }
         for other in self.resolver.package_of(file) {
             for function in &other.functions {
-                let raises = raised(&other, function).is_some_and(|raised| {
+                // A logger panics with a text, whatever it is given.
+                let raises = raised(&other, function, "panic").is_some_and(|raised| {
                     let ty = raised.child_by_field_name("type").or(raised.child_by_field_name("function"));
                     ty.is_some_and(|ty| types.iter().any(|known| known == other.text_of(ty)))
                 });
@@ -115,29 +116,33 @@ impl Case<'_> {
     }
 }
 
-/// What a function panics with at its end.
-fn raised<'f>(file: &'f File, function: &Function) -> Option<Node<'f>> {
+/// What a function panics with at its end, by a call of a name.
+fn raised<'f>(file: &'f File, function: &Function, name: &str) -> Option<Node<'f>> {
     let body = file.node_at(function.body.clone())?;
     let comes_back = !nodes_of(body, |node| node.kind() == "return_statement").is_empty();
     let last = last_child(body.named_child(0).filter(|_| !comes_back)?)?;
     let call = last.named_child(0).filter(|call| call.kind() == "call_expression")?;
-    call.child_by_field_name("arguments").filter(|_| is_panic(file, call))?.named_child(0)
+    call.child_by_field_name("arguments")
+        .filter(|_| is_panic(file, call) && called_name(file, call) == name)?
+        .named_child(0)
 }
 
 /// Whether a call is the panic itself, or that of a logger, which writes a line before.
 pub(crate) fn is_panic(file: &File, call: Node<'_>) -> bool {
     let is_method =
         call.child_by_field_name("function").is_some_and(|function| function.kind() == "selector_expression");
-    match called_name(file, call) {
-        "panic" => !is_method,
-        "Panic" | "Panicf" | "Panicln" => is_method,
-        _ => false,
-    }
+    let name = called_name(file, call);
+    PANICS.contains(&name) && (name == "panic") != is_method
 }
+
+/// The panic itself, and those of loggers.
+const PANICS: [&str; 4] = ["panic", "Panic", "Panicf", "Panicln"];
 
 /// Whether a function does nothing but panic.
 pub(crate) fn is_raiser(file: &File, function: &Function) -> bool {
-    raised(file, function).is_some() && takes(function).is_some() && function.results.is_empty()
+    PANICS.iter().any(|name| raised(file, function, name).is_some())
+        && takes(function).is_some()
+        && function.results.is_empty()
 }
 
 fn takes(function: &Function) -> Option<Takes> {
@@ -165,14 +170,14 @@ fn prefix_of(called: &Function, caller: &Function) -> Option<String> {
     }
 }
 
-/// The failure as a format and its arguments.
-fn formatted(failure: &Failure) -> String {
+/// The failure as a format and its arguments; its cause by a verb of its own.
+pub(super) fn formatted(failure: &Failure, verb: &str) -> String {
     let (mut format, mut arguments) = (failure.format.clone(), failure.arguments.clone());
     if arguments.is_empty() {
         format = format.replace("%%", "%").replace('%', "%%");
     }
     if let Some(cause) = &failure.cause {
-        format = if format.is_empty() { "%v".to_owned() } else { format!("{format}: %v") };
+        format = if format.is_empty() { verb.to_owned() } else { format!("{format}: {verb}") };
         arguments.push(cause.clone());
     }
     std::iter::once(format!("\"{format}\"")).chain(arguments).collect::<Vec<_>>().join(", ")
