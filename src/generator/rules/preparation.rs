@@ -22,7 +22,7 @@ use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::naming::words;
 use crate::generator::repair::suspect::{dereferenced, is_receiver};
-use crate::generator::repair::syntax::{called_name, lines, nodes_in};
+use crate::generator::repair::syntax::{lines, nodes_in};
 use crate::repository::go::{File, Function};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -191,9 +191,7 @@ fn call_first(case: &Case<'_>, methods: &[Method], maker: &Method, field: &str) 
     let target = case.frames.get(depth)?.function.as_ref()?;
     let (_, receiver) = receiver(case, depth)?;
     let name = &maker.function.identifier;
-    let calls = nodes_in(file, &target.range, |node| {
-        node.kind() == "call_expression" && called_name(file, node) == name
-    });
+    let calls = case.calls_in(file, &target.range, &maker.file, &maker.function);
     let locks = file.text.get(target.body.clone()).is_none_or(|text| text.contains("Lock()"));
     if !calls.is_empty() || locks || calls_back(case, maker.body()) {
         return None;
