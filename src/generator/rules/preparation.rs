@@ -61,12 +61,6 @@ struct Method {
     receiver: String,
 }
 
-impl Method {
-    fn body(&self) -> &str {
-        self.file.text.get(self.function.body.clone()).unwrap_or_default()
-    }
-}
-
 fn for_field(case: &Case<'_>, file: &Arc<File>, field: &str) -> Vec<Draft> {
     let Some((owner, _)) = receiver(case, 0) else { return Vec::new() };
     let on_stack = |function: &Function| {
@@ -179,10 +173,12 @@ fn example(
     })
 }
 
-/// Whether a text calls a method that is on the stack.
-fn calls_back(case: &Case<'_>, text: &str) -> bool {
-    let mut functions = case.frames.iter().filter_map(|frame| frame.function.as_ref());
-    functions.any(|function| text.contains(&format!("{}(", function.identifier)))
+/// Whether a method calls a function that is on the stack.
+fn calls_back(case: &Case<'_>, method: &Method) -> bool {
+    let mut frames = case.frames.iter().filter_map(|frame| Some((&frame.file, frame.function.as_ref()?)));
+    frames.any(|(home, function)| {
+        !case.calls_in(&method.file, &method.function.body, home, function).is_empty()
+    })
 }
 
 fn call_first(case: &Case<'_>, methods: &[Method], maker: &Method, field: &str) -> Option<Draft> {
@@ -193,7 +189,7 @@ fn call_first(case: &Case<'_>, methods: &[Method], maker: &Method, field: &str) 
     let name = &maker.function.identifier;
     let calls = case.calls_in(file, &target.range, &maker.file, &maker.function);
     let locks = file.text.get(target.body.clone()).is_none_or(|text| text.contains("Lock()"));
-    if !calls.is_empty() || locks || calls_back(case, maker.body()) {
+    if !calls.is_empty() || locks || calls_back(case, maker) {
         return None;
     }
     let (arguments, other, line) = example(methods, maker, target, field)?;
