@@ -49,3 +49,41 @@ fn the_address_tells_what_was_nil() {
     let patch = suggestion["patch"].as_str().unwrap();
     assert!(patch.contains("o.Address == nil") && patch.contains("o.Customer == nil"), "{patch}");
 }
+
+const NAMES: &str = "// Package names shortens names.
+package names
+
+import \"strings\"
+
+// Person is who signs.
+type Person struct {
+\tFirst, Last string
+}
+
+func surname(full string) string {
+\tparts := strings.Fields(full)
+\treturn parts[1]
+}
+
+// Initials are the first letters of a name.
+func Initials(full string) (string, error) {
+\treturn full[:1] + surname(full)[:1], nil
+}
+
+// Less compares by surname.
+func Less(a, b Person) bool {
+\tsurname := a.Last
+\treturn surname < b.Last
+}
+";
+
+/// A function has few callers, whatever else has its name: it is given an error, and they pass it on.
+#[test]
+fn variables_of_its_name_use_no_function() {
+    let main = "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/split/names\"\n)\n\nfunc main() {\n\tfmt.Println(names.Initials(\"Ada\"))\n}\n";
+    let trial = Trial::new(&[("names/names.go", NAMES), ("cmd/run/main.go", main)]);
+    let suggestion = &trial.fix_log(&trial.crash())[0];
+    assert_eq!(judged(suggestion), ("proven", None), "{suggestion:#}");
+    let patch = suggestion["patch"].as_str().unwrap();
+    assert!(patch.contains("+func surname(full string) (string, error) {"), "{patch}");
+}
