@@ -29,8 +29,11 @@ use crate::repository::{Repository, Workspace, read_regular};
 use crate::sandbox::{Error, Folders, GoToolchain, Sandbox};
 
 /// The program's files.
-const PROGRAM: [(&str, &str); 2] =
-    [("program.go", include_str!("program.go")), ("uses.go", include_str!("uses.go"))];
+const PROGRAM: [(&str, &str); 3] = [
+    ("program.go", include_str!("program.go")),
+    ("names.go", include_str!("names.go")),
+    ("uses.go", include_str!("uses.go")),
+];
 /// The program's name in the cache, before what tells one version of it from another.
 const NAME: &str = "hephaestus-typecheck-";
 /// How long building the program may take where the build cache is cold.

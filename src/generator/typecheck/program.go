@@ -22,7 +22,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"sort"
-	"strings"
 )
 
 // How many expressions of a package are told about at most, and how many in all: tables of data hold millions, and
@@ -48,7 +47,7 @@ type Listed struct {
 // number in Types.
 type Told struct {
 	Path string `json:"path"`
-	// Place, and the types of the expression's results.
+	// Place, and the types of the expression's results. A value without one has a type that no name tells.
 	Spans [][]int `json:"spans"`
 	// Place of what is followed where it may be nil, how far behind it the access begins, how many bytes it may
 	// touch, and the name of what is accessed.
@@ -79,6 +78,8 @@ type checked struct {
 	files []*ast.File
 	own   *types.Package
 	info  *types.Info
+	// The names that more than one type has.
+	shared map[string]bool
 	// Whether every name in it is known.
 	whole bool
 }
@@ -211,14 +212,14 @@ func (t *teller) check(p *Listed, shared types.Importer) (c *checked) {
 		},
 	}
 	own, _ := config.Check(p.ImportPath, t.fset, files, info)
-	return &checked{files, own, info, whole}
+	return &checked{files, own, info, sharedNames(own, info), whole}
 }
 
 func (t *teller) tellAll(c *checked, users *users) {
 	t.ofOne = 0
 	var told []*Told
 	for _, file := range c.files {
-		told = append(told, t.tell(file, c.own, c.info))
+		told = append(told, t.tell(file, c))
 	}
 	t.answer.Files = append(t.answer.Files, told...)
 	if !c.whole {
@@ -240,7 +241,8 @@ func (t *teller) tellAll(c *checked, users *users) {
 	}
 }
 
-func (t *teller) tell(file *ast.File, own *types.Package, info *types.Info) *Told {
+func (t *teller) tell(file *ast.File, c *checked) *Told {
+	info := c.info
 	whole := t.fset.File(file.Pos())
 	told := &Told{Path: whole.Name(), Spans: [][]int{}, Links: [][]int{}}
 	names := imported(file)
@@ -250,8 +252,12 @@ func (t *teller) tell(file *ast.File, own *types.Package, info *types.Info) *Tol
 			return
 		}
 		span := place(node)
+		if len(all) == 1 && isMistakable(all[0], c, map[types.Type]bool{}) {
+			told.Spans = append(told.Spans, span)
+			return
+		}
 		for _, one := range all {
-			text, ok := spelled(one, own, names)
+			text, ok := spelled(one, c.own, names)
 			if !ok {
 				return
 			}
@@ -329,39 +335,6 @@ func (t *teller) number(word string) int {
 		t.answer.Words = append(t.answer.Words, word)
 	}
 	return number
-}
-
-// imported holds the names by which a file knows other packages, where it gives or needs none; by import path.
-func imported(file *ast.File) map[string]string {
-	names := map[string]string{}
-	for _, one := range file.Imports {
-		path := strings.Trim(one.Path.Value, "\"`")
-		if one.Name != nil {
-			names[path] = one.Name.Name
-		} else {
-			names[path] = ""
-		}
-	}
-	return names
-}
-
-// spelled is a type as the file would write it; not ok where it has no name for a part of it.
-func spelled(one types.Type, own *types.Package, names map[string]string) (text string, ok bool) {
-	ok = true
-	text = types.TypeString(one, func(p *types.Package) string {
-		if p == own {
-			return ""
-		}
-		name, here := names[p.Path()]
-		switch {
-		case !here || name == "_" || name == ".":
-			ok = false
-		case name == "":
-			return p.Name()
-		}
-		return name
-	})
-	return text, ok && !strings.Contains(text, "invalid type")
 }
 
 // link is one pointer, interface or function that is followed.

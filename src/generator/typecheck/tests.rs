@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::plain::type_check;
 use crate::domain::RepoPath;
 use crate::repository::Repository;
-use crate::repository::go::{How, Resolver};
+use crate::repository::go::{How, Resolver, nodes_of};
 
 const BOX: &str = "package box
 
@@ -192,4 +192,26 @@ fn nobody_is_told_of_too_many_uses() {
         module.check(&["./p"]);
         assert_eq!(module.uses("p/p.go", "f").is_some(), told, "{calls}");
     }
+}
+
+/// Types that functions declare go by their names only where nothing else in the package has them.
+#[test]
+fn types_of_one_name_are_told_apart() {
+    let text = "package p\n\ntype row struct{ a int }\n\nfunc f() {\n\ttype row struct{ b int }\n\ttype cell struct{ c int }\n\tone, two := []row{}, []cell{}\n\tuse(one, two)\n}\n\nfunc g[row any, K comparable](in map[K]row) {\n\tuse(in, nil)\n}\n\nfunc h(own []row) {\n\ttype item struct{ d int }\n\tvar three item\n\tuse(own, three)\n}\n\nfunc i[K any](four K) {\n\ttype item struct{ e int }\n\tvar five item\n\tuse(four, five)\n}\n\nfunc use(a, b any) {}\n";
+    let module = Module::new(&[("p/p.go", text)]);
+    module.check(&["./p"]);
+    let file = module.repository.go_file(&RepoPath::new("p/p.go").unwrap()).unwrap();
+    let resolver = Resolver::new(&module.repository);
+    let calls = nodes_of(file.tree.root_node(), |node| {
+        node.kind() == "call_expression" && file.text_of(node).starts_with("use(")
+    });
+    let mut told = Vec::new();
+    for call in calls {
+        let list = call.child_by_field_name("arguments").unwrap();
+        for argument in list.named_children(&mut list.walk()).filter(|node| node.kind() == "identifier") {
+            let ty = resolver.type_of(&file, argument).map_or("?".to_owned(), |ty| ty.text);
+            told.push(format!("{} {ty}", file.text_of(argument)));
+        }
+    }
+    assert_eq!(told, ["one ?", "two []cell", "in ?", "own []row", "three ?", "four K", "five ?"]);
 }

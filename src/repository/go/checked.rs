@@ -20,7 +20,8 @@ pub struct Checked {
 pub struct Expression {
     /// Where it stands, in bytes.
     pub range: Range<usize>,
-    /// One for a value, none or several for some calls.
+    /// One for a value, none or several for some calls; none also for a value whose type another of its name would be
+    /// taken for.
     pub results: Vec<Arc<str>>,
 }
 
