@@ -1,6 +1,8 @@
 //! What only the type checker of the Go toolchain can tell.
 
 use super::soundness::{Trial, judged};
+#[cfg(target_arch = "x86_64")]
+use crate::harness::{go, run};
 
 const LABEL: &str = "// Package label prints labels for parcels.
 package label
@@ -48,6 +50,27 @@ fn the_address_tells_what_was_nil() {
     assert_eq!(judged(suggestion), ("proven", None), "{suggestion:#}");
     let patch = suggestion["patch"].as_str().unwrap();
     assert!(patch.contains("o.Address == nil") && patch.contains("o.Customer == nil"), "{patch}");
+}
+
+/// A program with addresses of 32 bits has its fields elsewhere: nothing is told of what was nil rather than the wrong
+/// link.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn an_address_of_32_bits_names_no_link() {
+    let main = "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/split/label\"\n)\n\nfunc main() {\n\tfmt.Println(label.Line(&label.Order{Customer: &label.Customer{Name: \"Ada\"}}))\n}\n";
+    let label = LABEL
+        .replace("\tName string\n", "\tTitle string\n\tName  string\n")
+        .replace("\tCity   string\n", "\tZip    string\n\tCity   string\n");
+    let trial = Trial::new(&[("label/label.go", &label), ("cmd/run/main.go", main)]);
+    let narrow = run(go().args(["run", "./cmd/run"]).env("GOARCH", "386").current_dir(trial.repository()));
+    let log = String::from_utf8(narrow.stderr).unwrap();
+    // The city's pointer or its length: with 64 bits the customer's name lies there.
+    assert!(log.contains("addr=0x10 ") || log.contains("addr=0x14 "), "{log}");
+    let suggestion = &trial.fix_log(&log)[0];
+    let diagnosis = suggestion["diagnosis"].as_str().unwrap();
+    assert!(diagnosis.starts_with("A nil pointer, interface or function was used."), "{diagnosis}");
+    let search = suggestion["search"].as_str().unwrap();
+    assert!(search.contains("the log does not tell that it was this one"), "{search}");
 }
 
 const NAMES: &str = "// Package names shortens names.

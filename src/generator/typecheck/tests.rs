@@ -1,9 +1,11 @@
 //! Who uses which functions, as the type checker tells it.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::PROGRAM;
 use super::plain::type_check;
 use crate::domain::RepoPath;
 use crate::repository::Repository;
@@ -129,6 +131,21 @@ fn sorted(text: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = text.lines().collect();
     lines.sort_unstable();
     lines
+}
+
+/// The program is written as Go programs are, in the language of the oldest toolchain that may build it.
+#[test]
+fn the_program_is_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("go.mod"), "module typecheck\n\ngo 1.21\n").unwrap();
+    for (name, text) in PROGRAM {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    for (program, arguments) in [("gofmt", ["-l", "."]), ("go", ["vet", "."])] {
+        let output = Command::new(program).args(arguments).current_dir(&folder).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        assert!(output.status.success() && said.is_empty(), "{program}: {}", String::from_utf8_lossy(&said));
+    }
 }
 
 #[test]

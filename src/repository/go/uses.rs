@@ -214,6 +214,9 @@ impl Resolver<'_> {
 
     /// What has a function's name in a file, and is nobody else's known.
     fn uses_by_syntax(&self, user: &Arc<File>, home: &File, function: &Function, uses: &mut Vec<Use>) {
+        if !user.text.contains(&function.identifier) {
+            return;
+        }
         let names = nodes_of(user.tree.root_node(), |node| {
             matches!(node.kind(), "identifier" | "field_identifier")
                 && user.text_of(node) == function.identifier
