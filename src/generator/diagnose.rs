@@ -3,7 +3,8 @@
 use super::localize::localize;
 use super::repair::exit::is_raiser;
 use crate::analyzer::go::{
-    Extent, OutOfBounds, other_stacks, out_of_bounds, panic_chain, race_sites, short_function,
+    Extent, OutOfBounds, may_be_of_32_bits, other_stacks, out_of_bounds, panic_chain, race_sites,
+    short_function,
 };
 use crate::domain::{Class, Diagnosis, ErrorEvent, Fault, FaultFacts, Frame, Location, TraceKind};
 use crate::repository::go::{Link, Symbol};
@@ -18,7 +19,9 @@ const MAX_EARLIER: usize = 4;
 pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
     let locations = localize(event, repository);
     let address = event.trace.as_ref().and_then(|trace| trace.fault_address);
-    let facts = crate::analyzer::go::fault_facts(&event.message, address);
+    let mut facts = crate::analyzer::go::fault_facts(&event.message, address);
+    // Here fields are looked for where 64 bits put them.
+    facts.nil_offset = facts.nil_offset.filter(|offset| *offset == 0 || !may_be_of_32_bits(&event.sample));
     let nil = locations.first().and_then(|place| what_was_nil(event.class, &facts, place, repository));
     let mut summary = vec![nil.unwrap_or_else(|| what_happened(event.class, &facts, &event.message))];
     summary.extend(raised_while_handling(event));
@@ -389,6 +392,23 @@ mod tests {
         );
         // What failed is looked for where it failed.
         assert_eq!(told.fault.stack[0].file.as_str(), "kind.pb.go");
+    }
+
+    /// With addresses of 32 bits another field lies at the same offset.
+    #[test]
+    fn an_offset_counts_where_addresses_have_64_bits() {
+        let code = "package main\n\ntype S struct {\n\tname string\n\tn int\n\tp *int\n}\n\nfunc get(s *S, name string) *int { return s.p }\n\nfunc main() {\n\tget(nil, \"x\")\n}\n";
+        for (address, arguments, offset) in [
+            ("0xc pc=0x80c30f6", "0x0, {0x80d4218, 0x1}", None),
+            ("0x18 pc=0x47aec0", "0x4859c0?, {0x214fe30506f0?, 0x1?}", Some(0x18)),
+            ("0x0 pc=0x80c30f6", "0x0, {0x80d4218, 0x1}", Some(0)),
+        ] {
+            let log = format!(
+                "panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation code=0x1 addr={address}]\n\ngoroutine 1 [running]:\nmain.get({arguments})\n\t/d/main.go:9 +0x16\nmain.main()\n\t/d/main.go:12 +0x31\nexit status 2\n"
+            );
+            let told = diagnosis(&[("main.go", code)], &log);
+            assert_eq!(told.fault.facts.nil_offset, offset, "{log}");
+        }
     }
 
     const MAIN: &str = "package main\n\nfunc main() {\n\tdep.At(nil, 3)\n}\n\nfunc put() {\n\tn++\n}\n\nfunc show() {\n\tprint(n)\n}\n";

@@ -260,6 +260,15 @@ impl Repository {
         self.checked().get(&file.path).filter(|checked| checked.is_about(file)).cloned()
     }
 
+    /// The files, as they are now, whose functions the type checker told of.
+    #[must_use]
+    pub fn files_with_functions(&self) -> Vec<Arc<go::File>> {
+        let known: Vec<Arc<go::Checked>> = self.checked().values().cloned().collect();
+        let files =
+            known.iter().filter(|checked| checked.functions().is_some()).map(|checked| checked.file());
+        files.filter(|file| self.checked_of(file).is_some()).cloned().collect()
+    }
+
     fn checked(&self) -> std::sync::MutexGuard<'_, BTreeMap<RepoPath, Arc<go::Checked>>> {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner)
     }

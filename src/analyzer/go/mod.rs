@@ -12,6 +12,7 @@ mod frame;
 mod line;
 pub(crate) mod machine;
 mod text;
+mod width;
 
 pub use bounds::{Extent, OutOfBounds};
 pub use chain::panic_chain;
@@ -24,3 +25,4 @@ pub(crate) use machine::BAR;
 pub use machine::{race_sites, race_stacks, races};
 pub(crate) use text::find_stack;
 pub use text::{ParsedCrash, other_stacks, parse_trace};
+pub use width::may_be_of_32_bits;

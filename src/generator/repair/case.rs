@@ -107,14 +107,28 @@ impl<'a> Case<'a> {
         let function = self.frames.get(depth)?.function.as_ref()?;
         let outer = depth + 1;
         let frame = self.frames.get(outer)?;
-        let calls = nodes_in(&frame.file, &frame.range, |node| {
-            node.kind() == "call_expression" && called_name(&frame.file, node) == function.identifier
-        });
+        let home = self.file(depth)?;
+        let calls = self.calls_in(&frame.file, &frame.range, home, function);
         let call = calls.iter().copied().min_by_key(|node| {
             let lines = lines(*node);
             if lines.contains(&frame.line) { 0 } else { frame.line.abs_diff(*lines.start()) }
         })?;
         Some((outer, call, function))
+    }
+
+    /// The calls in a range that may be of a function: those of its name, but for those known to be others'.
+    pub(crate) fn calls_in<'f>(
+        &self,
+        file: &'f Arc<File>,
+        range: &Range<usize>,
+        home: &Arc<File>,
+        function: &Function,
+    ) -> Vec<Node<'f>> {
+        nodes_in(file, range, |node| {
+            node.kind() == "call_expression"
+                && called_name(file, node) == function.identifier
+                && self.resolver.calls(file, node, home, function) != Some(false)
+        })
     }
 
     /// The file of a frame.

@@ -7,7 +7,7 @@ use tree_sitter::Node;
 use super::case::Case;
 use super::locked::{Held, held_at, locking};
 use super::syntax::{method_call, nodes_of};
-use crate::repository::go::{Field, File, Function, Type, TypeDecl};
+use crate::repository::go::{Field, File, Function, How, Type, TypeDecl};
 
 /// A method of a type.
 #[derive(Debug, Clone)]
@@ -146,6 +146,19 @@ pub(crate) fn own_call<'f>(file: &'f File, call: Node<'_>, receiver: &str) -> Op
     let operand =
         function.child_by_field_name("operand").filter(|operand| file.text_of(*operand) == receiver);
     operand.and_then(|_| function.child_by_field_name("field")).map(|name| file.text_of(name))
+}
+
+/// Whether anybody calls a method of a value whose mutex is held there.
+pub(crate) fn is_called_held(case: &Case<'_>, method: &Method, mutex: &Mutex) -> bool {
+    // Who cannot name the mutex does not hold it.
+    let everywhere = mutex.name.starts_with(char::is_uppercase);
+    let uses = case.resolver.uses_of(&method.file, &method.function, everywhere).unwrap_or_default();
+    uses.iter().filter(|place| place.how == How::Called).any(|place| {
+        let value = place.node().and_then(method_call).map(|(value, _)| value);
+        value.is_some_and(|value| {
+            held_at(&place.file, value, &mutex.of(place.file.text_of(value))) != Held::No
+        })
+    })
 }
 
 /// The methods of a type, tests left out.

@@ -5,10 +5,8 @@ use std::ops::Range;
 use tree_sitter::Node;
 
 use super::naming::singular;
+pub(crate) use crate::repository::go::nodes_of;
 use crate::repository::go::{File, earlier};
-
-/// How many nodes of a function are visited at most.
-const MAX_NODES: usize = 200_000;
 
 /// The nodes in a range that satisfy a condition, children before their parents.
 pub(crate) fn nodes_in<'t>(
@@ -18,34 +16,6 @@ pub(crate) fn nodes_in<'t>(
 ) -> Vec<Node<'t>> {
     let Some(top) = file.node_at(range.clone()) else { return Vec::new() };
     nodes_of(top, wanted)
-}
-
-/// The nodes below and including one that satisfy a condition, children before their parents.
-pub(crate) fn nodes_of<'t>(top: Node<'t>, wanted: impl Fn(Node<'t>) -> bool) -> Vec<Node<'t>> {
-    let mut found = Vec::new();
-    let mut cursor = top.walk();
-    let mut depth = 0_usize;
-    for _ in 0..MAX_NODES {
-        if cursor.goto_first_child() {
-            depth += 1;
-            continue;
-        }
-        loop {
-            let node = cursor.node();
-            if node.is_named() && wanted(node) {
-                found.push(node);
-            }
-            if depth == 0 {
-                return found;
-            }
-            if cursor.goto_next_sibling() {
-                break;
-            }
-            cursor.goto_parent();
-            depth -= 1;
-        }
-    }
-    found
 }
 
 /// The lines a node covers, from 1.

@@ -21,7 +21,7 @@ use crate::generator::repair::made::was_made;
 use crate::generator::repair::naming::phrase;
 use crate::generator::repair::scope::{fresh, in_scope_before};
 use crate::generator::repair::syntax::{
-    called_name, is_error_return, is_listed, last_child, nodes_in, nodes_of, operator_of,
+    is_error_return, is_listed, last_child, nodes_in, nodes_of, operator_of,
 };
 use crate::repository::go::{File, Function, Shape};
 
@@ -50,9 +50,7 @@ struct Link {
 /// The one link that a function which calls itself follows.
 fn link(case: &Case<'_>, frame: &Frame) -> Option<Link> {
     let (file, function) = (&frame.file, frame.function.as_ref()?);
-    let again = nodes_in(file, &function.body, |node| {
-        node.kind() == "call_expression" && called_name(file, node) == function.identifier
-    });
+    let again = case.calls_in(file, &function.body, file, function);
     let mut links: Vec<Link> = Vec::new();
     for node in nodes_in(file, &function.body, |node| node.kind() == "selector_expression") {
         if let Some(link) = followed(case, file, node).filter(|link| !links.contains(link)) {

@@ -278,7 +278,7 @@ fn ask_first<'o>(
     let (mut exit, reports) = leave(case, edits, owner, sender, sender.send);
     let told = (reports, changed_above(file, place));
     // In a loop it would be held for as long as that goes on.
-    let called = !guard.is_new && owner.is_called_with(sender.method, &guard.mutex);
+    let called = !guard.is_new && owner.is_called_with(case, sender.method, &guard.mutex);
     if sender.method.names(&guard.mutex) || called || sender.is_in_loop() || is_risky(sender, unit) {
         return None;
     }

@@ -8,7 +8,7 @@ use crate::generator::repair::case::Case;
 use crate::generator::repair::channels::{Use, is_only_received, use_of};
 use crate::generator::repair::edit::is_repairable;
 use crate::generator::repair::locked::{Held, locking};
-use crate::generator::repair::methods::{Method, Mutex, methods_of};
+use crate::generator::repair::methods::{Method, Mutex, is_called_held, methods_of};
 use crate::generator::repair::syntax::{
     called_name, children, in_loop, last_child, nodes_of, outermost, statement_of,
 };
@@ -125,10 +125,15 @@ impl Owner {
         (!senders.is_empty()).then_some(senders)
     }
 
-    /// Whether another method that takes a mutex calls this one.
-    pub(super) fn is_called_with(&self, method: &Method, mutex: &Mutex) -> bool {
+    /// Whether another method that takes a mutex, or whoever else holds it, calls this one.
+    pub(super) fn is_called_with(&self, case: &Case<'_>, method: &Method, mutex: &Mutex) -> bool {
         let name = method.function.identifier.as_str();
-        self.methods.iter().filter(|other| other.locks(mutex)).any(|other| other.calls().contains(&name))
+        is_called_held(case, method, mutex)
+            || self
+                .methods
+                .iter()
+                .filter(|other| other.locks(mutex))
+                .any(|other| other.calls().contains(&name))
     }
 
     /// What the closing method ends too and others can wait for: a channel without values, a context.

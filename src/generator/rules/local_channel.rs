@@ -286,7 +286,7 @@ pub(super) fn argument_for(
         for start in nodes_of(other.tree.root_node(), |node| node.kind() == "go_statement") {
             let call = start.named_child(0).filter(|call| called_name(&other, *call) == own.identifier);
             let Some(call) = call else { continue };
-            if case.callee(&other, call).is_none_or(|callee| callee.function != *own) {
+            if case.resolver.calls(&other, call, file, own) != Some(true) {
                 continue;
             }
             let list = call.child_by_field_name("arguments")?;

@@ -20,7 +20,7 @@ use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::Edits;
 use crate::generator::repair::guarding::{runs_beside, waits};
 use crate::generator::repair::locked::{Held, locking};
-use crate::generator::repair::methods::{Method, Mutex, methods_of, own_call};
+use crate::generator::repair::methods::{Method, Mutex, is_called_held, methods_of, own_call};
 use crate::generator::repair::syntax::{is_within, operator_of};
 use crate::repository::go::{File, Function};
 
@@ -52,7 +52,7 @@ fn hold(case: &Case<'_>, depth: usize, file: &Arc<File>, field: Node<'_>) -> Opt
     let mut edits = Edits::default();
     let mut bare: Vec<&Method> = Vec::new();
     for method in methods.iter().filter(|method| needs_lock(method, name, &mutex)) {
-        match called_locked(method, &mutex, &methods, &mut Vec::new()) {
+        match called_locked(case, method, &mutex, &methods, &mut Vec::new()) {
             Some(true) => {}
             Some(false) => bare.push(method),
             // It would lock twice, on one way or another.
@@ -77,7 +77,7 @@ fn hold(case: &Case<'_>, depth: usize, file: &Arc<File>, field: Node<'_>) -> Opt
     }
     let writers: Vec<&Method> = methods.iter().filter(|method| writes_shared(method, name, &mutex)).collect();
     for method in &writers {
-        if !is_outermost(method, &mutex, &methods) {
+        if !is_outermost(case, method, &mutex, &methods) {
             return None;
         }
         hold_alone(&mut edits, method, &mutex);
@@ -123,8 +123,8 @@ fn writes_shared(method: &Method, field: &str, mutex: &Mutex) -> bool {
     uses.any(|node| is_written(&method.file, node) && method.held_at(node, mutex) == Held::Read)
 }
 
-/// Whether no method that takes a mutex calls a method, nor the other way round.
-fn is_outermost(method: &Method, mutex: &Mutex, all: &[Method]) -> bool {
+/// Whether nobody who takes a mutex calls a method, nor the other way round.
+fn is_outermost(case: &Case<'_>, method: &Method, mutex: &Mutex, all: &[Method]) -> bool {
     let takes = |name: &str| {
         all.iter().any(|other| {
             other.function.identifier == name
@@ -134,7 +134,7 @@ fn is_outermost(method: &Method, mutex: &Mutex, all: &[Method]) -> bool {
     };
     let mut callers = all.iter().filter(|caller| caller.names(mutex));
     let called = callers.any(|caller| caller.calls().contains(&method.function.identifier.as_str()));
-    !called && !method.calls().into_iter().any(takes)
+    !called && !is_called_held(case, method, mutex) && !method.calls().into_iter().any(takes)
 }
 
 /// A method holds a mutex alone that it held as one of several.
@@ -158,9 +158,10 @@ fn needs_lock(method: &Method, field: &str, mutex: &Mutex) -> bool {
         && !expects_lock(&method.function)
 }
 
-/// Whether others of the type call a method with the mutex held, and no others do; none where some do and some do not.
+/// Whether others call a method with the mutex held, and no others of the type do; none where some do and some do not.
 /// `known` are the methods that are being looked at.
 fn called_locked<'m>(
+    case: &Case<'_>,
     method: &'m Method,
     mutex: &Mutex,
     all: &'m [Method],
@@ -168,7 +169,7 @@ fn called_locked<'m>(
 ) -> Option<bool> {
     let name = method.function.identifier.as_str();
     known.push(name);
-    let (mut with, mut without) = (false, false);
+    let (mut with, mut without) = (is_called_held(case, method, mutex), false);
     for caller in all {
         if known.contains(&caller.function.identifier.as_str()) {
             continue;
@@ -179,7 +180,7 @@ fn called_locked<'m>(
         }
         let held = calls.iter().filter(|call| caller.held_at(**call, mutex) != Held::No).count();
         let handed_down = !caller.names(mutex)
-            && (expects_lock(&caller.function) || called_locked(caller, mutex, all, known)?);
+            && (expects_lock(&caller.function) || called_locked(case, caller, mutex, all, known)?);
         with |= held > 0 || handed_down;
         without |= held < calls.len() && !handed_down;
     }

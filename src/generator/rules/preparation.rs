@@ -22,7 +22,7 @@ use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::naming::words;
 use crate::generator::repair::suspect::{dereferenced, is_receiver};
-use crate::generator::repair::syntax::{called_name, lines, nodes_in};
+use crate::generator::repair::syntax::{lines, nodes_in};
 use crate::repository::go::{File, Function};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -59,12 +59,6 @@ struct Method {
     function: Function,
     /// What it calls its receiver.
     receiver: String,
-}
-
-impl Method {
-    fn body(&self) -> &str {
-        self.file.text.get(self.function.body.clone()).unwrap_or_default()
-    }
 }
 
 fn for_field(case: &Case<'_>, file: &Arc<File>, field: &str) -> Vec<Draft> {
@@ -179,10 +173,12 @@ fn example(
     })
 }
 
-/// Whether a text calls a method that is on the stack.
-fn calls_back(case: &Case<'_>, text: &str) -> bool {
-    let mut functions = case.frames.iter().filter_map(|frame| frame.function.as_ref());
-    functions.any(|function| text.contains(&format!("{}(", function.identifier)))
+/// Whether a method calls a function that is on the stack.
+fn calls_back(case: &Case<'_>, method: &Method) -> bool {
+    let mut frames = case.frames.iter().filter_map(|frame| Some((&frame.file, frame.function.as_ref()?)));
+    frames.any(|(home, function)| {
+        !case.calls_in(&method.file, &method.function.body, home, function).is_empty()
+    })
 }
 
 fn call_first(case: &Case<'_>, methods: &[Method], maker: &Method, field: &str) -> Option<Draft> {
@@ -191,11 +187,9 @@ fn call_first(case: &Case<'_>, methods: &[Method], maker: &Method, field: &str) 
     let target = case.frames.get(depth)?.function.as_ref()?;
     let (_, receiver) = receiver(case, depth)?;
     let name = &maker.function.identifier;
-    let calls = nodes_in(file, &target.range, |node| {
-        node.kind() == "call_expression" && called_name(file, node) == name
-    });
+    let calls = case.calls_in(file, &target.range, &maker.file, &maker.function);
     let locks = file.text.get(target.body.clone()).is_none_or(|text| text.contains("Lock()"));
-    if !calls.is_empty() || locks || calls_back(case, maker.body()) {
+    if !calls.is_empty() || locks || calls_back(case, maker) {
         return None;
     }
     let (arguments, other, line) = example(methods, maker, target, field)?;

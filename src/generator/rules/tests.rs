@@ -1,6 +1,7 @@
 //! Small Go sources in, candidates out. Each file of `cases/` is one fault: a head (`class`, facts, and the
 //! stack as `file: text of the line`), the sources, and the candidates expected, best first, as the lines
-//! they remove and add. Set `UPDATE_CASES=1` to write what is proposed now, then read the difference.
+//! they remove and add. `types: checked` asks the type checker about the packages of the stack, as an attempt does;
+//! without it syntax alone tells. Set `UPDATE_CASES=1` to write what is proposed now, then read the difference.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::process::Command;
 
 use super::{Rule, propose};
 use crate::domain::{Class, Fault, FaultFacts, FixCandidate, Location, RepoPath};
+use crate::generator::typecheck::plain::type_check;
 use crate::repository::{Repository, unified_diff};
 
 struct Case {
@@ -100,7 +102,14 @@ impl Case {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        propose(fault, &Repository::open(folder.path()).unwrap(), is_wanted).candidates
+        let repository = Repository::open(folder.path()).unwrap();
+        if self.get("types") == Some("checked") {
+            let mut packages: Vec<String> =
+                fault.stack.iter().map(|place| format!("./{}", place.file.folder())).collect();
+            packages.dedup();
+            type_check(&repository, folder.path(), &packages);
+        }
+        propose(fault, &repository, is_wanted).candidates
     }
 }
 

@@ -20,7 +20,7 @@ use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::methods::methods_of;
 use crate::generator::repair::paths::owed;
 use crate::generator::repair::syntax::{in_loop, lines, method_call, nodes_in, nodes_of};
-use crate::repository::go::{File, earlier, later};
+use crate::repository::go::{Callee, File, How, earlier, later};
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let Some(frame) = case.frames.first() else { return Vec::new() };
     let file = &frame.file;
@@ -61,7 +61,7 @@ fn for_start(case: &Case<'_>, file: &Arc<File>, start: Node<'_>, group: &str) ->
     let param = callee.function.params.get(at)?;
     let function = callee.file.node_at(callee.function.range.clone())?;
     if param.ty == "sync.WaitGroup" && file.text_of(arguments[at]) == group {
-        return by_pointer(file, arguments[at], &callee.file, function, &param.name);
+        return by_pointer(case, file, arguments[at], &callee, at);
     }
     always_done(case, &callee.file, function, &param.name, false)
 }
@@ -155,16 +155,18 @@ fn is_counted_down_elsewhere(case: &Case<'_>, file: &Arc<File>, body: Node<'_>, 
         })
 }
 
-/// A copy of a group counts for nobody: the goroutine gets a pointer to it.
+/// A copy of a group counts for nobody: the goroutine, and whoever else calls its function, gives a pointer to it.
 fn by_pointer(
+    case: &Case<'_>,
     file: &Arc<File>,
     argument: Node<'_>,
-    home: &Arc<File>,
-    function: Node<'_>,
-    name: &str,
+    callee: &Callee,
+    at: usize,
 ) -> Option<Draft> {
-    let list =
-        function.child_by_field_name("parameters").filter(|_| is_repairable(home) && is_repairable(file))?;
+    let (home, function) = (&callee.file, &callee.function);
+    let name = &function.params.get(at)?.name;
+    let node = home.node_at(function.range.clone()).filter(|_| is_repairable(home))?;
+    let list = node.child_by_field_name("parameters")?;
     let declaration = list.named_children(&mut list.walk()).find(|declaration| {
         let declared = declaration.child_by_field_name("name").map(|declared| home.text_of(declared));
         declared == Some(name)
@@ -172,7 +174,19 @@ fn by_pointer(
     let ty = declaration.child_by_field_name("type")?;
     let mut edits = Edits::default();
     edits.replace(home, ty.start_byte()..ty.start_byte(), "*");
-    edits.replace(file, argument.start_byte()..argument.start_byte(), "&");
+    for place in case.resolver.uses_of(home, function, function.is_exported())? {
+        match place.how {
+            How::Called => {
+                let list = place.node()?.child_by_field_name("arguments")?;
+                let given = list.named_child(u32::try_from(at).ok()?)?;
+                let named = matches!(given.kind(), "identifier" | "selector_expression");
+                let given = (named && is_repairable(&place.file)).then(|| given.start_byte())?;
+                edits.replace(&place.file, given..given, "&");
+            }
+            How::Taken | How::Through => return None,
+            How::Unknown => {}
+        }
+    }
     let explanation = format!(
         "The goroutine counted down a copy of `{}`: it gets a pointer to it.",
         file.text_of(argument)

@@ -3,11 +3,17 @@
 //! Syntax tells the types of much, but not of what the standard library and dependencies return, of generics, or how
 //! far behind a pointer a field lies. A small Go program of ours (`program.go`, only the standard library) tells it:
 //! it lists the packages with `go list -export`, checks them with `go/types` against what the compiler left in the
-//! build cache, and prints the type of each expression as its file would write it. It is built once a toolchain, and
-//! kept beside the build cache, where no code under repair can write. It reads sources and runs none.
+//! build cache, and prints the type of each expression as its file would write it, and every use of a function of the
+//! modules worked on (`uses.go`): up to 50,000 a package, 150,000 in all, else none of that package. It is built once a
+//! toolchain, and kept beside the build cache, where no code under repair can write. It reads sources and runs none.
 //!
-//! Who asks for a type afterwards ([`Resolver`](crate::repository::go::Resolver)) gets this answer, and where there is
+//! Who asks for a type or for callers afterwards ([`Resolver`](crate::repository::go::Resolver)) gets this answer, and where there is
 //! none the one that syntax gives: a package that does not build, a text that was changed since.
+
+#[cfg(test)]
+pub(crate) mod plain;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -18,11 +24,16 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::domain::{Fault, RepoPath};
-use crate::repository::go::{Checked, Expression, Link};
+use crate::repository::go::{Checked, Declared, Expression, Functions, Link, Mention};
 use crate::repository::{Repository, Workspace, read_regular};
 use crate::sandbox::{Error, Folders, GoToolchain, Sandbox};
 
-const PROGRAM: &str = include_str!("program.go");
+/// The program's files.
+const PROGRAM: [(&str, &str); 3] = [
+    ("program.go", include_str!("program.go")),
+    ("names.go", include_str!("names.go")),
+    ("uses.go", include_str!("uses.go")),
+];
 /// The program's name in the cache, before what tells one version of it from another.
 const NAME: &str = "hephaestus-typecheck-";
 /// How long building the program may take where the build cache is cold.
@@ -48,6 +59,8 @@ struct Told {
     path: PathBuf,
     spans: Vec<Vec<usize>>,
     links: Vec<[u64; 5]>,
+    uses: Option<Vec<[usize; 5]>>,
+    functions: Option<Vec<Vec<usize>>>,
 }
 
 /// Builds the program, where it is not built yet. Where that fails nothing is told about types, and that is logged.
@@ -111,7 +124,7 @@ async fn check(
         let told =
             read_regular(&answer, MAX_ANSWER_BYTES).ok().and_then(|text| serde_json::from_slice(&text).ok());
         match told {
-            Some(told) if outcome.ended.is_success() => take(told, repository, workspace),
+            Some(told) if outcome.ended.is_success() => take(told, repository, &workspace.tree()),
             _ => {
                 let said = String::from_utf8_lossy(&outcome.stderr);
                 tracing::debug!(module = folder, ended = %outcome.ended, %said, "the type checker tells nothing");
@@ -121,16 +134,15 @@ async fn check(
     // Of what nothing was told nobody asks again: a test, or a file for another system.
     for path in packages.into_iter().filter(|path| !repository.is_checked(path)) {
         if let Ok(file) = repository.go_file(path) {
-            repository.take_checked(Checked::new(file, Vec::new(), Vec::new()));
+            repository.take_checked(Checked::new(file, Vec::new(), Vec::new(), None));
         }
     }
     Ok(())
 }
 
 /// Takes over what was told about files that are the repository's.
-fn take(told: Answer, repository: &Repository, workspace: &Workspace) {
-    let tree = workspace.tree();
-    let tree = tree.canonicalize().unwrap_or(tree);
+fn take(told: Answer, repository: &Repository, tree: &Path) {
+    let tree = tree.canonicalize().unwrap_or_else(|_| tree.to_owned());
     let words: Vec<Arc<str>> = told.words.into_iter().map(Arc::from).collect();
     let word = |at: usize| words.get(at).map(Arc::clone);
     for file in told.files {
@@ -152,8 +164,24 @@ fn take(told: Answer, repository: &Repository, workspace: &Workspace) {
             Some(Link { range: start?..end?, reach, name: word(name?)? })
         });
         let (expressions, links) = (expressions.collect(), links.collect());
-        repository.take_checked(Checked::new(parsed, expressions, links));
+        let functions = functions(&file, &words);
+        repository.take_checked(Checked::new(parsed, expressions, links, functions));
     }
+}
+
+/// What was told of functions; none where a part of it makes no sense.
+fn functions(file: &Told, words: &[Arc<str>]) -> Option<Functions> {
+    let word = |at: &usize| words.get(*at).map(Arc::clone);
+    let declared = file.functions.as_ref()?.iter().map(|function| {
+        let [start, name, interfaces @ ..] = function.as_slice() else { return None };
+        let interfaces = interfaces.iter().map(word).collect::<Option<_>>()?;
+        Some(Declared { start: *start, name: word(name)?, interfaces })
+    });
+    let mentions = file.uses.as_ref()?.iter().map(|[start, end, from, to, function]| {
+        let call = (from < to).then_some(*from..*to);
+        Some(Mention { range: *start..*end, call, function: word(function)? })
+    });
+    Some(Functions::new(declared.collect::<Option<_>>()?, mentions.collect::<Option<_>>()?))
 }
 
 /// The program, built by this toolchain; none where it does not build.
@@ -171,19 +199,20 @@ async fn program(
     }
     let (tree, tmp, bin) = (workspace.tree(), workspace.tmp(), workspace.bin());
     let folders = Folders { tree: &tree, tmp: &tmp, bin: &bin };
-    let source = bin.join("typecheck.go");
+    let sources = PROGRAM.map(|(name, text)| (bin.join(name), text));
+    let write = || sources.iter().try_for_each(|(path, text)| std::fs::write(path, text));
     // Who builds at the same time, here or on another machine, puts its own there; either is whole.
     let fresh = tempfile::Builder::new().prefix(&format!("{name}.")).tempfile_in(go.build_cache());
-    let fresh =
-        match fresh.and_then(|fresh| std::fs::write(&source, PROGRAM).map(|()| fresh.into_temp_path())) {
-            Ok(fresh) => fresh,
-            Err(error) => {
-                tracing::warn!(%error, "the type checker cannot be written: types are told by syntax alone");
-                return Ok(None);
-            }
-        };
-    let (output, input) = (fresh.to_string_lossy(), source.to_string_lossy());
-    let mut job = go.go(folders, &bin, &["build", "-o", &output, &input], BUILD_TIME);
+    let fresh = match fresh.and_then(|fresh| write().map(|()| fresh.into_temp_path())) {
+        Ok(fresh) => fresh,
+        Err(error) => {
+            tracing::warn!(%error, "the type checker cannot be written: types are told by syntax alone");
+            return Ok(None);
+        }
+    };
+    let output = fresh.to_string_lossy();
+    let args: Vec<&str> = ["build", "-o", &output].into_iter().chain(PROGRAM.map(|(name, _)| name)).collect();
+    let mut job = go.go(folders, &bin, &args, BUILD_TIME);
     // No `go.mod` above the scratch folder is any of its business.
     job.env.push(("GO111MODULE".to_owned(), "off".to_owned()));
     let outcome = sandbox.run(job).await?;

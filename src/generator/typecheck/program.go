@@ -1,5 +1,5 @@
-// Says what the type checker of this Go toolchain knows about packages: the types of their expressions, and what
-// lies how far behind each pointer that they follow.
+// Says what the type checker of this Go toolchain knows about packages: the types of their expressions, what lies how
+// far behind each pointer that they follow, and where they use which functions.
 //
 // It is run in the folder of a module, with the file for its answer and the packages as `go list` takes them. The
 // types of what they import come from the build cache, as compilers read them. Packages with errors are checked as
@@ -9,6 +9,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/importer"
@@ -21,7 +22,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"sort"
-	"strings"
 )
 
 // How many expressions of a package are told about at most, and how many in all: tables of data hold millions, and
@@ -39,17 +39,22 @@ type Listed struct {
 	Export     string
 	ImportMap  map[string]string
 	DepOnly    bool
+	Standard   bool
+	Module     *struct{ Main bool }
 }
 
 // Told is what is told about one file. Every place is the first byte and the one after the last; types stand by their
 // number in Types.
 type Told struct {
 	Path string `json:"path"`
-	// Place, and the types of the expression's results.
+	// Place, and the types of the expression's results. A value without one has a type that no name tells.
 	Spans [][]int `json:"spans"`
 	// Place of what is followed where it may be nil, how far behind it the access begins, how many bytes it may
 	// touch, and the name of what is accessed.
 	Links [][]int `json:"links"`
+	// Every use of a function, and the functions that are declared; nothing where not all of them are known.
+	Uses      [][]int `json:"uses"`
+	Functions [][]int `json:"functions"`
 }
 
 // Answer is the whole answer.
@@ -63,8 +68,20 @@ type teller struct {
 	numbers map[string]int
 	all     int // What was told in all, and of this package.
 	ofOne   int
+	allUses int
 	sizes   types.Sizes
 	fset    *token.FileSet
+}
+
+// checked is one package after its check.
+type checked struct {
+	files []*ast.File
+	own   *types.Package
+	info  *types.Info
+	// The names that more than one type has.
+	shared map[string]bool
+	// Whether every name in it is known.
+	whole bool
 }
 
 func main() {
@@ -87,7 +104,12 @@ func run(answer string, patterns []string) error {
 	for _, p := range listed {
 		exports[p.ImportPath] = p.Export
 	}
-	t := &teller{numbers: map[string]int{}, sizes: types.SizesFor("gc", runtime.GOARCH), fset: token.NewFileSet()}
+	t := &teller{
+		answer:  Answer{Words: []string{}, Files: []*Told{}},
+		numbers: map[string]int{},
+		sizes:   types.SizesFor("gc", runtime.GOARCH),
+		fset:    token.NewFileSet(),
+	}
 	// One importer for all: a type that two packages share is one type.
 	shared := importer.ForCompiler(t.fset, "gc", func(path string) (io.ReadCloser, error) {
 		if file := exports[path]; file != "" {
@@ -95,10 +117,20 @@ func run(answer string, patterns []string) error {
 		}
 		return nil, fmt.Errorf("%s was not built", path)
 	})
+	var all []*checked
+	own := map[string]bool{}
 	for _, p := range listed {
-		if !p.DepOnly {
-			t.check(p, shared)
+		own[p.ImportPath] = !p.Standard && (p.Module == nil || p.Module.Main)
+		if p.DepOnly {
+			continue
 		}
+		if c := t.check(p, shared); c != nil {
+			all = append(all, c)
+		}
+	}
+	users := usersOf(all, own)
+	for _, c := range all {
+		t.tellAll(c, users)
 	}
 	text, err := json.Marshal(t.answer)
 	if err != nil {
@@ -108,7 +140,7 @@ func run(answer string, patterns []string) error {
 }
 
 func list(patterns []string) ([]*Listed, error) {
-	const fields = "-json=ImportPath,Dir,GoFiles,Export,ImportMap,DepOnly"
+	const fields = "-json=ImportPath,Dir,GoFiles,Export,ImportMap,DepOnly,Standard,Module"
 	command := exec.Command("go", append([]string{"list", "-e", "-export", "-deps", fields, "--"}, patterns...)...)
 	var said bytes.Buffer
 	command.Stderr = &said
@@ -142,21 +174,24 @@ func (m mapped) Import(path string) (*types.Package, error) {
 	return m.all.Import(path)
 }
 
-func (t *teller) check(p *Listed, shared types.Importer) {
-	t.ofOne = 0
+func (t *teller) check(p *Listed, shared types.Importer) (c *checked) {
 	// The type checker is made for programs that people write: what brings it down costs one package, not all.
 	defer func() {
 		if value := recover(); value != nil {
 			fmt.Fprintln(os.Stderr, p.ImportPath, "cannot be checked:", value)
+			c = nil
 		}
 	}()
 	var files []*ast.File
+	whole := true
 	for _, name := range p.GoFiles {
 		text, err := os.ReadFile(filepath.Join(p.Dir, name))
 		if err != nil {
+			whole = false
 			continue
 		}
-		file, _ := parser.ParseFile(t.fset, filepath.Join(p.Dir, name), text, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(t.fset, filepath.Join(p.Dir, name), text, parser.SkipObjectResolution)
+		whole = whole && err == nil
 		if file != nil {
 			files = append(files, file)
 		}
@@ -170,19 +205,46 @@ func (t *teller) check(p *Listed, shared types.Importer) {
 	config := types.Config{
 		Importer: mapped{p.ImportMap, shared},
 		Sizes:    t.sizes,
-		// To be told of errors is to go on after them.
-		Error: func(error) {},
+		// To be told of errors is to go on after them. What is not used is known all the same.
+		Error: func(err error) {
+			var known types.Error
+			whole = whole && errors.As(err, &known) && known.Soft
+		},
 	}
-	checked, _ := config.Check(p.ImportPath, t.fset, files, info)
-	for _, file := range files {
-		t.tell(file, checked, info)
+	own, _ := config.Check(p.ImportPath, t.fset, files, info)
+	return &checked{files, own, info, sharedNames(own, info), whole}
+}
+
+func (t *teller) tellAll(c *checked, users *users) {
+	t.ofOne = 0
+	var told []*Told
+	for _, file := range c.files {
+		told = append(told, t.tell(file, c))
+	}
+	t.answer.Files = append(t.answer.Files, told...)
+	if !c.whole {
+		return
+	}
+	ofOne := 0
+	for at, file := range c.files {
+		told[at].Uses, told[at].Functions = t.uses(file, c, users), t.functions(file, c, users)
+		for _, function := range told[at].Functions {
+			ofOne += len(function)
+		}
+		ofOne += len(told[at].Uses)
+	}
+	if t.allUses += ofOne; ofOne > mostUsesOfOne || t.allUses > mostUses {
+		t.allUses -= ofOne
+		for _, one := range told {
+			one.Uses, one.Functions = nil, nil
+		}
 	}
 }
 
-func (t *teller) tell(file *ast.File, own *types.Package, info *types.Info) {
+func (t *teller) tell(file *ast.File, c *checked) *Told {
+	info := c.info
 	whole := t.fset.File(file.Pos())
 	told := &Told{Path: whole.Name(), Spans: [][]int{}, Links: [][]int{}}
-	t.answer.Files = append(t.answer.Files, told)
 	names := imported(file)
 	place := func(node ast.Node) []int { return []int{whole.Offset(node.Pos()), whole.Offset(node.End())} }
 	add := func(node ast.Node, all ...types.Type) {
@@ -190,8 +252,12 @@ func (t *teller) tell(file *ast.File, own *types.Package, info *types.Info) {
 			return
 		}
 		span := place(node)
+		if len(all) == 1 && isMistakable(all[0], c, map[types.Type]bool{}) {
+			told.Spans = append(told.Spans, span)
+			return
+		}
 		for _, one := range all {
-			text, ok := spelled(one, own, names)
+			text, ok := spelled(one, c.own, names)
 			if !ok {
 				return
 			}
@@ -224,6 +290,7 @@ func (t *teller) tell(file *ast.File, own *types.Package, info *types.Info) {
 		}
 		return true
 	})
+	return told
 }
 
 // isDeclared tells whether an expression is the name of a function or method: no variable that holds one.
@@ -268,39 +335,6 @@ func (t *teller) number(word string) int {
 		t.answer.Words = append(t.answer.Words, word)
 	}
 	return number
-}
-
-// imported holds the names by which a file knows other packages, where it gives or needs none; by import path.
-func imported(file *ast.File) map[string]string {
-	names := map[string]string{}
-	for _, one := range file.Imports {
-		path := strings.Trim(one.Path.Value, "\"`")
-		if one.Name != nil {
-			names[path] = one.Name.Name
-		} else {
-			names[path] = ""
-		}
-	}
-	return names
-}
-
-// spelled is a type as the file would write it; not ok where it has no name for a part of it.
-func spelled(one types.Type, own *types.Package, names map[string]string) (text string, ok bool) {
-	ok = true
-	text = types.TypeString(one, func(p *types.Package) string {
-		if p == own {
-			return ""
-		}
-		name, here := names[p.Path()]
-		switch {
-		case !here || name == "_" || name == ".":
-			ok = false
-		case name == "":
-			return p.Name()
-		}
-		return name
-	})
-	return text, ok && !strings.Contains(text, "invalid type")
 }
 
 // link is one pointer, interface or function that is followed.

@@ -6,21 +6,25 @@ mod declaration;
 mod file;
 mod function;
 mod library;
+mod nodes;
 mod resolver;
 mod scope;
 mod symbol;
 mod types;
 mod typing;
+mod uses;
 
-pub use checked::{Checked, Expression, Link};
+pub use checked::{Checked, Declared, Expression, Functions, Link, Mention};
 pub use declaration::{Field, TypeDecl, package_binding};
 pub use file::{File, Import};
 pub use function::{Function, Param, Receiver};
 pub use library::imported_name;
+pub use nodes::nodes_of;
 pub use resolver::{Callee, Resolver};
 pub use scope::{Binding, Part, earlier, later};
 pub use symbol::Symbol;
 pub use types::{Shape, Type};
+pub use uses::{How, Use};
 
 /// The module path that a `go.mod` declares.
 #[must_use]

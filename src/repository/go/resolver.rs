@@ -32,7 +32,7 @@ pub struct Callee {
 /// Answers questions about the Go code of a repository.
 #[derive(Debug, Clone, Copy)]
 pub struct Resolver<'r> {
-    repository: &'r Repository,
+    pub(super) repository: &'r Repository,
 }
 
 impl<'r> Resolver<'r> {
@@ -57,7 +57,7 @@ impl<'r> Resolver<'r> {
             .collect()
     }
 
-    fn folder(&self, folder: &str) -> Vec<Arc<File>> {
+    pub(super) fn folder(&self, folder: &str) -> Vec<Arc<File>> {
         self.repository.go_files_in(folder).into_iter().filter(|file| !file.is_test()).collect()
     }
 
@@ -183,70 +183,6 @@ impl<'r> Resolver<'r> {
                 .filter(|field| field.embedded)
                 .find_map(|field| self.method_within(&field.ty, name, depth))
         })
-    }
-
-    /// The function of the repository that a call reaches.
-    #[must_use]
-    pub fn callee(&self, file: &Arc<File>, call: Node<'_>) -> Option<Callee> {
-        let function = call.child_by_field_name("function")?;
-        let named = |files: Vec<Arc<File>>, name: &str| {
-            files.into_iter().find_map(|file| {
-                let function = file.function(name)?.clone();
-                Some(Callee { file, function })
-            })
-        };
-        match function.kind() {
-            "identifier" => {
-                let name = file.text_of(function);
-                file.binding(function, name).is_none().then(|| named(self.package_of(file), name)).flatten()
-            }
-            "selector_expression" => {
-                let operand = function.child_by_field_name("operand")?;
-                let name = file.text_of(function.child_by_field_name("field")?);
-                if self.is_package(file, operand) {
-                    return named(self.imported(file, file.text_of(operand)), name);
-                }
-                self.method(&self.type_of(file, operand)?, name)
-            }
-            _ => None,
-        }
-    }
-
-    /// The functions that a call can reach: the one it names, or, through an interface of the
-    /// repository, the methods of that name in the packages that are at hand.
-    #[must_use]
-    pub fn callees(&self, file: &Arc<File>, call: Node<'_>) -> Vec<Callee> {
-        if let Some(callee) = self.callee(file, call) {
-            return vec![callee];
-        }
-        let Some(function) = call.child_by_field_name("function") else { return Vec::new() };
-        let (Some(operand), Some(name)) =
-            (function.child_by_field_name("operand"), function.child_by_field_name("field"))
-        else {
-            return Vec::new();
-        };
-        let name = file.text_of(name);
-        let Some(ty) = self.type_of(file, operand) else { return Vec::new() };
-        if self.underlying(&ty).shape() != Shape::Interface {
-            return Vec::new();
-        }
-        let home = self.type_decl(&ty).map(|declaration| declaration.file);
-        let mut folders = vec![file.path.folder().to_owned()];
-        folders.extend(home.map(|home| home.path.folder().to_owned()));
-        let imported =
-            file.imports.iter().filter_map(|import| self.repository.folder_of_package(&import.path));
-        folders.extend(imported);
-        folders.sort();
-        folders.dedup();
-        let mut callees = Vec::new();
-        for other in folders.iter().flat_map(|folder| self.folder(folder)) {
-            for function in &other.functions {
-                if function.identifier == name && function.receiver.is_some() {
-                    callees.push(Callee { file: Arc::clone(&other), function: function.clone() });
-                }
-            }
-        }
-        callees
     }
 
     /// Whether an expression is the name of an imported package.

@@ -19,8 +19,11 @@ impl Resolver<'_> {
 
     fn type_within(&self, file: &Arc<File>, node: Node<'_>, depth: usize) -> Option<Type> {
         let depth = depth.checked_sub(1)?;
-        if let Some([known]) = self.checked_results(file, node).as_deref() {
-            return Some(known.clone());
+        match self.checked_results(file, node).as_deref() {
+            Some([known]) => return Some(known.clone()),
+            // Its name would be mistaken for another type's.
+            Some([]) => return None,
+            _ => {}
         }
         let text = |text: &str| Some(Type::new(text, file));
         let field = |name: &str| node.child_by_field_name(name);

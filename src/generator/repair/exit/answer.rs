@@ -108,10 +108,15 @@ fn error_answers<'t>(case: &Case<'_>, file: &'t Arc<File>) -> Vec<(Node<'t>, cra
 /// The status with which the package answers when a call fails, as its other handlers do.
 pub(crate) fn neighbours_status(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> Option<String> {
     let name = called_name(file, call);
+    let callee = case.callee(file, call);
+    let is_another = |other: &Arc<File>, node: Node<'_>| {
+        let other = callee.as_ref().zip(case.callee(other, node));
+        other.is_some_and(|(one, other)| one.function != other.function || one.file.path != other.file.path)
+    };
     case.resolver.package_of(file).iter().find_map(|other| {
         nodes_of(other.tree.root_node(), |node| node.kind() == "call_expression")
             .into_iter()
-            .filter(|node| called_name(other, *node) == name)
+            .filter(|node| called_name(other, *node) == name && !is_another(other, *node))
             .find_map(|node| {
                 let statement = statement_of(node)?;
                 let check = if statement.kind() == "if_statement" {

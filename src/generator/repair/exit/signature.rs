@@ -18,7 +18,7 @@ use crate::generator::repair::flow::from_request;
 use crate::generator::repair::naming::words;
 use crate::generator::repair::scope::{fresh, in_scope_before, soften_later};
 use crate::generator::repair::syntax::{called_name, last_child, nodes_of, results_of, statement_of};
-use crate::repository::go::{File, Function};
+use crate::repository::go::{File, Function, How, Use};
 
 /// The most calls that are changed with the function.
 const MAX_CALLS: usize = 6;
@@ -57,15 +57,15 @@ pub(crate) fn leave(
     let function = file.functions.iter().find(|function| function.range == node.byte_range())?;
     let unnamed = function.results.iter().all(|result| result.name.is_empty());
     let known = KNOWN.contains(&function.identifier.as_str());
-    if !unnamed || known || is_importable(file, function) || is_asked_for(case, file, &function.identifier) {
+    if !unnamed || known || is_importable(file, function) || case.resolver.is_asked_for(file, function) {
         return None;
     }
     let mut trial = edits.clone();
     change_signature(&mut trial, file, node)?;
     change_returns(&mut trial, file, node)?;
     let calls = calls(case, file, function)?;
-    for (user, range) in &calls {
-        change_call(case, &mut trial, user, user.node_at(range.clone())?, function, failure)?;
+    for call in &calls {
+        change_call(case, &mut trial, &call.file, call.node()?, function, failure)?;
     }
     let error = case.error(&mut trial, file, node, failure);
     let lines = case.give_back(file, node, &results_of(file, node), &error);
@@ -77,16 +77,6 @@ pub(crate) fn leave(
 fn is_importable(file: &File, function: &Function) -> bool {
     let contained = file.package == "main" || file.path.folder().split('/').any(|name| name == "internal");
     function.is_exported() && !contained
-}
-
-/// Whether an interface of the package asks for a method of that name.
-fn is_asked_for(case: &Case<'_>, file: &File, name: &str) -> bool {
-    case.resolver.package_of(file).iter().any(|file| {
-        nodes_of(file.tree.root_node(), |node| node.kind() == "method_elem")
-            .into_iter()
-            .filter_map(|method| method.child_by_field_name("name"))
-            .any(|method| file.text_of(method) == name)
-    })
 }
 
 fn change_signature(edits: &mut Edits, file: &Arc<File>, node: Node<'_>) -> Option<()> {
@@ -129,43 +119,12 @@ fn change_returns(edits: &mut Edits, file: &Arc<File>, node: Node<'_>) -> Option
     Some(())
 }
 
-type Calls = Vec<(Arc<File>, std::ops::Range<usize>)>;
-
 /// Every call of a function; none when it is used in any other way, or by a test.
-fn calls(case: &Case<'_>, file: &Arc<File>, function: &Function) -> Option<Calls> {
-    let mut calls = Vec::new();
-    for user in case.resolver.users_of(file, function.is_exported())? {
-        let uses = nodes_of(user.tree.root_node(), |node| {
-            matches!(node.kind(), "identifier" | "field_identifier")
-                && user.text_of(node) == function.identifier
-        });
-        for name in uses {
-            let holder =
-                name.parent().filter(|parent| parent.kind() == "selector_expression").unwrap_or(name);
-            let Some(parent) = holder.parent() else { continue };
-            let declares =
-                matches!(parent.kind(), "function_declaration" | "method_declaration" | "field_declaration");
-            let key = matches!(parent.kind(), "keyed_element" | "literal_element")
-                && name.kind() == "field_identifier";
-            if declares || key || name.parent().is_some_and(|parent| parent.kind() == "method_declaration") {
-                continue;
-            }
-            let is_call =
-                parent.kind() == "call_expression" && parent.child_by_field_name("function") == Some(holder);
-            match case.callee(&user, parent).filter(|_| is_call) {
-                Some(callee) if callee.function == *function && callee.file.path == file.path => {
-                    if !is_repairable(&user) || calls.len() == MAX_CALLS {
-                        return None;
-                    }
-                    calls.push((Arc::clone(&user), parent.byte_range()));
-                }
-                // Another function of that name.
-                Some(_) => {}
-                None => return None,
-            }
-        }
-    }
-    (!calls.is_empty()).then_some(calls)
+fn calls(case: &Case<'_>, file: &Arc<File>, function: &Function) -> Option<Vec<Use>> {
+    let calls = case.resolver.uses_of(file, function, function.is_exported())?;
+    let few = (1..=MAX_CALLS).contains(&calls.len());
+    let plain = calls.iter().all(|call| call.how == How::Called && is_repairable(&call.file));
+    (few && plain).then_some(calls)
 }
 
 /// A call takes the error and leaves with it; none when its function cannot report.
