@@ -130,6 +130,12 @@ impl<'a> Attempt<'a> {
             (self.progress)(&format!("judging candidate fix {} of {total}", self.judged));
             let Some(still_failing) = self.judge(grounds, candidate.clone()).await? else { continue };
             let masks = candidate.masks;
+            // What fails in other functions is no reason to prefer what comes after.
+            let is_mended = !still_failing.is_empty()
+                && fault.stack.first().is_some_and(|failing| {
+                    let declared = |place: &Location| Symbol::declared(&place.function).to_owned();
+                    still_failing.iter().all(|place| declared(place) != declared(failing))
+                });
             self.extend(grounds, candidate, still_failing).await?;
             self.standing.extend(None);
             if !self.standing.holds() {
@@ -138,7 +144,7 @@ impl<'a> Attempt<'a> {
             // With a doubtful reproducer, or one of an inner call, no other candidate comes further; nor do those
             // that may mask, which come last.
             let is_entry = self.earlier.as_ref().is_some_and(|earlier| earlier.reach == Reach::EntryPoint);
-            if self.standing.is_proven() || !self.standing.may_prove() || !is_entry || masks {
+            if self.standing.is_proven() || !self.standing.may_prove() || !is_entry || masks || is_mended {
                 break;
             }
         }

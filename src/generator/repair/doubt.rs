@@ -39,6 +39,11 @@ pub(crate) fn open_about(case: &Case<'_>, draft: &Draft) -> Option<String> {
     if let Some(code) = code_of(case, draft) {
         return Some(format!("whether {code} is what is wrong with such a value, nothing here tells"));
     }
+    if let Some(function) = handed_in(case, draft) {
+        return Some(format!(
+            "whether an empty text is to be refused, or handled by {function}, nothing here tells"
+        ));
+    }
     if let Some(check) = checked_later(case, draft) {
         return Some(format!(
             "`{check}` looks at what comes of it afterwards, and may be meant to refuse it with an error of its own"
@@ -97,6 +102,17 @@ fn worked_on_elsewhere(case: &Case<'_>, draft: &Draft) -> Option<String> {
                 .any(|ty| plain(frame.file.text_of(ty)) == actual)
     });
     (!cases.is_empty()).then_some(actual)
+}
+
+/// The function that is handed an empty text and can refuse nothing, where that is refused for it, by its caller or by
+/// an error that it gets for this: an empty text is a text.
+fn handed_in(case: &Case<'_>, draft: &Draft) -> Option<String> {
+    let refuses = draft.tier == Tier::Check && !draft.masks && case.fault.facts.length == Some(0);
+    let inner = draft.depth.saturating_sub(usize::from(refuses));
+    let function = case.frames.get(inner).filter(|_| refuses)?.function.as_ref()?;
+    let takes_text = function.params.iter().any(|param| param.ty == "string");
+    let cannot = draft.depth > inner || function.results.len() == 1 && !function.returns_error();
+    (takes_text && cannot).then(|| function.name.clone())
 }
 
 /// The code by which a check that asks for more now tells in its error what is wrong: a text of one word.
