@@ -3,7 +3,7 @@
 use super::localize::localize;
 use super::repair::exit::is_raiser;
 use crate::analyzer::go::{
-    Extent, OutOfBounds, other_stacks, out_of_bounds, panic_chain, race_sites, short_function,
+    Extent, OutOfBounds, first_wait, other_stacks, out_of_bounds, panic_chain, race_sites, short_function,
 };
 use crate::domain::{Class, Diagnosis, ErrorEvent, Fault, FaultFacts, Frame, Location, TraceKind};
 use crate::repository::go::{Link, Symbol};
@@ -18,7 +18,10 @@ const MAX_EARLIER: usize = 4;
 pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
     let locations = localize(event, repository);
     let address = event.trace.as_ref().and_then(|trace| trace.fault_address);
-    let facts = crate::analyzer::go::fault_facts(&event.message, address);
+    let mut facts = crate::analyzer::go::fault_facts(&event.message, address);
+    if event.class == Class::Deadlock {
+        facts.wait = first_wait(&event.sample).map(str::to_owned);
+    }
     let nil = locations.first().and_then(|place| what_was_nil(event.class, &facts, place, repository));
     let mut summary = vec![nil.unwrap_or_else(|| what_happened(event.class, &facts, &event.message))];
     summary.extend(raised_while_handling(event));

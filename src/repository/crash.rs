@@ -292,6 +292,10 @@ fn may_fail(class: Class, file: &File, node: Node<'_>) -> bool {
         }
         Class::CloseOfChannel => calls("close"),
         Class::SendOnClosedChannel => is(&["send_statement"]),
+        Class::Deadlock => {
+            is(&["call_expression", "send_statement", "select_statement", "range_clause"])
+                || operator(&["<-"])
+        }
         Class::MakeLength => calls("make"),
         _ => true,
     }

@@ -8,7 +8,7 @@
 //!   the statement that leaves.
 //!
 //! Where the failing line waits for something else (a WaitGroup, a channel), the only function of the stack's
-//! packages that leaves so is the one. Goroutines that wait for each other make no test: nothing is proven.
+//! packages that leaves so is the one.
 //!
 //! Nothing is proposed where another function gives back what one takes and keeps, where it is a lock that the failing
 //! line waits for and nobody can tell which, where the ways cannot be told apart, where the way that leaves gives back something else, or

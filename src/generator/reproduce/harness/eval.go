@@ -5,6 +5,7 @@ package harness
 import (
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -14,8 +15,9 @@ type invalid struct{ reason string }
 // evaluator runs one term. current is the function that we ourselves called last: the one in which a
 // panic surfaced.
 type evaluator struct {
-	current *Func
+	current atomic.Pointer[Func]
 	watch   *watch
+	keeper  *keeper
 	shared  map[int]reflect.Value
 }
 
@@ -28,6 +30,7 @@ func (e *evaluator) eval(t *Term, self reflect.Value) reflect.Value {
 		e.shared[t.share] = v
 	}
 	if len(t.then) == 0 {
+		e.keep(t, v)
 		return v
 	}
 	// A variable holds the value, so that methods with pointer receivers work on it.
@@ -36,10 +39,21 @@ func (e *evaluator) eval(t *Term, self reflect.Value) reflect.Value {
 		variable.Set(v)
 		v = variable
 	}
+	e.keep(t, v)
 	for _, call := range t.then {
 		e.eval(call, v)
 	}
 	return v
+}
+
+// keep keeps what others may use as well, where somebody asks for it.
+func (e *evaluator) keep(t *Term, v reflect.Value) {
+	switch t.op {
+	case opCall, opAddr, opStruct:
+		e.keeper.keep(v, false)
+	case opChan:
+		e.keeper.keep(v, true)
+	}
 }
 
 func (e *evaluator) make(t *Term, self reflect.Value) reflect.Value {
@@ -127,10 +141,9 @@ func (e *evaluator) arguments(t *Term, self reflect.Value) []reflect.Value {
 
 func (e *evaluator) call(t *Term, self reflect.Value) reflect.Value {
 	in := e.arguments(t, self)
-	outer := e.current
-	e.current = t.fn
+	outer := e.current.Swap(t.fn)
 	out := e.watch.call(t.fn, in)
-	e.current = outer
+	e.current.Store(outer)
 	if n := len(out); n > 1 && t.fn.typ.Out(n-1) == errorType && !out[n-1].IsNil() && t.typ != nil {
 		panic(invalid{fmt.Sprint(out[n-1])})
 	}
