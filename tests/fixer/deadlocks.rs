@@ -173,6 +173,31 @@ func main() {
 }
 ";
 
+/// Goroutines, one of which may end without being counted down.
+const FETCH: &str = "// Package split measures texts.
+package split
+
+import \"sync\"
+
+// Lengths are the lengths of the texts that are not empty, side by side.
+func Lengths(texts []string) []int {
+\tlengths := make([]int, len(texts))
+\tvar wg sync.WaitGroup
+\tfor i := range texts {
+\t\twg.Add(1)
+\t\tgo func(i int) {
+\t\t\tif texts[i] == \"\" {
+\t\t\t\treturn
+\t\t\t}
+\t\t\tlengths[i] = len(texts[i])
+\t\t\twg.Done()
+\t\t}(i)
+\t}
+\twg.Wait()
+\treturn lengths
+}
+";
+
 /// What is sent to nobody: no rule mends it.
 const SPLIT: &str = "// Package split cuts texts.
 package split
@@ -299,6 +324,12 @@ fn a_lock_that_the_call_before_kept_is_reproduced_by_both() {
 fn a_channel_that_is_not_closed_is_reproduced_and_the_fix_proven() {
     let trial = Trial::new(&[("sum.go", SUM), ("cmd/run/main.go", SUMS)]);
     is_proven(&trial, "Sum", "close_for_receivers");
+}
+
+#[test]
+fn a_goroutine_that_is_not_counted_down_is_reproduced_and_the_fix_proven() {
+    let main = calls("split.Lengths([]string{\"a\", \"\"})");
+    is_proven(&Trial::new(&[("lengths.go", FETCH), ("cmd/run/main.go", &main)]), "Lengths", "count_down");
 }
 
 #[test]

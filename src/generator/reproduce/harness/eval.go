@@ -48,11 +48,8 @@ func (e *evaluator) eval(t *Term, self reflect.Value) reflect.Value {
 
 // keep keeps what others may use as well, where somebody asks for it.
 func (e *evaluator) keep(t *Term, v reflect.Value) {
-	switch t.op {
-	case opCall, opAddr, opStruct:
+	if t.op == opCall || t.op == opAddr || t.op == opStruct {
 		e.keeper.keep(v, false)
-	case opChan:
-		e.keeper.keep(v, true)
 	}
 }
 
@@ -119,6 +116,7 @@ func (e *evaluator) channel(t *Term, self reflect.Value) reflect.Value {
 	for _, arg := range t.args {
 		c.Send(convert(e.eval(arg, self), t.typ.Elem()))
 	}
+	e.keeper.keep(c, true)
 	if t.closed {
 		c.Close()
 	}

@@ -25,7 +25,7 @@ const (
 	maxHung = 40
 	// After a match, so long for a better one.
 	encore = 150 * time.Millisecond
-	// And so long where the match has nil where the log has none.
+	// And so long where the match has nil where the log has none, or may be meant to wait.
 	longEncore = time.Second
 	maxShrinks = 4000
 	// So many other statements are told of.
@@ -224,7 +224,7 @@ func (s *search) phase(p int, from uint64, deadline time.Time) bool {
 		if score > best || more {
 			if best == 0 {
 				wait := encore
-				if s.config.unlike(seen) > 0 {
+				if s.config.unlike(seen) > 0 || s.config.Class == "deadlock" {
 					wait = longEncore
 				}
 				if soon := time.Now().Add(wait); soon.Before(deadline) {
