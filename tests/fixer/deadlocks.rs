@@ -350,6 +350,32 @@ fn what_waits_for_its_callers_is_no_reproduction() {
     assert!(search.contains("(*Queue).Next waits, but a call of (*Queue).Put wakes it"), "{search}");
 }
 
+/// Somebody else is to do something, and the calls of a test that leave it out show nothing.
+#[test]
+fn what_the_test_itself_would_leave_out_is_no_reproduction() {
+    let locks = "// Package split has locks by name.\npackage split\n\nimport \"sync\"\n\n// Locks are locks by name.\ntype Locks struct {\n\tmu    sync.Mutex\n\tnamed map[string]*sync.Mutex\n}\n\n\
+                 // NewLocks returns locks that nobody holds.\nfunc NewLocks() *Locks {\n\treturn &Locks{named: map[string]*sync.Mutex{}}\n}\n\n\
+                 // Take takes a lock, and returns what gives it back.\nfunc (l *Locks) Take(name string) (release func()) {\n\tl.mu.Lock()\n\tlock := l.named[name]\n\tif lock == nil {\n\t\tlock = new(sync.Mutex)\n\t\tl.named[name] = lock\n\t}\n\tl.mu.Unlock()\n\tlock.Lock()\n\treturn lock.Unlock\n}\n";
+    let takes = "package main\n\nimport \"example.com/split\"\n\nfunc main() {\n\tlocks := split.NewLocks()\n\tlocks.Take(\"a\")\n\tlocks.Take(\"a\")()\n}\n";
+    let total = "// Package split adds up.\npackage split\n\n// Total adds up what comes.\nfunc Total(in chan int) (total int) {\n\tfor n := range in {\n\t\ttotal += n\n\t}\n\treturn total\n}\n";
+    let job = "// Package split runs jobs.\npackage split\n\n// Run starts a job, and waits until it says that it is done.\nfunc Run(job func(done chan bool)) bool {\n\tdone := make(chan bool, 1)\n\tjob(done)\n\treturn <-done\n}\n";
+    for (code, main, function, woken) in [
+        (locks, takes.to_owned(), "(*Locks).Take", "but what a call before it returned wakes it"),
+        (
+            total,
+            calls("split.Total(make(chan int))"),
+            "Total",
+            "but who has the other end of a channel wakes it",
+        ),
+        (job, calls("split.Run(func(chan bool) {})"), "Run", "but what it calls back wakes it"),
+    ] {
+        let trial = Trial::new(&[("code.go", code), ("cmd/run/main.go", &main)]);
+        let suggestion = trial.fix_log(&log_of(&trial, function))[0].clone();
+        let search = is_not_reproduced(&suggestion);
+        assert!(search.contains(woken), "{function}: {search}");
+    }
+}
+
 /// The same statement, where since the log was written somebody tells that the time is over.
 #[test]
 fn what_waits_for_a_timer_is_no_reproduction() {

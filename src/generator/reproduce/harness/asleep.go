@@ -99,23 +99,53 @@ func alone(term *Term) {
 	new(evaluator).eval(term, reflect.Value{})
 }
 
-// keeper keeps what a call is made with, for others to use it.
+// keeper keeps what a call is made with, and what the calls before it gave, for others to use it.
 type keeper struct {
 	mu       sync.Mutex
 	objects  []reflect.Value
 	channels []reflect.Value
+	// What gives back what a call took.
+	releases []reflect.Value
+	// Whether a function of ours was called that was to do something, and did not.
+	idle bool
 }
 
-func (k *keeper) keep(v reflect.Value, channel bool) {
+func (k *keeper) keep(v reflect.Value) {
 	if k == nil || !v.IsValid() {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if channel {
+	switch v.Kind() {
+	case reflect.Chan:
 		k.channels = append(k.channels, v)
-	} else {
+	case reflect.Func:
+		if v.Type().NumIn() == 0 {
+			k.releases = append(k.releases, v)
+		}
+	default:
 		k.objects = append(k.objects, v)
+	}
+	if v.Kind() == reflect.Pointer && v.Elem().Kind() == reflect.Struct {
+		for i := 0; i < v.Elem().NumField(); i++ {
+			if field := v.Elem().Field(i); field.Kind() == reflect.Chan && v.Elem().Type().Field(i).IsExported() {
+				k.channels = append(k.channels, field)
+			}
+		}
+	}
+}
+
+// calledBack notes that a function of ours was called, which does nothing. With a channel, a function or a count in
+// hand it was to tell of its end.
+func (k *keeper) calledBack(in []reflect.Value) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, v := range in {
+		t := v.Type()
+		k.idle = k.idle || t.Kind() == reflect.Chan || t.Kind() == reflect.Func || t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "sync"
 	}
 }
 
@@ -131,9 +161,11 @@ func (s *search) beside(term *Term) {
 	if within(done, patience) {
 		return
 	}
-	kept.mu.Lock()
-	defer kept.mu.Unlock()
-	wakers := s.wakers(kept)
+	wakers, idle := s.wakers(kept)
+	if idle {
+		s.result.Woken = "what it calls back"
+		return
+	}
 	for i := s.config.From; i < len(wakers); i++ {
 		s.at(1, uint64(i))
 		for round := uint64(0); round < wakings; round++ {
@@ -163,11 +195,17 @@ type waker struct {
 	prepare func(*rng) func()
 }
 
-func (s *search) wakers(kept *keeper) []waker {
-	var out []waker
+// wakers lists who may wake a call, and tells whether it called back in vain.
+func (s *search) wakers(kept *keeper) (out []waker, idle bool) {
+	kept.mu.Lock()
+	defer kept.mu.Unlock()
 	for _, c := range kept.channels {
 		c := c
 		out = append(out, waker{"who has the other end of a channel", func(*rng) func() { return func() { drain(c) } }})
+	}
+	for _, release := range kept.releases {
+		release := release
+		out = append(out, waker{"what a call before it returned", func(*rng) func() { return func() { release.Call(nil) } }})
 	}
 	add := func(fn *Func, self reflect.Value) {
 		own := fn.pkg == "" && fn.pkgName == "main"
@@ -194,7 +232,7 @@ func (s *search) wakers(kept *keeper) []waker {
 			add(fn, reflect.Value{})
 		}
 	}
-	return out
+	return out, kept.idle
 }
 
 // drain takes all that is sent on a channel, and tells who receives from it that nothing comes.

@@ -29,8 +29,10 @@ func (e *evaluator) eval(t *Term, self reflect.Value) reflect.Value {
 		}
 		e.shared[t.share] = v
 	}
+	if t.op == opAddr {
+		e.keeper.keep(v)
+	}
 	if len(t.then) == 0 {
-		e.keep(t, v)
 		return v
 	}
 	// A variable holds the value, so that methods with pointer receivers work on it.
@@ -38,19 +40,12 @@ func (e *evaluator) eval(t *Term, self reflect.Value) reflect.Value {
 		variable := reflect.New(v.Type()).Elem()
 		variable.Set(v)
 		v = variable
+		e.keeper.keep(v)
 	}
-	e.keep(t, v)
 	for _, call := range t.then {
 		e.eval(call, v)
 	}
 	return v
-}
-
-// keep keeps what others may use as well, where somebody asks for it.
-func (e *evaluator) keep(t *Term, v reflect.Value) {
-	if t.op == opCall || t.op == opAddr || t.op == opStruct {
-		e.keeper.keep(v, false)
-	}
 }
 
 func (e *evaluator) make(t *Term, self reflect.Value) reflect.Value {
@@ -97,7 +92,8 @@ func (e *evaluator) make(t *Term, self reflect.Value) reflect.Value {
 		}
 		return m
 	case opFunc:
-		return reflect.MakeFunc(t.typ, func([]reflect.Value) []reflect.Value {
+		return reflect.MakeFunc(t.typ, func(in []reflect.Value) []reflect.Value {
+			e.keeper.calledBack(in)
 			out := make([]reflect.Value, t.typ.NumOut())
 			for i := range out {
 				out[i] = reflect.Zero(t.typ.Out(i))
@@ -116,7 +112,7 @@ func (e *evaluator) channel(t *Term, self reflect.Value) reflect.Value {
 	for _, arg := range t.args {
 		c.Send(convert(e.eval(arg, self), t.typ.Elem()))
 	}
-	e.keeper.keep(c, true)
+	e.keeper.keep(c)
 	if t.closed {
 		c.Close()
 	}
@@ -142,6 +138,9 @@ func (e *evaluator) call(t *Term, self reflect.Value) reflect.Value {
 	outer := e.current.Swap(t.fn)
 	out := e.watch.call(t.fn, in)
 	e.current.Store(outer)
+	for _, v := range out {
+		e.keeper.keep(v)
+	}
 	if n := len(out); n > 1 && t.fn.typ.Out(n-1) == errorType && !out[n-1].IsNil() && t.typ != nil {
 		panic(invalid{fmt.Sprint(out[n-1])})
 	}
