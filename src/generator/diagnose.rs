@@ -1,9 +1,9 @@
 //! The cause of a failure, in words an engineer can act on.
 
-use super::localize::localize;
+use super::localize::{localize, unique};
 use super::repair::exit::is_raiser;
 use crate::analyzer::go::{
-    Extent, OutOfBounds, first_wait, other_stacks, out_of_bounds, panic_chain, race_sites, short_function,
+    Extent, OutOfBounds, other_stacks, out_of_bounds, panic_chain, race_sites, short_function, waiting,
 };
 use crate::domain::{Class, Diagnosis, ErrorEvent, Fault, FaultFacts, Frame, Location, TraceKind};
 use crate::repository::go::{Link, Symbol};
@@ -16,12 +16,14 @@ const MAX_EARLIER: usize = 4;
 /// about, and what a fix must do.
 #[must_use]
 pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
-    let locations = localize(event, repository);
+    let told = localize(event, repository);
     let address = event.trace.as_ref().and_then(|trace| trace.fault_address);
     let mut facts = crate::analyzer::go::fault_facts(&event.message, address);
+    let mut locked = None;
     if event.class == Class::Deadlock {
-        facts.wait = first_wait(&event.sample).map(str::to_owned);
+        (facts.wait, locked) = waits(event, repository);
     }
+    let locations = locked.unwrap_or_else(|| told.clone());
     let nil = locations.first().and_then(|place| what_was_nil(event.class, &facts, place, repository));
     let mut summary = vec![nil.unwrap_or_else(|| what_happened(event.class, &facts, &event.message))];
     summary.extend(raised_while_handling(event));
@@ -51,8 +53,7 @@ pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
     let fault = Fault { class: event.class, message, facts, stack: locations.clone(), others };
     // Where the goroutine was started may be where a fix belongs, but it is not on the stack.
     let started = event.trace.as_ref().and_then(|trace| repository.locate(trace.created_by.as_ref()?));
-    let mut locations: Vec<Location> =
-        locations.iter().cloned().chain(started.filter(|place| !locations.contains(place))).collect();
+    let mut locations = unique(locations.into_iter().chain(told).chain(started));
     if event.class == Class::ExplicitPanic && locations.len() > 1 && only_panics(&locations[0], repository) {
         locations.swap(0, 1);
     }
@@ -221,6 +222,21 @@ fn others(event: &ErrorEvent, repository: &Repository) -> Vec<Vec<Location>> {
     };
     let stacks = other_stacks(&event.sample).into_iter().map(placed);
     stacks.filter(|stack| !stack.is_empty()).take(MAX_OTHERS).collect()
+}
+
+/// What the goroutine of a deadlock waits for that is told first. One that waits for a lock keeps those waiting that wait
+/// for it in another way, as `main` does for its goroutines: then it is the one, and its stack is told as well.
+fn waits(event: &ErrorEvent, repository: &Repository) -> (Option<String>, Option<Vec<Location>>) {
+    let all = waiting(&event.sample);
+    let Some(first) = all.first() else { return (None, None) };
+    let locked = all.iter().filter(|one| !first.is_for_lock() && one.is_for_lock()).find_map(|one| {
+        let stack = unique(one.trace.frames.iter().filter_map(|frame| repository.locate(frame)));
+        (!stack.is_empty()).then_some((one, stack))
+    });
+    match locked {
+        Some((one, stack)) => (Some(one.state.clone()), Some(stack)),
+        None => (Some(first.state.clone()), None),
+    }
 }
 
 /// A crash inside a dependency or a library: what failed there.

@@ -10,7 +10,7 @@ use super::suite::{Compiled, Tests};
 use super::{
     Error, Subject, Validator, advice, cut_short, lacks_module, no_answer, shown, succeeded, tail, text_of,
 };
-use crate::analyzer::go::{parse_trace, races, waiting};
+use crate::analyzer::go::{Waiting, parse_trace, races, waiting};
 use crate::domain::{Class, Fault, Reproducer, Step, StepName, StepResult};
 use crate::repository::KnownCrash;
 use crate::sandbox::Outcome;
@@ -378,7 +378,7 @@ fn as_logged(known: &KnownCrash<'_>, output: &str) -> Option<String> {
         .map(|seen| seen.message);
     let race = || races(output).iter().any(|sites| known.is_race_at(sites)).then(|| "DATA RACE".to_owned());
     let hangs = || {
-        let waits = |trace| known.likeness(Class::Deadlock, "", trace).is_some();
+        let waits = |seen: &Waiting| known.likeness(Class::Deadlock, "", &seen.trace).is_some();
         waiting(output).iter().any(waits).then(|| "a call does not come back".to_owned())
     };
     crash.or_else(race).or_else(hangs)

@@ -312,6 +312,15 @@ fn a_lock_that_is_taken_twice_is_reproduced_and_the_fix_proven() {
     assert!(search.starts_with("no call of ") && search.ends_with("ended in the crash"), "{search}");
 }
 
+/// `main` waits for its goroutines; one of them waits for a lock, and it is that one which is told.
+#[test]
+fn who_waits_for_a_lock_keeps_the_others_waiting() {
+    let main = "package main\n\nimport (\n\t\"sync\"\n\n\t\"example.com/split\"\n)\n\nfunc main() {\n\tledger := split.NewLedger()\n\tvar wg sync.WaitGroup\n\twg.Add(1)\n\tgo func() {\n\t\tdefer wg.Done()\n\t\tledger.Transfer(\"a\", \"b\", 2)\n\t}()\n\twg.Wait()\n}\n";
+    let trial = Trial::new(&[("ledger.go", LEDGER), ("cmd/run/main.go", main)]);
+    let suggestion = is_proven(&trial, "(*Ledger).Balance", "release_lock");
+    assert_eq!(suggestion["locations"][0]["function"], "(*Ledger).Transfer", "{suggestion:#}");
+}
+
 #[test]
 fn a_lock_that_the_call_before_kept_is_reproduced_by_both() {
     let trial = Trial::new(&[("ledger.go", LEAVES), ("cmd/run/main.go", BOOKS)]);

@@ -27,6 +27,23 @@ pub struct ParsedCrash {
     pub range: Range<usize>,
 }
 
+/// A goroutine that waits for others: not for time, nor for the system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// What for, as printed: `chan receive`, `sync.Mutex.Lock`.
+    pub state: String,
+    /// Where.
+    pub trace: Trace,
+}
+
+impl Waiting {
+    /// Whether somebody has to give a lock back. Runtimes before Go 1.20 do not say what a goroutine waits for.
+    #[must_use]
+    pub fn is_for_lock(&self) -> bool {
+        self.state.contains("Mutex")
+    }
+}
+
 /// The first crash in a text: a panic, a fatal error, a recovered panic, a report of the race detector.
 /// A stack alone counts if a panic was under way when it was taken.
 #[must_use]
@@ -53,32 +70,25 @@ pub fn other_stacks(report: &str) -> Vec<Vec<Frame>> {
     stacks.map(|stack| stack.trace.frames).collect()
 }
 
-/// The stacks of the goroutines that a report shows as waiting for others: not for time, nor for the system. A test's
-/// own message may be set in, as the report of a failing test is.
+/// The goroutines that a report shows as waiting for others, in its order. A test's own message may be set in, as the
+/// report of a failing test is.
 #[must_use]
-pub fn waiting(report: &str) -> Vec<Trace> {
-    let mut stacks = Vec::new();
+pub fn waiting(report: &str) -> Vec<Waiting> {
+    let mut all = Vec::new();
     let mut lines = report.lines().map(|line| line.trim_start_matches(' ')).peekable();
     while let Some(line) = lines.next() {
-        if !state(line).is_some_and(is_wait) {
-            continue;
-        }
+        let Some(state) = state(line).filter(|state| is_wait(state)) else { continue };
         let mut block = format!("{line}\n");
         while let Some(line) = lines.next_if(|line| !line.is_empty()) {
             block.extend([line, "\n"]);
         }
-        stacks.extend(find_stack(&block).map(|stack| stack.trace));
-        if stacks.len() == MAX_WAITING {
+        let state = state.to_owned();
+        all.extend(find_stack(&block).map(|stack| Waiting { state, trace: stack.trace }));
+        if all.len() == MAX_WAITING {
             break;
         }
     }
-    stacks
-}
-
-/// What the first goroutine of a report waits for, as printed: `chan receive`, `sync.Mutex.Lock`.
-#[must_use]
-pub fn first_wait(report: &str) -> Option<&str> {
-    report.lines().find_map(state).filter(|state| is_wait(state))
+    all
 }
 
 /// `goroutine 7 [chan receive, 2 minutes]:`: what the runtime says of it.
@@ -230,8 +240,10 @@ mod tests {
         for report in
             [stack, &format!("    s_test.go:20: the call does not come back:\n\n{set_in}--- FAIL\n")]
         {
-            let stacks = waiting(report);
-            let functions: Vec<_> = stacks.iter().flat_map(|trace| &trace.frames).collect();
+            let all = waiting(report);
+            let states: Vec<_> = all.iter().map(|one| (one.state.as_str(), one.is_for_lock())).collect();
+            assert_eq!(states, [("chan receive", false), ("sync.Mutex.Lock", true)], "{report}");
+            let functions: Vec<_> = all.iter().flat_map(|one| &one.trace.frames).collect();
             let functions: Vec<_> = functions.iter().map(|frame| frame.function.as_str()).collect();
             assert_eq!(
                 functions,
@@ -239,10 +251,15 @@ mod tests {
                 "{report}"
             );
         }
-        assert_eq!(first_wait(stack), Some("chan receive"));
-        assert_eq!(first_wait("goroutine 1 [select (no cases)]:\n"), Some("select (no cases)"));
-        assert_eq!(first_wait("goroutine 1 [running]:\n\ngoroutine 2 [chan send]:\n"), None);
-        assert_eq!(first_wait("goroutine x [chan send]:\n"), None);
+        for (line, state) in [
+            ("goroutine 1 [select (no cases)]:", Some("select (no cases)")),
+            ("goroutine 1 gp=0x1 m=nil [chan send]:", Some("chan send")),
+            ("goroutine 1 [running]:", None),
+            ("goroutine x [chan send]:", None),
+        ] {
+            let all = waiting(&format!("{line}\nex.com/d.F()\n\t/d/f.go:3 +0x1\n"));
+            assert_eq!(all.first().map(|one| one.state.as_str()), state, "{line}");
+        }
     }
 
     fn nested(first: &str, last: &str) -> String {

@@ -1,6 +1,6 @@
 //! Whether the output of a run shows the crash of the log.
 
-use crate::analyzer::go::{fault_facts, parse_trace, races, waiting};
+use crate::analyzer::go::{Waiting, fault_facts, parse_trace, races, waiting};
 use crate::domain::{Class, Trace};
 use crate::repository::{KnownCrash, Likeness};
 
@@ -20,7 +20,7 @@ fn seen(crash: &KnownCrash<'_>, output: &[u8]) -> Option<(Likeness, Trace)> {
 /// The same of a written test. It shows a deadlock by a goroutine that waits where the log's did: the runtime sees none
 /// while the test's own timer goes on.
 pub(super) fn shown(crash: &KnownCrash<'_>, output: &[u8]) -> Option<(Likeness, Trace)> {
-    let waits = |trace| Some((crash.likeness(Class::Deadlock, "", &trace)?, trace));
+    let waits = |seen: Waiting| Some((crash.likeness(Class::Deadlock, "", &seen.trace)?, seen.trace));
     seen(crash, output).or_else(|| waiting(&String::from_utf8_lossy(output)).into_iter().find_map(waits))
 }
 
