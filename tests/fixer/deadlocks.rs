@@ -352,6 +352,32 @@ fn what_no_rule_mends_is_reproduced_all_the_same() {
 }
 
 #[test]
+fn what_is_given_twice_is_locked_twice() {
+    let code = "// Package split keeps accounts.\npackage split\n\nimport \"sync\"\n\n// Account holds an amount.\ntype Account struct {\n\tmu     sync.Mutex\n\tamount int\n}\n\n\
+                // Move moves an amount from one account to another.\nfunc Move(from, to *Account, amount int) int {\n\tfrom.mu.Lock()\n\tdefer from.mu.Unlock()\n\tto.mu.Lock()\n\tdefer to.mu.Unlock()\n\tfrom.amount -= amount\n\tto.amount += amount\n\treturn to.amount\n}\n";
+    let main = "package main\n\nimport \"example.com/split\"\n\nfunc main() {\n\taccount := new(split.Account)\n\tsplit.Move(account, account, 3)\n}\n";
+    let trial = Trial::new(&[("account.go", code), ("cmd/run/main.go", main)]);
+    let suggestion = trial.fix_log(&log_of(&trial, "Move"))[0].clone();
+    assert_eq!(suggestion["reproducer"]["reach"], "entry_point", "{suggestion:#}");
+    let (passed, printed) = passes(&trial, &suggestion["reproducer"]);
+    assert!(!passed && printed.contains("[sync.Mutex.Lock]:"), "{printed}");
+}
+
+/// The worker ends with the first call of what ends it: nobody makes a second.
+#[test]
+fn what_is_used_after_its_end_is_no_reproduction() {
+    let code = "// Package split has a worker.\npackage split\n\n// Worker counts jobs.\ntype Worker struct {\n\tjobs chan int\n\tquit chan bool\n\tsum  int\n}\n\n\
+                // NewWorker starts a worker.\nfunc NewWorker() *Worker {\n\tw := &Worker{jobs: make(chan int), quit: make(chan bool)}\n\tgo w.work()\n\treturn w\n}\n\n\
+                func (w *Worker) work() {\n\tfor {\n\t\tselect {\n\t\tcase job := <-w.jobs:\n\t\t\tw.sum += job\n\t\tcase <-w.quit:\n\t\t\treturn\n\t\t}\n\t}\n}\n\n\
+                // Add hands a job to the worker.\nfunc (w *Worker) Add(job int) {\n\tw.jobs <- job\n}\n\n// Stop ends the worker.\nfunc (w *Worker) Stop() int {\n\tw.quit <- true\n\treturn w.sum\n}\n";
+    let main = "package main\n\nimport \"example.com/split\"\n\nfunc main() {\n\tworker := split.NewWorker()\n\tworker.Stop()\n\tworker.Stop()\n}\n";
+    let trial = Trial::new(&[("worker.go", code), ("cmd/run/main.go", main)]);
+    let suggestion = trial.fix_log(&log_of(&trial, "(*Worker).Stop"))[0].clone();
+    let search = is_not_reproduced(&suggestion);
+    assert!(search.starts_with("no call of ") && search.ends_with("ended in the crash"), "{search}");
+}
+
+#[test]
 fn what_waits_for_its_callers_is_no_reproduction() {
     let trial = Trial::new(&[("queue.go", QUEUE), ("cmd/run/main.go", &calls("split.NewQueue().Next()"))]);
     let suggestion = trial.fix_log(&log_of(&trial, "(*Queue).Next"))[0].clone();

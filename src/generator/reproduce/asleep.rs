@@ -7,7 +7,11 @@
 //! - alone, in a process where nothing else goes on: only where the Go runtime itself ends it, with the deadlock of
 //!   the log, can nobody wake the call;
 //! - beside calls of the other functions that can be called on its objects, of the package's own, and of somebody at the
-//!   other end of its channels: where one of those wakes it, it is meant to wait. An empty queue is no defect.
+//!   other end of its channels, and of what calls before it returned to give something back: where one of those wakes it,
+//!   it is meant to wait. An empty queue is no defect. Nor is it one where the call calls back what the test made, with
+//!   a channel or a function in hand to tell of its end.
+//!
+//! No object is used after a call that by its name ends it (`Close`, `Stop`): what waits then, waits for nobody.
 
 use std::time::Duration;
 
