@@ -20,6 +20,9 @@ pub struct FaultFacts {
     pub actual_type: Option<String>,
     /// Offset of the field accessed through a nil pointer, in bytes.
     pub nil_offset: Option<u64>,
+    /// `goroutine 1 [chan receive]:` of a deadlock: what the first goroutine waits for, as printed.
+    #[serde(default)]
+    pub wait: Option<String>,
 }
 
 /// What failed, as the log tells it and the repository places it: the input of reproduction and repair.

@@ -31,7 +31,8 @@ fn by_text(event: &ErrorEvent, repository: &Repository) -> Vec<Location> {
     unique(repository.literals_in(&texts).into_iter().map(|literal| literal.location))
 }
 
-fn unique(locations: impl Iterator<Item = Location>) -> Vec<Location> {
+/// Each of them once, and not too many.
+pub(super) fn unique(locations: impl Iterator<Item = Location>) -> Vec<Location> {
     let mut kept: Vec<Location> = Vec::new();
     for location in locations {
         if !kept.contains(&location) {

@@ -292,6 +292,17 @@ fn may_fail(class: Class, file: &File, node: Node<'_>) -> bool {
         }
         Class::CloseOfChannel => calls("close"),
         Class::SendOnClosedChannel => is(&["send_statement"]),
+        // What is deferred waits where the function ends.
+        Class::Deadlock => {
+            is(&[
+                "call_expression",
+                "send_statement",
+                "select_statement",
+                "range_clause",
+                "return_statement",
+                "}",
+            ]) || operator(&["<-"])
+        }
         Class::MakeLength => calls("make"),
         _ => true,
     }

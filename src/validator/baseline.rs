@@ -10,8 +10,8 @@ use super::suite::{Compiled, Tests};
 use super::{
     Error, Subject, Validator, advice, cut_short, lacks_module, no_answer, shown, succeeded, tail, text_of,
 };
-use crate::analyzer::go::{parse_trace, races};
-use crate::domain::{Fault, Reproducer, Step, StepName, StepResult};
+use crate::analyzer::go::{Waiting, parse_trace, races, waiting};
+use crate::domain::{Class, Fault, Reproducer, Step, StepName, StepResult};
 use crate::repository::KnownCrash;
 use crate::sandbox::Outcome;
 
@@ -377,7 +377,11 @@ fn as_logged(known: &KnownCrash<'_>, output: &str) -> Option<String> {
         .filter(|seen| known.likeness(seen.class, &seen.message, &seen.trace).is_some())
         .map(|seen| seen.message);
     let race = || races(output).iter().any(|sites| known.is_race_at(sites)).then(|| "DATA RACE".to_owned());
-    crash.or_else(race)
+    let hangs = || {
+        let waits = |seen: &Waiting| known.likeness(Class::Deadlock, "", &seen.trace).is_some();
+        waiting(output).iter().any(waits).then(|| "a call does not come back".to_owned())
+    };
+    crash.or_else(race).or_else(hangs)
 }
 
 /// One finding of `go vet` without its line and column, so that a shifted line is no new finding.

@@ -24,5 +24,5 @@ pub(crate) use line::is_exit_status;
 pub(crate) use machine::BAR;
 pub use machine::{race_sites, race_stacks, races};
 pub(crate) use text::find_stack;
-pub use text::{ParsedCrash, other_stacks, parse_trace};
+pub use text::{ParsedCrash, Waiting, other_stacks, parse_trace, waiting};
 pub use width::may_be_of_32_bits;

@@ -10,6 +10,8 @@ use super::machine::{Feed, Machine, race_stacks};
 
 /// The most goroutines of a crash that are looked at beside the failing one.
 const MAX_OTHERS: usize = 32;
+/// The most waiting goroutines of a report.
+const MAX_WAITING: usize = 1000;
 
 /// A failure found in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,23 @@ pub struct ParsedCrash {
     pub trace: Trace,
     /// The bytes of the text that belong to it.
     pub range: Range<usize>,
+}
+
+/// A goroutine that waits for others: not for time, nor for the system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// What for, as printed: `chan receive`, `sync.Mutex.Lock`.
+    pub state: String,
+    /// Where.
+    pub trace: Trace,
+}
+
+impl Waiting {
+    /// Whether somebody has to give a lock back. Runtimes before Go 1.20 do not say what a goroutine waits for.
+    #[must_use]
+    pub fn is_for_lock(&self) -> bool {
+        self.state.contains("Mutex")
+    }
 }
 
 /// The first crash in a text: a panic, a fatal error, a recovered panic, a report of the race detector.
@@ -49,6 +68,39 @@ pub fn other_stacks(report: &str) -> Vec<Vec<Frame>> {
     let blocks = report.split("\n\n").filter(|block| block.starts_with("goroutine ")).skip(1);
     let stacks = blocks.take(MAX_OTHERS).filter_map(find_stack);
     stacks.map(|stack| stack.trace.frames).collect()
+}
+
+/// The goroutines that a report shows as waiting for others, in its order. A test's own message may be set in, as the
+/// report of a failing test is.
+#[must_use]
+pub fn waiting(report: &str) -> Vec<Waiting> {
+    let mut all = Vec::new();
+    let mut lines = report.lines().map(|line| line.trim_start_matches(' ')).peekable();
+    while let Some(line) = lines.next() {
+        let Some(state) = state(line).filter(|state| is_wait(state)) else { continue };
+        let mut block = format!("{line}\n");
+        while let Some(line) = lines.next_if(|line| !line.is_empty()) {
+            block.extend([line, "\n"]);
+        }
+        let state = state.to_owned();
+        all.extend(find_stack(&block).map(|stack| Waiting { state, trace: stack.trace }));
+        if all.len() == MAX_WAITING {
+            break;
+        }
+    }
+    all
+}
+
+/// `goroutine 7 [chan receive, 2 minutes]:`: what the runtime says of it.
+fn state(line: &str) -> Option<&str> {
+    let (number, state) = line.strip_prefix("goroutine ")?.split_once(" [")?;
+    let numbered = number.split(' ').next().is_some_and(|first| first.bytes().all(|b| b.is_ascii_digit()));
+    let state = state.split_once("]:")?.0;
+    numbered.then(|| state.split(',').next().unwrap_or(state))
+}
+
+fn is_wait(state: &str) -> bool {
+    ["chan ", "select", "semacquire", "sync."].iter().any(|word| state.starts_with(word))
 }
 
 fn find(text: &str, accept: impl Fn(&Failure) -> bool) -> Option<ParsedCrash> {
@@ -179,6 +231,35 @@ mod tests {
         let functions: Vec<_> = others.iter().flatten().map(|frame| frame.function.as_str()).collect();
         assert_eq!(functions, ["ex.com/d.(*S).Put", "main.main.func1"]);
         assert!(other_stacks("").is_empty());
+    }
+
+    #[test]
+    fn goroutines_that_wait_are_told_from_those_that_go_on() {
+        let stack = "goroutine 1 [chan receive]:\ntesting.(*T).Run(0x1)\n\t/go/testing.go:9 +0x1\n\ngoroutine 18 [sync.Mutex.Lock, 2 minutes]:\ninternal/sync.(*Mutex).lockSlow(0x1)\n\t/go/mutex.go:4 +0x1\nex.com/d.(*S).Sum(0x1)\n\t/d/s.go:9 +0x1\ncreated by ex.com/d.TestS in goroutine 7\n\t/d/s_test.go:3 +0x1\n\ngoroutine 19 [sleep]:\nex.com/d.tick()\n\t/d/t.go:3 +0x1\n";
+        let set_in = stack.lines().map(|line| format!("        {line}\n")).collect::<String>();
+        for report in
+            [stack, &format!("    s_test.go:20: the call does not come back:\n\n{set_in}--- FAIL\n")]
+        {
+            let all = waiting(report);
+            let states: Vec<_> = all.iter().map(|one| (one.state.as_str(), one.is_for_lock())).collect();
+            assert_eq!(states, [("chan receive", false), ("sync.Mutex.Lock", true)], "{report}");
+            let functions: Vec<_> = all.iter().flat_map(|one| &one.trace.frames).collect();
+            let functions: Vec<_> = functions.iter().map(|frame| frame.function.as_str()).collect();
+            assert_eq!(
+                functions,
+                ["testing.(*T).Run", "internal/sync.(*Mutex).lockSlow", "ex.com/d.(*S).Sum"],
+                "{report}"
+            );
+        }
+        for (line, state) in [
+            ("goroutine 1 [select (no cases)]:", Some("select (no cases)")),
+            ("goroutine 1 gp=0x1 m=nil [chan send]:", Some("chan send")),
+            ("goroutine 1 [running]:", None),
+            ("goroutine x [chan send]:", None),
+        ] {
+            let all = waiting(&format!("{line}\nex.com/d.F()\n\t/d/f.go:3 +0x1\n"));
+            assert_eq!(all.first().map(|one| one.state.as_str()), state, "{line}");
+        }
     }
 
     fn nested(first: &str, last: &str) -> String {

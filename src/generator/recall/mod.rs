@@ -116,7 +116,6 @@ fn for_other_code(
         | Class::Uncomparable
         | Class::ConcurrentMapAccess
         | Class::DataRace
-        | Class::Deadlock
         | Class::SendOnClosedChannel => Some(
             "what was right for other code need not be right here, and no single call can show it".to_owned(),
         ),

@@ -81,6 +81,10 @@ pub(super) struct Report {
     pub(super) texts: Option<Vec<Position>>,
     pub(super) drills: Option<Vec<Drill>>,
     pub(super) given_up: Option<Vec<String>>,
+    /// Who wakes a call that hangs; empty where nobody is known.
+    pub(super) woken: String,
+    /// Whether it hangs, and nobody wakes it.
+    pub(super) asleep: bool,
 }
 
 /// What a stress test does: it makes an object, and then calls that come back by themselves.
@@ -137,6 +141,8 @@ pub(super) enum Mode {
     Before,
     After,
     Stress,
+    Alone,
+    Beside,
 }
 
 #[derive(Debug, Serialize)]
@@ -155,6 +161,7 @@ pub(super) struct Config<'a> {
     pub(super) seed: u64,
     pub(super) class: &'a str,
     pub(super) message: &'a str,
+    pub(super) wait: &'a str,
     pub(super) actual: &'a str,
     pub(super) stack: &'a [Place<'a>],
     pub(super) tree: &'a Path,

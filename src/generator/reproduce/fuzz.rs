@@ -15,6 +15,7 @@ use super::session::Built;
 use super::tally::Tally;
 use super::verify::first_lines;
 use super::{Attempt, Error, OwnedSearch, Reproduction};
+use crate::domain::Class;
 use crate::repository::read_regular;
 
 /// Less time is no use.
@@ -40,7 +41,9 @@ impl Attempt<'_> {
         tally: &mut Tally,
     ) -> Result<Option<Reproduction>, Error> {
         let left = || end.saturating_duration_since(Instant::now());
-        if self.request.fuzz_limit.is_zero() || tally.second_best.is_some() {
+        // The fuzzer waits for every call to come back.
+        let hangs = self.request.fault.class == Class::Deadlock;
+        if hangs || self.request.fuzz_limit.is_zero() || tally.second_best.is_some() {
             return Ok(None);
         }
         for owned in searches {

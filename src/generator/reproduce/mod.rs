@@ -24,7 +24,8 @@
 //!    output, it is a reproducer.
 //! 7. `aftermath`: calls of the same function that do not crash are made again and again. With a change in
 //!    place the same is done, and with the call that crashed: what hangs then refutes the change.
-//! 8. `stress`: races, by calls of several goroutines at once under the race detector.
+//! 8. `asleep`: deadlocks, by a call that does not come back. Nobody may be able to wake it, nor be meant to.
+//! 9. `stress`: races, by calls of several goroutines at once under the race detector.
 //!
 //! # What a reproduction is worth
 //!
@@ -34,10 +35,12 @@
 //!
 //! # What it does not reach
 //!
-//! Binary input of which many parts must fit each other (checksums, lengths), failing peers, goroutines that wait for
-//! each other, graphs of many objects, races behind what the harness cannot make.
+//! Binary input of which many parts must fit each other (checksums, lengths), failing peers, graphs of many objects,
+//! races behind what the harness cannot make; deadlocks of several calls that are made at once, and of a call that
+//! another function could wake.
 
 mod aftermath;
+mod asleep;
 mod exchange;
 mod fuzz;
 mod judge;
@@ -198,7 +201,6 @@ pub async fn reproduce(
 const fn beyond_reach(class: Class) -> Option<&'static str> {
     match class {
         Class::LoggedError => Some("a logged error has no crash to reproduce"),
-        Class::Deadlock => Some("goroutines that wait for each other end no call"),
         Class::UncaughtException => Some("only Go can be reproduced"),
         _ if matches!(class.nature(), crate::domain::Nature::Operational) => {
             Some("it is a failure of the surroundings, not of the code")
@@ -262,13 +264,15 @@ impl<'a> Attempt<'a> {
                 }
             }
         }
-        // What is found by force is worth little, but it is had in a moment: its time is kept.
-        let forced = if self.request.by_force { search_time / 2 } else { Duration::ZERO };
+        // What is found by force is worth little, but it is had in a moment: its time is kept. Whatever is put together
+        // by hand may wait for ever: that says nothing of a deadlock.
+        let by_force = self.request.by_force && self.request.fault.class != Class::Deadlock;
+        let forced = if by_force { search_time / 2 } else { Duration::ZERO };
         if let Some(done) = self.fuzz(&searches, end.checked_sub(forced).unwrap_or(end), &mut tally).await? {
             return Ok(done);
         }
         for search in &searches {
-            if !self.request.by_force || Instant::now() >= end || tally.second_best.is_some() {
+            if !by_force || Instant::now() >= end || tally.second_best.is_some() {
                 break;
             }
             let time = search_time / 5 / shares;

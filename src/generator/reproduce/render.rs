@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::exchange::{Drill, Found, Import};
 use super::surface::Surface;
-use crate::domain::{Fault, Location, Reach, RepoPath, Reproducer};
+use crate::domain::{Class, Fault, Location, Reach, RepoPath, Reproducer};
 use crate::repository::go::Symbol;
 
 /// Writes the test of a call that was found.
@@ -15,16 +15,18 @@ pub(super) fn reproducer(
     reach: Reach,
 ) -> Option<Reproducer> {
     let failing = fault.stack.first()?;
-    let (file, test) = place(failing, package, "DoesNotPanic")?;
+    let hangs = fault.class == Class::Deadlock;
+    let (told, ended) = if hangs { ("DoesNotHang", "never came back") } else { ("DoesNotPanic", "crashed") };
+    let (file, test) = place(failing, package, told)?;
     let mut imports = found.imports.clone().unwrap_or_default();
-    let wait = wait(found);
+    let wait = if hangs { watchdog(package, found, &mut imports) } else { wait(found) };
     imports.push(Import { name: "testing".to_owned(), path: "testing".to_owned() });
     if wait.contains("time.") {
         imports.push(Import { name: "time".to_owned(), path: "time".to_owned() });
     }
     let setup = if found.setup.is_empty() { String::new() } else { format!("{}\n", found.setup) };
     let source = format!(
-        "package {}\n\n{}\n// {test} repeats a call that crashed in {} ({}:{}):\n// {}\nfunc {test}(t *testing.T) {{\n{setup}{wait}}}\n",
+        "package {}\n\n{}\n// {test} repeats a call that {ended} in {} ({}:{}):\n// {}\nfunc {test}(t *testing.T) {{\n{setup}{wait}}}\n",
         package.name,
         import_block(imports),
         failing.function,
@@ -133,6 +135,26 @@ fn wait(found: &Found) -> String {
         );
     }
     format!("{call}\n")
+}
+
+/// A call that must come back, in a test that says where it waits if it does not.
+fn watchdog(package: &Surface, found: &Found, imports: &mut Vec<Import>) -> String {
+    let call = &found.r#final;
+    let taken = package.top_level();
+    let is_taken = |name: &str| {
+        taken.contains(name) || imports.iter().any(|known| known.name == name && known.path != "runtime")
+    };
+    let runtime = if is_taken("runtime") { unused("goruntime", is_taken) } else { "runtime".to_owned() };
+    imports.push(Import { name: runtime.clone(), path: "runtime".to_owned() });
+    format!(
+        "done := make(chan struct{{}})\n\
+         go func() {{\ndefer close(done)\n{call}\n}}()\n\
+         select {{\n\
+         case <-done:\n\
+         case <-time.After(time.Second):\n\
+         stacks := make([]byte, 1<<20)\n\
+         t.Fatalf(\"the call does not come back:\\n\\n%s\", stacks[:{runtime}.Stack(stacks, true)])\n}}\n"
+    )
 }
 
 fn import_block(mut imports: Vec<Import>) -> String {

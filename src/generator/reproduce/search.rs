@@ -354,6 +354,7 @@ impl Search<'_> {
             seed: self.seed,
             class: self.fault.class.as_str(),
             message: &self.fault.message,
+            wait: self.fault.facts.wait.as_deref().unwrap_or_default(),
             actual: self.fault.facts.actual_type.as_deref().unwrap_or_default(),
             stack: &stack,
             tree: &tree.canonicalize().unwrap_or(tree),

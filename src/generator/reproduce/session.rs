@@ -25,8 +25,9 @@ const TEST_TIME: Duration = Duration::from_secs(20);
 /// How often lines that do not compile are dropped before we give up.
 const ROUNDS: usize = 8;
 
-const PARTS: [(&str, &str); 20] = [
+const PARTS: [(&str, &str); 21] = [
     ("after.go", include_str!("harness/after.go")),
+    ("asleep.go", include_str!("harness/asleep.go")),
     ("config.go", include_str!("harness/config.go")),
     ("eval.go", include_str!("harness/eval.go")),
     ("gen.go", include_str!("harness/gen.go")),

@@ -8,7 +8,7 @@ use super::search::{Findings, Search};
 use super::session::Built;
 use super::tally::{Best, Effort, Shown, Tally};
 use super::{Attempt, Error, OwnedSearch, Reproduction, judge, render};
-use crate::domain::Reach;
+use crate::domain::{Class, Reach};
 use crate::repository::Likeness;
 
 /// What a log says that was written by other code.
@@ -48,6 +48,12 @@ impl Attempt<'_> {
             if !found.problem.is_empty() {
                 let problem = format!("a call that crashes cannot be written as a test: {}", found.problem);
                 tally.note(problem, fair);
+                continue;
+            }
+            if self.request.fault.class == Class::Deadlock
+                && let Some(why) = search.may_be_woken(found, &tally.without).await?
+            {
+                tally.note(why, false);
                 continue;
             }
             match self.verify(owned, found).await? {
@@ -119,9 +125,9 @@ impl Attempt<'_> {
             }
         };
         let output = self.bench.run_test(&reproducer, &binary).await?;
-        if let Some((likeness, crash)) = judge::seen(self.crash, &output) {
-            let place = self.crash.place_of(&crash.trace);
-            let missed = self.crash.missed_by(&crash.trace).map(str::to_owned);
+        if let Some((likeness, trace)) = judge::shown(self.crash, &output) {
+            let place = self.crash.place_of(&trace);
+            let missed = self.crash.missed_by(&trace).map(str::to_owned);
             return Ok(Ok(Shown { reproducer, likeness, place, missed }));
         }
         tracing::debug!(output = %String::from_utf8_lossy(&output), "the regression test does not crash");

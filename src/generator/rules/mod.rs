@@ -250,12 +250,9 @@ fn unsettled(
         ),
         // Who uses what is locked twice in one call shows it by that call.
         Rule::HoldLock if class == Class::MutexMisuse => foreign_error(changes, repository),
-        Rule::AskBeforeSend
-        | Rule::CloseAfterSenders
-        | Rule::HoldLock
-        | Rule::ReleaseLock
-        | Rule::CloseForReceivers
-        | Rule::CountDown => Some("that nobody waits for ever, no single call can show".to_owned()),
+        Rule::AskBeforeSend | Rule::CloseAfterSenders | Rule::HoldLock => {
+            Some("that nobody waits for ever, no single call can show".to_owned())
+        }
         _ => foreign_error(changes, repository),
     }
 }

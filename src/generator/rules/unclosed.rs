@@ -9,7 +9,7 @@
 //! - the failing function waits for its senders before it receives: it waits, and closes, in a goroutine of its own.
 //!
 //! A close that is there, but not on all ways, is evidence by itself; one that is nowhere only where the failing line
-//! goes over that very channel. Goroutines that wait for each other make no test: nothing is proven.
+//! goes over that very channel.
 //!
 //! Nothing is proposed where several goroutines send and no WaitGroup counts them, or where others get the channel who
 //! may send on it or close it.

@@ -4,8 +4,6 @@
 //! way: by a return above the plain `Done`, or because there is none though `Add` stands right before its start.
 //! Edit: `defer wg.Done()` first in the goroutine. Where the group is handed to it as a copy, it gets a pointer.
 //!
-//! Goroutines that wait for each other make no test: nothing is proven.
-//!
 //! Nothing is proposed where the goroutine waits for the group itself, counts down in a loop, or calls or tells others
 //! who count down.
 

@@ -8,7 +8,7 @@
 //!   the statement that leaves.
 //!
 //! Where the failing line waits for something else (a WaitGroup, a channel), the only function of the stack's
-//! packages that leaves so is the one. Goroutines that wait for each other make no test: nothing is proven.
+//! packages that leaves so is the one.
 //!
 //! Nothing is proposed where another function gives back what one takes and keeps, where it is a lock that the failing
 //! line waits for and nobody can tell which, where the ways cannot be told apart, where the way that leaves gives back something else, or
@@ -109,7 +109,9 @@ fn taken_again(case: &Case<'_>, key: &Key) -> Vec<Draft> {
             continue;
         };
         let mut edits = Edits::default();
-        edits.replace(file, name.byte_range(), twin.function.identifier.clone());
+        for name in alike(case, file, (call, operand, name), key) {
+            edits.replace(file, name.byte_range(), twin.function.identifier.clone());
+        }
         let explanation = format!(
             "`{}` was called with `{}` held, and takes it again: `{}` does the same without.",
             inner.function.identifier, key.mutex.name, twin.function.identifier
@@ -117,6 +119,27 @@ fn taken_again(case: &Case<'_>, key: &Key) -> Vec<Draft> {
         return vec![Draft::cause(outer, explanation, edits)];
     }
     Vec::new()
+}
+
+/// The names in the calls of one method of one value, with the lock held, in the function around one of them: each of
+/// them waits.
+fn alike<'t>(
+    case: &Case<'_>,
+    file: &'t Arc<File>,
+    (call, operand, name): (Node<'t>, Node<'t>, Node<'t>),
+    key: &Key,
+) -> Vec<Node<'t>> {
+    let Some(around) = file.enclosing_function(call) else { return vec![name] };
+    let same = |(other, method): &(Node<'t>, Node<'t>)| {
+        file.text_of(*other) == file.text_of(operand) && file.text_of(*method) == file.text_of(name)
+    };
+    nodes_of(around, |node| {
+        file.enclosing_function(node) == Some(around)
+            && method_call(node).filter(same).is_some_and(|_| holds_at(case, file, node, operand, key))
+    })
+    .into_iter()
+    .filter_map(|node| method_call(node).map(|(_, name)| name))
+    .collect()
 }
 
 /// Whether the function around a call holds the mutex of the value that it is of. Of another value of the type the

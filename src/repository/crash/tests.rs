@@ -205,6 +205,12 @@ fn a_line_that_cannot_fail_in_this_way_has_drifted() {
         (Class::SendOnClosedChannel, "c <- 1"),
         (Class::MakeLength, "b := make([]byte, n)"),
         (Class::ExplicitPanic, "panic(1)"),
+        (Class::Deadlock, "s.mu.Lock()"),
+        (Class::Deadlock, "v := <-c"),
+        (Class::Deadlock, "c <- 1"),
+        (Class::Deadlock, "for range c {\n}"),
+        (Class::Deadlock, "select {}"),
+        (Class::Deadlock, "return nil"),
     ] {
         assert!(!drifted(class, body, 1), "{class:?} {body}");
     }
@@ -217,6 +223,7 @@ fn a_line_that_cannot_fail_in_this_way_has_drifted() {
         (Class::NilMapWrite, "v = s.m[k]"),
         (Class::NilDereference, "n := a * b"),
         (Class::CloseOfChannel, "c.close()"),
+        (Class::Deadlock, "n := 1"),
     ] {
         assert!(drifted(class, body, 1), "{class:?} {body}");
     }

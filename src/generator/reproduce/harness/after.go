@@ -256,33 +256,10 @@ func (s *search) hang(c *course) *Hang {
 		if !strings.Contains(stack, ".(*course).run(") {
 			continue
 		}
-		if _, state, ok := strings.Cut(stack, "["); ok {
-			state, _, _ = strings.Cut(state, "]")
-			hang.State, _, _ = strings.Cut(state, ",")
+		hang.State, hang.At = stateOf(stack), Place{}
+		if all := places(stack, s.config.Tree); len(all) > 0 {
+			hang.At = all[0]
 		}
-		hang.At = firstPlace(stack, s.config.Tree)
 	}
 	return hang
-}
-
-// firstPlace is the innermost frame of a printed stack that lies in the sources.
-func firstPlace(stack, tree string) Place {
-	lines := strings.Split(stack, "\n")
-	for i, line := range lines {
-		file, ok := strings.CutPrefix(strings.TrimSpace(line), tree+"/")
-		if !ok || i == 0 || strings.Contains(file, "hephaestus_") {
-			continue
-		}
-		file, rest, _ := strings.Cut(file, ":")
-		number := 0
-		for _, c := range rest {
-			if c < '0' || c > '9' {
-				break
-			}
-			number = number*10 + int(c-'0')
-		}
-		function, _, _ := strings.Cut(lines[i-1], "(0x")
-		return Place{file, number, functionName(strings.TrimSuffix(function, "(...)"))}
-	}
-	return Place{}
 }

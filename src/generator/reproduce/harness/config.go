@@ -4,11 +4,12 @@ package harness
 
 // Config is what the log and the sources tell: written by the searching side, read once.
 type Config struct {
-	Mode     string // search, texts, fuzz, again, shrink, render, replay, before, after, stress
+	Mode     string // search, texts, fuzz, again, shrink, render, replay, before, after, stress, alone, beside
 	Token    uint64 // goes with everything that is handed back
 	Seed     uint64
 	Class    string
 	Message  string
+	Wait     string // what the runtime says that the goroutine of the log waits for
 	Actual   string // the type that came, in a failed type assertion
 	Stack    []Place
 	Tree     string // the root of the sources
@@ -97,6 +98,8 @@ type Result struct {
 	Missing []string // targets that are not registered
 	// Other statements that crash in the same way, in the failing function or beside it.
 	Elsewhere []Place
+	Woken     string // who wakes a call that hangs
+	Asleep    bool   // nobody does
 	Aftermath *Aftermath
 	Hang      *Hang
 	Texts     []Position // the calls that can be fuzzed

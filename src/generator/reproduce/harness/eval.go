@@ -5,6 +5,7 @@ package harness
 import (
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -14,8 +15,9 @@ type invalid struct{ reason string }
 // evaluator runs one term. current is the function that we ourselves called last: the one in which a
 // panic surfaced.
 type evaluator struct {
-	current *Func
+	current atomic.Pointer[Func]
 	watch   *watch
+	keeper  *keeper
 	shared  map[int]reflect.Value
 }
 
@@ -27,6 +29,9 @@ func (e *evaluator) eval(t *Term, self reflect.Value) reflect.Value {
 		}
 		e.shared[t.share] = v
 	}
+	if t.op == opAddr {
+		e.keeper.keep(v)
+	}
 	if len(t.then) == 0 {
 		return v
 	}
@@ -35,6 +40,7 @@ func (e *evaluator) eval(t *Term, self reflect.Value) reflect.Value {
 		variable := reflect.New(v.Type()).Elem()
 		variable.Set(v)
 		v = variable
+		e.keeper.keep(v)
 	}
 	for _, call := range t.then {
 		e.eval(call, v)
@@ -86,7 +92,8 @@ func (e *evaluator) make(t *Term, self reflect.Value) reflect.Value {
 		}
 		return m
 	case opFunc:
-		return reflect.MakeFunc(t.typ, func([]reflect.Value) []reflect.Value {
+		return reflect.MakeFunc(t.typ, func(in []reflect.Value) []reflect.Value {
+			e.keeper.calledBack(in)
 			out := make([]reflect.Value, t.typ.NumOut())
 			for i := range out {
 				out[i] = reflect.Zero(t.typ.Out(i))
@@ -105,6 +112,7 @@ func (e *evaluator) channel(t *Term, self reflect.Value) reflect.Value {
 	for _, arg := range t.args {
 		c.Send(convert(e.eval(arg, self), t.typ.Elem()))
 	}
+	e.keeper.keep(c)
 	if t.closed {
 		c.Close()
 	}
@@ -127,10 +135,12 @@ func (e *evaluator) arguments(t *Term, self reflect.Value) []reflect.Value {
 
 func (e *evaluator) call(t *Term, self reflect.Value) reflect.Value {
 	in := e.arguments(t, self)
-	outer := e.current
-	e.current = t.fn
+	outer := e.current.Swap(t.fn)
 	out := e.watch.call(t.fn, in)
-	e.current = outer
+	e.current.Store(outer)
+	for _, v := range out {
+		e.keeper.keep(v)
+	}
 	if n := len(out); n > 1 && t.fn.typ.Out(n-1) == errorType && !out[n-1].IsNil() && t.typ != nil {
 		panic(invalid{fmt.Sprint(out[n-1])})
 	}

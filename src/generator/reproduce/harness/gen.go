@@ -138,7 +138,12 @@ func (g *generator) value(t reflect.Type, depth int) *Term {
 		}
 		return g.node(Term{op: opFunc, typ: t})
 	case reflect.Chan:
-		term := g.node(Term{op: opChan, typ: t, closed: g.rng.pct(40) && g.mayBeClosed(t)})
+		// Who feeds a channel may be what never ends.
+		if makers := g.makersOf(t); g.config.Class == "deadlock" && len(makers) > 0 && g.rng.pct(60) {
+			return g.made(g.choose(makers), depth+1)
+		}
+		closed := g.rng.pct(40) || g.config.Class == "deadlock" && t.ChanDir() == reflect.RecvDir // else nobody ends it
+		term := g.node(Term{op: opChan, typ: t, closed: closed && g.mayBeClosed(t)})
 		for i := g.rng.n(3); i > 0; i-- {
 			term.args = append(term.args, g.value(t.Elem(), depth+1))
 		}

@@ -16,14 +16,18 @@ func (g *generator) service(t reflect.Type, depth int) *Term {
 	if t.Kind() == reflect.Interface {
 		make = g.iface
 	}
+	chance, guarded := 90, g.isGuarded(t)
 	if !g.isService(t) {
-		return make(t, depth)
+		if !guarded {
+			return make(t, depth)
+		}
+		chance = 40
 	}
-	if id, ok := g.shared[t]; ok && g.rng.pct(90) {
+	if id, ok := g.shared[t]; ok && g.rng.pct(chance) {
 		return g.node(Term{op: opShared, typ: t, share: id})
 	}
 	term := make(t, depth)
-	if _, known := g.shared[t]; !known && term.op == opCall && term.share == 0 {
+	if _, known := g.shared[t]; !known && (term.op == opCall || guarded && term.op == opAddr) && term.share == 0 {
 		if g.shared == nil {
 			g.shared = map[reflect.Type]int{}
 		}
@@ -117,6 +121,19 @@ func (g *generator) isService(t reflect.Type) bool {
 	return false
 }
 
+// isGuarded: whoever takes the locks of two such values may be given one twice.
+func (g *generator) isGuarded(t reflect.Type) bool {
+	if g.config.Class != "deadlock" || t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
+		return false
+	}
+	for i := 0; i < t.Elem().NumField(); i++ {
+		if field := t.Elem().Field(i).Type; field.PkgPath() == "sync" && strings.HasSuffix(field.Name(), "Mutex") {
+			return true
+		}
+	}
+	return false
+}
+
 // iface makes a value for an interface.
 func (g *generator) iface(t reflect.Type, depth int) *Term {
 	if t.NumMethod() == 0 {
@@ -150,7 +167,7 @@ func (g *generator) history(term *Term, t reflect.Type, depth int) *Term {
 	}
 	var methods []*Func
 	for _, m := range g.allowed(g.reg.methodsOf(actual)) {
-		if (m.exported || m.pkg == "" && !isExported(receiverName(m)) && m.pkgName == "main") && !blocks(m.call) {
+		if (m.exported || m.pkg == "" && !isExported(receiverName(m)) && m.pkgName == "main") && !blocks(m.call) && !(g.config.Class == "deadlock" && closes(m.call)) {
 			methods = append(methods, m)
 		}
 	}
@@ -167,6 +184,16 @@ func (g *generator) history(term *Term, t reflect.Type, depth int) *Term {
 
 func receiverName(f *Func) string {
 	return strings.TrimLeft(strings.SplitN(f.name, ".", 2)[0], "(*")
+}
+
+// closes tells by its name that nobody uses an object after a method: what waits then, waits for nobody.
+func closes(name string) bool {
+	for _, word := range []string{"Close", "Stop", "Shutdown", "Quit", "Terminate", "Kill"} {
+		if strings.HasPrefix(name, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // blocks tells by its name that a method runs until the program ends.

@@ -224,6 +224,9 @@ func classify(value any) string {
 		}
 		return false
 	}
+	if _, ok := value.(asleep); ok {
+		return "deadlock"
+	}
 	if _, ok := value.(*runtime.TypeAssertionError); ok {
 		return "type_assertion"
 	}

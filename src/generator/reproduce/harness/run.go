@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,7 +25,7 @@ const (
 	maxHung = 40
 	// After a match, so long for a better one.
 	encore = 150 * time.Millisecond
-	// And so long where the match has nil where the log has none.
+	// And so long where the match has nil where the log has none, or may be meant to wait.
 	longEncore = time.Second
 	maxShrinks = 4000
 	// So many other statements are told of.
@@ -151,6 +152,8 @@ func (s *search) generate(at Position) *Term {
 	g.loyal = g.rng.pct(50)
 	g.faithful = len(s.config.Passed) > 0 && g.rng.pct(60)
 	f := targets[g.rng.n(len(targets))]
+	// What waits for its context is meant to.
+	g.timed = s.config.Class == "deadlock"
 	for i := 0; i < f.typ.NumIn(); i++ {
 		g.timed = g.timed || f.typ.In(i) == contextType
 	}
@@ -211,16 +214,17 @@ func (s *search) phase(p int, from uint64, deadline time.Time) bool {
 		if seen == nil {
 			continue
 		}
-		// The process cannot see which nil it was: several are kept, and the written tests tell.
+		// The process cannot see which nil it was, nor who may wake what hangs: several are kept, and further runs tell.
 		score, _ := s.config.match(seen)
 		if score == 0 && s.config.Phases[p].Entry && !term.isForced() {
 			s.noteElsewhere(seen)
 		}
-		more := s.config.Class == "nil_dereference" && score == best && score > 0 && len(s.result.Found) < 4
+		severalWays := s.config.Class == "nil_dereference" || s.config.Class == "deadlock"
+		more := severalWays && score == best && score > 0 && len(s.result.Found) < 4
 		if score > best || more {
 			if best == 0 {
 				wait := encore
-				if s.config.unlike(seen) > 0 {
+				if s.config.unlike(seen) > 0 || s.config.Class == "deadlock" {
 					wait = longEncore
 				}
 				if soon := time.Now().Add(wait); soon.Before(deadline) {
@@ -297,7 +301,7 @@ func (s *search) describe(at Position, term *Term) Found {
 		found.Problem = err.Error()
 	}
 	found.Imports, found.Setup, found.Final = imports, setup, call
-	found.Blocks = s.hung > 2 && uint64(s.hung)*20 > s.result.Tried
+	found.Blocks = s.config.Class != "deadlock" && s.hung > 2 && uint64(s.hung)*20 > s.result.Tried
 	return found
 }
 
@@ -357,6 +361,10 @@ func (s *search) follow() {
 	forced := term.isForced()
 	s.watchCalls()
 	switch s.config.Mode {
+	case "alone":
+		alone(term)
+	case "beside":
+		s.beside(term)
 	case "before":
 		s.before(s.config.Start, term)
 	case "after":
@@ -396,14 +404,17 @@ func (s *search) watchCalls() {
 
 // worker runs terms on a goroutine of its own, so that one that hangs can be left behind.
 type worker struct {
-	terms chan *Term
-	seen  chan *crash
-	timer *time.Timer
+	terms     chan *Term
+	seen      chan *crash
+	timer     *time.Timer
+	goroutine string
+	running   atomic.Pointer[evaluator]
 }
 
 func (s *search) newWorker() *worker {
 	w := &worker{terms: make(chan *Term), seen: make(chan *crash, 1), timer: time.NewTimer(time.Hour)}
 	go func() {
+		w.goroutine = goroutine()
 		for term := range w.terms {
 			w.do(term, s.config, s.watch)
 		}
@@ -417,9 +428,10 @@ func (s *search) newWorker() *worker {
 func (w *worker) do(term *Term, config *Config, watch *watch) {
 	var seen *crash
 	running := &evaluator{watch: watch}
+	w.running.Store(running)
 	defer func() {
 		if value := recover(); value != nil {
-			if _, ours := value.(invalid); !ours && running.current == term.fn {
+			if _, ours := value.(invalid); !ours && running.current.Load() == term.fn {
 				seen = observe(value, config.Tree)
 				seen.words = config.words(seen)
 			}
@@ -446,6 +458,6 @@ func (s *search) run(term *Term) *crash {
 		return seen
 	case <-w.timer.C:
 		s.worker, s.hung = nil, s.hung+1
-		return nil
+		return w.asleep(term, s.config)
 	}
 }

@@ -1,12 +1,12 @@
 //! The cause of a failure, in words an engineer can act on.
 
-use super::localize::localize;
-use super::repair::exit::is_raiser;
 use crate::analyzer::go::{
     Extent, OutOfBounds, may_be_of_32_bits, other_stacks, out_of_bounds, panic_chain, race_sites,
-    short_function,
+    short_function, waiting,
 };
 use crate::domain::{Class, Diagnosis, ErrorEvent, Fault, FaultFacts, Frame, Location, TraceKind};
+use crate::generator::localize::{localize, unique};
+use crate::generator::repair::exit::is_raiser;
 use crate::repository::go::{Link, Symbol};
 use crate::repository::{Generator, Repository};
 
@@ -17,11 +17,16 @@ const MAX_EARLIER: usize = 4;
 /// about, and what a fix must do.
 #[must_use]
 pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
-    let locations = localize(event, repository);
+    let told = localize(event, repository);
     let address = event.trace.as_ref().and_then(|trace| trace.fault_address);
     let mut facts = crate::analyzer::go::fault_facts(&event.message, address);
     // Here fields are looked for where 64 bits put them.
     facts.nil_offset = facts.nil_offset.filter(|offset| *offset == 0 || !may_be_of_32_bits(&event.sample));
+    let mut locked = None;
+    if event.class == Class::Deadlock {
+        (facts.wait, locked) = waits(event, repository);
+    }
+    let locations = locked.unwrap_or_else(|| told.clone());
     let nil = locations.first().and_then(|place| what_was_nil(event.class, &facts, place, repository));
     let mut summary = vec![nil.unwrap_or_else(|| what_happened(event.class, &facts, &event.message))];
     summary.extend(raised_while_handling(event));
@@ -51,8 +56,7 @@ pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
     let fault = Fault { class: event.class, message, facts, stack: locations.clone(), others };
     // Where the goroutine was started may be where a fix belongs, but it is not on the stack.
     let started = event.trace.as_ref().and_then(|trace| repository.locate(trace.created_by.as_ref()?));
-    let mut locations: Vec<Location> =
-        locations.iter().cloned().chain(started.filter(|place| !locations.contains(place))).collect();
+    let mut locations = unique(locations.into_iter().chain(told).chain(started));
     if event.class == Class::ExplicitPanic && locations.len() > 1 && only_panics(&locations[0], repository) {
         locations.swap(0, 1);
     }
@@ -223,6 +227,21 @@ fn others(event: &ErrorEvent, repository: &Repository) -> Vec<Vec<Location>> {
     stacks.filter(|stack| !stack.is_empty()).take(MAX_OTHERS).collect()
 }
 
+/// What the goroutine of a deadlock waits for that is told first. One that waits for a lock keeps those waiting that wait
+/// for it in another way, as `main` does for its goroutines: then it is the one, and its stack is told as well.
+fn waits(event: &ErrorEvent, repository: &Repository) -> (Option<String>, Option<Vec<Location>>) {
+    let all = waiting(&event.sample);
+    let Some(first) = all.first() else { return (None, None) };
+    let locked = all.iter().filter(|one| !first.is_for_lock() && one.is_for_lock()).find_map(|one| {
+        let stack = unique(one.trace.frames.iter().filter_map(|frame| repository.locate(frame)));
+        (!stack.is_empty()).then_some((one, stack))
+    });
+    match locked {
+        Some((one, stack)) => (Some(one.state.clone()), Some(stack)),
+        None => (Some(first.state.clone()), None),
+    }
+}
+
 /// A crash inside a dependency or a library: what failed there.
 fn raised_elsewhere(event: &ErrorEvent, repository: &Repository) -> Option<String> {
     let trace = event.trace.as_ref()?;
@@ -336,158 +355,4 @@ const fn what_a_fix_must_do(class: Class) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::analyzer::{Analyzer, Config};
-
-    /// The diagnosis of the only failure of a log, in a repository of these files.
-    fn summary(files: &[(&str, &str)], log: &str) -> String {
-        diagnosis(files, log).summary
-    }
-
-    fn diagnosis(files: &[(&str, &str)], log: &str) -> Diagnosis {
-        let folder = tempfile::tempdir().unwrap();
-        for (path, text) in [("go.mod", "module ex.com/d\n")].iter().chain(files) {
-            let path = folder.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let mut events = Vec::new();
-        let mut stream = Analyzer::new(&Config::default()).unwrap().stream();
-        stream.push(log.as_bytes(), &mut |event| events.push(event));
-        stream.finish(&mut |event| events.push(event));
-        let [event] = events.as_slice() else { panic!("{events:?}") };
-        diagnose(event, &Repository::open(folder.path()).unwrap())
-    }
-
-    #[test]
-    fn who_calls_what_only_panics_stands_first() {
-        let code = "package main\n\nfunc bug(text string) {\n\tpanic(\"BUG: \" + text)\n}\n\nfunc main() {\n\tbug(\"no way\")\n}\n";
-        let log = "panic: BUG: no way\n\ngoroutine 1 [running]:\nmain.bug({0x1, 0x6})\n\t/d/main.go:4 +0x31\nmain.main()\n\t/d/main.go:8 +0x31\nexit status 2\n";
-        let told = diagnosis(&[("main.go", code)], log);
-        let lines: Vec<_> = told.locations.iter().map(|place| place.line).collect();
-        assert_eq!((lines, told.fault.stack[0].line), (vec![8, 4], 4));
-    }
-
-    #[test]
-    fn generated_code_names_its_generator() {
-        let files = [
-            (
-                "kind.pb.go",
-                "// Code generated by protoc-gen-go. DO NOT EDIT.\n\npackage main\n\nfunc (k *Kind) Name() string {\n\treturn k.name\n}\n",
-            ),
-            (
-                "main.go",
-                "package main\n\n//go:generate protoc --go_out=. kind.proto\n\nfunc main() {\n\tvar kind *Kind\n\tkind.Name()\n}\n",
-            ),
-        ];
-        let log = "panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x1]\n\ngoroutine 1 [running]:\nmain.(*Kind).Name(...)\n\t/d/kind.pb.go:6\nmain.main()\n\t/d/main.go:7 +0x31\nexit status 2\n";
-        let told = diagnosis(&files, log);
-        let places: Vec<_> = told.locations.iter().map(|at| (at.file.as_str(), at.line)).collect();
-        assert_eq!(places, [("main.go", 3), ("main.go", 7), ("kind.pb.go", 6)]);
-        assert!(
-            told.summary.contains("kind.pb.go is generated by protoc-gen-go (main.go:3): "),
-            "{}",
-            told.summary
-        );
-        // What failed is looked for where it failed.
-        assert_eq!(told.fault.stack[0].file.as_str(), "kind.pb.go");
-    }
-
-    /// With addresses of 32 bits another field lies at the same offset.
-    #[test]
-    fn an_offset_counts_where_addresses_have_64_bits() {
-        let code = "package main\n\ntype S struct {\n\tname string\n\tn int\n\tp *int\n}\n\nfunc get(s *S, name string) *int { return s.p }\n\nfunc main() {\n\tget(nil, \"x\")\n}\n";
-        for (address, arguments, offset) in [
-            ("0xc pc=0x80c30f6", "0x0, {0x80d4218, 0x1}", None),
-            ("0x18 pc=0x47aec0", "0x4859c0?, {0x214fe30506f0?, 0x1?}", Some(0x18)),
-            ("0x0 pc=0x80c30f6", "0x0, {0x80d4218, 0x1}", Some(0)),
-        ] {
-            let log = format!(
-                "panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation code=0x1 addr={address}]\n\ngoroutine 1 [running]:\nmain.get({arguments})\n\t/d/main.go:9 +0x16\nmain.main()\n\t/d/main.go:12 +0x31\nexit status 2\n"
-            );
-            let told = diagnosis(&[("main.go", code)], &log);
-            assert_eq!(told.fault.facts.nil_offset, offset, "{log}");
-        }
-    }
-
-    const MAIN: &str = "package main\n\nfunc main() {\n\tdep.At(nil, 3)\n}\n\nfunc put() {\n\tn++\n}\n\nfunc show() {\n\tprint(n)\n}\n";
-
-    #[test]
-    fn a_crash_inside_a_dependency_names_it() {
-        let log = "panic: runtime error: index out of range [3] with length 0\n\ngoroutine 1 [running]:\nex.com/dep.At(...)\n\t/d/vendor/ex.com/dep/d.go:4\nmain.main()\n\t/d/main.go:4 +0x31\nexit status 2\n";
-        let told = summary(&[("main.go", MAIN)], log);
-        assert!(told.contains("It was raised in dep.At (vendor/ex.com/dep/d.go:4)"), "{told}");
-        assert!(told.contains("This code called it in main (main.go:4)"), "{told}");
-    }
-
-    /// The runtime's own words stand in each, so that they are found in the log.
-    #[test]
-    fn what_lies_beyond_the_bounds_is_told_in_every_form() {
-        for (told, words) in [
-            ("index out of range [5] with length 3", "Element 5 of a sequence of length 3 was used"),
-            ("index out of range [5] with length 0", "Element 5 of an empty sequence was used"),
-            ("index out of range [-1]", "Element -1 was used, an index that is never valid"),
-            (
-                "slice bounds out of range [:6] with length 3",
-                "A part was cut out up to 6 of something of length 3",
-            ),
-            (
-                "slice bounds out of range [:6] with capacity 3",
-                "A part was cut out up to 6 of something of capacity 3",
-            ),
-            ("slice bounds out of range [7:6]", "A part was cut out from 7 to 6, which is backwards"),
-            (
-                "slice bounds out of range [::6] with length 3",
-                "A part was cut out with room up to 6 of something of length 3",
-            ),
-            (
-                "slice bounds out of range [::6] with capacity 3",
-                "A part was cut out with room up to 6 of something of capacity 3",
-            ),
-            ("slice bounds out of range [:7:6]", "A part was cut out up to 7 with room only up to 6"),
-            ("slice bounds out of range [7:6:]", "A part was cut out from 7 to 6, which is backwards"),
-            ("slice bounds out of range [:-1]", "A part was cut out up to -1, which is never a position"),
-            ("slice bounds out of range [-1:]", "A part was cut out from -1, which is never a position"),
-            (
-                "slice bounds out of range [::-1]",
-                "A part was cut out with room up to -1, which is never a position",
-            ),
-            ("slice bounds out of range [:-1:]", "A part was cut out up to -1, which is never a position"),
-            ("slice bounds out of range [-1::]", "A part was cut out from -1, which is never a position"),
-            (
-                "cannot convert slice with length 3 to array or pointer to array with length 4",
-                "A slice of length 3 was converted to an array of length 4",
-            ),
-        ] {
-            let log = format!(
-                "panic: runtime error: {told}\n\ngoroutine 1 [running]:\nmain.main()\n\t/d/main.go:4 +0x31\nexit status 2\n"
-            );
-            let summary = summary(&[("main.go", MAIN)], &log);
-            assert!(summary.starts_with(&format!("{words} (the runtime: {told}).")), "{summary}");
-        }
-    }
-
-    #[test]
-    fn earlier_panics_are_told() {
-        let log = "panic: first trouble [recovered]\n\tpanic: runtime error: index out of range [3] with length 0\n\ngoroutine 1 [running]:\nmain.main()\n\t/d/main.go:4 +0x31\nexit status 2\n";
-        let told = summary(&[("main.go", MAIN)], log);
-        assert!(told.starts_with("Element 3 of an empty sequence was used (the runtime: index"), "{told}");
-        assert!(told.contains("which is another fault: `first trouble`."), "{told}");
-    }
-
-    #[test]
-    fn a_race_names_both_sites_and_a_text_only_where_it_may_come_from() {
-        let log = "==================\nWARNING: DATA RACE\nWrite at 0x00c000014098 by goroutine 8:\n  main.put()\n      /d/main.go:8 +0x44\n\nPrevious read at 0x00c000014098 by main goroutine:\n  main.show()\n      /d/main.go:12 +0x64\n==================\n";
-        let told = summary(&[("main.go", MAIN)], log);
-        assert!(
-            told.contains("a write in put (main.go:8), and a previous read in show (main.go:12)"),
-            "{told}"
-        );
-        let pay = "package main\n\nfunc pay() {\n\tlog.Error(\"payment failed\")\n}\n";
-        let log = r#"{"level":"error","msg":"payment failed"}"#.to_owned() + "\n";
-        let told = summary(&[("pay.go", pay)], &log);
-        assert!(told.contains("The text may come from pay (pay.go:4)"), "{told}");
-        assert!(!told.contains("called from"), "{told}");
-    }
-}
+mod tests;
