@@ -7,6 +7,7 @@ use tree_sitter::Node;
 use super::case::Case;
 use super::locked::{Held, held_at, locking};
 use super::syntax::{method_call, nodes_of};
+use super::written::{guards_itself, is_changed};
 use crate::repository::go::{Field, File, Function, How, Type, TypeDecl};
 
 /// A method of a type.
@@ -38,6 +39,23 @@ impl Method {
     pub(crate) fn uses(&self, field: &str) -> Vec<Node<'_>> {
         let text = self.own(field);
         self.nodes(|node| node.kind() == "selector_expression" && self.file.text_of(node) == text)
+    }
+
+    /// The places where it writes fields of its receiver that have no lock of their own: the names, and the nodes.
+    pub(crate) fn writes(&self, case: &Case<'_>) -> Vec<(&str, Node<'_>)> {
+        let own = |node: Node<'_>| {
+            let operand =
+                node.child_by_field_name("operand").filter(|_| node.kind() == "selector_expression");
+            operand.is_some_and(|operand| self.file.text_of(operand) == self.receiver)
+        };
+        let is_open = |node: Node<'_>| {
+            case.field_at(&self.file, node).is_some_and(|(_, field)| !guards_itself(case, &field.ty))
+        };
+        let writes =
+            self.nodes(|node| own(node) && is_open(node) && is_changed(case, &self.file, node)).into_iter();
+        writes
+            .filter_map(|node| Some((self.file.text_of(node.child_by_field_name("field")?), node)))
+            .collect()
     }
 
     /// The nodes of its body that satisfy a condition.

@@ -11,7 +11,8 @@
 //!   comments say; [`literal`] the places that make a value of a type.
 //! - [`paths`] knows whether a function does on every way what it owes, [`locked`] whether it holds a mutex at a place;
 //!   [`methods`] what the methods of a type do with its fields and locks, [`channels`] what is done with a channel,
-//!   [`calls`] what else code leads to, [`guarding`] what may be done while a lock is held.
+//!   [`calls`] what else code leads to, [`guarding`] what may be done while a lock is held, [`written`] where a value
+//!   is written, [`guarded`] what a lock comes to guard.
 //! - [`exit`] leaves a function early; [`check`] asks before an expression that can fail; [`doubt`] says what stays
 //!   open though the crash is gone.
 
@@ -25,6 +26,7 @@ pub(crate) mod draft;
 pub(crate) mod edit;
 pub(crate) mod exit;
 pub(crate) mod flow;
+pub(crate) mod guarded;
 pub(crate) mod guarding;
 pub(crate) mod handler;
 pub(crate) mod held;
@@ -42,3 +44,4 @@ pub(crate) mod suspect;
 pub(crate) mod syntax;
 pub(crate) mod told;
 pub(crate) mod twins;
+pub(crate) mod written;

@@ -1,7 +1,8 @@
 //! A field that several goroutines use, in a struct that has no lock.
 //!
 //! Evidence: a field of the receiver on the failing line, in a type that has no mutex. Edit: the struct gets one, and
-//! every method that uses the field holds it from its first use to the end.
+//! every method that uses the field holds it from its first use to the end. What such a method writes is guarded as
+//! well: whoever uses that holds the lock too. Where that cannot be, the fix says so, and is not proven.
 //!
 //! What the lock guards is a decision of the design, and that nothing is left out only the race detector can tell:
 //! without a stress test under it the fix is plausible at most.
@@ -22,11 +23,13 @@ use crate::domain::Class;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
+use crate::generator::repair::guarded::{Guarded, is_used_elsewhere};
 use crate::generator::repair::guarding::{calls_parameter, escapes, is_function, waits};
 use crate::generator::repair::methods::{Method, is_copied, methods_of, struct_of};
 use crate::generator::repair::suspect::is_receiver;
-use crate::generator::repair::syntax::{nodes_of, outermost};
-use crate::repository::go::{Field, File, Function, Shape, Type, TypeDecl};
+use crate::generator::repair::syntax::outermost;
+use crate::generator::repair::written::guards_itself;
+use crate::repository::go::{Field, File, Shape, Type, TypeDecl};
 
 /// More methods than that are changed by a person.
 const MOST_METHODS: usize = 12;
@@ -60,12 +63,9 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 /// Whether a field can be what the failure is about.
 fn is_raced(case: &Case<'_>, field: &Field) -> bool {
     let shape = case.resolver.underlying(&field.ty);
-    let guards_itself = ["sync.", "atomic.", "chan "]
-        .iter()
-        .any(|own| field.ty.text.trim_start_matches('*').starts_with(own));
     match case.fault.class {
         Class::ConcurrentMapAccess => matches!(shape.shape(), Shape::Map(..)),
-        _ => !guards_itself && !field.embedded,
+        _ => !guards_itself(case, &field.ty) && !field.embedded,
     }
 }
 
@@ -79,38 +79,68 @@ fn add(case: &Case<'_>, depth: usize, file: &Arc<File>, node: Node<'_>) -> Optio
         return None;
     }
     let methods = methods_of(case, &owner);
-    let users: Vec<&Method> = methods.iter().filter(|method| !method.uses(&field.name).is_empty()).collect();
-    let can_lock = |method: &&Method| {
-        is_repairable(&method.file)
-            && !calls_another(method, &users, &methods)
-            && is_contained(case, method, &owner, &field.name)
-    };
-    if users.len() > MOST_METHODS
-        || !users.iter().all(can_lock)
-        || is_used_elsewhere(case, &owner, &field.name)
-    {
-        return None;
-    }
+    let guarded = guarded(case, &owner, &field.name, &fields, &methods)?;
+    let users = users(&methods, &guarded.names);
+    let names = guarded.listed(fields.iter().map(|field| field.name.as_str()));
     let mut edits = Edits::default();
     let home = &owner.file;
     let sync = edits.import(home, "sync");
     let close = struct_of(&owner)?.end_byte() - 1;
-    edits.replace(home, close..close, format!("\n\tmu {sync}.Mutex // guards {}\n", field.name));
+    edits.replace(home, close..close, format!("\n\tmu {sync}.Mutex // guards {names}\n"));
     for method in &users {
         let lock = method.own("mu");
         let lines = [format!("{lock}.Lock()"), format!("defer {lock}.Unlock()")];
         // What comes before the first use needs no lock.
-        let first = method.uses(&field.name).into_iter().min_by_key(Node::start_byte)?;
+        let first = uses(method, &guarded.names).into_iter().min_by_key(Node::start_byte)?;
         edits.insert_before(&method.file, outermost(method.body()?, first)?, &lines)?;
     }
-    let names: Vec<&str> = users.iter().map(|method| method.function.identifier.as_str()).collect();
+    let holders: Vec<&str> = users.iter().map(|method| method.function.identifier.as_str()).collect();
     let explanation = format!(
-        "`{}` is used by several goroutines, and `{}` has no lock: it gets one, which {} hold. A stress test under the race detector must tell whether that is all.",
+        "`{}` is used by several goroutines, and `{}` has no lock: it gets one, which {} hold.{} A stress test under the race detector must tell whether that is all.",
         field.name,
         owner.name,
-        names.join(", ")
+        holders.join(", "),
+        guarded.others_told()
     );
-    Some(Draft::cause(depth, explanation, edits))
+    Some(Draft { open: guarded.open(), ..Draft::cause(depth, explanation, edits) })
+}
+
+/// What the lock guards: the field, and all that is written by who takes the lock.
+fn guarded(
+    case: &Case<'_>,
+    owner: &TypeDecl,
+    field: &str,
+    fields: &[Field],
+    methods: &[Method],
+) -> Option<Guarded> {
+    let written = |names: &[String]| -> Vec<String> {
+        let users = users(methods, names).into_iter();
+        users.flat_map(|method| method.writes(case)).map(|(name, _)| name.to_owned()).collect()
+    };
+    let can_guard = |names: &[String]| {
+        let users = users(methods, names);
+        let is_own =
+            |name: &String| name == field || fields.iter().any(|its| its.name == *name && !its.embedded);
+        let can_lock = |method: &&Method| {
+            is_repairable(&method.file)
+                && !calls_another(method, &users, methods)
+                && is_contained(case, method, owner, names)
+        };
+        users.len() <= MOST_METHODS
+            && users.iter().all(can_lock)
+            && names.iter().all(|name| is_own(name) && !is_used_elsewhere(case, owner, name, |_, _| false))
+    };
+    Guarded::beginning_with(field, written, can_guard)
+}
+
+/// The methods that use one of the fields.
+fn users<'m>(methods: &'m [Method], names: &[String]) -> Vec<&'m Method> {
+    methods.iter().filter(|method| !uses(method, names).is_empty()).collect()
+}
+
+/// The places where a method names one of the fields.
+fn uses<'m>(method: &'m Method, names: &[String]) -> Vec<Node<'m>> {
+    names.iter().flat_map(|name| method.uses(name)).collect()
 }
 
 /// Whether a method calls another one that would take the lock too, directly or by others.
@@ -123,13 +153,13 @@ fn calls_another(method: &Method, users: &[&Method], all: &[Method]) -> bool {
         .any(|other| other.reaches(all, uses))
 }
 
-/// Whether a method is done with the field when it returns, and waits for nobody meanwhile.
-fn is_contained(case: &Case<'_>, method: &Method, owner: &TypeDecl, field: &str) -> bool {
+/// Whether a method is done with the fields when it returns, and waits for nobody meanwhile.
+fn is_contained(case: &Case<'_>, method: &Method, owner: &TypeDecl, names: &[String]) -> bool {
     let file = &method.file;
     if method.receiver.is_empty() || !method.function.receiver.as_ref().is_some_and(|its| its.pointer) {
         return false;
     }
-    let escape = method.uses(field).into_iter().any(|node| escapes(case, file, node));
+    let escape = uses(method, names).into_iter().any(|node| escapes(case, file, node));
     let waiting = method.nodes(|node| {
         node.kind() == "go_statement" || waits(case, file, node) || calls_back(case, method, owner, node)
     });
@@ -146,30 +176,4 @@ fn calls_back(case: &Case<'_>, method: &Method, owner: &TypeDecl, call: Node<'_>
         .and_then(|field| case.resolver.field(&Type::new(owner.name.clone(), &owner.file), field));
     calls_parameter(case, &method.file, &method.function, call)
         || own.is_some_and(|(_, field)| is_function(case, &field.ty))
-}
-
-/// Whether the field is used by other code than the type's methods and what makes the struct.
-fn is_used_elsewhere(case: &Case<'_>, owner: &TypeDecl, field: &str) -> bool {
-    case.resolver.users_of(&owner.file, field.starts_with(char::is_uppercase)).is_none_or(|files| {
-        files.iter().filter(|file| !file.is_test()).any(|file| {
-            let uses = nodes_of(file.tree.root_node(), |node| {
-                node.kind() == "selector_expression"
-                    && node.child_by_field_name("field").is_some_and(|name| file.text_of(name) == field)
-                    && case.field_at(file, node).is_some_and(|(its, _)| its.name == owner.name)
-            });
-            uses.into_iter().any(|node| {
-                let line = file.line_at(node.start_byte());
-                !file.function_at(line).is_some_and(|function| may_use(file, function, node, owner))
-            })
-        })
-    })
-}
-
-/// Whether a function may use the field: a method by its receiver, or one that gives back what it makes.
-fn may_use(file: &File, function: &Function, node: Node<'_>, owner: &TypeDecl) -> bool {
-    let operand = node.child_by_field_name("operand").map(|operand| file.text_of(operand));
-    match &function.receiver {
-        Some(receiver) => receiver.type_name == owner.name && operand == Some(&receiver.name),
-        None => function.results.iter().any(|result| result.ty.trim_start_matches('*') == owner.name),
-    }
 }

@@ -2,7 +2,9 @@
 //!
 //! Evidence: a field on the failing line, and a mutex in the same struct; of several the one that most uses of the
 //! field are under. Edit: the methods that do not hold it take it for their whole length; those that write
-//! the field while they hold an RWMutex as one of several (`RLock`) hold it alone.
+//! the field while they hold an RWMutex as one of several (`RLock`) hold it alone. What is written by who takes the
+//! lock now is guarded by it as well, unless another mutex guards it: whoever uses that takes the lock too. Where that
+//! cannot be, the fix says so, and is not proven.
 //! A mutex that is unlocked too often stands in a file of its own.
 //!
 //! Risk: a method that is called with the lock held deadlocks: what only callers with the lock use is left alone, and
@@ -18,11 +20,12 @@ use crate::domain::Class;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::Edits;
+use crate::generator::repair::guarded::{Guarded, is_used_elsewhere, quoted};
 use crate::generator::repair::guarding::{runs_beside, waits};
-use crate::generator::repair::locked::{Held, locking};
+use crate::generator::repair::locked::{Held, held_at, locking};
 use crate::generator::repair::methods::{Method, Mutex, is_called_held, methods_of, own_call};
-use crate::generator::repair::syntax::{is_within, operator_of};
-use crate::repository::go::{File, Function};
+use crate::generator::repair::written::{is_written, may_be_written};
+use crate::repository::go::{Field, File, Function, TypeDecl};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     if case.fault.class == Class::MutexMisuse {
@@ -48,56 +51,134 @@ fn hold(case: &Case<'_>, depth: usize, file: &Arc<File>, field: Node<'_>) -> Opt
     let name = file.text_of(field.child_by_field_name("field")?);
     let (owner, _) = case.resolver.field(&owner_type, name)?;
     let methods = methods_of(case, &owner);
-    let mutex = guard_of(name, Mutex::among(&case.resolver.fields(&owner_type)), &methods)?;
+    let fields = case.resolver.fields(&owner_type);
+    let mutexes = Mutex::among(&fields);
+    let mutex = guard_of(name, mutexes.clone(), &methods)?;
+    let taking = Taking { case, owner, fields, methods: &methods, mutexes, mutex };
+    let guarded = taking.guarded(name)?;
+    let Holders { bare, writers } = taking.holders(&guarded.names)?;
+    let mutex = &taking.mutex;
     let mut edits = Edits::default();
-    let mut bare: Vec<&Method> = Vec::new();
-    for method in methods.iter().filter(|method| needs_lock(method, name, &mutex)) {
-        match called_locked(case, method, &mutex, &methods, &mut Vec::new()) {
-            Some(true) => {}
-            Some(false) => bare.push(method),
-            // It would lock twice, on one way or another.
-            None => return None,
-        }
-    }
-    let calls_bare = |method: &&Method| {
-        method.calls().iter().any(|called| bare.iter().any(|other| other.function.identifier == *called))
-    };
-    if bare.iter().any(|method| calls_bare(method) || method.takes(&mutex, &methods)) {
-        return None;
-    }
-    if !bare.iter().all(|method| is_covered(case, method, name)) {
-        return None;
-    }
     for method in &bare {
         let file = &method.file;
-        let shared = mutex.shared && !method.uses(name).iter().any(|node| may_be_written(file, *node));
+        let mut uses = guarded.names.iter().flat_map(|name| method.uses(name));
+        let shared = mutex.shared && !uses.any(|node| may_be_written(file, node));
         let (lock, kind) = (mutex.of(&method.receiver), if shared { "R" } else { "" });
         let lines = [format!("{lock}.{kind}Lock()"), format!("defer {lock}.{kind}Unlock()")];
         edits.insert_first(file, method.body()?, &lines)?;
     }
-    let writers: Vec<&Method> = methods.iter().filter(|method| writes_shared(method, name, &mutex)).collect();
     for method in &writers {
-        if !is_outermost(case, method, &mutex, &methods) {
-            return None;
-        }
-        hold_alone(&mut edits, method, &mutex);
+        hold_alone(&mut edits, method, mutex);
     }
     let told =
         [(bare, "without", "the lock is taken there"), (writers, "with a shared", "it is held alone there")];
     let told = told.iter().filter(|(methods, ..)| !methods.is_empty()).map(|(methods, how, what)| {
         let names: Vec<&str> = methods.iter().map(|method| method.function.identifier.as_str()).collect();
-        format!("`{name}` is used {how} `{}` in {}: {what}.", mutex.name, names.join(", "))
+        let verb = if guarded.names.len() > 1 { "are" } else { "is" };
+        let fields = quoted(&guarded.names);
+        format!("{fields} {verb} used {how} `{}` in {}: {what}.", mutex.name, names.join(", "))
     });
     let told: Vec<String> = told.collect();
     let explanation = told.join(" ");
-    (!told.is_empty()).then_some(Draft::cause(depth, explanation, edits))
+    let draft = || Draft { open: guarded.open(), ..Draft::cause(depth, explanation, edits) };
+    (!told.is_empty()).then(draft)
 }
 
-/// Whether a lock that a method holds for its whole length covers its uses of a field, and keeps nobody waiting.
-fn is_covered(case: &Case<'_>, method: &Method, field: &str) -> bool {
+/// Methods that are to take a mutex of their type.
+struct Taking<'c, 'm> {
+    case: &'c Case<'c>,
+    owner: TypeDecl,
+    fields: Vec<Field>,
+    methods: &'m [Method],
+    mutexes: Vec<Mutex>,
+    mutex: Mutex,
+}
+
+/// Those of them that have to hold it in another way than they do.
+struct Holders<'m> {
+    /// They do not hold it.
+    bare: Vec<&'m Method>,
+    /// They write while others hold it too.
+    writers: Vec<&'m Method>,
+}
+
+impl<'m> Taking<'_, 'm> {
+    /// What the mutex guards: a field, and all that is written by who takes it now.
+    fn guarded(&self, field: &str) -> Option<Guarded> {
+        let written = |names: &[String]| -> Vec<String> {
+            let bare = self.holders(names).map(|holders| holders.bare).unwrap_or_default();
+            let writes = bare.iter().flat_map(|method| {
+                let own = method.writes(self.case).into_iter();
+                own.filter(|(name, node)| !self.is_anothers(method, name, *node))
+            });
+            writes.map(|(name, _)| name.to_owned()).collect()
+        };
+        let can_guard = |names: &[String]| {
+            let mut others = names.iter().filter(|name| *name != field);
+            others.all(|name| self.can_be_guarded(name)) && self.holders(names).is_some()
+        };
+        Guarded::beginning_with(field, written, can_guard)
+    }
+
+    /// Whether a field that is written in a method belongs to another mutex.
+    fn is_anothers(&self, method: &Method, field: &str, node: Node<'_>) -> bool {
+        let mut others = self.mutexes.iter().filter(|other| **other != self.mutex);
+        let guard = guard_of(field, self.mutexes.clone(), self.methods);
+        others.any(|other| method.held_at(node, other) != Held::No || guard.as_ref() == Some(other))
+    }
+
+    /// Whether a field is used by the type's methods alone, or under the mutex; and of the methods that name it nowhere
+    /// without it.
+    fn can_be_guarded(&self, field: &str) -> bool {
+        let naming = |method: &&Method| method.names(&self.mutex) && !expects_lock(&method.function);
+        let mut naming = self.methods.iter().filter(naming);
+        self.fields.iter().any(|its| its.name == field && !its.embedded)
+            && naming.all(|method| {
+                method.uses(field).into_iter().all(|node| method.held_at(node, &self.mutex) != Held::No)
+            })
+            && !is_used_elsewhere(self.case, &self.owner, field, |file, node| {
+                let value = node.child_by_field_name("operand").map(|value| file.text_of(value));
+                value.is_some_and(|value| held_at(file, node, &self.mutex.of(value)) != Held::No)
+            })
+    }
+
+    /// Who has to hold the mutex in another way where it guards such fields; none where that would be in vain, or keep
+    /// somebody waiting.
+    fn holders(&self, names: &[String]) -> Option<Holders<'m>> {
+        let Self { case, methods, mutex, .. } = self;
+        let mut bare: Vec<&Method> = Vec::new();
+        for method in methods.iter().filter(|method| needs_lock(method, names, mutex)) {
+            match called_locked(case, method, mutex, methods, &mut Vec::new()) {
+                Some(true) => {}
+                Some(false) => bare.push(method),
+                // It would lock twice, on one way or another.
+                None => return None,
+            }
+        }
+        let calls_bare = |method: &&Method| {
+            method.calls().iter().any(|called| bare.iter().any(|other| other.function.identifier == *called))
+        };
+        if bare.iter().any(|method| calls_bare(method) || method.takes(mutex, methods)) {
+            return None;
+        }
+        if !bare.iter().all(|method| is_covered(case, method, names)) {
+            return None;
+        }
+        let writers: Vec<&Method> =
+            methods.iter().filter(|method| writes_shared(method, names, mutex)).collect();
+        writers
+            .iter()
+            .all(|method| is_outermost(case, method, mutex, methods))
+            .then_some(Holders { bare, writers })
+    }
+}
+
+/// Whether a lock that a method holds for its whole length covers its uses of the fields, and keeps nobody waiting.
+fn is_covered(case: &Case<'_>, method: &Method, names: &[String]) -> bool {
     let Some(body) = method.body() else { return false };
     let waiting = method.nodes(|node| waits(case, &method.file, node) && !runs_beside(node, body));
-    waiting.is_empty() && !method.uses(field).into_iter().any(|node| runs_beside(node, body))
+    let mut uses = names.iter().flat_map(|name| method.uses(name));
+    waiting.is_empty() && !uses.any(|node| runs_beside(node, body))
 }
 
 /// The mutex that guards a field: the one there is, or the one that most uses of the field are under.
@@ -118,8 +199,8 @@ fn guard_of(field: &str, mutexes: Vec<Mutex>, methods: &[Method]) -> Option<Mute
 }
 
 /// Whether a method writes a field while it holds a mutex that others hold as well.
-fn writes_shared(method: &Method, field: &str, mutex: &Mutex) -> bool {
-    let mut uses = method.uses(field).into_iter();
+fn writes_shared(method: &Method, names: &[String], mutex: &Mutex) -> bool {
+    let mut uses = names.iter().flat_map(|name| method.uses(name));
     uses.any(|node| is_written(&method.file, node) && method.held_at(node, mutex) == Held::Read)
 }
 
@@ -151,9 +232,9 @@ fn hold_alone(edits: &mut Edits, method: &Method, mutex: &Mutex) {
 }
 
 /// Whether a method uses a field and never names its mutex.
-fn needs_lock(method: &Method, field: &str, mutex: &Mutex) -> bool {
+fn needs_lock(method: &Method, names: &[String], mutex: &Mutex) -> bool {
     !method.receiver.is_empty()
-        && !method.uses(field).is_empty()
+        && names.iter().any(|name| !method.uses(name).is_empty())
         && !method.names(mutex)
         && !expects_lock(&method.function)
 }
@@ -191,40 +272,4 @@ fn called_locked<'m>(
 fn expects_lock(function: &Function) -> bool {
     let name = function.identifier.to_ascii_lowercase();
     name.ends_with("locked") || name.ends_with("unsafe")
-}
-
-/// Functions that change what their first argument holds.
-const CHANGING: &[&str] =
-    &["delete", "clear", "copy", "maps.Copy", "maps.DeleteFunc", "maps.Insert", "sort.Slice", "slices.Sort"];
-
-/// Whether a field is written where it is used: assigned, an entry of it assigned or deleted.
-fn is_written(file: &File, node: Node<'_>) -> bool {
-    std::iter::successors(node.parent(), Node::parent).take_while(|node| node.kind() != "statement_list").any(
-        |parent| match parent.kind() {
-            "assignment_statement" => {
-                parent.child_by_field_name("left").is_some_and(|left| is_within(node, left))
-            }
-            "inc_statement" | "dec_statement" => true,
-            "call_expression" => {
-                let changes = parent
-                    .child_by_field_name("function")
-                    .is_some_and(|called| CHANGING.contains(&file.text_of(called)));
-                let first = parent.child_by_field_name("arguments").and_then(|list| list.named_child(0));
-                changes && first.is_some_and(|first| is_within(node, first))
-            }
-            _ => false,
-        },
-    )
-}
-
-/// Whether a field may be written where it is used: there, by a method of it, or by who gets its address.
-fn may_be_written(file: &File, node: Node<'_>) -> bool {
-    let user = node.parent().filter(|user| user.child_by_field_name("operand") == Some(node));
-    let by_others = user.is_some_and(|user| match user.kind() {
-        "selector_expression" => user.parent().is_some_and(|call| {
-            call.kind() == "call_expression" && call.child_by_field_name("function") == Some(user)
-        }),
-        _ => operator_of(file, user) == Some("&"),
-    });
-    by_others || is_written(file, node)
 }
