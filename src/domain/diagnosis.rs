@@ -20,6 +20,10 @@ pub struct FaultFacts {
     pub actual_type: Option<String>,
     /// Offset of the field accessed through a nil pointer, in bytes.
     pub nil_offset: Option<u64>,
+    /// Whether it was raised in code that is not in the repository, called by what is: then no expression there has
+    /// these values.
+    #[serde(default)]
+    pub raised_elsewhere: bool,
 }
 
 /// What failed, as the log tells it and the repository places it: the input of reproduction and repair.

@@ -8,7 +8,7 @@ use crate::analyzer::go::{
 };
 use crate::domain::{Class, Diagnosis, ErrorEvent, Fault, FaultFacts, Frame, Location, TraceKind};
 use crate::repository::go::{Link, Symbol};
-use crate::repository::{Generator, Repository};
+use crate::repository::{Generator, Repository, has_drifted};
 
 /// The most earlier panics that are told.
 const MAX_EARLIER: usize = 4;
@@ -22,6 +22,8 @@ pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
     let mut facts = crate::analyzer::go::fault_facts(&event.message, address);
     // Here fields are looked for where 64 bits put them.
     facts.nil_offset = facts.nil_offset.filter(|offset| *offset == 0 || !may_be_of_32_bits(&event.sample));
+    let failing = event.trace.as_ref().and_then(|trace| trace.frames.first());
+    facts.raised_elsewhere = failing.is_some_and(|frame| repository.locate(frame).is_none());
     let nil = locations.first().and_then(|place| what_was_nil(event.class, &facts, place, repository));
     let mut summary = vec![nil.unwrap_or_else(|| what_happened(event.class, &facts, &event.message))];
     summary.extend(raised_while_handling(event));
@@ -29,18 +31,26 @@ pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
     let has_stack = event.trace.as_ref().is_some_and(|trace| !trace.frames.is_empty());
     match locations.split_first() {
         Some((place, others)) if has_stack => {
+            let drift = drift(event, &facts, place, repository);
             match raised_elsewhere(event, repository) {
                 Some(elsewhere) => {
                     let own = where_it_was(place, repository);
                     summary.push(format!("{elsewhere} {}", own.replacen("It was in", "This code called it in", 1)));
                 }
+                // What stands on the line now is not what failed.
+                None if drift.is_some() => {
+                    summary.push(format!("It was in {} ({}).", place.function, place.file));
+                }
                 None => summary.push(where_it_was(place, repository)),
             }
             summary.extend(generator(place, repository).map(|generator| made_by(place, &generator)));
             summary.extend(how_it_came(others));
-            summary.extend(drift(event, place));
+            summary.extend(drift);
         }
         Some((place, others)) => summary.push(where_it_may_come_from(place, others, repository)),
+        None if event.lost_its_stack() => summary.push(
+            "The log holds no stack of it, and nothing in its text is found in this repository.".to_owned(),
+        ),
         None => summary.push(
             "Nothing on its stack or in its text is found in this repository: is it the right one, at the version that was running?"
                 .to_owned(),
@@ -287,18 +297,34 @@ fn how_it_came(callers: &[Location]) -> Option<String> {
     Some(format!("It was called from {}.", way.join(", called from ")))
 }
 
-/// The log's line lies outside the function it names: the repository is at another version.
-fn drift(event: &ErrorEvent, place: &Location) -> Option<String> {
+/// The log's line is not in the function that it names, or holds nothing that can have failed so: the repository is at
+/// another version.
+fn drift(
+    event: &ErrorEvent,
+    facts: &FaultFacts,
+    place: &Location,
+    repository: &Repository,
+) -> Option<String> {
     let frames = &event.trace.as_ref()?.frames;
     let frame = frames.iter().find(|frame| {
         frame.file.ends_with(place.file.file_name()) && frame.function.ends_with(&place.function)
     })?;
-    (frame.line != place.line).then(|| {
-        format!(
-            "The log says line {}, which is not in that function here: it is from another version of the code; check out the version that was running for a sure result.",
-            frame.line
-        )
-    })
+    let out_of_bounds = matches!(event.class, Class::IndexOutOfRange | Class::SliceBounds);
+    let holds_another = || {
+        let file = repository.go_file(&place.file).ok();
+        file.is_some_and(|file| has_drifted(event.class, facts, &file, place.line))
+    };
+    let why = if frame.line != place.line {
+        "which is not in that function here"
+    } else if out_of_bounds && !facts.raised_elsewhere && holds_another() {
+        "where nothing stands here that can have failed so"
+    } else {
+        return None;
+    };
+    Some(format!(
+        "The log says line {}, {why}: it is from another version of the code; check out the version that was running for a sure result.",
+        frame.line
+    ))
 }
 
 const fn what_a_fix_must_do(class: Class) -> &'static str {
@@ -336,158 +362,4 @@ const fn what_a_fix_must_do(class: Class) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::analyzer::{Analyzer, Config};
-
-    /// The diagnosis of the only failure of a log, in a repository of these files.
-    fn summary(files: &[(&str, &str)], log: &str) -> String {
-        diagnosis(files, log).summary
-    }
-
-    fn diagnosis(files: &[(&str, &str)], log: &str) -> Diagnosis {
-        let folder = tempfile::tempdir().unwrap();
-        for (path, text) in [("go.mod", "module ex.com/d\n")].iter().chain(files) {
-            let path = folder.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let mut events = Vec::new();
-        let mut stream = Analyzer::new(&Config::default()).unwrap().stream();
-        stream.push(log.as_bytes(), &mut |event| events.push(event));
-        stream.finish(&mut |event| events.push(event));
-        let [event] = events.as_slice() else { panic!("{events:?}") };
-        diagnose(event, &Repository::open(folder.path()).unwrap())
-    }
-
-    #[test]
-    fn who_calls_what_only_panics_stands_first() {
-        let code = "package main\n\nfunc bug(text string) {\n\tpanic(\"BUG: \" + text)\n}\n\nfunc main() {\n\tbug(\"no way\")\n}\n";
-        let log = "panic: BUG: no way\n\ngoroutine 1 [running]:\nmain.bug({0x1, 0x6})\n\t/d/main.go:4 +0x31\nmain.main()\n\t/d/main.go:8 +0x31\nexit status 2\n";
-        let told = diagnosis(&[("main.go", code)], log);
-        let lines: Vec<_> = told.locations.iter().map(|place| place.line).collect();
-        assert_eq!((lines, told.fault.stack[0].line), (vec![8, 4], 4));
-    }
-
-    #[test]
-    fn generated_code_names_its_generator() {
-        let files = [
-            (
-                "kind.pb.go",
-                "// Code generated by protoc-gen-go. DO NOT EDIT.\n\npackage main\n\nfunc (k *Kind) Name() string {\n\treturn k.name\n}\n",
-            ),
-            (
-                "main.go",
-                "package main\n\n//go:generate protoc --go_out=. kind.proto\n\nfunc main() {\n\tvar kind *Kind\n\tkind.Name()\n}\n",
-            ),
-        ];
-        let log = "panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x1]\n\ngoroutine 1 [running]:\nmain.(*Kind).Name(...)\n\t/d/kind.pb.go:6\nmain.main()\n\t/d/main.go:7 +0x31\nexit status 2\n";
-        let told = diagnosis(&files, log);
-        let places: Vec<_> = told.locations.iter().map(|at| (at.file.as_str(), at.line)).collect();
-        assert_eq!(places, [("main.go", 3), ("main.go", 7), ("kind.pb.go", 6)]);
-        assert!(
-            told.summary.contains("kind.pb.go is generated by protoc-gen-go (main.go:3): "),
-            "{}",
-            told.summary
-        );
-        // What failed is looked for where it failed.
-        assert_eq!(told.fault.stack[0].file.as_str(), "kind.pb.go");
-    }
-
-    /// With addresses of 32 bits another field lies at the same offset.
-    #[test]
-    fn an_offset_counts_where_addresses_have_64_bits() {
-        let code = "package main\n\ntype S struct {\n\tname string\n\tn int\n\tp *int\n}\n\nfunc get(s *S, name string) *int { return s.p }\n\nfunc main() {\n\tget(nil, \"x\")\n}\n";
-        for (address, arguments, offset) in [
-            ("0xc pc=0x80c30f6", "0x0, {0x80d4218, 0x1}", None),
-            ("0x18 pc=0x47aec0", "0x4859c0?, {0x214fe30506f0?, 0x1?}", Some(0x18)),
-            ("0x0 pc=0x80c30f6", "0x0, {0x80d4218, 0x1}", Some(0)),
-        ] {
-            let log = format!(
-                "panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation code=0x1 addr={address}]\n\ngoroutine 1 [running]:\nmain.get({arguments})\n\t/d/main.go:9 +0x16\nmain.main()\n\t/d/main.go:12 +0x31\nexit status 2\n"
-            );
-            let told = diagnosis(&[("main.go", code)], &log);
-            assert_eq!(told.fault.facts.nil_offset, offset, "{log}");
-        }
-    }
-
-    const MAIN: &str = "package main\n\nfunc main() {\n\tdep.At(nil, 3)\n}\n\nfunc put() {\n\tn++\n}\n\nfunc show() {\n\tprint(n)\n}\n";
-
-    #[test]
-    fn a_crash_inside_a_dependency_names_it() {
-        let log = "panic: runtime error: index out of range [3] with length 0\n\ngoroutine 1 [running]:\nex.com/dep.At(...)\n\t/d/vendor/ex.com/dep/d.go:4\nmain.main()\n\t/d/main.go:4 +0x31\nexit status 2\n";
-        let told = summary(&[("main.go", MAIN)], log);
-        assert!(told.contains("It was raised in dep.At (vendor/ex.com/dep/d.go:4)"), "{told}");
-        assert!(told.contains("This code called it in main (main.go:4)"), "{told}");
-    }
-
-    /// The runtime's own words stand in each, so that they are found in the log.
-    #[test]
-    fn what_lies_beyond_the_bounds_is_told_in_every_form() {
-        for (told, words) in [
-            ("index out of range [5] with length 3", "Element 5 of a sequence of length 3 was used"),
-            ("index out of range [5] with length 0", "Element 5 of an empty sequence was used"),
-            ("index out of range [-1]", "Element -1 was used, an index that is never valid"),
-            (
-                "slice bounds out of range [:6] with length 3",
-                "A part was cut out up to 6 of something of length 3",
-            ),
-            (
-                "slice bounds out of range [:6] with capacity 3",
-                "A part was cut out up to 6 of something of capacity 3",
-            ),
-            ("slice bounds out of range [7:6]", "A part was cut out from 7 to 6, which is backwards"),
-            (
-                "slice bounds out of range [::6] with length 3",
-                "A part was cut out with room up to 6 of something of length 3",
-            ),
-            (
-                "slice bounds out of range [::6] with capacity 3",
-                "A part was cut out with room up to 6 of something of capacity 3",
-            ),
-            ("slice bounds out of range [:7:6]", "A part was cut out up to 7 with room only up to 6"),
-            ("slice bounds out of range [7:6:]", "A part was cut out from 7 to 6, which is backwards"),
-            ("slice bounds out of range [:-1]", "A part was cut out up to -1, which is never a position"),
-            ("slice bounds out of range [-1:]", "A part was cut out from -1, which is never a position"),
-            (
-                "slice bounds out of range [::-1]",
-                "A part was cut out with room up to -1, which is never a position",
-            ),
-            ("slice bounds out of range [:-1:]", "A part was cut out up to -1, which is never a position"),
-            ("slice bounds out of range [-1::]", "A part was cut out from -1, which is never a position"),
-            (
-                "cannot convert slice with length 3 to array or pointer to array with length 4",
-                "A slice of length 3 was converted to an array of length 4",
-            ),
-        ] {
-            let log = format!(
-                "panic: runtime error: {told}\n\ngoroutine 1 [running]:\nmain.main()\n\t/d/main.go:4 +0x31\nexit status 2\n"
-            );
-            let summary = summary(&[("main.go", MAIN)], &log);
-            assert!(summary.starts_with(&format!("{words} (the runtime: {told}).")), "{summary}");
-        }
-    }
-
-    #[test]
-    fn earlier_panics_are_told() {
-        let log = "panic: first trouble [recovered]\n\tpanic: runtime error: index out of range [3] with length 0\n\ngoroutine 1 [running]:\nmain.main()\n\t/d/main.go:4 +0x31\nexit status 2\n";
-        let told = summary(&[("main.go", MAIN)], log);
-        assert!(told.starts_with("Element 3 of an empty sequence was used (the runtime: index"), "{told}");
-        assert!(told.contains("which is another fault: `first trouble`."), "{told}");
-    }
-
-    #[test]
-    fn a_race_names_both_sites_and_a_text_only_where_it_may_come_from() {
-        let log = "==================\nWARNING: DATA RACE\nWrite at 0x00c000014098 by goroutine 8:\n  main.put()\n      /d/main.go:8 +0x44\n\nPrevious read at 0x00c000014098 by main goroutine:\n  main.show()\n      /d/main.go:12 +0x64\n==================\n";
-        let told = summary(&[("main.go", MAIN)], log);
-        assert!(
-            told.contains("a write in put (main.go:8), and a previous read in show (main.go:12)"),
-            "{told}"
-        );
-        let pay = "package main\n\nfunc pay() {\n\tlog.Error(\"payment failed\")\n}\n";
-        let log = r#"{"level":"error","msg":"payment failed"}"#.to_owned() + "\n";
-        let told = summary(&[("pay.go", pay)], &log);
-        assert!(told.contains("The text may come from pay (pay.go:4)"), "{told}");
-        assert!(!told.contains("called from"), "{told}");
-    }
-}
+mod tests;

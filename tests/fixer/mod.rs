@@ -1,6 +1,7 @@
 //! `hephaestus fix`, driven through the real binary with the real Go toolchain.
 
 mod bad_input;
+mod drift;
 mod gallery;
 mod hostile;
 mod judges;
