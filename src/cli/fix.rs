@@ -289,6 +289,12 @@ fn summary(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
     if !nothing_was_read {
         render::totals(out, report)?;
     }
+    if !report.other_languages.is_empty() {
+        let counts = report.other_languages.iter();
+        let counts: Vec<_> =
+            counts.map(|(language, count)| format!("{count} of {}", language.as_str())).collect();
+        prose(out, &format!("errors of other languages, seen and not worked on: {}", counts.join(", ")))?;
+    }
     for unread in &report.unread {
         prose(out, &format!("{unread}: what was read before is all that was worked on"))?;
     }
