@@ -90,11 +90,6 @@ pub(super) async fn apply(config: &Config, repository: &Repository, findings: &[
     }
     let files = chosen.iter().flat_map(|finding| &finding.changes).map(|change| &change.path);
     let work_tree = look_at(config, repository.root(), &files.collect()).await;
-    if let WorkTree::Git { uncommitted } = &work_tree {
-        for path in uncommitted {
-            tracing::warn!("{path} has changes that are not committed: git will not tell them from the fix");
-        }
-    }
     let mut planned = Planned::new();
     done.applied = chosen.into_iter().map(|finding| plan(repository, finding, &mut planned)).collect();
     let changes: Vec<FileChange> = planned.into_values().collect();

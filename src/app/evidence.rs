@@ -1,7 +1,7 @@
 //! What the logs tell: the groups of errors, and text from around them that seeds the search for
 //! reproducers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -9,12 +9,13 @@ use anyhow::Context as _;
 use regex_automata::meta::Regex;
 use tokio_util::sync::CancellationToken;
 
+use super::foreign::Foreign;
 use super::parts;
 use super::scan::{Scan, Scanned, Step};
 use crate::analyzer::Grain;
 use crate::collector::Framer;
 use crate::config::Config;
-use crate::domain::ErrorGroup;
+use crate::domain::{ErrorGroup, Language};
 
 /// How much is read between two looks at what was found.
 const STEP_BYTES: usize = 16 << 10;
@@ -37,6 +38,8 @@ pub(super) struct Found {
     pub(super) groups: Vec<ErrorGroup>,
     /// Texts from around the errors.
     pub(super) context: Vec<String>,
+    /// How many errors of other languages there are, which nobody works on.
+    pub(super) other_languages: BTreeMap<Language, u64>,
     /// What could not be read of the logs, and why.
     pub(super) unread: Vec<String>,
 }
@@ -85,7 +88,7 @@ fn found(scanned: Scanned, hints: Hints, unread: Vec<String>) -> Found {
     }
     let samples = groups.iter().map(|group| group.first.sample.clone());
     let context = samples.chain(hints.before).chain(hints.requests).collect();
-    Found { events: stats.events, groups, context, unread }
+    Found { events: stats.events, groups, context, other_languages: hints.foreign.counted(), unread }
 }
 
 /// Lines that may tell how an error came about.
@@ -103,6 +106,7 @@ struct Hints {
     /// The last lines that tell of a request.
     requests: VecDeque<String>,
     request: Regex,
+    foreign: Foreign,
 }
 
 impl Hints {
@@ -116,6 +120,7 @@ impl Hints {
             before: Vec::new(),
             requests: VecDeque::new(),
             request: Regex::new(REQUEST).context("the built-in pattern of request lines")?,
+            foreign: Foreign::new().context("the built-in patterns of other languages")?,
         })
     }
 
@@ -126,10 +131,11 @@ impl Hints {
             self.recent.clear();
             self.framer = Framer::new(0, self.max_line_bytes);
         }
-        let Self { framer, recent, requests, request, .. } = self;
+        let Self { framer, recent, requests, request, foreign, .. } = self;
         framer.push(bytes, |line| {
             let bytes = &line.bytes[..line.bytes.len().min(MAX_HINT_BYTES)];
             let text = String::from_utf8_lossy(bytes);
+            foreign.read(line.bytes);
             if request.is_match(bytes) && requests.back().map(String::as_str) != Some(&*text) {
                 push_bounded(requests, text.clone().into_owned(), MAX_REQUEST_LINES);
             }

@@ -15,8 +15,8 @@ use super::apply::{Application, Applied, Skipped, WorkTree, apply};
 use super::evidence::{self, Found};
 use super::examination::{demand_build_cache, demand_scratch};
 use super::parts;
-use crate::config::Config;
-use crate::domain::{Class, ErrorGroup, Fingerprint, OperationalFinding, Suggestion};
+use crate::config::{Config, StrategyType};
+use crate::domain::{Class, ErrorGroup, Fingerprint, Language, OperationalFinding, Suggestion};
 use crate::fixer::{Doing, Experience, Finding, Fixer, Workbench, is_operational, operational};
 use crate::repository::Repository;
 use crate::telemetry::metrics::Metrics;
@@ -82,6 +82,8 @@ pub struct Report {
     pub operational: Vec<OperationalFinding>,
     /// Code defects beyond `fixer.max_defects`, which were not worked on.
     pub left_out: usize,
+    /// How many errors of other languages, as their stack traces tell, are in the logs; nobody works on them.
+    pub other_languages: BTreeMap<Language, u64>,
     /// What could not be read of the logs, and why; what was read before is worked on.
     pub unread: Vec<String>,
     /// Whether it was told to stop before all was done.
@@ -148,7 +150,7 @@ pub async fn fix(
     let found = gather(config, request.logs, &stop).await?;
     let mut report = Report::default();
     let Some(found) = found else { return Ok(Report { broken_off: true, ..report }) };
-    report.unread = found.unread;
+    (report.unread, report.other_languages) = (found.unread, found.other_languages);
     listener(Stage::Read { events: found.events, groups: found.groups.len() });
     let most = parts::as_usize(config.fixer.max_defects);
     let (failures, mut defects): (Vec<_>, Vec<_>) = found.groups.into_iter().partition(is_operational);
@@ -162,6 +164,7 @@ pub async fn fix(
         return Ok(report);
     }
     demand_build_cache(config)?;
+    warn_of_strategies(config);
     let work = Work {
         repository: Arc::clone(&repository),
         fixer: parts::fixer(config, &Metrics::new()?)?,
@@ -180,6 +183,16 @@ pub async fn fix(
     }
     report.suggestions = findings.into_iter().map(|finding| finding.suggestion).collect();
     Ok(report)
+}
+
+/// Says so where every defect will be left without a fix.
+fn warn_of_strategies(config: &Config) {
+    if config.generator.fix_strategies.iter().all(|strategy| strategy.r#type != StrategyType::Rule) {
+        tracing::warn!(
+            "generator.fix_strategies does not list `rule`, and nothing else finds a fix here: `fix` has no memory of \
+             approved fixes, and asks no model; add {{type: rule, priority: 1}}"
+        );
+    }
 }
 
 /// What the logs tell; none when it was told to stop before they were read. Reading blocks, and may wait

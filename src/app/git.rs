@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::repository::work_tree_of;
 
+/// Applies a patch that is read from standard input, in the folder of its repository, wherever that lies in a git work
+/// tree; -R takes it back.
+pub const APPLY_HERE: &str = r#"git apply --directory="$(git rev-parse --show-prefix)""#;
+
 /// The path of a folder from the top of the git work tree in which it lies; none where it lies in none.
 fn place_in_work_tree(folder: &Path) -> Option<PathBuf> {
     let folder = folder.canonicalize().ok()?;

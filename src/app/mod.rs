@@ -8,6 +8,7 @@ mod evidence;
 pub mod examination;
 pub mod exec;
 pub mod fix;
+mod foreign;
 pub mod git;
 pub mod letters;
 mod parts;

@@ -116,7 +116,7 @@ fn undecided_step(reason: &str) -> String {
 fn with_patch(record: &SuggestionRecord) -> Vec<String> {
     let id = record.id;
     let git = record.repository.as_deref().and_then(|folder| git::apply(Path::new(folder)));
-    let git = git.unwrap_or_else(|| "git apply, at the root of its repository".to_owned());
+    let git = git.unwrap_or_else(|| format!("{}, in the folder of its repository", git::APPLY_HERE));
     let apply = format!("Apply it: hephaestus suggestions show {id} --format json | jq -r .patch | {git}");
     let mut steps = Vec::new();
     match record.status {

@@ -57,7 +57,12 @@ Examples:
   hephaestus fix --repo . --log /var/log/shop/stderr.log
   hephaestus fix --repo . --log app.log --log app.err --format json > findings.json
   kubectl logs deploy/shop --previous | hephaestus fix --repo ~/src/shop --log -
-  jq -r '.suggestions[] | select(.verdict == \"proven\") | .patch' findings.json | git apply")]
+
+Patches are made one by one, each against the code as it stands: one may not go on top of another, and what \
+puts several together is --apply. To take one yourself, in the folder that --repo names, which may lie below \
+the root of git's work tree:
+  jq -r 'first(.suggestions[] | select(.verdict == \"proven\")).patch' findings.json |
+    git apply --directory=\"$(git rev-parse --show-prefix)\"")]
 pub(super) struct FixArgs {
     /// The repository the log comes from, at the version that was running.
     #[arg(long, value_name = "DIR")]
@@ -96,7 +101,8 @@ impl FixArgs {
         };
         progress.finish();
         let Ended { report, signal, .. } = ended?;
-        if told.is_err() || (!report.applied.is_empty() && !std::io::stdout().is_terminal()) {
+        let only_there = self.format == Format::Text && std::io::stdout().is_terminal();
+        if told.is_err() || !(report.applied.is_empty() || only_there) {
             // What has become of the repository is told wherever it can be: nobody may read a pipe or file.
             applied(&mut anstream::stderr(), &report).ok();
         }
@@ -288,6 +294,12 @@ fn summary(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
     let nothing_was_read = report.broken_off && report.suggestions.is_empty() && report.unfinished.is_empty();
     if !nothing_was_read {
         render::totals(out, report)?;
+    }
+    if !report.other_languages.is_empty() {
+        let counts = report.other_languages.iter();
+        let counts: Vec<_> =
+            counts.map(|(language, count)| format!("{count} of {}", language.as_str())).collect();
+        prose(out, &format!("errors of other languages, seen and not worked on: {}", counts.join(", ")))?;
     }
     for unread in &report.unread {
         prose(out, &format!("{unread}: what was read before is all that was worked on"))?;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::tame::{indented_json, plain};
 use crate::app::apply::{Application, WorkTree};
 use crate::app::fix::{Report, Unfinished};
+use crate::app::git::APPLY_HERE;
 use crate::domain::{OperationalFinding, RepoPath, Step, StepResult, Suggestion, VerdictKind};
 
 pub(super) const BOLD: Style = Style::new().bold();
@@ -151,18 +152,28 @@ pub(super) fn application(out: &mut impl Write, application: &Application) -> io
 
 /// Writes how what was applied is taken back.
 pub(super) fn way_back(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    if let Some(WorkTree::Unknown { reason }) = &report.work_tree {
-        prose(
+    match &report.work_tree {
+        Some(WorkTree::Unknown { reason }) => prose(
             out,
             &format!("whether there were changes that are not committed could not be told: {reason}"),
-        )?;
+        )?,
+        Some(WorkTree::Git { uncommitted }) => {
+            for path in uncommitted {
+                let said = "had changes that are not committed: git will not tell them from the fix";
+                running(out, HANGING, ("warning:", YELLOW), &format!("warning: {path} {said}"))?;
+            }
+        }
+        Some(WorkTree::NotGit) | None => {}
     }
     match &report.undo {
         // What is to be pasted into a shell is one line, however long.
         Some(command) => writeln!(out, "to undo:\n  {}", plain(command)),
         None if report.applied.iter().any(|one| one.error.is_none()) => prose(
             out,
-            "to undo a fix, give its patch as printed above (or `patch` of --format json) to `git apply -R`",
+            &format!(
+                "to undo a fix, give its patch as printed above (or `patch` of --format json) to `{APPLY_HERE} -R`, \
+                 in the folder of the repository"
+            ),
         ),
         None => Ok(()),
     }
@@ -196,13 +207,12 @@ pub(super) fn totals(out: &mut impl Write, report: &Report) -> io::Result<()> {
         if masking > 0 {
             counts.push((format!("({masking} may mask)"), Style::new()));
         }
+        end_last(&mut counts, ',');
     }
     if !unfinished.is_empty() {
-        counts.push((format!("{} not worked out", unfinished.len()), RED));
+        counts.push((format!("{} not worked out,", unfinished.len()), RED));
     }
-    if let Some((last, _)) = counts.last_mut() {
-        last.push(';');
-    }
+    end_last(&mut counts, ';');
     counts.push((format!("{} operational", operational.len()), Style::new()));
     let mut column = 0;
     for (text, style) in counts {
@@ -216,6 +226,14 @@ pub(super) fn totals(out: &mut impl Write, report: &Report) -> io::Result<()> {
         write!(out, "{gap}{style}{text}{style:#}")?;
     }
     writeln!(out)
+}
+
+/// Puts a mark behind the last of several words, instead of a comma that stands there.
+fn end_last(words: &mut [(String, Style)], mark: char) {
+    if let Some((last, _)) = words.last_mut() {
+        last.truncate(last.trim_end_matches(',').len());
+        last.push(mark);
+    }
 }
 
 /// Writes a value as indented JSON and ends the line.

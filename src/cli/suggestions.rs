@@ -32,7 +32,8 @@ pub(super) enum SuggestionsCommand {
     /// Show one suggestion in full: diagnosis, reproducer, patch and evidence
     #[command(after_help = "Examples:\n  \
         hephaestus suggestions show 4f1c0a      the beginning of an id is enough\n  \
-        hephaestus suggestions show 4f1c0a --format json | jq -r .patch | git apply\n\n\
+        hephaestus suggestions show 4f1c0a --format json | jq -r .patch |\n      \
+        git apply --directory=\"$(git rev-parse --show-prefix)\"    in the folder of the repository\n\n\
         JSON: docs/vocabulary.md tells every field.")]
     Show {
         /// The id, or how it alone begins

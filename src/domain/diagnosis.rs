@@ -23,6 +23,10 @@ pub struct FaultFacts {
     /// `goroutine 1 [chan receive]:` of a deadlock: what the first goroutine waits for, as printed.
     #[serde(default)]
     pub wait: Option<String>,
+    /// Whether it was raised in code that is not in the repository, called by what is: then no expression there has
+    /// these values.
+    #[serde(default)]
+    pub raised_elsewhere: bool,
 }
 
 /// What failed, as the log tells it and the repository places it: the input of reproduction and repair.

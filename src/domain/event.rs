@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Class, FingerprintKeys, Language, Severity, Span, Trace};
+use super::{Class, FingerprintKeys, Language, Nature, Severity, Span, Trace};
 
 /// One occurrence of a failure, as read from a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +34,13 @@ pub struct ErrorEvent {
 }
 
 impl ErrorEvent {
+    /// Whether it is a crash of which the log holds no stack: then nothing tells where it was.
+    #[must_use]
+    pub fn lost_its_stack(&self) -> bool {
+        let has_stack = self.trace.as_ref().is_some_and(|trace| !trace.frames.is_empty());
+        self.class.nature() == Nature::Code && self.class != Class::LoggedError && !has_stack
+    }
+
     /// Bytes of memory that it takes on the heap, about.
     #[must_use]
     pub fn held_bytes(&self) -> usize {

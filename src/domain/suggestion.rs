@@ -38,7 +38,7 @@ pub struct Suggestion {
     pub explanation: Option<String>,
     /// Whether the fix may hide the defect instead of mending it.
     pub masks: bool,
-    /// A unified diff that `git apply` takes at the repository's root.
+    /// A unified diff against the code as it stood, its paths from the repository's root.
     pub patch: Option<String>,
     /// What the verdict rests on.
     pub evidence: Evidence,

@@ -212,9 +212,15 @@ impl Fixer {
             }
         };
         if diagnosis.fault.stack.is_empty() {
-            attempt.give_up(
-                "nothing of it is found in this repository; give --repo the code, at the version, that wrote the log",
-            );
+            attempt.give_up(match event.lost_its_stack() {
+                true => {
+                    "the log holds no stack of it, which tells where it was; give the log with all that Go prints \
+                     below the panic, which is nothing with GOTRACEBACK=none"
+                }
+                false => {
+                    "nothing of it is found in this repository; give --repo the code, at the version, that wrote the log"
+                }
+            });
         } else if tokio::time::timeout_at(deadline, attempt.run(bench, &diagnosis.fault)).await.is_err() {
             bench.clear();
             out_of_time(&mut attempt);

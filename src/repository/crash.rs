@@ -3,6 +3,7 @@
 //! Go, asks the same of a panic while it passes.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tree_sitter::Node;
 
@@ -67,8 +68,11 @@ impl<'a> KnownCrash<'a> {
         let failing = fault.stack.first()?;
         let file = repository.go_file(&failing.file).ok();
         // A file that is gone holds no such statement either.
-        let drifted = file.as_ref().is_none_or(|file| has_drifted(fault.class, file, failing.line));
-        let raisers = file.map(|file| raisers(fault.class, repository, &file, failing.line));
+        let has_drifted = |file: &Arc<File>| has_drifted(fault.class, &fault.facts, file, failing.line);
+        let drifted = file.as_ref().is_none_or(has_drifted);
+        // What stands on a line that is not to be trusted tells nothing of the crash.
+        let raisers =
+            file.filter(|_| !drifted).map(|file| raisers(fault.class, repository, &file, failing.line));
         let tree = tree.canonicalize().unwrap_or(tree);
         Some(Self { fault, failing, tree, drifted, raisers: raisers.unwrap_or_default() })
     }
@@ -231,9 +235,10 @@ fn same_function(a: &Location, b: &Location) -> bool {
 }
 
 /// Whether the line of the log cannot be the failing statement any more: nothing that could fail in this
-/// way stands on it. Then the function alone has to do. Code of several lines is named by any of them,
-/// but for the blocks in it, whose lines are their own.
-fn has_drifted(class: Class, file: &File, line: u32) -> bool {
+/// way, with the values that the log tells, stands on it. Then the function alone has to do. Code of several lines is
+/// named by any of them, but for the blocks in it, whose lines are their own.
+#[must_use]
+pub fn has_drifted(class: Class, facts: &FaultFacts, file: &File, line: u32) -> bool {
     let Some(row) = line.checked_sub(1).and_then(|row| usize::try_from(row).ok()) else { return true };
     let mut pending = vec![file.tree.root_node()];
     let mut drifted = true;
@@ -246,7 +251,7 @@ fn has_drifted(class: Class, file: &File, line: u32) -> bool {
             drifted = true; // what reaches around this block is not on the line
             pending.clear();
         }
-        drifted = drifted && !may_fail(class, file, node);
+        drifted = drifted && (!may_fail(class, file, node) || has_other_values(facts, file, node));
         pending.extend(node.children(&mut node.walk()));
     }
     drifted
@@ -306,6 +311,20 @@ fn may_fail(class: Class, file: &File, node: Node<'_>) -> bool {
         Class::MakeLength => calls("make"),
         _ => true,
     }
+}
+
+/// Whether code says itself, by numbers alone, that it did not fail with the values that a log tells.
+fn has_other_values(facts: &FaultFacts, file: &File, node: Node<'_>) -> bool {
+    let (parts, told): (&[&str], _) = match node.kind() {
+        "index_expression" => (&["index"], facts.index),
+        "slice_expression" => (&["start", "end", "capacity"], facts.bounds.0.or(facts.bounds.1)),
+        _ => return false,
+    };
+    let Some(told) = told.filter(|_| !facts.raised_elsewhere) else { return false };
+    let parts = parts.iter().filter_map(|part| node.child_by_field_name(part));
+    parts
+        .map(|part| file.text_of(part).parse::<i64>())
+        .all(|number| number.is_ok_and(|number| number != told))
 }
 
 /// Whether an element is written to.

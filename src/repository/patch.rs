@@ -5,8 +5,7 @@ use similar::{DiffTag, TextDiff};
 use super::go::File;
 use crate::domain::{FileChange, Location};
 
-/// A unified diff with three lines of context, paths relative to the repository's root, as
-/// `git apply` takes it there.
+/// A unified diff with three lines of context, paths relative to the repository's root.
 #[must_use]
 pub fn unified_diff(changes: &[FileChange]) -> String {
     changes

@@ -184,6 +184,60 @@ fn a_log_of_another_program_or_version_is_said_so() {
     assert!(suggestion["diagnosis"].as_str().unwrap().contains("another version"), "{suggestion}");
 }
 
+/// What was cut off behind its first line is not of another program.
+#[test]
+fn a_panic_whose_stack_is_cut_off_is_said_so() {
+    let till = Till::new();
+    let log = till.outside().join("cut.log");
+    std::fs::write(&log, "panic: runtime error: index out of range [1] with length 1\n").unwrap();
+    let suggestion = only_suggestion(&run(&mut fix(&till.repository(), &log)));
+    assert_eq!(suggestion["verdict"], "inconclusive");
+    for told in ["reason", "diagnosis"] {
+        let told = suggestion[told].as_str().unwrap();
+        assert!(told.contains("he log holds no stack of it") && !told.contains("version"), "{told}");
+    }
+}
+
+#[test]
+fn errors_of_other_languages_are_counted_and_not_worked_on() {
+    let till = Till::new();
+    let log = till.outside().join("mixed.log");
+    let python =
+        "Traceback (most recent call last):\n  File \"/app/x.py\", line 3, in f\n    g()\nKeyError: 'x'\n";
+    let java = "Exception in thread \"main\" java.lang.IllegalStateException: boom\n\
+                \tat com.acme.Shop.main(Shop.java:12)\n\tat com.acme.Shop.pay(Shop.java:19)\n";
+    std::fs::write(&log, [python, java, python].concat()).unwrap();
+    let output = succeed(&mut fix(&till.repository(), &log));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["suggestions"], serde_json::json!([]));
+    assert_eq!(report["other_languages"], serde_json::json!({"java": 1, "python": 2}));
+    let mut command = hephaestus();
+    command.args(["fix", "--quiet", "--repo"]).arg(till.repository()).arg("--log").arg(&log);
+    let output = succeed(&mut command);
+    let shown = String::from_utf8_lossy(&output.stdout);
+    let told = "errors of other languages, seen and not worked on: 1 of java, 2 of python\n";
+    assert!(shown.contains(told), "{shown}");
+}
+
+#[test]
+fn a_configuration_without_a_source_that_works_here_is_said_so() {
+    let till = Till::new();
+    let log = till.outside().join("cut.log");
+    std::fs::write(&log, "panic: runtime error: index out of range [1] with length 1\n").unwrap();
+    let config = till.outside().join("hephaestus.yaml");
+    for (kind, warned) in [("recalled", true), ("rule", false)] {
+        let strategies = format!("generator: {{fix_strategies: [{{type: {kind}, priority: 1}}]}}\n");
+        std::fs::write(&config, strategies).unwrap();
+        let output = run(fix(&till.repository(), &log).arg("--config").arg(&config));
+        let errors = errors_of(&output);
+        assert_eq!(
+            errors.contains("does not list `rule`, and nothing else finds a fix here"),
+            warned,
+            "{errors}"
+        );
+    }
+}
+
 #[test]
 fn no_toolchain_or_sandbox_means_no_execution() {
     let till = Till::new();

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod deadlocks;
+mod drift;
 mod gallery;
 mod hostile;
 mod judges;

@@ -92,7 +92,7 @@ fn two_fixes_of_one_file_are_both_written_and_taken_back() {
     let (shown, errors) = (String::from_utf8_lossy(&output.stdout), errors_of(&output));
     assert_eq!(output.status.code(), Some(0), "{shown}{errors}");
     for words in [
-        "2 code defects: 2 proven",
+        "2 code defects: 2 proven, 0 plausible, 0 rejected, 0 inconclusive; 0 operational\n",
         "applied: index out of range in basket.Last, to basket/basket.go",
         "applied: divide by zero in basket.Share, to basket/basket.go",
         "each was proven alone: run your tests",
@@ -138,7 +138,7 @@ fn a_fix_that_may_mask_is_called_so_wherever_its_verdict_stands_and_never_proven
     for words in [
         "  verdict      plausible, may mask in ",
         "  may mask     With this patch the crash goes, but its cause may stay",
-        "1 code defect: 0 proven 1 plausible (1 may mask) 0 rejected",
+        "1 code defect: 0 proven, 1 plausible (1 may mask), 0 rejected, 0 inconclusive; 0 operational\n",
     ] {
         assert!(shown.contains(words), "{words:?} is not in {shown}{errors}");
     }
@@ -152,14 +152,41 @@ fn changes_that_are_not_committed_are_warned_about() {
     git(&till, &["init", "-q"]);
     git(&till, &["add", "main.go"]);
     git(&till, &["commit", "-qm", "without the basket"]);
-    let output = succeed(fix(&till, &log).args(["--apply", "--format", "json"]));
+    // It is about what the user has: nothing silences it.
+    let output = succeed(fix(&till, &log).args(["--apply", "--format", "json", "-q"]));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let uncommitted = serde_json::json!({"kind": "git", "uncommitted": ["basket/basket.go"]});
     assert_eq!(report["work_tree"], uncommitted, "{report}");
-    assert!(errors_of(&output).contains("basket/basket.go has changes that are not committed"));
+    let errors = errors_of(&output);
+    assert!(errors.contains("warning: basket/basket.go had changes that are not committed"), "{errors}");
     assert_eq!(report["applied"][0]["files"], serde_json::json!(["basket/basket.go"]));
     // It is taken back without those changes.
     take_back(&till, report["undo"].as_str().unwrap());
+}
+
+/// The README's recipe, below the root of git's work tree, where `git apply` alone passes over every file.
+#[test]
+fn a_patch_is_taken_by_hand_below_the_root_of_the_work_tree() {
+    let till = Till::new();
+    let log = till.crash_log();
+    succeed(Command::new("git").args(["init", "-q"]).current_dir(till.outside()));
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, recipe) = readme.split_once("$ hephaestus fix --repo . --log app.err --format json").unwrap();
+    let (_, recipe) = recipe.split_once("\n$ ").unwrap();
+    let (recipe, _) = recipe.split_once("\n```").unwrap();
+    let (_, apply) = recipe.split_once("findings.json |\n").unwrap();
+    let help = String::from_utf8(succeed(hephaestus().args(["fix", "--help"])).stdout).unwrap();
+    assert!(recipe.lines().all(|line| help.contains(line.trim())), "{recipe} is not in {help}");
+    let output = succeed(fix(&till, &log).args(["--format", "json"]));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let patch = till.outside().join("one.patch");
+    std::fs::write(&patch, report["suggestions"][0]["patch"].as_str().unwrap()).unwrap();
+    for (back, mended) in [("", true), (" -R", false)] {
+        let command = format!("{}{back} < '{}'", apply.trim(), patch.display());
+        succeed(Command::new("sh").args(["-c", &command]).current_dir(till.repository()));
+        let now = std::fs::read_to_string(till.repository().join("basket/basket.go")).unwrap();
+        assert_eq!(now != BASKET, mended, "{command}: {now}");
+    }
 }
 
 #[test]
@@ -228,7 +255,7 @@ fn what_is_done_is_printed_at_once_and_kept_at_a_signal() {
     child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{shown}{errors}");
     for words in [
-        "2 code defects: 1 proven 0 plausible 0 rejected 0 inconclusive 1 not worked out; 0 operational",
+        "2 code defects: 1 proven, 0 plausible, 0 rejected, 0 inconclusive, 1 not worked out; 0 operational",
         "not worked out: 2. divide by zero in basket.Share, seen once: broken off while ",
     ] {
         assert!(shown.contains(words), "{words:?} is not in {shown}");

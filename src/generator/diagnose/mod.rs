@@ -8,7 +8,7 @@ use crate::domain::{Class, Diagnosis, ErrorEvent, Fault, FaultFacts, Frame, Loca
 use crate::generator::localize::{localize, unique};
 use crate::generator::repair::exit::is_raiser;
 use crate::repository::go::{Link, Symbol};
-use crate::repository::{Generator, Repository};
+use crate::repository::{Generator, Repository, has_drifted};
 
 /// The most earlier panics that are told.
 const MAX_EARLIER: usize = 4;
@@ -27,6 +27,8 @@ pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
         (facts.wait, locked) = waits(event, repository);
     }
     let locations = locked.unwrap_or_else(|| told.clone());
+    let failing = event.trace.as_ref().and_then(|trace| trace.frames.first());
+    facts.raised_elsewhere = failing.is_some_and(|frame| repository.locate(frame).is_none());
     let nil = locations.first().and_then(|place| what_was_nil(event.class, &facts, place, repository));
     let mut summary = vec![nil.unwrap_or_else(|| what_happened(event.class, &facts, &event.message))];
     summary.extend(raised_while_handling(event));
@@ -34,18 +36,26 @@ pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
     let has_stack = event.trace.as_ref().is_some_and(|trace| !trace.frames.is_empty());
     match locations.split_first() {
         Some((place, others)) if has_stack => {
+            let drift = drift(event, &facts, place, repository);
             match raised_elsewhere(event, repository) {
                 Some(elsewhere) => {
                     let own = where_it_was(place, repository);
                     summary.push(format!("{elsewhere} {}", own.replacen("It was in", "This code called it in", 1)));
                 }
+                // What stands on the line now is not what failed.
+                None if drift.is_some() => {
+                    summary.push(format!("It was in {} ({}).", place.function, place.file));
+                }
                 None => summary.push(where_it_was(place, repository)),
             }
             summary.extend(generator(place, repository).map(|generator| made_by(place, &generator)));
             summary.extend(how_it_came(others));
-            summary.extend(drift(event, place));
+            summary.extend(drift);
         }
         Some((place, others)) => summary.push(where_it_may_come_from(place, others, repository)),
+        None if event.lost_its_stack() => summary.push(
+            "The log holds no stack of it, and nothing in its text is found in this repository.".to_owned(),
+        ),
         None => summary.push(
             "Nothing on its stack or in its text is found in this repository: is it the right one, at the version that was running?"
                 .to_owned(),
@@ -306,18 +316,34 @@ fn how_it_came(callers: &[Location]) -> Option<String> {
     Some(format!("It was called from {}.", way.join(", called from ")))
 }
 
-/// The log's line lies outside the function it names: the repository is at another version.
-fn drift(event: &ErrorEvent, place: &Location) -> Option<String> {
+/// The log's line is not in the function that it names, or holds nothing that can have failed so: the repository is at
+/// another version.
+fn drift(
+    event: &ErrorEvent,
+    facts: &FaultFacts,
+    place: &Location,
+    repository: &Repository,
+) -> Option<String> {
     let frames = &event.trace.as_ref()?.frames;
     let frame = frames.iter().find(|frame| {
         frame.file.ends_with(place.file.file_name()) && frame.function.ends_with(&place.function)
     })?;
-    (frame.line != place.line).then(|| {
-        format!(
-            "The log says line {}, which is not in that function here: it is from another version of the code; check out the version that was running for a sure result.",
-            frame.line
-        )
-    })
+    let out_of_bounds = matches!(event.class, Class::IndexOutOfRange | Class::SliceBounds);
+    let holds_another = || {
+        let file = repository.go_file(&place.file).ok();
+        file.is_some_and(|file| has_drifted(event.class, facts, &file, place.line))
+    };
+    let why = if frame.line != place.line {
+        "which is not in that function here"
+    } else if out_of_bounds && !facts.raised_elsewhere && holds_another() {
+        "where nothing stands here that can have failed so"
+    } else {
+        return None;
+    };
+    Some(format!(
+        "The log says line {}, {why}: it is from another version of the code; check out the version that was running for a sure result.",
+        frame.line
+    ))
 }
 
 const fn what_a_fix_must_do(class: Class) -> &'static str {

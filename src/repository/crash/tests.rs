@@ -182,7 +182,8 @@ fn a_skeleton_holds_no_values() {
 fn a_line_that_cannot_fail_in_this_way_has_drifted() {
     let drifted = |class, body: &str, line| {
         let text = format!("package p\n\nfunc f() {{\n{body}\n}}\n");
-        has_drifted(class, &File::parse(RepoPath::new("p.go").unwrap(), text), line + 3)
+        let file = File::parse(RepoPath::new("p.go").unwrap(), text);
+        has_drifted(class, &FaultFacts::default(), &file, line + 3)
     };
     for (class, body) in [
         (Class::IndexOutOfRange, "return \"https://\" + strings.Split(u, \"/\")[3]"),
@@ -233,6 +234,35 @@ fn a_line_that_cannot_fail_in_this_way_has_drifted() {
     let closure = "run(func() {\n\tn := 1\n\tclose(c)\n})";
     assert!(drifted(Class::NilDereference, closure, 2) && !drifted(Class::CloseOfChannel, closure, 3));
     assert!(drifted(Class::NilDereference, "", u32::MAX - 3));
+}
+
+/// By numbers alone code can tell that the message of a log is not about it.
+#[test]
+fn a_line_that_cannot_fail_with_the_values_of_the_log_has_drifted() {
+    let index = |index| FaultFacts { index: Some(index), ..FaultFacts::default() };
+    let bounds = |start, end| FaultFacts { bounds: (start, end), ..FaultFacts::default() };
+    let elsewhere = FaultFacts { raised_elsewhere: true, ..index(1) };
+    for (class, body, facts, expected) in [
+        (Class::IndexOutOfRange, "k := trim(parts[0])", index(1), true),
+        (Class::IndexOutOfRange, "k := parts[0] + parts[2]", index(1), true),
+        (Class::IndexOutOfRange, "k := parts[0] + parts[1]", index(1), false),
+        (Class::IndexOutOfRange, "k := parts[0] + parts[n]", index(1), false),
+        (Class::IndexOutOfRange, "k := parts[0x1]", index(1), false),
+        (Class::IndexOutOfRange, "k := handlers[i](x)", index(1), false),
+        (Class::IndexOutOfRange, "k := parts[0]", FaultFacts::default(), false),
+        // The callee may have failed.
+        (Class::IndexOutOfRange, "k := binary.BigEndian.Uint32(parts[0])", elsewhere, false),
+        (Class::SliceBounds, "k := s[1:3]", bounds(None, Some(3)), false),
+        (Class::SliceBounds, "k := s[2:]", bounds(Some(2), Some(1)), false),
+        (Class::SliceBounds, "k := s[1:]", bounds(Some(2), Some(1)), true),
+        (Class::SliceBounds, "k := s[1:3:4]", bounds(None, Some(5)), true),
+        (Class::SliceBounds, "k := s[1:n]", bounds(None, Some(5)), false),
+        (Class::SliceBounds, "k := s[1:2]", bounds(None, None), false),
+    ] {
+        let text = format!("package p\n\nfunc f() {{\n\t{body}\n}}\n");
+        let file = File::parse(RepoPath::new("p.go").unwrap(), text);
+        assert_eq!(has_drifted(class, &facts, &file, 4), expected, "{body} {facts:?}");
+    }
 }
 
 #[test]

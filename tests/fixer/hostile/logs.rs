@@ -6,6 +6,7 @@ use super::{Expected, Input};
 use Expected::{Nothing, Unproven};
 
 const NOT_FOUND: Expected = Unproven("nothing of it is found in this repository");
+const NO_STACK: Expected = Unproven("the log holds no stack of it");
 const NOT_BUILT: Expected = Unproven("does not build before any change");
 
 const MESSAGE: &str = "runtime error: index out of range [-1]";
@@ -353,7 +354,7 @@ fn giant() -> Vec<Input> {
                 let headers = "goroutine 1 [running]:\n".repeat(200_000);
                 bytes(&format!("panic: {MESSAGE}\n\n{headers}"))
             },
-            NOT_FOUND,
+            NO_STACK,
         ),
     ]
 }
