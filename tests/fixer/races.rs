@@ -104,6 +104,51 @@ func main() {
 }
 ";
 
+/// Counts by name and in all, without a lock.
+const COUNTER: &str = "package split
+
+// Counter counts by name.
+type Counter struct {
+\tbyName map[string]int
+\ttotal  int
+}
+
+// NewCounter returns a counter that counted nothing.
+func NewCounter() *Counter { return &Counter{byName: map[string]int{}} }
+
+// Inc counts a name.
+func (c *Counter) Inc(name string) {
+\tc.byName[name]++
+\tc.total++
+}
+
+// Get is how often a name was counted.
+func (c *Counter) Get(name string) int { return c.byName[name] }
+
+// Total is how much was counted.
+func (c *Counter) Total() int { return c.total }
+";
+
+/// A program in which several goroutines count, one after the other by chance: the runtime sees no misuse of the map.
+const COUNTS: &str = "package main
+
+import (
+\t\"fmt\"
+\t\"time\"
+
+\t\"example.com/split\"
+)
+
+func main() {
+\tcounter := split.NewCounter()
+\tfor worker := 0; worker < 4; worker++ {
+\t\tgo counter.Inc(\"a\")
+\t\ttime.Sleep(20 * time.Millisecond)
+\t}
+\tfmt.Println(counter.Get(\"a\"), counter.Total())
+}
+";
+
 /// Whether a reproducer of the repository as it stands passes under the race detector; what is printed.
 fn passes(trial: &Trial, reproducer: &Value) -> (bool, String) {
     let text = |key: &str| reproducer[key].as_str().unwrap();
@@ -159,6 +204,33 @@ fn both_accesses_of_a_reported_race_are_made_at_once() {
     assert!(source.contains(".Set(") && source.contains(".Level()"), "{source}");
     let (passed, printed) = passes(&trial, &suggestion["reproducer"]);
     assert!(!passed && printed.contains("DATA RACE"), "{printed}");
+}
+
+/// What a method writes under a new lock, others must not use without it.
+#[test]
+fn the_type_does_not_race_any_more_where_the_log_names_one_method() {
+    let trial = Trial::new(&[("counter.go", COUNTER), ("cmd/run/main.go", COUNTS)]);
+    let race = |trial: &Trial| {
+        let output = run(go().args(["run", "-race", "./cmd/run"]).current_dir(trial.repository()));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let log = race(&trial);
+    let statements = ["counter.go:14", "counter.go:15"];
+    assert!(statements.iter().all(|statement| log.contains(statement)), "{log}");
+    let suggestions = trial.fix_log(&log);
+    // Whichever of its statements a report names: a function that races is one finding.
+    let of_inc =
+        suggestions.iter().filter(|suggestion| suggestion["title"].as_str().unwrap().contains("Inc"));
+    assert_eq!(of_inc.count(), 1, "{suggestions:#?}");
+    let suggestion = &suggestions[0];
+    assert_eq!(
+        (judged(suggestion), &suggestion["rule"]),
+        (("proven", None), &"add_lock".into()),
+        "{suggestion:#}"
+    );
+    trial.take(&suggestion["patch"]);
+    let log = race(&trial);
+    assert!(!log.contains("DATA RACE"), "{log}");
 }
 
 /// The log of a map that is read while it is written names who read it, and not who wrote.
