@@ -214,8 +214,8 @@ impl Fixer {
         if diagnosis.fault.stack.is_empty() {
             attempt.give_up(match event.lost_its_stack() {
                 true => {
-                    "the log holds no stack of it, which tells where it was; give the log with all that Go prints \
-                     below the panic, which is nothing with GOTRACEBACK=none"
+                    "the log holds no stack of it that can be read, and that alone tells where it was; give the \
+                     log with all that Go prints below the panic, which is nothing with GOTRACEBACK=none"
                 }
                 false => {
                     "nothing of it is found in this repository; give --repo the code, at the version, that wrote the log"
