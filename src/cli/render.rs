@@ -157,13 +157,13 @@ pub(super) fn way_back(out: &mut impl Write, report: &Report) -> io::Result<()> 
             out,
             &format!("whether there were changes that are not committed could not be told: {reason}"),
         )?,
-        Some(WorkTree::Git { uncommitted }) => {
+        Some(WorkTree::Git { uncommitted }) if report.applied.iter().any(|one| one.error.is_none()) => {
             for path in uncommitted {
                 let said = "had changes that are not committed: git will not tell them from the fix";
                 running(out, HANGING, ("warning:", YELLOW), &format!("warning: {path} {said}"))?;
             }
         }
-        Some(WorkTree::NotGit) | None => {}
+        Some(WorkTree::Git { .. } | WorkTree::NotGit) | None => {}
     }
     match &report.undo {
         // What is to be pasted into a shell is one line, however long.

@@ -131,7 +131,8 @@ impl<'a> Attempt<'a> {
             let Some(still_failing) = self.judge(grounds, candidate.clone()).await? else { continue };
             let masks = candidate.masks;
             // What fails in other functions is no reason to prefer what comes after.
-            let is_mended = !still_failing.is_empty()
+            let is_mended = self.standing.is_held_by(&candidate)
+                && !still_failing.is_empty()
                 && fault.stack.first().is_some_and(|failing| {
                     let declared = |place: &Location| Symbol::declared(&place.function).to_owned();
                     still_failing.iter().all(|place| declared(place) != declared(failing))

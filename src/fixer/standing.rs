@@ -88,6 +88,11 @@ impl Standing {
         self.best.as_ref().is_some_and(|(_, best)| best.kind() >= VerdictKind::Plausible)
     }
 
+    /// Whether it is this candidate that holds.
+    pub(super) fn is_held_by(&self, candidate: &FixCandidate) -> bool {
+        self.holds() && self.best.as_ref().is_some_and(|(best, _)| best.changes == candidate.changes)
+    }
+
     /// Whether something is proven.
     pub(super) fn is_proven(&self) -> bool {
         self.best.as_ref().is_some_and(|(_, best)| best.kind() == VerdictKind::Proven)

@@ -322,9 +322,9 @@ fn has_other_values(facts: &FaultFacts, file: &File, node: Node<'_>) -> bool {
     };
     let Some(told) = told.filter(|_| !facts.raised_elsewhere) else { return false };
     let parts = parts.iter().filter_map(|part| node.child_by_field_name(part));
-    parts
-        .map(|part| file.text_of(part).parse::<i64>())
-        .all(|number| number.is_ok_and(|number| number != told))
+    // A number that begins with a zero is not decimal.
+    let decimal = |text: &str| text.parse::<i64>().ok().filter(|_| text == "0" || !text.starts_with('0'));
+    parts.map(|part| decimal(file.text_of(part))).all(|number| number.is_some_and(|number| number != told))
 }
 
 /// Whether an element is written to.

@@ -243,6 +243,11 @@ pub(crate) fn is_error_return(file: &File, statement: Node<'_>) -> bool {
     last.is_some_and(|last| last.kind() != "nil") && returns_error(file, statement)
 }
 
+/// What stands between the quotes of a literal text.
+pub(crate) fn unquoted(literal: &str) -> &str {
+    literal.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(literal)
+}
+
 /// The last named child of a node.
 pub(crate) fn last_child(node: Node<'_>) -> Option<Node<'_>> {
     node.named_child(u32::try_from(node.named_child_count().checked_sub(1)?).ok()?)

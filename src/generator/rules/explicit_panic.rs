@@ -17,7 +17,9 @@ use crate::generator::repair::exit::{Blame, Failure, is_panic, is_raiser};
 use crate::generator::repair::flow::from_request;
 use crate::generator::repair::naming::phrase;
 use crate::generator::repair::scope::{fresh, in_scope_before, soften_later};
-use crate::generator::repair::syntax::{called_name, children, ends_program, last_child, noun, statement_of};
+use crate::generator::repair::syntax::{
+    called_name, children, ends_program, last_child, noun, statement_of, unquoted,
+};
 use crate::repository::go::{File, imported_name};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -121,7 +123,7 @@ fn told(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> Option<Failure> {
 }
 
 fn literal(file: &File, node: Node<'_>) -> Option<String> {
-    (node.kind() == "interpreted_string_literal").then(|| file.text_of(node).trim_matches('"').to_owned())
+    (node.kind() == "interpreted_string_literal").then(|| unquoted(file.text_of(node)).to_owned())
 }
 
 /// A format with its arguments.

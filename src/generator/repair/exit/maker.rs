@@ -14,7 +14,7 @@ use crate::generator::repair::case::Case;
 use crate::generator::repair::naming::words;
 use crate::generator::repair::scope::in_scope_before;
 use crate::generator::repair::suspect::suspects;
-use crate::generator::repair::syntax::{children, last_child, nodes_of, root_of, statement_of};
+use crate::generator::repair::syntax::{children, last_child, nodes_of, root_of, statement_of, unquoted};
 use crate::repository::go::{Binding, File, Shape};
 
 /// An expression that makes an error of a message.
@@ -149,7 +149,7 @@ fn is_message(name: &str) -> bool {
 
 impl Maker<'_> {
     fn text<'f>(&self, file: &'f File) -> &'f str {
-        file.text_of(self.message).trim_matches('"')
+        unquoted(file.text_of(self.message))
     }
 
     /// The same with the words of a failure; none where they have no place in it.

@@ -7,7 +7,7 @@ use tree_sitter::Node;
 use super::failure::Failure;
 use crate::generator::repair::edit::Edits;
 use crate::generator::repair::naming::words;
-use crate::generator::repair::syntax::{called_name, last_child, nodes_of};
+use crate::generator::repair::syntax::{called_name, last_child, nodes_of, unquoted};
 use crate::repository::go::File;
 
 /// A sentinel that errors wrap, and where its `%w` stands in their messages.
@@ -244,7 +244,7 @@ pub(super) fn returned_errors<'t>(file: &File, top: Node<'t>) -> Vec<Node<'t>> {
 /// The literal that a call's message is made of.
 fn message<'f>(file: &'f File, call: Node<'_>) -> Option<&'f str> {
     let first = call.child_by_field_name("arguments")?.named_child(0)?;
-    (first.kind() == "interpreted_string_literal").then(|| file.text_of(first).trim_matches('"'))
+    (first.kind() == "interpreted_string_literal").then(|| unquoted(file.text_of(first)))
 }
 
 /// Whether an expression is a variable that is called as sentinels are: `ErrX`, `errX`, `pkg.ErrX`.
