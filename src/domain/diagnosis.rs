@@ -23,6 +23,9 @@ pub struct FaultFacts {
     /// `goroutine 1 [chan receive]:` of a deadlock: what the first goroutine waits for, as printed.
     #[serde(default)]
     pub wait: Option<String>,
+    /// How many goroutines of a deadlock wait for locks.
+    #[serde(default)]
+    pub lock_waiters: usize,
     /// Whether it was raised in code that is not in the repository, called by what is: then no expression there has
     /// these values.
     #[serde(default)]

@@ -25,6 +25,7 @@ pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
     let mut locked = None;
     if event.class == Class::Deadlock {
         (facts.wait, locked) = waits(event, repository);
+        facts.lock_waiters = waiting(&event.sample).iter().filter(|one| one.is_for_lock()).count();
     }
     let locations = locked.unwrap_or_else(|| told.clone());
     let failing = event.trace.as_ref().and_then(|trace| trace.frames.first());

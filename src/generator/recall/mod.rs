@@ -22,6 +22,7 @@ use tree_sitter::Node;
 
 use crate::domain::{Class, Fault, FileChange, FixCandidate, Location, Provenance};
 use crate::generator::repair::case::{Case, Signatures};
+use crate::generator::repair::doubt::of_several;
 use crate::generator::repair::exit::foreign_error;
 use crate::generator::repair::told::{caution, spoken_of};
 use crate::repository::Repository;
@@ -119,7 +120,7 @@ fn for_other_code(
         | Class::SendOnClosedChannel => Some(
             "what was right for other code need not be right here, and no single call can show it".to_owned(),
         ),
-        _ => foreign_error(&changes, repository),
+        _ => of_several(&case.fault.facts).or_else(|| foreign_error(&changes, repository)),
     };
     let mut candidate = FixCandidate { unsettled, ..candidate(precedent, changes) };
     if let Some(sentence) = spoken_of(case, depth) {

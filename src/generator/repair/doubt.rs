@@ -8,7 +8,7 @@ use super::draft::{Draft, Tier};
 use super::naming::words;
 use super::suspect::suspects;
 use super::syntax::{called_name, last_child, lines, nodes_in, nodes_of, statement_of, value_at};
-use crate::domain::Class;
+use crate::domain::{Class, FaultFacts};
 use crate::repository::go::{Binding, File};
 
 /// How functions begin their names that say whether a value is as it should be.
@@ -23,6 +23,9 @@ pub(crate) fn open_about(case: &Case<'_>, draft: &Draft) -> Option<String> {
         && let Some(ty) = worked_on_elsewhere(case, draft)
     {
         return Some(format!("the function works on {ty} elsewhere, and may be meant to do so here, too"));
+    }
+    if let Some(open) = of_several(&case.fault.facts) {
+        return Some(open);
     }
     if class == Class::ExplicitPanic && is_own_bug(case, draft) {
         return Some(
@@ -102,6 +105,13 @@ fn worked_on_elsewhere(case: &Case<'_>, draft: &Draft) -> Option<String> {
                 .any(|ty| plain(frame.file.text_of(ty)) == actual)
     });
     (!cases.is_empty()).then_some(actual)
+}
+
+/// What stays open of a deadlock in which several goroutines wait for locks: one call may show another one.
+pub(crate) fn of_several(facts: &FaultFacts) -> Option<String> {
+    (facts.lock_waiters > 1).then(|| {
+        "several goroutines of the log wait for locks, and one call need not show what they did to each other".to_owned()
+    })
 }
 
 /// The function that is handed an empty text and can refuse nothing, where that is refused for it, by its caller or by

@@ -7,7 +7,7 @@ use tree_sitter::Node;
 
 use super::case::Case;
 use super::syntax::{called_name, method_call, operator_of};
-use crate::repository::go::{File, Function, Shape, Type};
+use crate::repository::go::{File, Shape, Type};
 
 /// Functions of packages that wait for others, by what their names begin with.
 const WAITING: &[(&str, &[&str])] = &[
@@ -87,22 +87,35 @@ fn is_waiting_call(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> bool {
     })
 }
 
-/// Whether a call is of a function that the caller handed in.
-pub(crate) fn calls_parameter(
-    case: &Case<'_>,
-    file: &Arc<File>,
-    function: &Function,
-    call: Node<'_>,
-) -> bool {
-    let Some(called) = call.child_by_field_name("function") else { return false };
-    let name = file.text_of(called);
-    function
-        .params
-        .iter()
-        .any(|param| param.name == name && is_function(case, &Type::new(param.ty.clone(), file)))
+/// Whether a call is of a function that somebody handed in: a value, or the method of an interface of the program's own.
+/// What that does, nobody here knows: it may want the lock.
+pub(crate) fn calls_back(case: &Case<'_>, file: &Arc<File>, call: Node<'_>) -> bool {
+    let Some(function) = call.child_by_field_name("function").filter(|_| call.kind() == "call_expression")
+    else {
+        return false;
+    };
+    if case.callee(file, call).is_some() {
+        return false;
+    }
+    let is_value = || case.resolver.type_of(file, function).is_some_and(|ty| is_function(case, &ty));
+    match function.kind() {
+        "identifier" => file.binding(function, file.text_of(function)).is_some() || is_value(),
+        "selector_expression" => {
+            let Some(operand) = function.child_by_field_name("operand") else { return false };
+            let is_own_interface = || {
+                case.resolver.type_of(file, operand).is_some_and(|ty| {
+                    let is_own = ty.text != "error" && case.resolver.type_decl(&ty).is_some();
+                    is_own && case.resolver.underlying(&ty).shape() == Shape::Interface
+                })
+            };
+            !case.resolver.is_package(file, operand) && (is_value() || is_own_interface())
+        }
+        "index_expression" | "call_expression" => is_value(),
+        _ => false,
+    }
 }
 
 /// Whether a type is that of functions.
-pub(crate) fn is_function(case: &Case<'_>, ty: &Type) -> bool {
+fn is_function(case: &Case<'_>, ty: &Type) -> bool {
     case.resolver.underlying(ty).shape() == Shape::Function
 }

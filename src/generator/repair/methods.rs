@@ -166,11 +166,12 @@ pub(crate) fn own_call<'f>(file: &'f File, call: Node<'_>, receiver: &str) -> Op
     operand.and_then(|_| function.child_by_field_name("field")).map(|name| file.text_of(name))
 }
 
-/// Whether anybody calls a method of a value whose mutex is held there.
+/// Whether anybody calls a method of a value whose mutex is held there; or may do so, where there are too many uses to
+/// look at.
 pub(crate) fn is_called_held(case: &Case<'_>, method: &Method, mutex: &Mutex) -> bool {
     // Who cannot name the mutex does not hold it.
     let everywhere = mutex.name.starts_with(char::is_uppercase);
-    let uses = case.resolver.uses_of(&method.file, &method.function, everywhere).unwrap_or_default();
+    let Some(uses) = case.resolver.uses_of(&method.file, &method.function, everywhere) else { return true };
     uses.iter().filter(|place| place.how == How::Called).any(|place| {
         let value = place.node().and_then(method_call).map(|(value, _)| value);
         value.is_some_and(|value| {

@@ -151,7 +151,7 @@ fn watchdog(package: &Surface, found: &Found, imports: &mut Vec<Import>) -> Stri
          go func() {{\ndefer close(done)\n{call}\n}}()\n\
          select {{\n\
          case <-done:\n\
-         case <-time.After(time.Second):\n\
+         case <-time.After(3 * time.Second):\n\
          stacks := make([]byte, 1<<20)\n\
          t.Fatalf(\"the call does not come back:\\n\\n%s\", stacks[:{runtime}.Stack(stacks, true)])\n}}\n"
     )

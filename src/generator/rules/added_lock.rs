@@ -24,12 +24,12 @@ use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::guarded::{Guarded, is_used_elsewhere};
-use crate::generator::repair::guarding::{calls_parameter, escapes, is_function, waits};
+use crate::generator::repair::guarding::{calls_back, escapes, waits};
 use crate::generator::repair::methods::{Method, is_copied, methods_of, struct_of};
 use crate::generator::repair::suspect::is_receiver;
 use crate::generator::repair::syntax::outermost;
 use crate::generator::repair::written::guards_itself;
-use crate::repository::go::{Field, File, Shape, Type, TypeDecl};
+use crate::repository::go::{Field, File, Shape, TypeDecl};
 
 /// More methods than that are changed by a person.
 const MOST_METHODS: usize = 12;
@@ -124,9 +124,10 @@ fn guarded(
         let can_lock = |method: &&Method| {
             is_repairable(&method.file)
                 && !calls_another(method, &users, methods)
-                && is_contained(case, method, owner, names)
+                && is_contained(case, method, names)
         };
         users.len() <= MOST_METHODS
+            && !methods.iter().any(is_replaced)
             && users.iter().all(can_lock)
             && names.iter().all(|name| is_own(name) && !is_used_elsewhere(case, owner, name, |_, _| false))
     };
@@ -154,26 +155,26 @@ fn calls_another(method: &Method, users: &[&Method], all: &[Method]) -> bool {
 }
 
 /// Whether a method is done with the fields when it returns, and waits for nobody meanwhile.
-fn is_contained(case: &Case<'_>, method: &Method, owner: &TypeDecl, names: &[String]) -> bool {
+fn is_contained(case: &Case<'_>, method: &Method, names: &[String]) -> bool {
     let file = &method.file;
     if method.receiver.is_empty() || !method.function.receiver.as_ref().is_some_and(|its| its.pointer) {
         return false;
     }
     let escape = uses(method, names).into_iter().any(|node| escapes(case, file, node));
     let waiting = method.nodes(|node| {
-        node.kind() == "go_statement" || waits(case, file, node) || calls_back(case, method, owner, node)
+        node.kind() == "go_statement" || waits(case, file, node) || calls_back(case, file, node)
     });
     !escape && waiting.is_empty()
 }
 
-/// Whether a call is of a function that the struct or the caller handed in.
-fn calls_back(case: &Case<'_>, method: &Method, owner: &TypeDecl, call: Node<'_>) -> bool {
-    let Some(function) = call.child_by_field_name("function") else { return false };
-    let own = method
-        .file
-        .text_of(function)
-        .strip_prefix(&format!("{}.", method.receiver))
-        .and_then(|field| case.resolver.field(&Type::new(owner.name.clone(), &owner.file), field));
-    calls_parameter(case, &method.file, &method.function, call)
-        || own.is_some_and(|(_, field)| is_function(case, &field.ty))
+/// Whether a method sets the whole struct, and with it the lock that somebody holds.
+fn is_replaced(method: &Method) -> bool {
+    let whole = format!("*{}", method.receiver);
+    let sets = |node: Node<'_>| {
+        node.kind() == "assignment_statement"
+            && node.child_by_field_name("left").is_some_and(|left| {
+                left.named_children(&mut left.walk()).any(|target| method.file.text_of(target) == whole)
+            })
+    };
+    !method.nodes(sets).is_empty()
 }

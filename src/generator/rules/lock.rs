@@ -21,7 +21,7 @@ use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::Edits;
 use crate::generator::repair::guarded::{Guarded, is_used_elsewhere, quoted};
-use crate::generator::repair::guarding::{runs_beside, waits};
+use crate::generator::repair::guarding::{calls_back, escapes, runs_beside, waits};
 use crate::generator::repair::locked::{Held, held_at, locking};
 use crate::generator::repair::methods::{Method, Mutex, is_called_held, methods_of, own_call};
 use crate::generator::repair::written::{is_written, may_be_written};
@@ -58,6 +58,13 @@ fn hold(case: &Case<'_>, depth: usize, file: &Arc<File>, field: Node<'_>) -> Opt
     let guarded = taking.guarded(name)?;
     let Holders { bare, writers } = taking.holders(&guarded.names)?;
     let mutex = &taking.mutex;
+    let bare_uses: Vec<(&Arc<File>, Node<'_>)> = bare
+        .iter()
+        .flat_map(|method| {
+            let uses = guarded.names.iter().flat_map(|name| method.uses(name));
+            uses.map(|node| (&method.file, node)).collect::<Vec<_>>()
+        })
+        .collect();
     let mut edits = Edits::default();
     for method in &bare {
         let file = &method.file;
@@ -80,7 +87,8 @@ fn hold(case: &Case<'_>, depth: usize, file: &Arc<File>, field: Node<'_>) -> Opt
     });
     let told: Vec<String> = told.collect();
     let explanation = told.join(" ");
-    let draft = || Draft { open: guarded.open(), ..Draft::cause(depth, explanation, edits) };
+    let open = guarded.open().or_else(|| taking.left_open(name, &bare_uses));
+    let draft = || Draft { open, ..Draft::cause(depth, explanation, edits) };
     (!told.is_empty()).then(draft)
 }
 
@@ -118,6 +126,15 @@ impl<'m> Taking<'_, 'm> {
             others.all(|name| self.can_be_guarded(name)) && self.holders(names).is_some()
         };
         Guarded::beginning_with(field, written, can_guard)
+    }
+
+    /// What stays open though those who used the field without the mutex take it, in words that go on after "but".
+    fn left_open(&self, field: &str, bare: &[(&Arc<File>, Node<'_>)]) -> Option<String> {
+        if !self.can_be_guarded(field) {
+            return Some(format!("`{field}` is used without the lock elsewhere, too: it may race still"));
+        }
+        let outlasts = bare.iter().any(|(file, node)| escapes(self.case, file, *node));
+        outlasts.then(|| "what is given away under the lock is used without it: it may race still".to_owned())
     }
 
     /// Whether a field that is written in a method belongs to another mutex.
@@ -176,7 +193,9 @@ impl<'m> Taking<'_, 'm> {
 /// Whether a lock that a method holds for its whole length covers its uses of the fields, and keeps nobody waiting.
 fn is_covered(case: &Case<'_>, method: &Method, names: &[String]) -> bool {
     let Some(body) = method.body() else { return false };
-    let waiting = method.nodes(|node| waits(case, &method.file, node) && !runs_beside(node, body));
+    let waiting = method.nodes(|node| {
+        (waits(case, &method.file, node) || calls_back(case, &method.file, node)) && !runs_beside(node, body)
+    });
     let mut uses = names.iter().flat_map(|name| method.uses(name));
     waiting.is_empty() && !uses.any(|node| runs_beside(node, body))
 }

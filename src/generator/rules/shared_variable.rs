@@ -14,7 +14,7 @@ use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::guarded::Guarded;
-use crate::generator::repair::guarding::{calls_parameter, escapes, waits};
+use crate::generator::repair::guarding::{calls_back, escapes, waits};
 use crate::generator::repair::syntax::{nodes_in, nodes_of, outermost};
 use crate::generator::repair::written::{guards_itself, is_changed};
 use crate::repository::go::{Binding, File, Function, Shape, package_binding};
@@ -161,9 +161,7 @@ fn can_lock(case: &Case<'_>, user: &User, names: &[String], users: &[User]) -> b
     let Some(body) = file.node_at(function.body.clone()) else { return false };
     let escape = user.uses(names).into_iter().any(|node| escapes(case, file, node));
     let waiting = nodes_of(body, |node| {
-        node.kind() == "go_statement"
-            || waits(case, file, node)
-            || calls_parameter(case, file, function, node)
+        node.kind() == "go_statement" || waits(case, file, node) || calls_back(case, file, node)
     });
     !escape && waiting.is_empty() && !leads_to_another(case, file, body, users)
 }

@@ -24,7 +24,7 @@ use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::locked::{Held, held_at, locking};
 use crate::generator::repair::methods::{Method, Mutex, methods_of};
 use crate::generator::repair::paths::{Owed, owed};
-use crate::generator::repair::syntax::{lines, method_call, nodes_in, nodes_of};
+use crate::generator::repair::syntax::{lines, method_call, nodes_in, nodes_of, root_of, statements_in};
 use crate::repository::go::{File, TypeDecl, earlier, later};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -116,9 +116,25 @@ fn taken_again(case: &Case<'_>, key: &Key) -> Vec<Draft> {
             "`{}` was called with `{}` held, and takes it again: `{}` does the same without.",
             inner.function.identifier, key.mutex.name, twin.function.identifier
         );
-        return vec![Draft::cause(outer, explanation, edits)];
+        let open = does_more(inner, twin).then(|| {
+            let (it, other) = (&inner.function.identifier, &twin.function.identifier);
+            format!("`{it}` does more than `{other}`, which may be missed here")
+        });
+        return vec![Draft { open, ..Draft::cause(outer, explanation, edits) }];
     }
     Vec::new()
+}
+
+/// Whether a method has statements that neither take or give back a lock, nor call its twin or give back what that gave.
+fn does_more(inner: &Method, twin: &Method) -> bool {
+    let (file, call) = (&inner.file, format!("{}(", twin.function.identifier));
+    let Some(body) = inner.body() else { return true };
+    statements_in(body).into_iter().filter(|node| node.kind() != "comment").any(|statement| {
+        let locks = nodes_of(statement, |node| locking(file, node).is_some());
+        let gives = statement.kind() == "return_statement"
+            && nodes_of(statement, |node| node.kind().ends_with("_expression")).is_empty();
+        locks.is_empty() && !gives && !file.text_of(statement).contains(&call)
+    })
 }
 
 /// The names in the calls of one method of one value, with the lock held, in the function around one of them: each of
@@ -130,8 +146,15 @@ fn alike<'t>(
     key: &Key,
 ) -> Vec<Node<'t>> {
     let Some(around) = file.enclosing_function(call) else { return vec![name] };
+    // A name that is declared anew is another value's.
+    let declared = |value: Node<'t>| {
+        let root = root_of(value)?;
+        file.binding(root, file.text_of(root)).map(|binding| binding.start_byte())
+    };
     let same = |(other, method): &(Node<'t>, Node<'t>)| {
-        file.text_of(*other) == file.text_of(operand) && file.text_of(*method) == file.text_of(name)
+        file.text_of(*other) == file.text_of(operand)
+            && file.text_of(*method) == file.text_of(name)
+            && declared(*other) == declared(operand)
     };
     nodes_of(around, |node| {
         file.enclosing_function(node) == Some(around)
@@ -210,7 +233,15 @@ fn forgotten(case: &Case<'_>, key: Option<&Key>) -> Vec<Draft> {
                 let wanted = locks
                     .iter()
                     .filter(|lock| key.is_none_or(|key| lock.key == *key) && !given.contains(&lock.key));
-                drafts.extend(wanted.filter_map(|lock| give_back(file, function, lock)));
+                let drafted = wanted.filter_map(|lock| {
+                    let draft = give_back(file, function, lock)?;
+                    // Whoever can name a mutex may give it back, in packages that are not looked at as well.
+                    let open = lock.key.mutex.name.starts_with(char::is_uppercase).then(|| {
+                        format!("other packages may be meant to give `{}` back", lock.key.mutex.name)
+                    });
+                    Some(Draft { open, ..draft })
+                });
+                drafts.extend(drafted);
             }
         }
     }

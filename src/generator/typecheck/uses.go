@@ -84,7 +84,9 @@ type interfaces struct {
 func (s *interfaces) walk(one types.Type, depth int) {
 	// The fields of structs that are behind names are as far as values get without an expression of their own.
 	const deepest = 1
-	if known, ok := s.depths[one]; one == nil || ok && known <= depth {
+	// A type that is made of itself, which does not compile, never ends.
+	const furthest = 30
+	if known, ok := s.depths[one]; one == nil || ok && known <= depth || depth > furthest {
 		return
 	}
 	s.depths[one] = depth

@@ -114,6 +114,10 @@ func (k *keeper) keep(v reflect.Value) {
 	if k == nil || !v.IsValid() {
 		return
 	}
+	// What stands behind an interface has more methods.
+	for v.Kind() == reflect.Interface && !v.IsNil() {
+		v = v.Elem()
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch v.Kind() {
@@ -161,7 +165,7 @@ func (s *search) beside(term *Term) {
 	if within(done, patience) {
 		return
 	}
-	wakers, idle := s.wakers(kept)
+	wakers, idle, whole := s.wakers(kept)
 	if idle {
 		s.result.Woken = "what it calls back"
 		return
@@ -186,7 +190,8 @@ func (s *search) beside(term *Term) {
 		s.result.Woken = "another function"
 		return
 	}
-	s.result.Asleep = true
+	// Who was not tried may be who is to wake it.
+	s.result.Asleep = whole
 }
 
 // waker is what somebody else may do.
@@ -195,8 +200,9 @@ type waker struct {
 	prepare func(*rng) func()
 }
 
-// wakers lists who may wake a call, and tells whether it called back in vain.
-func (s *search) wakers(kept *keeper) (out []waker, idle bool) {
+// wakers lists who may wake a call, and tells whether it called back in vain, and whether the list is whole.
+func (s *search) wakers(kept *keeper) (out []waker, idle, whole bool) {
+	whole = true
 	kept.mu.Lock()
 	defer kept.mu.Unlock()
 	for _, c := range kept.channels {
@@ -209,7 +215,12 @@ func (s *search) wakers(kept *keeper) (out []waker, idle bool) {
 	}
 	add := func(fn *Func, self reflect.Value) {
 		own := fn.pkg == "" && fn.pkgName == "main"
-		if !fn.exported && !own || fn.format != "" || len(out) >= maxWakers {
+		// Whoever has an object calls its methods, whether or not its type can be named.
+		if !fn.exported && !own && !(fn.method && isExported(fn.call)) || fn.format != "" {
+			return
+		}
+		if len(out) >= maxWakers {
+			whole = false
 			return
 		}
 		out = append(out, waker{"a call of " + fn.name, func(rng *rng) func() {
@@ -232,12 +243,12 @@ func (s *search) wakers(kept *keeper) (out []waker, idle bool) {
 			add(fn, reflect.Value{})
 		}
 	}
-	return out, kept.idle
+	return out, kept.idle, whole
 }
 
 // drain takes all that is sent on a channel, and tells who receives from it that nothing comes.
 func drain(c reflect.Value) {
-	for i := 0; i < 1000; i++ {
+	for i := 0; i < 1000 && c.Type().ChanDir()&reflect.RecvDir != 0; i++ {
 		if _, ok := c.TryRecv(); !ok {
 			break
 		}

@@ -188,7 +188,8 @@ func receiverName(f *Func) string {
 
 // closes tells by its name that nobody uses an object after a method: what waits then, waits for nobody.
 func closes(name string) bool {
-	for _, word := range []string{"Close", "Stop", "Shutdown", "Quit", "Terminate", "Kill"} {
+	name = strings.ToLower(name)
+	for _, word := range strings.Fields("close stop shutdown quit terminate kill finish end cancel abort disconnect release destroy dispose") {
 		if strings.HasPrefix(name, word) {
 			return true
 		}

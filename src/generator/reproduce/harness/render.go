@@ -66,7 +66,7 @@ func newWriter(root *Term, self string, config *Config) *writer {
 }
 
 // reserved names are Go's, and those that the test around the call uses.
-const reserved = `t err done stacks testing time
+const reserved = `t err done stacks testing time runtime goruntime
 break case chan const continue default defer else fallthrough for func go goto if import interface map
 package range return select struct switch type var
 append cap clear close copy len make max min new nil true false any error string int`
