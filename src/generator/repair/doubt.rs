@@ -27,7 +27,7 @@ pub(crate) fn open_about(case: &Case<'_>, draft: &Draft) -> Option<String> {
     if let Some(open) = of_several(&case.fault.facts) {
         return Some(open);
     }
-    if class == Class::ExplicitPanic && is_own_bug(case, draft) {
+    if class == Class::ExplicitPanic && is_own_bug(case, draft.depth) {
         return Some(
             "the program calls this a bug of its own, and what led to it may be what is to mend".to_owned(),
         );
@@ -65,8 +65,8 @@ pub(crate) fn open_about(case: &Case<'_>, draft: &Draft) -> Option<String> {
 
 /// Whether a panic says that the program itself is wrong, and not what it was given: by its message, or, where a logger
 /// hides that, by the text on its line.
-pub(crate) fn is_own_bug(case: &Case<'_>, draft: &Draft) -> bool {
-    let line = case.frames.get(draft.depth).and_then(|frame| {
+pub(crate) fn is_own_bug(case: &Case<'_>, depth: usize) -> bool {
+    let line = case.frames.get(depth).and_then(|frame| {
         let row = usize::try_from(frame.line).ok()?.checked_sub(1)?;
         frame.file.text.lines().nth(row)?.split('"').nth(1)
     });
@@ -118,8 +118,9 @@ pub(crate) fn of_several(facts: &FaultFacts) -> Option<String> {
 /// an error that it gets for this: an empty text is a text.
 fn handed_in(case: &Case<'_>, draft: &Draft) -> Option<String> {
     let refuses = draft.tier == Tier::Check && !draft.masks && case.fault.facts.length == Some(0);
-    let inner = draft.depth.saturating_sub(usize::from(refuses));
-    let function = case.frames.get(inner).filter(|_| refuses)?.function.as_ref()?;
+    refuses.then_some(())?;
+    let inner = draft.depth.saturating_sub(1);
+    let function = case.frames.get(inner)?.function.as_ref()?;
     let takes_text = function.params.iter().any(|param| param.ty == "string");
     let cannot = draft.depth > inner || function.results.len() == 1 && !function.returns_error();
     (takes_text && cannot).then(|| function.name.clone())

@@ -42,62 +42,18 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 
 /// The draft without the check around a panic.
 fn taken_out(case: &Case<'_>, depth: usize, file: &Arc<File>, call: Node<'_>) -> Option<Draft> {
-    let statement = statement_of(call)?;
-    let block = statement.parent()?.parent().filter(|block| block.kind() == "block")?;
-    let check = block.parent().filter(|check| check.kind() == "if_statement")?;
-    let is_plain = check.child_by_field_name("initializer").is_none()
-        && check.child_by_field_name("alternative").is_none()
-        && check.child_by_field_name("consequence") == Some(block)
-        && statements_in(block).len() == 1
-        && check.parent().is_some_and(|list| list.kind() == "statement_list");
-    let function = file.enclosing_function(check).filter(|_| is_plain)?;
+    is_own_bug(case, depth).then_some(())?;
+    let check = plain_check(call)?;
+    let function = file.enclosing_function(check)?;
     if returns_error(file, check) || in_loop(check, function) {
         return None;
     }
     let condition = check.child_by_field_name("condition")?;
     let asked = asked(file, condition)?;
-    // An error that nobody asks for is hidden, what is read of the package may be read elsewhere, and a variable that
-    // nobody reads does not compile.
-    let is_error = |node: &Node<'_>| case.resolver.type_of(file, *node).is_some_and(|ty| ty.text == "error");
-    let is_shared = |node: &Node<'_>| {
-        root_of(*node).is_none_or(|root| {
-            let text = file.text_of(root);
-            text.starts_with(char::is_lowercase) && text != "nil" && file.binding(root, text).is_none()
-        })
-    };
-    let is_spent = |node: &Node<'_>| {
-        let name = file.text_of(*node);
-        let named = nodes_of(function, |node| node.kind() == "identifier" && file.text_of(node) == name);
-        named.iter().filter(|node| !is_within(**node, check)).count() < 2
-    };
-    let read = nodes_of(condition, is_outermost);
-    let is_open = |node: &Node<'_>| is_error(node) || is_shared(node);
-    let names = nodes_of(check, |node| node.kind() == "identifier");
-    let locals = names.iter().filter(|name| {
-        let binding = file.binding(**name, file.text_of(**name));
-        binding.is_some_and(|binding| !matches!(binding, Binding::Signature { .. }))
-    });
-    if read.iter().filter(|node| !is_word(file.text_of(**node))).any(is_open)
-        || locals.into_iter().any(is_spent)
+    if is_missed(case, file, condition)
+        || leaves_unused(file, function, check)
+        || depends(file, function, check, &asked)
     {
-        return None;
-    }
-    let behind = nodes_of(function, |node| node.start_byte() >= check.end_byte() && is_outermost(node));
-    let is_read = behind.iter().any(|node| {
-        let read = read_by(*node).map_or("", |node| file.text_of(node));
-        asked.iter().any(|asked| overlap(asked, read))
-    });
-    // What is deferred, or was started before, may read it too.
-    let aliased = nodes_of(function, |node| {
-        node.end_byte() <= check.start_byte()
-            && matches!(node.kind(), "short_var_declaration" | "assignment_statement" | "var_spec")
-            && nodes_of(node, is_outermost)
-                .iter()
-                .any(|node| asked.iter().any(|asked| overlap(asked, file.text_of(*node))))
-    });
-    let waits =
-        nodes_of(function, |node| matches!(node.kind(), "func_literal" | "defer_statement" | "go_statement"));
-    if is_read || behind.is_empty() || !waits.is_empty() || !aliased.is_empty() {
         return None;
     }
     let mut edits = Edits::default();
@@ -106,8 +62,66 @@ fn taken_out(case: &Case<'_>, depth: usize, file: &Arc<File>, call: Node<'_>) ->
         "Nothing behind the check reads {} by name: it is taken out, and the function goes on.",
         asked.iter().map(|asked| format!("`{asked}`")).collect::<Vec<_>>().join(" or ")
     );
-    let draft = Draft { tier: Tier::Mask, depth, explanation, masks: true, open: None, edits };
-    is_own_bug(case, &draft).then_some(draft)
+    Some(Draft { tier: Tier::Mask, depth, explanation, masks: true, open: None, edits })
+}
+
+/// The `if` around a call that does nothing else.
+fn plain_check(call: Node<'_>) -> Option<Node<'_>> {
+    let block = statement_of(call)?.parent()?.parent().filter(|block| block.kind() == "block")?;
+    let check = block.parent().filter(|check| check.kind() == "if_statement")?;
+    let is_plain = check.child_by_field_name("initializer").is_none()
+        && check.child_by_field_name("alternative").is_none()
+        && check.child_by_field_name("consequence") == Some(block)
+        && statements_in(block).len() == 1
+        && check.parent().is_some_and(|list| list.kind() == "statement_list");
+    is_plain.then_some(check)
+}
+
+/// Whether what a condition asks for is missed elsewhere: an error that nobody asks for is hidden, and what is read of
+/// the package may be read by others.
+fn is_missed(case: &Case<'_>, file: &Arc<File>, condition: Node<'_>) -> bool {
+    let is_error = |node: Node<'_>| case.resolver.type_of(file, node).is_some_and(|ty| ty.text == "error");
+    let is_shared = |node: Node<'_>| {
+        root_of(node).is_none_or(|root| {
+            let text = file.text_of(root);
+            text.starts_with(char::is_lowercase) && text != "nil" && file.binding(root, text).is_none()
+        })
+    };
+    let read = nodes_of(condition, is_outermost).into_iter();
+    read.filter(|node| !is_word(file.text_of(*node))).any(|node| is_error(node) || is_shared(node))
+}
+
+/// Whether a variable is read by a check alone: without it, it does not compile.
+fn leaves_unused(file: &File, function: Node<'_>, check: Node<'_>) -> bool {
+    let names = nodes_of(check, |node| node.kind() == "identifier").into_iter();
+    let mut locals = names.filter(|name| {
+        let binding = file.binding(*name, file.text_of(*name));
+        binding.is_some_and(|binding| !matches!(binding, Binding::Signature { .. }))
+    });
+    locals.any(|local| {
+        let name = file.text_of(local);
+        let named = nodes_of(function, |node| node.kind() == "identifier" && file.text_of(node) == name);
+        named.iter().filter(|node| !is_within(**node, check)).count() < 2
+    })
+}
+
+/// Whether what stands behind a check may read what it asks for; or nothing stands there.
+fn depends(file: &File, function: Node<'_>, check: Node<'_>, asked: &[&str]) -> bool {
+    let is_asked = |read: Node<'_>| asked.iter().any(|asked| overlap(asked, file.text_of(read)));
+    let behind = nodes_of(function, |node| node.start_byte() >= check.end_byte() && is_outermost(node));
+    // By another name it is read as well.
+    let aliased = nodes_of(function, |node| {
+        node.end_byte() <= check.start_byte()
+            && matches!(node.kind(), "short_var_declaration" | "assignment_statement" | "var_spec")
+            && nodes_of(node, is_outermost).into_iter().any(is_asked)
+    });
+    // What is deferred, or was started before, may read it too.
+    let waits =
+        nodes_of(function, |node| matches!(node.kind(), "func_literal" | "defer_statement" | "go_statement"));
+    behind.is_empty()
+        || behind.into_iter().map(read_by).any(is_asked)
+        || !waits.is_empty()
+        || !aliased.is_empty()
 }
 
 /// What a condition reads, where it does nothing else.
@@ -142,13 +156,13 @@ fn is_outermost(node: Node<'_>) -> bool {
 }
 
 /// What is read by a variable or a chain of fields: of a method that is called, what it is called on.
-fn read_by(node: Node<'_>) -> Option<Node<'_>> {
+fn read_by(node: Node<'_>) -> Node<'_> {
     let is_called = node.parent().is_some_and(|parent| {
         parent.kind() == "call_expression" && parent.child_by_field_name("function") == Some(node)
     });
     match node.child_by_field_name("operand") {
-        Some(operand) if is_called => Some(operand),
-        _ => Some(node),
+        Some(operand) if is_called => operand,
+        _ => node,
     }
 }
 
