@@ -109,7 +109,6 @@ impl Group {
             // `/proc`. One that the kernel says nothing about is looked at.
             let may_be_of = |pid: &i32| process_group::of(*pid).is_none_or(|its| its == id);
             self.members.clear();
-            // Whoever may be a member is no member yet, and is none of those that are enough.
             self.measure(processes().filter(may_be_of), enough)
         } else {
             let known = std::mem::take(&mut self.members);

@@ -1,7 +1,7 @@
 //! The cause of a failure, in words an engineer can act on.
 
 use crate::analyzer::go::{
-    Extent, OutOfBounds, may_be_of_32_bits, other_stacks, out_of_bounds, panic_chain, race_sites,
+    Extent, OutOfBounds, Waiting, may_be_of_32_bits, other_stacks, out_of_bounds, panic_chain, race_sites,
     short_function, waiting,
 };
 use crate::domain::{Class, Diagnosis, ErrorEvent, Fault, FaultFacts, Frame, Location, TraceKind};
@@ -24,8 +24,9 @@ pub fn diagnose(event: &ErrorEvent, repository: &Repository) -> Diagnosis {
     facts.nil_offset = facts.nil_offset.filter(|offset| *offset == 0 || !may_be_of_32_bits(&event.sample));
     let mut locked = None;
     if event.class == Class::Deadlock {
-        (facts.wait, locked) = waits(event, repository);
-        facts.lock_waiters = waiting(&event.sample).iter().filter(|one| one.is_for_lock()).count();
+        let all = waiting(&event.sample);
+        facts.lock_waiters = all.iter().filter(|one| one.is_for_lock()).count();
+        (facts.wait, locked) = waits(&all, repository);
     }
     let locations = locked.unwrap_or_else(|| told.clone());
     let failing = event.trace.as_ref().and_then(|trace| trace.frames.first());
@@ -240,8 +241,7 @@ fn others(event: &ErrorEvent, repository: &Repository) -> Vec<Vec<Location>> {
 
 /// What the goroutine of a deadlock waits for that is told first. One that waits for a lock keeps those waiting that wait
 /// for it in another way, as `main` does for its goroutines: then it is the one, and its stack is told as well.
-fn waits(event: &ErrorEvent, repository: &Repository) -> (Option<String>, Option<Vec<Location>>) {
-    let all = waiting(&event.sample);
+fn waits(all: &[Waiting], repository: &Repository) -> (Option<String>, Option<Vec<Location>>) {
     let Some(first) = all.first() else { return (None, None) };
     let locked = all.iter().filter(|one| !first.is_for_lock() && one.is_for_lock()).find_map(|one| {
         let stack = unique(one.trace.frames.iter().filter_map(|frame| repository.locate(frame)));

@@ -58,13 +58,7 @@ fn hold(case: &Case<'_>, depth: usize, file: &Arc<File>, field: Node<'_>) -> Opt
     let guarded = taking.guarded(name)?;
     let Holders { bare, writers } = taking.holders(&guarded.names)?;
     let mutex = &taking.mutex;
-    let bare_uses: Vec<(&Arc<File>, Node<'_>)> = bare
-        .iter()
-        .flat_map(|method| {
-            let uses = guarded.names.iter().flat_map(|name| method.uses(name));
-            uses.map(|node| (&method.file, node)).collect::<Vec<_>>()
-        })
-        .collect();
+    let open = guarded.open().or_else(|| taking.left_open(&guarded.names, &bare));
     let mut edits = Edits::default();
     for method in &bare {
         let file = &method.file;
@@ -87,7 +81,6 @@ fn hold(case: &Case<'_>, depth: usize, file: &Arc<File>, field: Node<'_>) -> Opt
     });
     let told: Vec<String> = told.collect();
     let explanation = told.join(" ");
-    let open = guarded.open().or_else(|| taking.left_open(name, &bare_uses));
     let draft = || Draft { open, ..Draft::cause(depth, explanation, edits) };
     (!told.is_empty()).then(draft)
 }
@@ -129,11 +122,15 @@ impl<'m> Taking<'_, 'm> {
     }
 
     /// What stays open though those who used the field without the mutex take it, in words that go on after "but".
-    fn left_open(&self, field: &str, bare: &[(&Arc<File>, Node<'_>)]) -> Option<String> {
+    fn left_open(&self, names: &[String], bare: &[&Method]) -> Option<String> {
+        let field = names.first()?;
         if !self.can_be_guarded(field) {
             return Some(format!("`{field}` is used without the lock elsewhere, too: it may race still"));
         }
-        let outlasts = bare.iter().any(|(file, node)| escapes(self.case, file, *node));
+        let outlasts = bare.iter().any(|method| {
+            let mut uses = names.iter().flat_map(|name| method.uses(name));
+            uses.any(|node| escapes(self.case, &method.file, node))
+        });
         outlasts.then(|| "what is given away under the lock is used without it: it may race still".to_owned())
     }
 

@@ -129,6 +129,9 @@ pub(super) fn without_unused(before: &File, after: &File) -> String {
         .into_iter()
         .filter(|spec| before.imports.iter().any(|import| unused(import) && is_of(spec, import)));
     let mut lines: Vec<Range<usize>> = gone.filter_map(|spec| lines_of(after, spec)).collect();
+    if lines.is_empty() {
+        return after.text.clone();
+    }
     lines.sort_by_key(|range| Reverse(range.start));
     lines.dedup();
     let mut text = after.text.clone();
