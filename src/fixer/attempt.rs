@@ -18,7 +18,7 @@ use crate::generator::reproduce::{self, Reproduction, reproduce};
 use crate::generator::rules::Proposal;
 use crate::generator::typecheck::type_check;
 use crate::repository::go::Symbol;
-use crate::repository::{Repository, Workspace, first_changed, unified_diff};
+use crate::repository::{Repository, Workspace, first_changed, same_function, unified_diff};
 use crate::validator::{Baseline, Confirmed, Subject, Validator};
 
 /// The longest search for a reproducer, builds not counted.
@@ -133,10 +133,10 @@ impl<'a> Attempt<'a> {
             // What fails in other functions is no reason to prefer what comes after.
             let is_mended = self.standing.is_held_by(&candidate)
                 && !still_failing.is_empty()
-                && fault.stack.first().is_some_and(|failing| {
-                    let declared = |place: &Location| Symbol::declared(&place.function).to_owned();
-                    still_failing.iter().all(|place| declared(place) != declared(failing))
-                });
+                && fault
+                    .stack
+                    .first()
+                    .is_some_and(|failing| still_failing.iter().all(|place| !same_function(place, failing)));
             self.extend(grounds, candidate, still_failing).await?;
             self.standing.extend(None);
             if !self.standing.holds() {

@@ -230,7 +230,9 @@ impl<'a> KnownCrash<'a> {
     }
 }
 
-fn same_function(a: &Location, b: &Location) -> bool {
+/// Whether two places are in one declared function, closures in it included.
+#[must_use]
+pub fn same_function(a: &Location, b: &Location) -> bool {
     Symbol::declared(&a.function) == Symbol::declared(&b.function)
 }
 

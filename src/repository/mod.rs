@@ -32,7 +32,7 @@ use rustix::fs::{Mode, OFlags};
 use crate::domain::RepoPath;
 
 pub use apply::ApplyError;
-pub use crash::{KnownCrash, Likeness, has_drifted};
+pub use crash::{KnownCrash, Likeness, has_drifted, same_function};
 pub use generated::Generator;
 pub use literals::Literal;
 pub use merge::merged;
