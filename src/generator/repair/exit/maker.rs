@@ -14,12 +14,23 @@ use crate::generator::repair::case::Case;
 use crate::generator::repair::naming::words;
 use crate::generator::repair::scope::in_scope_before;
 use crate::generator::repair::suspect::suspects;
-use crate::generator::repair::syntax::{children, last_child, nodes_of, root_of, statement_of, unquoted};
+use crate::generator::repair::syntax::{
+    children, last_child, nodes_of, results_of, root_of, statement_of, unquoted,
+};
 use crate::repository::go::{Binding, File, Shape};
+
+/// An error as a function makes its others.
+pub(super) struct OwnError {
+    pub(super) text: String,
+    /// Whether it is all that is returned: one call gives every result.
+    pub(super) is_all: bool,
+}
 
 /// An expression that makes an error of a message.
 struct Maker<'t> {
     made: Node<'t>,
+    /// How many results it gives.
+    gives: usize,
     /// The message: the one literal text in it.
     message: Node<'t>,
     /// Where the message is a format: what is put into it.
@@ -35,17 +46,22 @@ impl Case<'_> {
         function: Node<'_>,
         at: Node<'_>,
         failure: &Failure,
-    ) -> Option<String> {
+    ) -> Option<OwnError> {
         let statement = statement_of(at).filter(|_| failure.said.is_none())?;
         let leaving = nodes_of(function, |node| node.kind() == "return_statement");
-        let given: Vec<Node<'_>> = leaving
+        let results = results_of(file, function).len();
+        // What is returned last, and how many results it gives: one call may give all of them.
+        let given: Vec<(Node<'_>, usize)> = leaving
             .into_iter()
             .filter(|leaving| file.enclosing_function(*leaving) == Some(function))
-            .filter_map(|leaving| last_child(leaving.named_child(0)?))
-            .filter(|last| !matches!(file.text_of(*last), "nil" | "err"))
+            .filter_map(|leaving| {
+                let values = leaving.named_child(0)?;
+                Some((last_child(values)?, if values.named_child_count() == 1 { results } else { 1 }))
+            })
+            .filter(|(last, _)| !matches!(file.text_of(*last), "nil" | "err"))
             .collect();
         let makers: Vec<Maker<'_>> =
-            given.iter().filter_map(|last| self.maker(file, function, *last)).collect();
+            given.iter().filter_map(|(last, gives)| self.maker(file, function, *last, *gives)).collect();
         // Where no error is declared, an answer is given back, too.
         let is_error = file
             .functions
@@ -59,18 +75,27 @@ impl Case<'_> {
         let beginning = first.filter(|_| beginnings.iter().all(|one| *one == beginnings[0]));
         let usable = makers.iter().filter(|maker| self.is_at_hand(file, maker, statement));
         let nearest = usable.min_by_key(|maker| maker.made.start_byte().abs_diff(statement.start_byte()))?;
-        nearest.say(file, &beginning.unwrap_or_default(), failure)
+        let text = nearest.say(file, &beginning.unwrap_or_default(), failure)?;
+        Some(OwnError { text, is_all: nearest.gives > 1 })
     }
 
-    fn maker<'t>(&self, file: &Arc<File>, function: Node<'_>, made: Node<'t>) -> Option<Maker<'t>> {
+    /// An expression as a maker of so many results.
+    fn maker<'t>(
+        &self,
+        file: &Arc<File>,
+        function: Node<'_>,
+        made: Node<'t>,
+        gives: usize,
+    ) -> Option<Maker<'t>> {
         let is_text = |node: &Node<'_>| node.kind() == "interpreted_string_literal";
         if made.kind() == "call_expression" {
             let callee = self.callee(file, made)?;
             let (name, params) = (&callee.function.identifier, &callee.function.params);
             let makes_errors = words(name).iter().any(|word| ERRORS.contains(&word.as_str()));
             let is_own = callee.file.path == file.path && callee.function.range == function.byte_range();
-            let [result] = callee.function.results.as_slice() else { return None };
-            if !makes_errors || is_own || result.ty == "bool" {
+            let results = &callee.function.results;
+            let is_verdict = results.last().is_none_or(|last| last.ty == "bool");
+            if !makes_errors || is_own || is_verdict || results.len() != gives {
                 return None;
             }
             let arguments = children(made.child_by_field_name("arguments")?);
@@ -80,12 +105,15 @@ impl Case<'_> {
                 params.last().is_some_and(|last| matches!(last.ty.as_str(), "...any" | "...interface{}"));
             let is_format = name.ends_with('f') || file.text_of(message).contains('%');
             if takes_any && is_format && position + 2 == params.len() {
-                return Some(Maker { made, message, formatted: Some(rest.to_vec()) });
+                return Some(Maker { made, gives, message, formatted: Some(rest.to_vec()) });
             }
             let says = params.get(position).is_some_and(|param| is_message(&param.name));
             let is_message = file.text_of(message).contains(' ') || says;
             let is_only = !rest.iter().any(is_text) && position < params.len();
-            return (is_only && is_message).then_some(Maker { made, message, formatted: None });
+            return (is_only && is_message).then_some(Maker { made, gives, message, formatted: None });
+        }
+        if gives > 1 {
+            return None;
         }
         let literal = made.child_by_field_name("operand").unwrap_or(made);
         let ty = literal.child_by_field_name("type").filter(|_| literal.kind() == "composite_literal")?;
@@ -97,7 +125,7 @@ impl Case<'_> {
             .and_then(|element| element.named_child(0))
             .map(|field| file.text_of(field));
         let says = file.text_of(message).contains(' ') || field.is_some_and(is_message);
-        says.then_some(Maker { made, message, formatted: None })
+        says.then_some(Maker { made, gives, message, formatted: None })
     }
 
     /// Whether all that a maker is made of, but the message, means the same at a statement and can be read there.

@@ -79,7 +79,10 @@ impl Case<'_> {
         let results = results_of(file, function);
         if let Some((last, others)) = results.split_last() {
             if let Some(error) = self.own_error(file, function, at, failure) {
-                return Exit::reporting(self.give_back(file, function, others, &error));
+                return Exit::reporting(match error.is_all {
+                    true => vec![format!("return {}", error.text)],
+                    false => self.give_back(file, function, others, &error.text),
+                });
             }
             if last == "error" {
                 let error = self.error(edits, file, function, failure);
