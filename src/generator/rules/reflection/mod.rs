@@ -1,20 +1,24 @@
 //! A call of the reflect package on a value that does not allow it.
 //!
 //! Evidence: the message of the panic, which tells the method and what it was called on, and the call of that
-//! method on the failing line. Edits, in order: the accessor of the kind that came, where its number is
-//! converted anyway; a conversion to the type that is wanted; the question that `reflect` offers (`IsValid`,
-//! `CanSet`, `Kind`, …) beside the call, or before it with an early exit; and where what came in cannot be
-//! worked on at all, the question that `encoding/json` asks of its argument, in the outermost function that
-//! takes it.
-//!
-//! The messages are those of `reflect/value.go` and `reflect/type.go` of Go 1.26.
+//! method on the failing line. Edits, in order: what does the same for a value that does not allow the call ([`mend`]:
+//! the accessor of the kind that came, a conversion to the type that is wanted, the value itself where it has no
+//! address); passing over what is not exported; the question that `reflect` offers (`IsValid`, `CanSet`, `Kind`, …)
+//! beside the call, or before it with an early exit; and where what came in cannot be worked on at all, the question
+//! that `encoding/json` asks of its argument, in the outermost function that takes it.
 //!
 //! Risk: a conversion of a type that cannot be converted panics as well; the ladder sees it only if the
 //! reproducer does that.
 
+mod mend;
+mod misuse;
+
 use std::sync::Arc;
 
 use tree_sitter::Node;
+
+use mend::{as_it_is, assigned, constant, never_nil, other_accessor, passed_over, set_converted};
+use misuse::{Misuse, misuse};
 
 use crate::generator::repair::case::Case;
 use crate::generator::repair::check::Check;
@@ -23,98 +27,8 @@ use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::naming::phrase;
 use crate::generator::repair::scope::fresh;
-use crate::generator::repair::syntax::{
-    called_name, converted, method_call, nodes_of, noun, operator_of, within_function,
-};
+use crate::generator::repair::syntax::{called_name, method_call, nodes_of, noun, within_function};
 use crate::repository::go::{File, Function};
-
-/// What the message tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Misuse<'m> {
-    /// `call of reflect.Value.Len on int Value`: the kind as it is written in Go.
-    Kind(&'m str),
-    /// The zero Value: there is nothing.
-    Nothing,
-    /// What is not a variable was to be set: at the root of it stands a copy.
-    Copied,
-    /// A field that is not exported was to be set.
-    Hidden,
-    /// A field that is not exported was to be read.
-    Unexported,
-    /// A value of another type was to be put somewhere.
-    Unassignable {
-        /// Whether it is a text, of which a conversion loses nothing.
-        text: bool,
-    },
-    /// A function was called with too few arguments, or too many.
-    Arguments,
-}
-
-/// The kinds as messages spell them.
-const KINDS: [&str; 27] = [
-    "zero",
-    "bool",
-    "int",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "uintptr",
-    "float32",
-    "float64",
-    "complex64",
-    "complex128",
-    "array",
-    "chan",
-    "func",
-    "interface",
-    "map",
-    "ptr",
-    "slice",
-    "string",
-    "struct",
-    "unsafe.Pointer",
-];
-
-/// `Len` of `reflect.Value.Len`.
-fn last(path: &str) -> &str {
-    path.rsplit('.').next().unwrap_or_default()
-}
-
-/// The method that the message names, and what is wrong with the call.
-fn misuse(message: &str) -> Option<(&str, Misuse<'_>)> {
-    if let Some(rest) = message.strip_prefix("reflect: call of ") {
-        let (call, kind) = rest.split_once(" on ")?;
-        let kind = kind.strip_suffix(" Value")?;
-        // What is written into code comes from a list, not from a log.
-        let kind = KINDS.iter().find(|known| **known == kind)?;
-        return Some((last(call), if *kind == "zero" { Misuse::Nothing } else { Misuse::Kind(kind) }));
-    }
-    if let Some((call, types)) = message.split_once(": value of type ") {
-        let (from, to) = types.split_once(" is not assignable to type ")?;
-        // Of two types of Go itself that differ, one is no other name of the other.
-        let named = from.contains('.') || to.contains('.');
-        return named.then_some((last(call), Misuse::Unassignable { text: from == "string" }));
-    }
-    if message.contains("arguments") && message.contains("Call with too ") {
-        return Some(("Call", Misuse::Arguments));
-    }
-    if let Some((call, _)) = message.split_once(": cannot return value obtained from unexported field") {
-        return Some((last(call), Misuse::Unexported));
-    }
-    [
-        (" using unaddressable value", Misuse::Copied),
-        (" of unaddressable value", Misuse::Copied),
-        (" using value obtained using unexported field", Misuse::Hidden),
-    ]
-    .into_iter()
-    .find_map(|(words, misuse)| Some((last(message.split_once(words)?.0), misuse)))
-}
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let Some((method, misuse)) = misuse(&case.fault.message) else { return Vec::new() };
@@ -127,7 +41,10 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             continue;
         }
         drafts.extend(other_accessor(file, call, misuse));
+        drafts.extend(set_converted(file, call, misuse, reflect));
+        drafts.extend(as_it_is(file, call, misuse));
         drafts.extend(assigned(file, call, misuse));
+        drafts.extend(passed_over(file, call, misuse));
         if let Some(check) = check(file, call, method, misuse, reflect) {
             drafts.extend(case.check(&check));
         }
@@ -178,82 +95,6 @@ fn only_looks(file: &File, expression: Node<'_>) -> bool {
         .all(|call| LOOKING.contains(&called_name(file, call)))
 }
 
-/// The constant of a kind as a message spells it.
-fn constant(kind: &str) -> String {
-    match kind {
-        "unsafe.Pointer" => "UnsafePointer".to_owned(),
-        _ => kind.chars().take(1).flat_map(char::to_uppercase).chain(kind.chars().skip(1)).collect(),
-    }
-}
-
-/// The method that reads a value of a kind.
-fn accessor(kind: &str) -> Option<&'static str> {
-    Some(match kind.trim_end_matches(char::is_numeric) {
-        "int" => "Int",
-        "uint" | "uintptr" => "Uint",
-        "float" => "Float",
-        _ => return None,
-    })
-}
-
-/// What is of a kind that cannot be nil is not nil.
-fn never_nil(file: &Arc<File>, call: Node<'_>, misuse: Misuse<'_>, reflect: &str) -> Option<Draft> {
-    let Misuse::Kind(kind) = misuse else { return None };
-    let value =
-        operand(call).filter(|operand| called_name(file, call) == "IsNil" && only_looks(file, *operand))?;
-    let asked =
-        format!("{}.Kind() != {reflect}.{} && {}", file.text_of(value), constant(kind), file.text_of(call));
-    let alone = call.parent().is_none_or(|parent| match parent.kind() {
-        "unary_expression" => false,
-        "binary_expression" => matches!(operator_of(file, parent), Some("&&" | "||")),
-        _ => true,
-    });
-    let mut edits = Edits::default();
-    edits.replace(file, call.byte_range(), if alone { asked } else { format!("({asked})") });
-    let explanation = format!("What is of kind {kind} cannot be nil, and is not asked for it.");
-    Some(Draft::cause(0, explanation, edits))
-}
-
-/// `uint64(v.Uint())` of a signed number becomes `uint64(v.Int())`.
-fn other_accessor(file: &Arc<File>, call: Node<'_>, misuse: Misuse<'_>) -> Option<Draft> {
-    let Misuse::Kind(kind) = misuse else { return None };
-    let (right, (_, field)) = (accessor(kind)?, method_call(call)?);
-    accessor(&file.text_of(field).to_ascii_lowercase())?;
-    let around = call.parent()?.parent()?;
-    (around.kind() == "call_expression" && converted(file, around) == Some(call)).then_some(())?;
-    let mut edits = Edits::default();
-    edits.replace(file, field.byte_range(), right);
-    let explanation = format!(
-        "The value is of kind {kind}, which `{}` does not read: `{right}` does, and its number is converted anyway.",
-        file.text_of(field)
-    );
-    Some(Draft::cause(0, explanation, edits))
-}
-
-/// What is put somewhere is converted to the type that stands there.
-fn assigned(file: &Arc<File>, call: Node<'_>, misuse: Misuse<'_>) -> Vec<Draft> {
-    let Misuse::Unassignable { text } = misuse else { return Vec::new() };
-    let Some(operand) = operand(call).filter(|operand| only_looks(file, *operand)) else { return Vec::new() };
-    let types: &[&str] = match called_name(file, call) {
-        "MapIndex" => &[".Type().Key()"],
-        "SetMapIndex" => &[".Type().Key()", ".Type().Elem()"],
-        "Set" => &[".Type()"],
-        "Send" | "TrySend" => &[".Type().Elem()"],
-        _ => &[],
-    };
-    let holder = file.text_of(operand);
-    let convert = |(argument, ty): (Node<'_>, &&str)| {
-        let mut edits = Edits::default();
-        let value = file.text_of(argument);
-        edits.replace(file, argument.byte_range(), format!("{value}.Convert({holder}{ty})"));
-        let explanation = format!("`{value}` is of another type than what it is put into: it is converted.");
-        // A number may not fit.
-        let tier = if text { Tier::Cause } else { Tier::Mask };
-        Draft { tier, depth: 0, explanation, masks: !text, open: None, edits }
-    };
-    arguments(call).into_iter().zip(types).map(convert).collect()
-}
-
 /// The question to ask before a call.
 fn check<'c>(
     file: &Arc<File>,
@@ -262,7 +103,12 @@ fn check<'c>(
     misuse: Misuse<'_>,
     reflect: &str,
 ) -> Option<Check<'c>> {
-    let subject = operand(call).filter(|operand| only_looks(file, *operand))?;
+    let subject = match misuse {
+        // Functions of the package: what is asked for is what they are given.
+        Misuse::Key | Misuse::Different => arguments(call).first().copied(),
+        _ => operand(call),
+    };
+    let subject = subject.filter(|subject| only_looks(file, *subject))?;
     let value = file.text_of(subject);
     let name = noun(file, subject);
     let name = if name.chars().count() < 2 { "value".to_owned() } else { name };
@@ -295,6 +141,19 @@ fn check<'c>(
             let bad = format!("!{value}.Type().IsVariadic() && len({given}) != {value}.Type().NumIn()");
             let count = Some(("wrong number of arguments: %d".to_owned(), format!("len({given})")));
             (bad, String::new(), "wrong number of arguments".to_owned(), count)
+        }
+        Misuse::Key => {
+            let ty = Some(("unsupported key type %s".to_owned(), value.to_owned()));
+            let (bad, good) = (format!("!{value}.Comparable()"), format!("{value}.Comparable()"));
+            (bad, good, "unsupported key type".to_owned(), ty)
+        }
+        Misuse::Different => {
+            let other = *arguments(call).get(1).filter(|other| only_looks(file, **other))?;
+            let other = file.text_of(other);
+            let (bad, good) =
+                (format!("{value}.Type() != {other}.Type()"), format!("{value}.Type() == {other}.Type()"));
+            let ty = Some((format!("unexpected type %s of {what}"), format!("{other}.Type()")));
+            (bad, good, format!("unexpected type of {what}"), ty)
         }
         Misuse::Unassignable { .. } => return None,
     };
@@ -364,48 +223,4 @@ fn refused_at_entry(case: &Case<'_>, misuse: Misuse<'_>) -> Option<Draft> {
     let explanation =
         format!("Nothing can be done with such a `{}`: it is refused where it comes in.", param.name);
     Some(Draft { tier, depth, explanation, masks: false, open: None, edits })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Misuse, misuse};
-
-    #[test]
-    fn messages_of_reflect_are_understood() {
-        for (message, told) in [
-            ("reflect: call of reflect.Value.NumField on zero Value", ("NumField", Misuse::Nothing)),
-            ("reflect: call of reflect.Value.IsNil on array Value", ("IsNil", Misuse::Kind("array"))),
-            ("reflect: reflect.Value.SetInt using unaddressable value", ("SetInt", Misuse::Copied)),
-            ("reflect.Value.Addr of unaddressable value", ("Addr", Misuse::Copied)),
-            (
-                "reflect: reflect.Value.Set using value obtained using unexported field",
-                ("Set", Misuse::Hidden),
-            ),
-            (
-                "reflect.Value.Interface: cannot return value obtained from unexported field or method",
-                ("Interface", Misuse::Unexported),
-            ),
-            (
-                "reflect.Value.MapIndex: value of type string is not assignable to type main.Key",
-                ("MapIndex", Misuse::Unassignable { text: true }),
-            ),
-            (
-                "reflect.Set: value of type int is not assignable to type m.Port",
-                ("Set", Misuse::Unassignable { text: false }),
-            ),
-            ("reflect: Call with too few input arguments", ("Call", Misuse::Arguments)),
-        ] {
-            assert_eq!(misuse(message), Some(told), "{message}");
-        }
-        for message in [
-            "reflect: indirection through nil pointer to embedded struct",
-            "reflect: ",
-            "reflect.",
-            "",
-            "reflect.Set: value of type int is not assignable to type string",
-            "reflect: call of reflect.Value.IsNil on array && os.Exit(1) Value",
-        ] {
-            assert_eq!(misuse(message), None, "{message}");
-        }
-    }
 }
