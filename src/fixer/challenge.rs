@@ -128,7 +128,9 @@ fn judge(
     failing: Option<&Location>,
 ) -> Told {
     match searched {
-        Reproduction::Reproduced { reproducer, how, .. } if reproducer.reach == Reach::EntryPoint => {
+        Reproduction::Reproduced { reproducer, how, perhaps_another, .. }
+            if reproducer.reach == Reach::EntryPoint && perhaps_another != Some(Likeness::Unclear) =>
+        {
             Told::new(StepResult::Failed, format!("the crash can still be had: {how}"))
         }
         Reproduction::Hangs { how, surely: true } => Told::new(StepResult::Failed, how),
@@ -136,7 +138,7 @@ fn judge(
         // What the log tells of is mended; another part of its statement is left, and can be mended as well.
         Reproduction::Reproduced {
             how,
-            perhaps_another: Some(Likeness::OtherNil | Likeness::OtherPart),
+            perhaps_another: Some(Likeness::OtherNil | Likeness::OtherPart | Likeness::Unclear),
             effort,
             mut elsewhere,
             ..
@@ -317,6 +319,8 @@ mod tests {
             // Another nil of the statement, by a call that callers make.
             (hit(Reach::InternalCall, Some(Likeness::OtherWords)), StepResult::Inconclusive),
             (hit(Reach::InternalCall, Some(Likeness::OtherNil)), StepResult::Passed),
+            // Nobody knows which of its expressions the log tells of.
+            (hit(Reach::EntryPoint, Some(Likeness::Unclear)), StepResult::Passed),
             // What no caller does says nothing about a guard in the caller.
             (hit(Reach::InternalCall, None), StepResult::Passed),
         ] {

@@ -127,8 +127,8 @@ pub enum Reproduction {
         effort: Effort,
         /// Other statements of the failing function that crash in the same way on the way there.
         elsewhere: Vec<Location>,
-        /// How like the log's the crash is, where the call is one that the program's callers make, but the crash,
-        /// though at the same statement, may be another defect.
+        /// How like the log's the crash is, where it may be another defect though it is at the same statement: of a
+        /// call that the program's callers make, or where several expressions can fail so.
         perhaps_another: Option<Likeness>,
         /// Why nobody knows that it is the defect of the log, although all that the log tells is the same: then
         /// no fix is proven by it.

@@ -67,7 +67,7 @@ impl Attempt<'_> {
                     let difference = difference.map(str::to_owned).or_else(|| another_way.clone());
                     let mut best = Best {
                         reproducer,
-                        perhaps_another: None,
+                        perhaps_another: (likeness == Likeness::Unclear).then_some(likeness),
                         fuzzed: found.at.splice.is_some(),
                         unclear: difference.clone(),
                         astray: place.filter(|_| drifted),
