@@ -295,6 +295,13 @@ pub(crate) fn converted<'t>(file: &File, call: Node<'t>) -> Option<Node<'t>> {
     arguments.named_child(0).filter(|_| BUILT_IN.contains(&name) || declared())
 }
 
+/// Whether an expression may be written twice: it calls nothing but `len` and `cap`, and converts.
+pub(crate) fn only_measures(file: &File, expression: Node<'_>) -> bool {
+    nodes_of(expression, |node| node.kind() == "call_expression")
+        .into_iter()
+        .all(|call| matches!(called_name(file, call), "len" | "cap") || converted(file, call).is_some())
+}
+
 /// A name for the thing an expression is, for messages: the last name in it.
 pub(crate) fn noun(file: &File, node: Node<'_>) -> String {
     match node.kind() {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use crate::generator::repair::case::Case;
-use crate::generator::repair::check::{Check, names_in};
+use crate::generator::repair::check::{Check, looks_ahead, names_in};
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure};
@@ -22,7 +22,7 @@ use crate::generator::repair::flow::{from_request, origin};
 use crate::generator::repair::naming::{is_telling, phrase, words};
 use crate::generator::repair::scope::{fresh, in_scope_before};
 use crate::generator::repair::syntax::{
-    called_name, is_always_evaluated, may_leave, nodes_of, noun, shifted, statement_of,
+    called_name, is_always_evaluated, may_leave, nodes_of, noun, only_measures, shifted, statement_of,
 };
 use crate::repository::go::{Binding, File, Shape};
 
@@ -83,7 +83,7 @@ fn is_bounded(file: &File, operand: Node<'_>, index: Node<'_>) -> bool {
 fn check<'c>(case: &Case<'_>, file: &'c Arc<File>, raiser: Node<'c>) -> Option<Check<'c>> {
     let operand = raiser.child_by_field_name("operand")?;
     let index = raiser.child_by_field_name("index")?;
-    if !nodes_of(operand, |node| node.kind() == "call_expression").is_empty() {
+    if !only_measures(file, operand) {
         return None;
     }
     let (list, position) = (file.text_of(operand), file.text_of(index));
@@ -108,7 +108,7 @@ fn check<'c>(case: &Case<'_>, file: &'c Arc<File>, raiser: Node<'c>) -> Option<C
     if position.parse::<usize>().is_ok() || position.starts_with("len(") {
         return constant(file, raiser, operand, index, &new);
     }
-    if !nodes_of(index, |node| node.kind() == "call_expression").is_empty() {
+    if !only_measures(file, index) {
         return None;
     }
     let (mut bad, mut good) = range(case, file, index, &length);
@@ -166,7 +166,7 @@ fn named(case: &Case<'_>, file: &Arc<File>, raiser: Node<'_>) -> Option<Draft> {
     let once = is_always_evaluated(file, operand, statement)
         && !matches!(statement.kind(), "for_statement" | "go_statement" | "defer_statement")
         && in_scope_before(file, raiser, statement);
-    if !once || !nodes_of(index, |node| node.kind() == "call_expression").is_empty() {
+    if !once || !only_measures(file, index) {
         return None;
     }
     let plural = words(called_name(file, operand)).pop().filter(|word| word.ends_with('s'));
@@ -312,7 +312,8 @@ fn range(case: &Case<'_>, file: &Arc<File>, index: Node<'_>, length: &str) -> (S
     let position =
         shifted(file, index).filter(|(_, shift)| *shift >= 0).map_or(index, |(variable, _)| variable);
     let ahead = facts.index.is_some_and(|index| index > 0) && goes_forward(file, position);
-    if counted || unsigned || ahead {
+    let read_before = above && index.parent().is_some_and(|raiser| looks_ahead(file, raiser));
+    if counted || unsigned || ahead || read_before {
         if !above {
             return (format!("{text} < 0"), format!("{text} >= 0"));
         }

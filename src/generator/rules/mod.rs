@@ -21,6 +21,8 @@ mod closed_send;
 mod closer;
 mod divide;
 mod explicit_panic;
+mod getters;
+mod grouping;
 mod ignored_error;
 mod late_send;
 mod layout;
@@ -35,6 +37,7 @@ mod needless_check;
 mod nil_guard;
 mod nil_map;
 mod not_found;
+mod operator;
 mod preparation;
 mod recursion;
 mod reflection;
@@ -126,12 +129,21 @@ rules! {
     /// Asks whether a look-up found something before the result is used.
     CheckLookup = "check_lookup", lookup, [NilDereference],
         declines: "the nil value comes neither from a map nor from a function that can return nil";
+    /// Reads the fields of a message by the methods that give zero values where it is nil.
+    UseGetters = "use_getters", getters, [NilDereference],
+        declines: "a field is written, or called, or the type has no method that reads it";
     /// Asks whether a value is nil before it is used.
     GuardNil = "guard_nil", nil_guard, [NilDereference],
-        declines: "the nil value is the result of a call, the response writer, the request or the context";
+        declines: "the nil value is the result of a call that is not made each time, the response writer, the request or the context";
     /// Corrects the bound of a loop that runs one element too far.
     CorrectLoopBound = "correct_loop_bound", loop_bound, [IndexOutOfRange],
         declines: "the index is not the variable of a loop around it";
+    /// Corrects the operator between a question and what depends on its answer.
+    CorrectOperator = "correct_operator", operator, [NilDereference, IndexOutOfRange, SliceBounds],
+        declines: "the question says that the value is there, or the operator stands in a longer chain";
+    /// Groups the alternatives that a guard was meant for.
+    GroupCondition = "group_condition", grouping, [NilDereference, IndexOutOfRange, SliceBounds],
+        declines: "no `&&` with a guard of the failing value stands before a `||`, or an alternative behind it asks for the value itself";
     /// Asks whether a search found its target before the position is used.
     CheckFound = "check_found", not_found, [IndexOutOfRange, SliceBounds],
         declines: "the code asks for a negative position already, or the position comes from no search";
@@ -140,10 +152,10 @@ rules! {
         declines: "what is taken is no field of the receiver, the method asks already, no other method of the type begins with such a question, or how many are taken cannot be told";
     /// Asks for the length before an element is used.
     CheckLength = "check_length", length, [IndexOutOfRange],
-        declines: "the index is a map's key or itself a call, or the list is the result of a call that is not made each time (in a loop's head, a branch, behind `&&`)";
+        declines: "the index is a map's key or calls more than `len` and conversions, or the list is the result of a call that is not made each time (in a loop's head, a branch, behind `&&`)";
     /// Asks for the length before a part is cut out.
     CheckBounds = "check_bounds", slice_bounds, [SliceBounds],
-        declines: "a bound, or what is cut, calls something other than `len`, or the bounds follow from the length";
+        declines: "a bound, or what is cut, calls something other than `len` or a conversion, or the bounds follow from the length";
     /// Asks whether a divisor is zero.
     GuardDivisor = "guard_divisor", divide, [DivideByZero],
         declines: "the divisor is a constant or a float";

@@ -2,7 +2,7 @@
 //!
 //! Evidence: an expression on the failing line that is dereferenced and can be nil. Edits, in order: a
 //! comparison in the condition that uses it; an early exit which reports, at its twins too; for a callback that nobody
-//! set, a call only when it is set; what may be left out of a sum is left out. Any other plain statement
+//! set, a call only when it is set; what may be left out of a sum is left out; what a call gives gets a name first. Any other plain statement
 //! is at last wrapped in a comparison, which may hide the defect. What a method was called on is asked for where
 //! it was called. What was just made is asked for last.
 
@@ -15,10 +15,14 @@ use crate::generator::repair::check::Check;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, indent_of, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure};
+use crate::generator::repair::flow::from_request;
 use crate::generator::repair::meant::{is_cleared_at_end, is_optional};
-use crate::generator::repair::naming::{is_telling, phrase};
+use crate::generator::repair::naming::{is_telling, phrase, words};
+use crate::generator::repair::scope::{fresh, in_scope_before};
 use crate::generator::repair::suspect::{Suspect, suspects};
-use crate::generator::repair::syntax::{lines, nodes_of, noun, statement_of};
+use crate::generator::repair::syntax::{
+    called_name, is_always_evaluated, lines, nodes_of, noun, statement_of,
+};
 use crate::generator::repair::twins::twins;
 use crate::repository::go::{File, Shape};
 
@@ -33,8 +37,11 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             continue;
         }
         let unlikely = made || depth == 0 && followed && suspect.receiver;
-        let pure = nodes_of(node, |node| node.kind() == "call_expression").is_empty();
-        if !is_repairable(file) || !pure {
+        if !is_repairable(file) {
+            continue;
+        }
+        if !nodes_of(node, |node| node.kind() == "call_expression").is_empty() {
+            drafts.extend(named(case, suspect));
             continue;
         }
         let owned = case.field_at(file, node);
@@ -57,6 +64,34 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
         }
     }
     drafts
+}
+
+/// `f(x).M()`: what the call gives gets a name, so that it can be asked for.
+fn named(case: &Case<'_>, suspect: Suspect<'_>) -> Option<Draft> {
+    let Suspect { depth, file, node, .. } = suspect;
+    let statement = statement_of(node).filter(|_| node.kind() == "call_expression" && depth == 0)?;
+    let once = is_always_evaluated(file, node, statement)
+        && !matches!(statement.kind(), "for_statement" | "go_statement" | "defer_statement")
+        && in_scope_before(file, node, statement);
+    once.then_some(())?;
+    let called = called_name(file, node);
+    let noun = words(called.strip_prefix("Get").unwrap_or(called)).pop().unwrap_or_default();
+    let wishes = if is_telling(&noun) { vec![noun.as_str(), "value"] } else { vec!["value", "found"] };
+    let name = fresh(file, statement, &wishes)?;
+    let mut failure =
+        Failure::new(Blame::Malformed, format!("missing {}", phrase(&name))).about(name.clone());
+    failure.requested = from_request(file, node);
+    let mut edits = Edits::default();
+    let exit = case.leave(&mut edits, file, node, &failure);
+    let mut lines = vec![format!("{name} := {}", file.text_of(node))];
+    lines.extend(exit.guarded(&format!("{name} == nil")));
+    edits.insert_before(file, statement, &lines)?;
+    edits.replace(file, node.byte_range(), name);
+    let explanation = format!(
+        "`{}` may be nil: what is called for gets a name, and is checked before it is used.",
+        file.text_of(node)
+    );
+    Some(Draft::leaving(Tier::Check, exit.reports, depth, explanation, edits))
 }
 
 /// Asks whether a value is nil where it is used.

@@ -15,10 +15,13 @@ use crate::generator::repair::check::Check;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable, spaced};
 use crate::generator::repair::exit::{Blame, Failure};
+use crate::generator::repair::flow::origin;
+use crate::generator::repair::loops::changes;
 use crate::generator::repair::naming::{phrase, words};
 use crate::generator::repair::scope::{fresh, in_scope_before};
 use crate::generator::repair::syntax::{
-    nodes_of, noun, operator_of, results_of, returns_error, statement_of,
+    called_name, converted, nodes_of, noun, only_measures, operator_of, results_of, returns_error,
+    statement_of,
 };
 use crate::repository::go::{Binding, File, Shape, package_binding};
 
@@ -69,11 +72,7 @@ impl<'t> Cut<'t> {
     fn of(file: &'t File, node: Node<'t>) -> Option<Self> {
         let operand = node.child_by_field_name("operand")?;
         let (start, end) = (node.child_by_field_name("start"), node.child_by_field_name("end"));
-        let pure = |part: Node<'_>| {
-            nodes_of(part, |node| node.kind() == "call_expression")
-                .iter()
-                .all(|call| file.text_of(*call).starts_with("len("))
-        };
+        let pure = |part: Node<'_>| only_measures(file, part);
         (pure(operand)
             && start.is_none_or(pure)
             && end.is_none_or(pure)
@@ -103,21 +102,19 @@ impl<'t> Cut<'t> {
             node.and_then(|node| case.resolver.type_of(file, node))
                 .is_some_and(|ty| ty.text.starts_with("uint"))
         };
-        let literal = |text: &Option<String>| {
-            text.as_ref().is_some_and(|text| text.starts_with(|c: char| c.is_ascii_digit()))
-        };
-        let safe = |text: &str| text.starts_with("len(") || text.starts_with(|c: char| c.is_ascii_digit());
+        let counts =
+            |node: Option<Node<'_>>| node.is_some_and(|node| is_count(case, file, node, 3)) || unsigned(node);
         let (mut bad, mut good) = (Vec::new(), Vec::new());
-        if let Some(start) = start.as_ref().filter(|start| !safe(start) && !unsigned(self.start)) {
+        if let Some(start) = start.as_ref().filter(|_| !counts(self.start)) {
             bad.push(format!("{start} < 0"));
             good.push(format!("{start} >= 0"));
         }
         match (&start, &end) {
-            (Some(start), Some(end)) if !literal(&Some(start.clone())) || start != "0" => {
+            (Some(start), Some(end)) if start != "0" && !self.adds_to_start(case, file) => {
                 bad.push(format!("{end} < {start}"));
                 good.push(format!("{start} <= {end}"));
             }
-            (None, Some(end)) if !safe(end) && !unsigned(self.end) => {
+            (None, Some(end)) if !counts(self.end) => {
                 bad.push(format!("{end} < 0"));
                 good.push(format!("{end} >= 0"));
             }
@@ -130,6 +127,16 @@ impl<'t> Cut<'t> {
             good.push(format!("{last} <= {length}"));
         }
         (!bad.is_empty()).then(|| (bad.join(" || "), good.join(" && ")))
+    }
+
+    /// Whether the end is the start and so many more: `s[i:i+n]`.
+    fn adds_to_start(&self, case: &Case<'_>, file: &Arc<File>) -> bool {
+        let (Some(start), Some(end)) = (self.start, self.end) else { return false };
+        let plain = |node: Node<'_>| file.text_of(node).replace(' ', "");
+        let more = plain(end).strip_prefix(&plain(start)).is_some_and(|more| more.starts_with('+'));
+        let added = end.child_by_field_name("right");
+        more && operator_of(file, end) == Some("+")
+            && added.is_some_and(|added| is_count(case, file, added, 3))
     }
 
     /// `n` of `s[len(s)-n:]`, the last so many.
@@ -193,6 +200,40 @@ impl<'t> Cut<'t> {
             ),
         })
     }
+}
+
+/// Whether an expression counts something, and so is never negative: a length, a number, a sum of those, or a variable
+/// that was given one.
+fn is_count(case: &Case<'_>, file: &Arc<File>, node: Node<'_>, depth: usize) -> bool {
+    match node.kind() {
+        "int_literal" => true,
+        "call_expression" => {
+            // What fits into an int.
+            let small = |ty: &str| matches!(ty, "byte" | "uint8" | "uint16" | "uint32");
+            let ty = converted(file, node).and_then(|inner| case.resolver.type_of(file, inner));
+            matches!(called_name(file, node), "len" | "cap") || ty.is_some_and(|ty| small(&ty.text))
+        }
+        "parenthesized_expression" => {
+            node.named_child(0).is_some_and(|inner| is_count(case, file, inner, depth))
+        }
+        "binary_expression" if operator_of(file, node) == Some("+") => {
+            let part =
+                |side| node.child_by_field_name(side).is_some_and(|part| is_count(case, file, part, depth));
+            part("left") && part("right")
+        }
+        "identifier" => {
+            let given = origin(file, node).filter(|_| depth > 0 && is_kept(file, node));
+            given.is_some_and(|given| is_count(case, file, given.value, depth - 1))
+        }
+        _ => false,
+    }
+}
+
+/// Whether nothing in its function changes a variable once it is declared.
+fn is_kept(file: &File, variable: Node<'_>) -> bool {
+    let names = [file.text_of(variable)];
+    let function = file.enclosing_function(variable);
+    function.is_some_and(|function| nodes_of(function, |node| changes(file, node, &names)).is_empty())
 }
 
 /// Whether a name is a constant of the package or the function: it is what the programmer took for right.

@@ -9,7 +9,10 @@ use super::Check;
 use crate::generator::repair::edit::Edits;
 use crate::generator::repair::loops::{past_condition, would_not_end};
 use crate::generator::repair::scope::in_scope_before;
-use crate::generator::repair::syntax::{is_error_return, last_child, nodes_of, operator_of, statement_of};
+use crate::generator::repair::syntax::{
+    is_error_return, is_listed, is_within, last_child, nodes_of, operator_of, shifted, statement_of,
+    within_function,
+};
 use crate::repository::go::File;
 
 /// What a condition does that was joined, once the failing value comes.
@@ -100,8 +103,30 @@ fn leads_to_error(file: &File, joined: Node<'_>) -> bool {
     false
 }
 
+/// Whether an element is looked at because of what stands before it: `s[i] == '\\r' && s[i+1] == '\n'`.
+pub(crate) fn looks_ahead(file: &File, at: Node<'_>) -> bool {
+    let position = |node: Node<'_>| {
+        let index = node.child_by_field_name("index").filter(|_| node.kind() == "index_expression")?;
+        let (variable, shift) = match file.text_of(index).parse::<i64>() {
+            Ok(constant) => ("", constant),
+            Err(_) => shifted(file, index).map(|(variable, shift)| (file.text_of(variable), shift))?,
+        };
+        Some((file.text_of(node.child_by_field_name("operand")?), variable, shift))
+    };
+    let Some((list, variable, shift)) = position(at) else { return false };
+    let is_before = |node: Node<'_>| {
+        position(node).is_some_and(|(other, of, before)| (other, of) == (list, variable) && before < shift)
+    };
+    let conjunctions = within_function(at)
+        .take_while(|node| !is_listed(*node))
+        .filter(|node| operator_of(file, *node) == Some("&&"))
+        .filter_map(|node| node.child_by_field_name("left"))
+        .filter(|left| !is_within(at, *left));
+    conjunctions.into_iter().any(|left| !nodes_of(left, is_before).is_empty())
+}
+
 /// The only statement of a block.
-fn only_statement(body: Node<'_>) -> Option<Node<'_>> {
+pub(super) fn only_statement(body: Node<'_>) -> Option<Node<'_>> {
     let list = body.named_child(0).filter(|list| list.kind() == "statement_list")?;
     last_statement(body).filter(|_| list.named_child_count() == 1)
 }
@@ -109,7 +134,7 @@ fn only_statement(body: Node<'_>) -> Option<Node<'_>> {
 /// Joins the check to the boolean expression that holds the failing one, where there is such an
 /// expression: the condition of an `if` or a loop, an operand of `&&`, a returned comparison. What is
 /// asked to be *unequal* holds of a value that is not there: it is joined by `||`, but for loops, which
-/// must end; and so it is where the condition leads to nothing but an error. Nothing is joined that would keep the
+/// must end; and so it is where the condition leads to nothing but an error, unless it looks ahead. Nothing is joined that would keep the
 /// failing value from the only way out of a loop.
 pub(super) fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, Joined)> {
     if check.good.is_empty() {
@@ -140,7 +165,8 @@ pub(super) fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, J
         .take_while(|node| node.kind() != "statement_list")
         .any(|node| matches!(node.kind(), "for_clause" | "for_statement"));
     let inner = file.text_of(node);
-    let holds = (negated || leads_to_error(file, node)) && !in_loop_header;
+    let fails = leads_to_error(file, node) && !looks_ahead(file, check.at);
+    let holds = (negated || fails) && !in_loop_header;
     if holds && fails_within(file, check, parent) {
         return None;
     }
@@ -176,14 +202,20 @@ pub(super) fn other_branch(file: &Arc<File>, check: &Check<'_>) -> Option<(Edits
     let condition = around.child_by_field_name("condition")?;
     in_scope_before(file, check.subject, around).then_some(())?;
     in_scope_before(file, check.at, around).then_some(())?;
-    let asked = file.text_of(condition);
-    let asked =
-        if operator_of(file, condition) == Some("||") { format!("({asked})") } else { asked.to_owned() };
     let mut edits = Edits::default();
-    edits.replace(file, condition.byte_range(), format!("{asked} && {}", check.good));
+    edits.replace(file, condition.byte_range(), conjoined(file, condition, &check.good));
     // One that answers would answer in the place of the failing one.
     let answers = !nodes_of(other, |node| node.kind() == "return_statement").is_empty();
     Some((edits, answers))
+}
+
+/// A condition that asks for something more.
+pub(super) fn conjoined(file: &File, condition: Node<'_>, good: &str) -> String {
+    let asked = file.text_of(condition);
+    match operator_of(file, condition) {
+        Some("||") => format!("({asked}) && {good}"),
+        _ => format!("{asked} && {good}"),
+    }
 }
 
 /// Whether the way that is taken once the check holds does what fails: it would be reached for the first time.

@@ -2,12 +2,15 @@
 //! statement, or, where its function cannot report, in the caller that can.
 
 mod condition;
+mod kept;
 
 use std::sync::Arc;
 
 use tree_sitter::Node;
 
+pub(crate) use condition::looks_ahead;
 use condition::{Joined, condition, other_branch};
+use kept::{shortened, strengthened};
 
 use crate::generator::repair::asked::is_asked;
 use crate::generator::repair::case::Case;
@@ -63,10 +66,13 @@ impl Case<'_> {
         }
         if let Some((edits, joined)) = condition(file, check) {
             let told = self.to_the_terminator(file, check, &edits, joined);
-            let hides =
-                joined == Joined::Decides || joined == Joined::EndsLoop && is_never_there(file, check);
+            let ahead = looks_ahead(file, check.at);
+            let hides = joined == Joined::Decides && !ahead
+                || joined == Joined::EndsLoop && is_never_there(file, check);
             let tier = match joined {
                 _ if hides => Tier::Mask,
+                // What is followed by nothing is not followed by what is asked for.
+                Joined::GoesOn | Joined::Decides if ahead => Tier::Condition,
                 // An error says more than a condition that goes on without.
                 Joined::GoesOn if returns_error(file, check.at) => Tier::Guard,
                 Joined::EndsLoop if told.is_some() => Tier::Guard,
@@ -78,6 +84,16 @@ impl Case<'_> {
         if let Some((edits, answers)) = other_branch(file, check) {
             let tier = if answers { Tier::Mask } else { Tier::Condition };
             drafts.push(check.draft(tier, check.depth, answers, edits));
+        }
+        if let Some(edits) = strengthened(file, check) {
+            drafts.push(check.draft(Tier::Condition, check.depth, false, edits));
+        }
+        if let Some(edits) = shortened(file, check) {
+            // Who can report would do that.
+            let reports = returns_error(file, check.at);
+            let tier = if reports { Tier::Guard } else { Tier::Condition };
+            let open = (!reports).then(|| KEPT.to_owned());
+            drafts.push(Draft { open, ..check.draft(tier, check.depth, reports, edits) });
         }
         let mut reports = false;
         if let Some((edits, reported, changed)) = self.guard(file, check) {
@@ -194,6 +210,9 @@ impl Case<'_> {
         drafts
     }
 }
+
+/// What nothing tells of a value that is not cut.
+const KEPT: &str = "whether what is too short to be cut is right as it is, nothing here tells";
 
 /// Whether what is looked for closes something that was opened: input that ends before it is malformed. A line, a
 /// word or a text that ends with zero may well end with the input.
