@@ -42,6 +42,7 @@ mod preparation;
 mod recursion;
 mod reflection;
 mod shared_variable;
+mod shrinking;
 mod sibling_check;
 mod slice_bounds;
 mod unclosed;
@@ -144,6 +145,9 @@ rules! {
     /// Groups the alternatives that a guard was meant for.
     GroupCondition = "group_condition", grouping, [NilDereference, IndexOutOfRange, SliceBounds],
         declines: "no `&&` with a guard of the failing value stands before a `||`, or an alternative behind it asks for the value itself";
+    /// Counts by the length as it is where a loop shortens the list that it walks over.
+    CountByLength = "count_by_length", shrinking, [IndexOutOfRange, SliceBounds],
+        declines: "the loop takes nothing out of its list, ends once it did, or changes its index otherwise";
     /// Asks whether a search found its target before the position is used.
     CheckFound = "check_found", not_found, [IndexOutOfRange, SliceBounds],
         declines: "the code asks for a negative position already, or the position comes from no search";

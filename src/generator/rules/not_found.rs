@@ -2,7 +2,7 @@
 //!
 //! Evidence: the index, or a bound of the cut, is (or is made of) a variable whose value comes from
 //! `strings.Index` and its kin, or from a function of the repository that returns -1. Edit: leave right
-//! after the search when it found nothing; where the search stands inside the expression, it gets a
+//! after the search when it found nothing; where nobody can be told, take the text whole; where the search stands inside the expression, it gets a
 //! name first.
 
 use std::sync::Arc;
@@ -33,6 +33,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
                 let Some((key, edits, exit)) = found else { continue };
                 if !seen.contains(&key) {
                     seen.push(key);
+                    drafts.extend(whole(file, raiser, part).filter(|_| !exit.reports));
                     drafts.push(draft(edits, &exit));
                 }
             }
@@ -45,6 +46,27 @@ fn draft(edits: Edits, exit: &Exit) -> Draft {
     let explanation =
         "A search that finds nothing gives -1, which was used as a position: it is checked first.".to_owned();
     Draft::leaving(Tier::Cause, exit.reports, 0, explanation, edits)
+}
+
+/// `text[:i]`, `text[i:]` of a position that was not found, where nobody can be told: the text is taken whole.
+fn whole(file: &Arc<File>, cut: Node<'_>, position: Node<'_>) -> Option<Draft> {
+    let statement = statement_of(origin(file, position)?.statement)?;
+    let bound = |field| cut.child_by_field_name(field);
+    let text = file.text_of(bound("operand")?);
+    let end = match (bound("start"), bound("end")) {
+        (Some(start), None) if start == position => "0".to_owned(),
+        (None, Some(end)) if end == position => format!("len({text})"),
+        _ => return None,
+    };
+    let name = file.text_of(position);
+    let mut edits = Edits::default();
+    let lines = [format!("if {name} < 0 {{"), format!("\t{name} = {end}"), "}".to_owned()];
+    edits.insert_after(file, statement, &lines)?;
+    let explanation = format!(
+        "A search that finds nothing gives -1, which was used as a position: `{text}` is taken whole then."
+    );
+    let open = Some("whether it may be taken whole, nothing here tells".to_owned());
+    Some(Draft { tier: Tier::Condition, open, ..Draft::cause(0, explanation, edits) })
 }
 
 /// Whether a call looks for a position and gives -1 when there is none.

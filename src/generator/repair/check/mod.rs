@@ -83,7 +83,8 @@ impl Case<'_> {
         }
         if let Some((edits, answers)) = other_branch(file, check) {
             let tier = if answers { Tier::Mask } else { Tier::Condition };
-            drafts.push(check.draft(tier, check.depth, answers, edits));
+            let open = (!answers).then(|| OTHERWISE.to_owned());
+            drafts.push(Draft { open, ..check.draft(tier, check.depth, answers, edits) });
         }
         if let Some(edits) = strengthened(file, check) {
             drafts.push(check.draft(Tier::Condition, check.depth, false, edits));
@@ -211,6 +212,8 @@ impl Case<'_> {
     }
 }
 
+/// What nothing tells of the branch that is taken instead.
+const OTHERWISE: &str = "whether the other branch is right for such a value, nothing here tells";
 /// What nothing tells of a value that is not cut.
 const KEPT: &str = "whether what is too short to be cut is right as it is, nothing here tells";
 
