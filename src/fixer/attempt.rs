@@ -18,7 +18,7 @@ use crate::generator::reproduce::{self, Reproduction, reproduce};
 use crate::generator::rules::Proposal;
 use crate::generator::typecheck::type_check;
 use crate::repository::go::Symbol;
-use crate::repository::{Repository, Workspace, first_changed, same_function, unified_diff};
+use crate::repository::{Repository, Workspace, changed_functions, same_function, unified_diff};
 use crate::validator::{Baseline, Confirmed, Subject, Validator};
 
 /// The longest search for a reproducer, builds not counted.
@@ -38,7 +38,7 @@ pub(super) struct Attempt<'a> {
     standing: Standing,
     judged: usize,
     /// The changes of fixes that were extended, and where the first of them acts that was not.
-    extended: Vec<(Vec<FileChange>, Location)>,
+    extended: Vec<(Vec<FileChange>, Vec<Location>)>,
     /// Whether the code makes a check that would have mended it.
     asked_already: bool,
     obstacle: Option<String>,
@@ -228,8 +228,9 @@ impl<'a> Attempt<'a> {
             self.standing.extend(Some(still_failing.len()));
             tracing::debug!(patch = unified_diff(&more.changes), "extended");
             let first = self.extended.iter().find(|(changes, _)| *changes == candidate.changes);
-            let first = first.map(|(_, first)| first.clone()).or_else(|| first_changed(&candidate.changes));
-            self.extended.extend(first.map(|first| (more.changes.clone(), first)));
+            let first =
+                first.map_or_else(|| changed_functions(&candidate.changes), |(_, first)| first.clone());
+            self.extended.push((more.changes.clone(), first));
             match self.judge(grounds, more.clone()).await? {
                 Some(failing) => (candidate, still_failing) = (more, failing),
                 None => break,
@@ -315,11 +316,9 @@ impl<'a> Attempt<'a> {
                     if record.kind == VerdictKind::Proven {
                         let extended =
                             self.extended.into_iter().find(|(changes, _)| *changes == candidate.changes);
-                        let first = extended.map(|(_, first)| first);
-                        put_first(
-                            &mut suggestion.locations,
-                            first.or_else(|| first_changed(&candidate.changes)),
-                        );
+                        let changed = extended
+                            .map_or_else(|| changed_functions(&candidate.changes), |(_, first)| first);
+                        put_first(&mut suggestion.locations, changed);
                     }
                     changes = candidate.changes;
                 }
@@ -351,14 +350,18 @@ fn is_further(place: &Location, fault: &Fault, candidate: &FixCandidate) -> bool
     !same && !is_written_by(candidate, place)
 }
 
-/// Where a proven fix acts is where the defect is: before the statements of the stack that only met it.
-fn put_first(locations: &mut Vec<Location>, changed: Option<Location>) {
-    let Some(changed) = changed else { return };
-    let same = |known: &Location| {
-        known.file == changed.file && Symbol::declared(&known.function) == changed.function
+/// Where a proven fix acts is where the defect is: before the statements of the stack that only met it. Of several
+/// functions it is the one that is suspected most.
+fn put_first(locations: &mut Vec<Location>, changed: Vec<Location>) {
+    let is_changed = |known: &Location| {
+        changed
+            .iter()
+            .any(|place| known.file == place.file && Symbol::declared(&known.function) == place.function)
     };
-    let known = locations.iter().position(same).map(|at| locations.remove(at));
-    locations.insert(0, known.unwrap_or(changed));
+    let known = locations.iter().position(is_changed).map(|at| locations.remove(at));
+    if let Some(first) = known.or_else(|| changed.into_iter().next()) {
+        locations.insert(0, first);
+    }
 }
 
 fn rule_of(provenance: &Provenance) -> Option<String> {
@@ -382,10 +385,11 @@ mod tests {
         };
         let stack = [place(3, "inner"), place(9, "Outer.func1"), place(20, "main")];
         for (changed, lines) in [
-            (None, vec![3, 9, 20]),
-            (Some(place(2, "inner")), vec![3, 9, 20]),
-            (Some(place(8, "Outer")), vec![9, 3, 20]),
-            (Some(place(30, "New")), vec![30, 3, 9, 20]),
+            (vec![], vec![3, 9, 20]),
+            (vec![place(2, "inner")], vec![3, 9, 20]),
+            (vec![place(8, "Outer")], vec![9, 3, 20]),
+            (vec![place(1, "twin"), place(8, "Outer")], vec![9, 3, 20]),
+            (vec![place(30, "New")], vec![30, 3, 9, 20]),
         ] {
             let mut locations = stack.to_vec();
             put_first(&mut locations, changed);

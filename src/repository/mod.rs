@@ -37,7 +37,7 @@ pub use generated::Generator;
 pub use literals::Literal;
 pub use merge::merged;
 pub use modules::Module;
-pub use patch::{first_changed, unified_diff};
+pub use patch::{changed_functions, unified_diff};
 pub use scratch::{Folder, Scratch, sweep_scratch};
 pub use stamp::{code_stamp, stamp};
 pub use work_tree::work_tree_of;

@@ -22,27 +22,34 @@ pub fn unified_diff(changes: &[FileChange]) -> String {
         })
         .collect()
 }
-/// The first function that changes touch, at the line that they touch first; none where they touch no function.
+/// The functions that changes touch, each at the line that they touch first.
 #[must_use]
-pub fn first_changed(changes: &[FileChange]) -> Option<Location> {
-    changes.iter().find_map(|change| {
+pub fn changed_functions(changes: &[FileChange]) -> Vec<Location> {
+    let mut places: Vec<Location> = Vec::new();
+    for change in changes {
         let file = File::parse(change.path.clone(), change.before.clone());
         let diff = TextDiff::from_lines(&change.before, &change.after);
         let touched = diff.ops().iter().filter(|op| op.tag() != DiffTag::Equal);
-        touched.filter_map(|op| u32::try_from(op.old_range().start + 1).ok()).find_map(|line| {
-            let function = file.function_at(line)?.name.clone();
-            Some(Location { file: change.path.clone(), line, function })
-        })
-    })
+        for line in touched.filter_map(|op| u32::try_from(op.old_range().start + 1).ok()) {
+            let Some(function) = file.function_at(line).map(|function| function.name.clone()) else {
+                continue;
+            };
+            let is_known = places.iter().any(|known| known.file == change.path && known.function == function);
+            if !is_known {
+                places.push(Location { file: change.path.clone(), line, function });
+            }
+        }
+    }
+    places
 }
 
 #[cfg(test)]
 mod tests {
-    use super::first_changed;
+    use super::changed_functions;
     use crate::domain::{FileChange, RepoPath};
 
     #[test]
-    fn the_first_function_that_is_touched_is_told() {
+    fn the_functions_that_are_touched_are_told() {
         let before =
             "package a\n\nimport \"fmt\"\n\nfunc F() {\n\tfmt.Println()\n}\n\nfunc G() {\n\tF()\n}\n";
         let change = |after: String| FileChange {
@@ -51,9 +58,13 @@ mod tests {
             after,
         };
         let imported = before.replace("import \"fmt\"", "import (\n\t\"errors\"\n\t\"fmt\"\n)");
-        let told = |after: String| first_changed(&[change(after)]).map(|place| (place.function, place.line));
-        assert_eq!(told(imported.replace("\tF()", "\tif true {\n\t\tF()\n\t}")), Some(("G".to_owned(), 10)));
-        assert_eq!(told(before.replace("\tfmt.Println()\n", "")), Some(("F".to_owned(), 6)));
-        assert_eq!(told(imported), None);
+        let told = |after: String| {
+            let places = changed_functions(&[change(after)]).into_iter();
+            places.map(|place| format!("{}:{}", place.function, place.line)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(imported.replace("\tF()", "\tif true {\n\t\tF()\n\t}")), ["G:10"]);
+        assert_eq!(told(before.replace("\tfmt.Println()\n", "")), ["F:6"]);
+        assert_eq!(told(before.replace("()\n", "(1)\n")), ["F:6", "G:10"]);
+        assert!(told(imported).is_empty());
     }
 }

@@ -55,6 +55,55 @@ func TestTheCallerDecides(t *testing.T) {
 	}
 }
 
+// TestMisuses: of a statement that reflects, another mistake is another crash.
+func TestMisuses(t *testing.T) {
+	frames := []Place{{"p.go", 3, "walk"}}
+	log := Config{Class: "reflect_misuse", Stack: frames,
+		Message: "reflect.Value.Interface: cannot return value obtained from unexported field or method"}
+	hidden := func(v any) any { return reflect.ValueOf(v).Field(0).Interface() }
+	for _, c := range []struct {
+		raise func()
+		found bool
+	}{
+		{func() { hidden(struct{ a int }{}) }, true},
+		{func() { reflect.Value{}.Interface() }, false},
+	} {
+		func() {
+			defer func() {
+				if score, _ := log.match(&crash{value: recover(), frames: frames}); (score > 0) != c.found {
+					t.Error(score, c.found)
+				}
+			}()
+			c.raise()
+		}()
+	}
+}
+
+type node interface{ isNode() }
+type leaf struct{}
+type branch struct{ left, right node }
+
+func (leaf) isNode() {}
+func (branch) isNode() {}
+
+// TestHoists: a part of a tree stands in for the whole where the types allow it.
+func TestHoists(t *testing.T) {
+	branchType, leafType := reflect.TypeOf(branch{}), reflect.TypeOf(leaf{})
+	tree := func(left *Term) *Term {
+		return &Term{op: opStruct, typ: branchType, fields: []int{0}, args: []*Term{left}}
+	}
+	root := tree(tree(&Term{op: opStruct, typ: leafType}))
+	smallest := root.size()
+	for _, simpler := range shrinks(root) {
+		if inner := simpler.args; len(inner) == 1 && inner[0].typ == leafType {
+			smallest = simpler.size()
+		}
+	}
+	if smallest != 2 || root.size() != 3 {
+		t.Error(smallest, root.size())
+	}
+}
+
 // TestWhatWasPassed: the words of a frame are read by the types of the parameters.
 func TestWhatWasPassed(t *testing.T) {
 	g := &generator{config: &Config{Words: []string{"seven77"}}, rng: newRng(1)}

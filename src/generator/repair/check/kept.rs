@@ -65,7 +65,9 @@ fn twins<'t>(file: &'t File, at: Node<'t>, list: &str) -> Vec<(Node<'t>, String)
             let is_nil = file.text_of(condition) == format!("{} == nil", file.text_of(name));
             (is_nil && maker(condition, file.text_of(name)) == Some(made_by)).then_some(())?;
             let need = most_indexed(file, file.enclosing_function(condition)?, file.text_of(name))?;
-            Some((condition, format!("len({}) < {need}", file.text_of(name))))
+            let length = format!("len({})", file.text_of(name));
+            let bad = if need == 1 { format!("{length} == 0") } else { format!("{length} < {need}") };
+            Some((condition, bad))
         })
         .collect()
 }

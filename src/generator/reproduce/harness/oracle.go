@@ -118,6 +118,9 @@ func (c *Config) match(seen *crash) (score int, exact bool) {
 	if c.Class == "explicit_panic" && !c.sameRaise(seen, text) {
 		return 0, false
 	}
+	if c.Class == "reflect_misuse" && misuse(text) != misuse(c.Message) {
+		return 0, false
+	}
 	score = 100
 	if line {
 		score += 50
@@ -154,6 +157,19 @@ func (c *Config) sameRaise(seen *crash, text string) bool {
 	}
 	_, line := samePlace(seen.frames[1], c.Stack[1])
 	return line
+}
+
+// misuse is what was wrong with the value that was reflected on: a value that is not there is no wrong kind of value, nor
+// one that may not be set or read. Empty where the message tells of none of these.
+func misuse(text string) string {
+	for _, words := range []string{
+		"on zero Value", "unexported field", "unaddressable", "not assignable", "invalid key type", " != ",
+	} {
+		if strings.Contains(text, words) {
+			return words
+		}
+	}
+	return ""
 }
 
 // skeleton is a message without its values: numbers, addresses, and what stands in quotes. A quote opens

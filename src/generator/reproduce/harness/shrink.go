@@ -16,6 +16,13 @@ func shrinks(root *Term) []*Term {
 			out = append(out, root.clone())
 		}
 		*slot = node
+		for i, whole := range node.args {
+			for _, part := range node.hoists(i) {
+				node.args[i] = part
+				out = append(out, root.clone())
+			}
+			node.args[i] = whole
+		}
 		node.children(func(child **Term) { walk(child, node) })
 	}
 	if promoted := promote(root); promoted != nil {
@@ -24,6 +31,49 @@ func shrinks(root *Term) []*Term {
 	top := root
 	walk(&top, nil)
 	return out
+}
+
+// maxHoists bounds how many parts are tried in the place of one argument.
+const maxHoists = 8
+
+// hoists lists the parts of an argument that can stand in its place: of a tree of several levels one may do.
+func (t *Term) hoists(at int) []*Term {
+	want := t.slotType(at)
+	if want == nil || want.Kind() == reflect.Interface && want.NumMethod() == 0 {
+		return nil
+	}
+	var out []*Term
+	var walk func(whole *Term)
+	walk = func(whole *Term) {
+		for _, part := range whole.args {
+			makes := part.op == opCall || part.op == opAddr || part.op == opStruct
+			if len(out) < maxHoists && makes && part.typ != nil && part.share == 0 && part.typ.AssignableTo(want) {
+				out = append(out, part.clone())
+			}
+			walk(part)
+		}
+	}
+	walk(t.args[at])
+	return out
+}
+
+// slotType is the type that an argument is assigned to, where it need not be the argument's own.
+func (t *Term) slotType(at int) reflect.Type {
+	switch t.op {
+	case opStruct:
+		return t.typ.Field(t.fields[at]).Type
+	case opSlice, opArray:
+		return t.typ.Elem()
+	case opMap:
+		if at%2 == 1 {
+			return t.typ.Elem()
+		}
+	case opCall:
+		if t.fn.typ.IsVariadic() || at < t.fn.typ.NumIn() {
+			return paramType(t.fn.typ, at)
+		}
+	}
+	return nil
 }
 
 // promote makes the last call of the receiver's history the one that counts: nothing after it matters
