@@ -70,6 +70,12 @@ impl Failure {
         self
     }
 
+    /// Whether there is nothing, rather than something wrong.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self.blame, Blame::Empty | Blame::Missing)
+            || ["no ", "missing "].iter().any(|word| self.plain.starts_with(word))
+    }
+
     /// The same without what must not be read once a lock is given back.
     pub(super) fn without_shared(&self) -> Self {
         let shared = |argument: &String| {

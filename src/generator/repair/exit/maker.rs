@@ -27,8 +27,8 @@ pub(super) struct OwnError {
 }
 
 /// An expression that makes an error of a message.
-struct Maker<'t> {
-    made: Node<'t>,
+pub(super) struct Maker<'t> {
+    pub(super) made: Node<'t>,
     /// How many results it gives.
     gives: usize,
     /// The message: the one literal text in it.
@@ -80,7 +80,7 @@ impl Case<'_> {
     }
 
     /// An expression as a maker of so many results.
-    fn maker<'t>(
+    pub(super) fn maker<'t>(
         &self,
         file: &Arc<File>,
         function: Node<'_>,
@@ -94,7 +94,7 @@ impl Case<'_> {
             let makes_errors = words(name).iter().any(|word| ERRORS.contains(&word.as_str()));
             let is_own = callee.file.path == file.path && callee.function.range == function.byte_range();
             let results = &callee.function.results;
-            let is_verdict = results.last().is_none_or(|last| last.ty == "bool");
+            let is_verdict = results.last().is_some_and(|last| last.ty == "bool");
             if !makes_errors || is_own || is_verdict || results.len() != gives {
                 return None;
             }
@@ -112,7 +112,7 @@ impl Case<'_> {
             let is_only = !rest.iter().any(is_text) && position < params.len();
             return (is_only && is_message).then_some(Maker { made, gives, message, formatted: None });
         }
-        if gives > 1 {
+        if gives != 1 {
             return None;
         }
         let literal = made.child_by_field_name("operand").unwrap_or(made);
@@ -130,7 +130,7 @@ impl Case<'_> {
 
     /// Whether all that a maker is made of, but the message, means the same at a statement and can be read there.
     /// An error that was asked for is nil elsewhere, and what is indexed or followed may be what fails.
-    fn is_at_hand(&self, file: &Arc<File>, maker: &Maker<'_>, statement: Node<'_>) -> bool {
+    pub(super) fn is_at_hand(&self, file: &Arc<File>, maker: &Maker<'_>, statement: Node<'_>) -> bool {
         let is_kept = |node: &Node<'_>| {
             let put_in = maker.formatted.iter().flatten();
             !put_in.into_iter().any(|given| given.byte_range().contains(&node.start_byte()))
@@ -181,7 +181,7 @@ impl Maker<'_> {
     }
 
     /// The same with the words of a failure; none where they have no place in it.
-    fn say(&self, file: &File, beginning: &str, failure: &Failure) -> Option<String> {
+    pub(super) fn say(&self, file: &File, beginning: &str, failure: &Failure) -> Option<String> {
         let before = file.text.get(self.made.start_byte()..self.message.start_byte())?;
         let rest = |from: usize| file.text.get(from..self.made.end_byte());
         let Some(put_in) = &self.formatted else {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use super::failure::Failure;
+use super::zero::absent_answer;
 use super::{answer, log, process};
 use crate::generator::repair::case::Case;
 use crate::generator::repair::edit::Edits;
@@ -93,6 +94,9 @@ impl Case<'_> {
                 return Exit::reporting(self.give_back(file, function, others, "false"));
             }
         }
+        if let Some(lines) = self.own_block(file, function, at, failure) {
+            return Exit::reporting(lines);
+        }
         if results.is_empty()
             && let Some(lines) = answer::answer(self, edits, file, function, failure)
         {
@@ -125,6 +129,8 @@ impl Case<'_> {
         let mut lines: Vec<String> = log::report(file, at, failure).into_iter().collect();
         if goes_on {
             lines.push("continue".to_owned());
+        } else if let Some(answer) = absent_answer(file, function, at).filter(|_| failure.is_absence()) {
+            lines.push(answer);
         } else if let Some((last, others)) = results.split_last() {
             let last = self.zero(file, function, last);
             match last {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tree_sitter::Node;
 
 use crate::generator::repair::case::Case;
-use crate::generator::repair::syntax::{last_child, nodes_of};
-use crate::repository::go::{File, Shape, Type};
+use crate::generator::repair::syntax::{last_child, nodes_of, statements_in};
+use crate::repository::go::{Binding, File, Shape, Type};
 
 impl Case<'_> {
     /// `return` with what the other ways out that fail give back, or zero values, and the last result as given.
@@ -100,6 +100,35 @@ fn given_back(file: &File, function: Node<'_>, at: usize) -> Option<String> {
         || matches!(first, "nil" | "true" | "false" | "\"\"")
         || parameters.contains(&first);
     (lasting && failing.iter().all(|value| file.text_of(*value) == first)).then(|| first.to_owned())
+}
+
+/// `return` with what the function answers elsewhere where there is nothing to work on, if that can be said anywhere in it.
+pub(super) fn absent_answer(file: &File, function: Node<'_>, at: Node<'_>) -> Option<String> {
+    let is_absence = |condition: &str| {
+        let is_none = condition.starts_with('!') && condition.ends_with(".IsValid()");
+        let is_nil = condition.ends_with(" == nil") || condition.ends_with(".IsNil()");
+        let is_empty = condition.starts_with("len(") && condition.ends_with(" == 0");
+        !condition.contains("&&") && (is_none || is_nil || is_empty || condition.ends_with(" == \"\""))
+    };
+    let checks =
+        nodes_of(function, |node| node.kind() == "if_statement" && node.end_byte() <= at.start_byte());
+    checks
+        .into_iter()
+        .filter(|check| file.enclosing_function(*check) == Some(function))
+        .filter(|check| {
+            check.child_by_field_name("condition").is_some_and(|asked| is_absence(file.text_of(asked)))
+        })
+        .filter_map(|check| match statements_in(check.child_by_field_name("consequence")?)[..] {
+            [only] if only.kind() == "return_statement" => Some(only),
+            _ => None,
+        })
+        .filter(|leaving| {
+            nodes_of(*leaving, |node| node.kind() == "identifier").into_iter().all(|name| {
+                matches!(file.binding(name, file.text_of(name)), None | Some(Binding::Signature { .. }))
+            })
+        })
+        .last()
+        .map(|leaving| file.text_of(leaving).to_owned())
 }
 
 /// Whether a way out is taken in a case only: the last one of a function may fail or not.
