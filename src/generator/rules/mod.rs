@@ -34,6 +34,7 @@ mod loop_bound;
 mod make_length;
 mod missing_field;
 mod needless_check;
+mod nil_equal;
 mod nil_guard;
 mod nil_map;
 mod not_found;
@@ -130,6 +131,9 @@ rules! {
     /// Asks whether a look-up found something before the result is used.
     CheckLookup = "check_lookup", lookup, [NilDereference],
         declines: "the nil value comes neither from a map nor from a function that can return nil";
+    /// Says that what is nil equals nil alone.
+    CompareNil = "compare_nil", nil_equal, [NilDereference],
+        declines: "no function on the stack tells by its name whether two pointers of one type are equal, or neither is what was nil";
     /// Reads the fields of a message by the methods that give zero values where it is nil.
     UseGetters = "use_getters", getters, [NilDereference],
         declines: "a field is written, or called, or the type has no method that reads it";

@@ -127,7 +127,7 @@ pub(super) fn absent_answer(file: &File, function: Node<'_>, at: Node<'_>) -> Op
                 matches!(file.binding(name, file.text_of(name)), None | Some(Binding::Signature { .. }))
             })
         })
-        .last()
+        .next_back()
         .map(|leaving| file.text_of(leaving).to_owned())
 }
 
