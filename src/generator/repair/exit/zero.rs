@@ -122,12 +122,11 @@ pub(super) fn absent_answer(file: &File, function: Node<'_>, at: Node<'_>) -> Op
             [only] if only.kind() == "return_statement" => Some(only),
             _ => None,
         })
-        .filter(|leaving| {
+        .rfind(|leaving| {
             nodes_of(*leaving, |node| node.kind() == "identifier").into_iter().all(|name| {
                 matches!(file.binding(name, file.text_of(name)), None | Some(Binding::Signature { .. }))
             })
         })
-        .next_back()
         .map(|leaving| file.text_of(leaving).to_owned())
 }
 
