@@ -8,7 +8,7 @@ use crate::generator::repair::check::Check;
 use crate::generator::repair::draft::Draft;
 use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::naming::phrase;
-use crate::generator::repair::syntax::{nodes_of, noun};
+use crate::generator::repair::syntax::{noun, only_measures};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let Some(file) = case.file(0) else { return Vec::new() };
@@ -22,10 +22,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
             let Some(length) = u32::try_from(at).ok().and_then(|at| arguments.named_child(at)) else {
                 continue;
             };
-            let pure = nodes_of(length, |node| node.kind() == "call_expression")
-                .iter()
-                .all(|call| file.text_of(*call).starts_with("len("));
-            if !pure
+            if !only_measures(file, length)
                 || length.kind() == "int_literal"
                 || file.text_of(length).starts_with("len(") && length.kind() == "call_expression"
             {

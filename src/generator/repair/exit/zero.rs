@@ -104,21 +104,10 @@ fn given_back(file: &File, function: Node<'_>, at: usize) -> Option<String> {
 
 /// `return` with what the function answers elsewhere where there is nothing to work on, if that can be said anywhere in it.
 pub(super) fn absent_answer(file: &File, function: Node<'_>, at: Node<'_>) -> Option<String> {
-    let is_absence = |condition: &str| {
-        let is_none = condition.starts_with('!') && condition.ends_with(".IsValid()");
-        let is_nil = condition.ends_with(" == nil") || condition.ends_with(".IsNil()");
-        let is_empty = condition.starts_with("len(") && condition.ends_with(" == 0");
-        !condition.contains("&&") && (is_none || is_nil || is_empty || condition.ends_with(" == \"\""))
-    };
-    let checks =
-        nodes_of(function, |node| node.kind() == "if_statement" && node.end_byte() <= at.start_byte());
-    checks
+    nodes_of(function, |node| node.end_byte() <= at.start_byte())
         .into_iter()
-        .filter(|check| file.enclosing_function(*check) == Some(function))
-        .filter(|check| {
-            check.child_by_field_name("condition").is_some_and(|asked| is_absence(file.text_of(asked)))
-        })
-        .filter_map(|check| match statements_in(check.child_by_field_name("consequence")?)[..] {
+        .filter(|node| file.enclosing_function(*node) == Some(function))
+        .filter_map(|node| match statements_in(where_absent(file, node)?)[..] {
             [only] if only.kind() == "return_statement" => Some(only),
             _ => None,
         })
@@ -128,6 +117,26 @@ pub(super) fn absent_answer(file: &File, function: Node<'_>, at: Node<'_>) -> Op
             })
         })
         .map(|leaving| file.text_of(leaving).to_owned())
+}
+
+/// What is done where a node says that there is nothing.
+fn where_absent<'t>(file: &File, node: Node<'t>) -> Option<Node<'t>> {
+    match node.kind() {
+        "if_statement" => {
+            let asked = file.text_of(node.child_by_field_name("condition")?);
+            let is_none = asked.starts_with('!') && asked.ends_with(".IsValid()");
+            let is_nil = asked.ends_with(" == nil") || asked.ends_with(".IsNil()");
+            let is_empty =
+                asked.starts_with("len(") && asked.ends_with(" == 0") || asked.ends_with(" == \"\"");
+            let is_absence = !asked.contains("&&") && (is_none || is_nil || is_empty);
+            node.child_by_field_name("consequence").filter(|_| is_absence)
+        }
+        "expression_case" => {
+            let value = file.text_of(node.child_by_field_name("value")?);
+            value.split(',').any(|value| value.trim() == "nil").then_some(node)
+        }
+        _ => None,
+    }
 }
 
 /// Whether a way out is taken in a case only: the last one of a function may fail or not.

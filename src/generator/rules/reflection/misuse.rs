@@ -26,6 +26,13 @@ pub(super) enum Misuse<'m> {
     Key,
     /// Values of two types were to be put together.
     Different,
+    /// An element or a field that is not there was asked for: the method that tells how many there are.
+    Beyond {
+        /// `Len` or `NumField`.
+        count: &'static str,
+    },
+    /// So many were to be made, and the number is negative.
+    Negative,
 }
 
 /// The kinds as messages spell them.
@@ -85,6 +92,22 @@ pub(super) fn misuse(message: &str) -> Option<(&str, Misuse<'_>)> {
     if message.starts_with("reflect.MapOf: invalid key type ") {
         return Some(("MapOf", Misuse::Key));
     }
+    for (words, call, count) in [
+        ("slice index out of range", "Index", "Len"),
+        ("array index out of range", "Index", "Len"),
+        ("string index out of range", "Index", "Len"),
+        ("Field index out of range", "Field", "NumField"),
+    ] {
+        if message.strip_prefix("reflect: ") == Some(words) {
+            return Some((call, Misuse::Beyond { count }));
+        }
+    }
+    for call in ["MakeSlice", "MakeChan"] {
+        let rest = message.strip_prefix("reflect.").and_then(|rest| rest.strip_prefix(call));
+        if rest.is_some_and(|rest| rest.starts_with(": negative ") && rest != ": negative cap") {
+            return Some((call, Misuse::Negative));
+        }
+    }
     for call in ["AppendSlice", "Copy"] {
         let types = message.strip_prefix("reflect.").and_then(|rest| rest.strip_prefix(call));
         if types.is_some_and(|types| types.starts_with(": ") && types.contains(" != ")) {
@@ -134,6 +157,10 @@ mod tests {
             ("reflect.MapOf: invalid key type []string", ("MapOf", Misuse::Key)),
             ("reflect.AppendSlice: string != int", ("AppendSlice", Misuse::Different)),
             ("reflect.Copy: []uint8 != []int", ("Copy", Misuse::Different)),
+            ("reflect: slice index out of range", ("Index", Misuse::Beyond { count: "Len" })),
+            ("reflect: Field index out of range", ("Field", Misuse::Beyond { count: "NumField" })),
+            ("reflect.MakeSlice: negative len", ("MakeSlice", Misuse::Negative)),
+            ("reflect.MakeChan: negative buffer size", ("MakeChan", Misuse::Negative)),
         ] {
             assert_eq!(misuse(message), Some(told), "{message}");
         }

@@ -27,7 +27,9 @@ use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::naming::phrase;
 use crate::generator::repair::scope::fresh;
-use crate::generator::repair::syntax::{called_name, method_call, nodes_of, noun, within_function};
+use crate::generator::repair::syntax::{
+    called_name, method_call, nodes_of, noun, only_measures, within_function,
+};
 use crate::repository::go::{File, Function};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -106,6 +108,7 @@ fn check<'c>(
     let subject = match misuse {
         // Functions of the package: what is asked for is what they are given.
         Misuse::Key | Misuse::Different => arguments(call).first().copied(),
+        Misuse::Negative => arguments(call).get(1).copied(),
         _ => operand(call),
     };
     let subject = subject.filter(|subject| only_looks(file, *subject))?;
@@ -154,6 +157,20 @@ fn check<'c>(
                 (format!("{value}.Type() != {other}.Type()"), format!("{value}.Type() == {other}.Type()"));
             let ty = Some((format!("unexpected type %s of {what}"), format!("{other}.Type()")));
             (bad, good, format!("unexpected type of {what}"), ty)
+        }
+        Misuse::Beyond { count } => {
+            let index = *arguments(call).first().filter(|index| only_measures(file, **index))?;
+            let index = file.text_of(index);
+            let (bad, good) = (
+                format!("{index} < 0 || {index} >= {value}.{count}()"),
+                format!("{index} >= 0 && {index} < {value}.{count}()"),
+            );
+            let with = Some((format!("index %d of {what} out of range"), index.to_owned()));
+            (bad, good, format!("index of {what} out of range"), with)
+        }
+        Misuse::Negative => {
+            let with = Some((format!("negative {what} %d"), value.to_owned()));
+            (format!("{value} < 0"), format!("{value} >= 0"), format!("negative {what}"), with)
         }
         Misuse::Unassignable { .. } => return None,
     };
