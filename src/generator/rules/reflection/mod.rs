@@ -3,7 +3,7 @@
 //! Evidence: the message of the panic, which tells the method and what it was called on, and the call of that
 //! method on the failing line. Edits, in order: what does the same for a value that does not allow the call ([`mend`]:
 //! the accessor of the kind that came, a conversion to the type that is wanted, the value itself where it has no
-//! address); passing over what is not exported; the question that `reflect` offers (`IsValid`, `CanSet`, `Kind`, …)
+//! address); passing over what is not exported; the question ([`question`]) that `reflect` offers (`IsValid`, `CanSet`, `Kind`, …)
 //! beside the call, or before it with an early exit; and where what came in cannot be worked on at all, the question
 //! that `encoding/json` asks of its argument, in the outermost function that takes it.
 //!
@@ -12,13 +12,15 @@
 
 mod mend;
 mod misuse;
+mod question;
 
 use std::sync::Arc;
 
 use tree_sitter::Node;
 
-use mend::{as_it_is, assigned, constant, never_nil, other_accessor, passed_over, set_converted};
+use mend::{as_it_is, assigned, never_nil, other_accessor, passed_over, set_converted};
 use misuse::{Misuse, misuse};
+use question::{Call, Question, question};
 
 use crate::generator::repair::case::Case;
 use crate::generator::repair::check::Check;
@@ -27,9 +29,7 @@ use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::exit::{Blame, Failure};
 use crate::generator::repair::naming::phrase;
 use crate::generator::repair::scope::fresh;
-use crate::generator::repair::syntax::{
-    called_name, method_call, nodes_of, noun, only_measures, within_function,
-};
+use crate::generator::repair::syntax::{called_name, method_call, nodes_of, noun};
 use crate::repository::go::{File, Function};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -112,92 +112,17 @@ fn check<'c>(
         _ => operand(call),
     };
     let subject = subject.filter(|subject| only_looks(file, *subject))?;
-    let value = file.text_of(subject);
     let name = noun(file, subject);
     let name = if name.chars().count() < 2 { "value".to_owned() } else { name };
-    let what = phrase(&name);
-    let kind = format!("{value}.Kind()");
-    let (bad, good, says, with) = match misuse {
-        Misuse::Nothing => {
-            let is_bound = within_function(call).any(|node| node.kind() == "for_clause");
-            let good = if is_bound { String::new() } else { format!("{value}.IsValid()") };
-            (format!("!{value}.IsValid()"), good, format!("no {what}"), None)
-        }
-        Misuse::Kind(actual) => {
-            let (bad, good) = of_kind(&kind, method, actual, reflect);
-            (bad, good, format!("unsupported {what}"), Some((format!("unsupported {what} of kind %s"), kind)))
-        }
-        Misuse::Copied | Misuse::Hidden => {
-            let can = if method == "Addr" { "CanAddr" } else { "CanSet" };
-            let ty = Some((format!("{what} of type %s cannot be set"), format!("{value}.Type()")));
-            (format!("!{value}.{can}()"), format!("{value}.{can}()"), format!("{what} cannot be set"), ty)
-        }
-        Misuse::Unexported => (
-            format!("!{value}.CanInterface()"),
-            format!("{value}.CanInterface()"),
-            format!("{what} is not exported"),
-            None,
-        ),
-        Misuse::Arguments => {
-            let given = *arguments(call).first().filter(|given| only_looks(file, **given))?;
-            let given = file.text_of(given);
-            let bad = format!("!{value}.Type().IsVariadic() && len({given}) != {value}.Type().NumIn()");
-            let count = Some(("wrong number of arguments: %d".to_owned(), format!("len({given})")));
-            (bad, String::new(), "wrong number of arguments".to_owned(), count)
-        }
-        Misuse::Key => {
-            let ty = Some(("unsupported key type %s".to_owned(), value.to_owned()));
-            let (bad, good) = (format!("!{value}.Comparable()"), format!("{value}.Comparable()"));
-            (bad, good, "unsupported key type".to_owned(), ty)
-        }
-        Misuse::Different => {
-            let other = *arguments(call).get(1).filter(|other| only_looks(file, **other))?;
-            let other = file.text_of(other);
-            let (bad, good) =
-                (format!("{value}.Type() != {other}.Type()"), format!("{value}.Type() == {other}.Type()"));
-            let ty = Some((format!("unexpected type %s of {what}"), format!("{other}.Type()")));
-            (bad, good, format!("unexpected type of {what}"), ty)
-        }
-        Misuse::Beyond { count } => {
-            let index = *arguments(call).first().filter(|index| only_measures(file, **index))?;
-            let index = file.text_of(index);
-            let (bad, good) = (
-                format!("{index} < 0 || {index} >= {value}.{count}()"),
-                format!("{index} >= 0 && {index} < {value}.{count}()"),
-            );
-            let with = Some((format!("index %d of {what} out of range"), index.to_owned()));
-            (bad, good, format!("index of {what} out of range"), with)
-        }
-        Misuse::Negative => {
-            let with = Some((format!("negative {what} %d"), value.to_owned()));
-            (format!("{value} < 0"), format!("{value} >= 0"), format!("negative {what}"), with)
-        }
-        Misuse::Unassignable { .. } => return None,
-    };
+    let call_of = Call { file, call, method, value: file.text_of(subject), what: &phrase(&name) };
+    let Question { bad, good, says, with } = question(&call_of, misuse, reflect)?;
     let mut failure = Failure::new(Blame::Malformed, says).about(name);
     if let Some((format, argument)) = with {
         failure = failure.with(format, vec![argument]);
     }
-    let explanation =
-        format!("`{}` does not allow `{method}` of whatever comes: that is asked first.", value);
+    let value = call_of.value;
+    let explanation = format!("`{value}` does not allow `{method}` of whatever comes: that is asked first.");
     Some(Check { depth: 0, at: call, bad, good, subject, failure, explanation })
-}
-
-/// The conditions on a kind: what a method is for, where that is one kind alone; else what came.
-fn of_kind(kind: &str, method: &str, actual: &str, reflect: &str) -> (String, String) {
-    let needed = match method {
-        "NumField" | "Field" | "FieldByName" | "FieldByIndex" => Some("Struct"),
-        "MapIndex" | "MapKeys" | "MapRange" | "SetMapIndex" => Some("Map"),
-        "Call" | "CallSlice" => Some("Func"),
-        _ => None,
-    };
-    match needed {
-        Some(needed) => (format!("{kind} != {reflect}.{needed}"), format!("{kind} == {reflect}.{needed}")),
-        None => {
-            let actual = constant(actual);
-            (format!("{kind} == {reflect}.{actual}"), format!("{kind} != {reflect}.{actual}"))
-        }
-    }
 }
 
 /// The outermost function that takes something of any type, and can report, refuses what nothing can be done
