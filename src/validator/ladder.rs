@@ -277,7 +277,13 @@ impl Validator<'_> {
             Ok(dependents) => dependents,
             Err(why) => return Ok((StepResult::Inconclusive, 0, why.clone())),
         };
-        let (result, runs, mut detail) = match self.tests_hold(subject, change, &dependents.folders).await? {
+        // Nor does what nobody could learn of them.
+        let (silent, told): (Vec<_>, Vec<_>) = dependents
+            .folders
+            .iter()
+            .cloned()
+            .partition(|folder| matches!(change.tests.get(folder), Some(Tests::Unknown(_))));
+        let (result, runs, mut detail) = match self.tests_hold(subject, change, &told).await? {
             // What is broken in other packages anyway says nothing of this change.
             Held::All { passed: 0, failing } if failing > 0 => {
                 (StepResult::Skipped, 1, format!("all {failing} failed already before the change"))
@@ -291,6 +297,11 @@ impl Validator<'_> {
         if !change.lacking.is_empty() {
             let lacking: Vec<String> = change.lacking.iter().map(|folder| shown(folder).to_owned()).collect();
             detail = format!("{detail}; before any change these do not build here: {}", few(&lacking));
+        }
+        if let Some(Tests::Unknown(why)) = silent.first().and_then(|folder| change.tests.get(folder)) {
+            let silent: Vec<String> = silent.iter().map(|folder| shown(folder).to_owned()).collect();
+            let silent = few(&silent);
+            detail = format!("{detail}; before any change the tests of these tell nothing: {silent} ({why})");
         }
         if !dependents.unseen.is_empty() {
             detail = format!("{detail}; not looked at: {}", few(&dependents.unseen));

@@ -260,6 +260,20 @@ async fn dependents_that_did_not_compile_before_are_named_and_decide_nothing() {
 }
 
 #[tokio::test]
+async fn dependents_whose_tests_print_too_much_are_named_and_decide_nothing() {
+    let test = "package user\n\nimport (\n\t\"fmt\"\n\t\"strings\"\n\t\"testing\"\n)\n\nfunc TestHalf(t *testing.T) {\n\tfmt.Println(strings.Repeat(\"x\", 32<<20))\n}\n";
+    let bench = Bench::new(&[("user/user.go", USER), ("user/user_test.go", test)]);
+    let record = bench.judge(&guarded()).await;
+    assert_eq!(record.kind, VerdictKind::Plausible, "{record:#?}");
+    let step = record.evidence.steps.iter().find(|step| step.name == StepName::DependentTests).unwrap();
+    assert_eq!(step.result, StepResult::Skipped, "{step:?}");
+    assert!(
+        step.detail.contains("tell nothing: user (") && step.detail.contains("sandbox.output"),
+        "{step:?}"
+    );
+}
+
+#[tokio::test]
 async fn dependents_whose_tests_all_failed_before_decide_nothing() {
     let test = "package user\n\nimport \"testing\"\n\nfunc TestHalf(t *testing.T) {\n\tt.Fatal(Half(4))\n}\n";
     let bench = Bench::new(&[("user/user.go", USER), ("user/user_test.go", test)]);
