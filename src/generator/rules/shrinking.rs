@@ -27,6 +27,8 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 fn by_index(file: &Arc<File>, raiser: Node<'_>) -> Option<Draft> {
     let around = within_function(raiser).find(|node| node.kind() == "for_statement")?;
     let clause = children(around).into_iter().find(|node| node.kind() == "range_clause")?;
+    // Variables of the function go on behind the loop.
+    file.text_of(clause).contains(":=").then_some(())?;
     let list = file.text_of(clause.child_by_field_name("right")?);
     let names = children(clause.child_by_field_name("left")?);
     let index = names.first().map(|name| file.text_of(*name)).filter(|name| *name != "_")?;

@@ -21,12 +21,16 @@ pub(super) fn strengthened(file: &Arc<File>, check: &Check<'_>) -> Option<Edits>
     if !needs_elements {
         return None;
     }
-    let asks = |part: &Node<'_>| {
+    let need =
+        check.bad.rsplit(' ').next().and_then(|need| need.parse::<u32>().ok()).map_or(1, |need| need.max(1));
+    let asks_too_little = |part: &Node<'_>| {
         let side = |side| part.child_by_field_name(side).map(|side| file.text_of(side));
         let (left, right) = (side("left").unwrap_or_default(), side("right").unwrap_or_default());
+        let number = right.parse::<u32>().ok().filter(|_| left == length);
         match operator_of(file, *part) {
-            Some("==") => left == list && right == "nil" || left == length && right == "0",
-            Some("<" | "<=") => left == length && right.parse::<u32>().is_ok(),
+            Some("==") => left == list && right == "nil" || number == Some(0),
+            Some("<") => number.is_some_and(|asked| asked < need),
+            Some("<=") => number.is_some_and(|asked| asked + 1 < need),
             _ => false,
         }
     };
@@ -34,7 +38,7 @@ pub(super) fn strengthened(file: &Arc<File>, check: &Check<'_>) -> Option<Edits>
         .filter(|above| above.kind() == "if_statement" && above.child_by_field_name("initializer").is_none())
         .filter(|above| above.child_by_field_name("consequence").is_some_and(|block| leaves(file, block)))
         .filter_map(|above| above.child_by_field_name("condition"))
-        .find_map(|condition| alternatives(file, condition).into_iter().find(asks))?;
+        .find_map(|condition| alternatives(file, condition).into_iter().find(asks_too_little))?;
     let mut edits = Edits::default();
     edits.replace(file, weak.byte_range(), check.bad.clone());
     for (twin, bad) in twins(file, check.at, list) {

@@ -32,7 +32,8 @@ impl Case<'_> {
             .filter(|block| !block.byte_range().contains(&statement.start_byte()))
             .map(statements_in)
             .filter(|block| (2..=MAX_STATEMENTS).contains(&block.len()))
-            .filter(|block| block.last().is_some_and(|last| last.kind() == "return_statement"));
+            .filter(|block| block.last().is_some_and(|last| last.kind() == "return_statement"))
+            .filter(|block| block.iter().all(|statement| !file.text_of(*statement).contains('\n')));
         let usable = blocks.filter_map(|block| {
             let noted: Vec<(usize, Maker<'_>)> = block
                 .iter()

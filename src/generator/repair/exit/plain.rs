@@ -94,12 +94,12 @@ impl Case<'_> {
                 return Exit::reporting(self.give_back(file, function, others, "false"));
             }
         }
-        if let Some(lines) = self.own_block(file, function, at, failure) {
-            return Exit::reporting(lines);
-        }
         if results.is_empty()
             && let Some(lines) = answer::answer(self, edits, file, function, failure)
         {
+            return Exit::reporting(lines);
+        }
+        if let Some(lines) = self.own_block(file, function, at, failure) {
             return Exit::reporting(lines);
         }
         if let Some(raise) = self.raise(edits, file, function, failure) {

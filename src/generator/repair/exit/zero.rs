@@ -104,7 +104,8 @@ fn given_back(file: &File, function: Node<'_>, at: usize) -> Option<String> {
 
 /// `return` with what the function answers elsewhere where there is nothing to work on, if that can be said anywhere in it.
 pub(super) fn absent_answer(file: &File, function: Node<'_>, at: Node<'_>) -> Option<String> {
-    nodes_of(function, |node| node.end_byte() <= at.start_byte())
+    let asks = |node: Node<'_>| matches!(node.kind(), "if_statement" | "expression_case");
+    nodes_of(function, |node| asks(node) && node.end_byte() <= at.start_byte())
         .into_iter()
         .filter(|node| file.enclosing_function(*node) == Some(function))
         .filter_map(|node| match statements_in(where_absent(file, node)?)[..] {

@@ -8,6 +8,7 @@ use super::misuse::Misuse;
 use super::{arguments, only_looks, operand};
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::Edits;
+use crate::generator::repair::loops::{rest_of_body, would_not_end};
 use crate::generator::repair::scope::{fresh, in_scope_before};
 use crate::generator::repair::syntax::{
     called_name, converted, in_loop, is_always_evaluated, method_call, operator_of, results_of, statement_of,
@@ -153,7 +154,9 @@ pub(super) fn passed_over(file: &Arc<File>, call: Node<'_>, misuse: Misuse<'_>) 
     let function = file.enclosing_function(call)?;
     let results = results_of(file, function);
     let leave = match &results[..] {
-        _ if in_loop(call, function) => "continue",
+        _ if in_loop(call, function) => {
+            (!would_not_end(file, statement, &rest_of_body(statement))).then_some("continue")?
+        }
         [] => "return",
         [only] if only == "error" => "return nil",
         _ => return None,
