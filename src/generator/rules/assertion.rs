@@ -2,7 +2,8 @@
 //!
 //! Evidence: an assertion without `ok` on the failing line, of the type that the message says was wanted.
 //! Edits, in order: for a number of JSON (`is float64, not int`) the type that comes, converted; for an
-//! error, `errors.As`, which also sees wrapped ones; else `v, ok` and an early exit.
+//! error, `errors.As`, which also sees wrapped ones; else `v, ok` and an early exit. Where a library asserts the type of
+//! what it was given, and that was nil: a check of what was given.
 //!
 //! Risk: a conversion drops a fraction.
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use tree_sitter::Node;
 
+use super::nil_guard;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::{Draft, Tier};
 use crate::generator::repair::edit::{Edits, is_repairable};
@@ -18,7 +20,7 @@ use crate::generator::repair::flow::from_request;
 use crate::generator::repair::handler::request_name;
 use crate::generator::repair::naming::{phrase, words};
 use crate::generator::repair::scope::{found_name, fresh, in_scope_before};
-use crate::generator::repair::syntax::{nodes_of, noun, statement_of};
+use crate::generator::repair::syntax::{is_listed, nodes_of, noun, statement_of, within_function};
 use crate::repository::go::{File, Shape};
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -26,6 +28,9 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let unchecked = case.raisers(0, |file, node| {
         node.kind() == "type_assertion_expression" && !is_checked(node) && is_wanted(case, file, node)
     });
+    if unchecked.is_empty() {
+        return given_nil(case, file);
+    }
     unchecked
         .into_iter()
         .flat_map(|assertion| {
@@ -37,6 +42,22 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
         })
         .flatten()
         .collect()
+}
+
+/// A library took for granted that there is something in the interface it was given: what has that type in the call is
+/// asked for nil.
+fn given_nil(case: &Case<'_>, file: &Arc<File>) -> Vec<Draft> {
+    let Some((ty, _)) = case.fault.message.split_once(" is nil, not ") else { return Vec::new() };
+    let ty = ty.rsplit(": ").next().unwrap_or(ty);
+    let is_given = |node: Node<'_>| {
+        within_function(node).take_while(|node| !is_listed(*node)).any(|node| node.kind() == "argument_list")
+    };
+    let given = case.raisers(0, |file, node| {
+        node.kind() == "identifier"
+            && is_given(node)
+            && case.resolver.type_of(file, node).is_some_and(|known| known.text == ty)
+    });
+    given.into_iter().flat_map(|node| case.check(&nil_guard::check(case, file, 0, node, None))).collect()
 }
 
 /// Whether an assertion is asked for its success already: two names take its value.

@@ -95,7 +95,7 @@ fn named(case: &Case<'_>, suspect: Suspect<'_>) -> Option<Draft> {
 }
 
 /// Asks whether a value is nil where it is used.
-fn check<'c>(
+pub(super) fn check<'c>(
     case: &Case<'_>,
     file: &'c Arc<File>,
     depth: usize,
