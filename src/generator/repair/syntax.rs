@@ -196,6 +196,20 @@ pub(crate) fn operator_of<'f>(file: &'f File, node: Node<'_>) -> Option<&'f str>
         .flatten()
 }
 
+/// The operands of a chain of one operator, left to right.
+pub(crate) fn operands<'t>(file: &File, node: Node<'t>, operator: &str) -> Vec<Node<'t>> {
+    let mut operands = Vec::new();
+    let mut left = Some(node);
+    while let Some(node) = left {
+        let is_chain = operator_of(file, node) == Some(operator);
+        let operand = if is_chain { node.child_by_field_name("right") } else { Some(node) };
+        operands.extend(operand);
+        left = node.child_by_field_name("left").filter(|_| is_chain);
+    }
+    operands.reverse();
+    operands
+}
+
 /// An index as a variable and a constant added to it.
 pub(crate) fn shifted<'t>(file: &File, index: Node<'t>) -> Option<(Node<'t>, i64)> {
     if index.kind() == "identifier" {

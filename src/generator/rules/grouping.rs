@@ -14,7 +14,7 @@ use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::suspect::dereferenced;
-use crate::generator::repair::syntax::{is_within, operator_of, within_function};
+use crate::generator::repair::syntax::{is_within, operands, operator_of, within_function};
 use crate::repository::go::File;
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
@@ -74,18 +74,4 @@ fn grouped(file: &Arc<File>, condition: Node<'_>, raiser: Node<'_>, needed: &str
         file.text_of(later[0]),
     );
     Some(Draft::cause(0, explanation, edits))
-}
-
-/// The operands of a chain of one operator, left to right.
-fn operands<'t>(file: &File, node: Node<'t>, operator: &str) -> Vec<Node<'t>> {
-    let mut operands = Vec::new();
-    let mut left = Some(node);
-    while let Some(node) = left {
-        let is_chain = operator_of(file, node) == Some(operator);
-        let operand = if is_chain { node.child_by_field_name("right") } else { Some(node) };
-        operands.extend(operand);
-        left = node.child_by_field_name("left").filter(|_| is_chain);
-    }
-    operands.reverse();
-    operands
 }

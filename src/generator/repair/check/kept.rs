@@ -8,7 +8,7 @@ use super::Check;
 use super::condition::{conjoined, only_statement};
 use crate::generator::repair::edit::{Edits, indent_of};
 use crate::generator::repair::syntax::{
-    called_name, leaves, nodes_of, operator_of, statement_of, statements_above,
+    called_name, leaves, nodes_of, operands, operator_of, statement_of, statements_above,
 };
 use crate::repository::go::{Binding, File};
 
@@ -38,7 +38,7 @@ pub(super) fn strengthened(file: &Arc<File>, check: &Check<'_>) -> Option<Edits>
         .filter(|above| above.kind() == "if_statement" && above.child_by_field_name("initializer").is_none())
         .filter(|above| above.child_by_field_name("consequence").is_some_and(|block| leaves(file, block)))
         .filter_map(|above| above.child_by_field_name("condition"))
-        .find_map(|condition| alternatives(file, condition).into_iter().find(asks_too_little))?;
+        .find_map(|condition| operands(file, condition, "||").into_iter().find(asks_too_little))?;
     let mut edits = Edits::default();
     edits.replace(file, weak.byte_range(), check.bad.clone());
     for (twin, bad) in twins(file, check.at, list) {
@@ -84,15 +84,6 @@ fn most_indexed(file: &File, function: Node<'_>, list: &str) -> Option<usize> {
     });
     let index = |node: Node<'_>| file.text_of(node.child_by_field_name("index")?).parse::<usize>().ok();
     indexes.into_iter().filter_map(index).max().map(|most| most + 1)
-}
-
-/// The operands of a chain of `||`.
-fn alternatives<'t>(file: &File, condition: Node<'t>) -> Vec<Node<'t>> {
-    if operator_of(file, condition) != Some("||") {
-        return vec![condition];
-    }
-    let sides = ["left", "right"].into_iter().filter_map(|side| condition.child_by_field_name(side));
-    sides.flat_map(|side| alternatives(file, side)).collect()
 }
 
 /// A value that is cut off is kept as it is where it is too short: by the condition of an `if` that does nothing else,
