@@ -31,7 +31,8 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
         ];
         edits.insert_before(&frame.file, first, &lines)?;
         let explanation = format!("`{one}` or `{other}` may be nil: nil equals nil alone.");
-        Some(Draft::cause(depth, explanation, edits))
+        let open = Some("whether an empty value equals nil as well, nothing here tells".to_owned());
+        Some(Draft { open, ..Draft::cause(depth, explanation, edits) })
     };
     case.frames.iter().enumerate().find_map(compared).into_iter().collect()
 }

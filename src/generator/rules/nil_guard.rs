@@ -91,7 +91,11 @@ fn named(case: &Case<'_>, suspect: Suspect<'_>) -> Option<Draft> {
         "`{}` may be nil: what is called for gets a name, and is checked before it is used.",
         file.text_of(node)
     );
-    Some(Draft::leaving(Tier::Check, exit.reports, depth, explanation, edits))
+    // Whoever reflects means to work on whatever comes.
+    let open = (called == "TypeOf").then(|| {
+        "whether nil is to be refused, or worked on like other values, nothing here tells".to_owned()
+    });
+    Some(Draft { open, ..Draft::leaving(Tier::Check, exit.reports, depth, explanation, edits) })
 }
 
 /// Asks whether a value is nil where it is used.
