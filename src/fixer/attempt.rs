@@ -37,7 +37,7 @@ pub(super) struct Attempt<'a> {
     earlier: Option<Earlier>,
     standing: Standing,
     judged: usize,
-    /// The changes of fixes that were extended, and where the first of them acts that was not.
+    /// The changes of fixes that were extended, and the functions that the first of them changes that was not.
     extended: Vec<(Vec<FileChange>, Vec<Location>)>,
     /// Whether the code makes a check that would have mended it.
     asked_already: bool,

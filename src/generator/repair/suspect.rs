@@ -146,6 +146,26 @@ pub(crate) fn dereferenced<'t>(case: &Case<'_>, file: &Arc<File>, node: Node<'t>
     }
 }
 
+/// What an expression needs to be there.
+pub(crate) enum Needed<'t> {
+    /// A value that is not nil.
+    Value(&'t str),
+    /// A text or a list that is long enough.
+    Elements(&'t str),
+}
+
+impl<'t> Needed<'t> {
+    /// What is needed by what indexes, cuts or follows something.
+    pub(crate) fn by(case: &Case<'_>, file: &'t Arc<File>, node: Node<'t>) -> Option<Self> {
+        Some(match node.kind() {
+            "index_expression" | "slice_expression" => {
+                Self::Elements(file.text_of(node.child_by_field_name("operand")?))
+            }
+            _ => Self::Value(file.text_of(dereferenced(case, file, node)?)),
+        })
+    }
+}
+
 /// Interfaces of the standard library that programs keep in fields and parameters.
 const INTERFACES: &[(&str, &[&str])] = &[
     ("io", &["Reader", "Writer", "Closer", "ReadCloser", "WriteCloser", "ReadWriter", "ReadWriteCloser"]),

@@ -93,6 +93,12 @@ pub(crate) fn is_always_evaluated(file: &File, expression: Node<'_>, statement: 
     true
 }
 
+/// Whether what an expression calls may be called for right before its statement: each time, once, and not for later.
+pub(crate) fn may_be_called_before(file: &File, expression: Node<'_>, statement: Node<'_>) -> bool {
+    is_always_evaluated(file, expression, statement)
+        && !matches!(statement.kind(), "for_statement" | "go_statement" | "defer_statement")
+}
+
 /// Whether a statement may keep those behind it from running though nothing failed: it can return, break
 /// off or end the program, and not only because of an error.
 pub(crate) fn may_leave(file: &File, statement: Node<'_>) -> bool {

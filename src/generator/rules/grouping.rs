@@ -13,29 +13,25 @@ use tree_sitter::Node;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
-use crate::generator::repair::suspect::dereferenced;
+use crate::generator::repair::suspect::Needed;
 use crate::generator::repair::syntax::{is_within, operands, operator_of, within_function};
 use crate::repository::go::File;
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let Some(file) = case.file(0).filter(|file| is_repairable(file)) else { return Vec::new() };
-    let raisers = case.raisers(0, |file, node| needed(case, file, node).is_some());
+    let raisers = case.raisers(0, |file, node| Needed::by(case, file, node).is_some());
     raisers
         .into_iter()
         .filter_map(|raiser| {
-            let needed = needed(case, file, raiser)?;
+            // What a condition speaks of that guards it.
+            let needed = match Needed::by(case, file, raiser)? {
+                Needed::Elements(list) => format!("len({list})"),
+                Needed::Value(value) => format!("{value} != nil"),
+            };
             let conditions = within_function(raiser).filter_map(|node| condition_over(file, node));
             conditions.into_iter().find_map(|condition| grouped(file, condition, raiser, &needed))
         })
         .collect()
-}
-
-/// What a condition must speak of that guards an expression.
-fn needed(case: &Case<'_>, file: &Arc<File>, node: Node<'_>) -> Option<String> {
-    if matches!(node.kind(), "index_expression" | "slice_expression") {
-        return Some(format!("len({})", file.text_of(node.child_by_field_name("operand")?)));
-    }
-    Some(format!("{} != nil", file.text_of(dereferenced(case, file, node)?)))
 }
 
 /// The alternatives that a node is one of, or which lead to it.

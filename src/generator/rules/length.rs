@@ -22,7 +22,8 @@ use crate::generator::repair::flow::{from_request, origin};
 use crate::generator::repair::naming::{is_telling, phrase, words};
 use crate::generator::repair::scope::{fresh, in_scope_before};
 use crate::generator::repair::syntax::{
-    called_name, is_always_evaluated, may_leave, nodes_of, noun, only_measures, shifted, statement_of,
+    called_name, is_always_evaluated, may_be_called_before, may_leave, nodes_of, noun, only_measures,
+    shifted, statement_of,
 };
 use crate::repository::go::{Binding, File, Shape};
 
@@ -163,9 +164,7 @@ fn named(case: &Case<'_>, file: &Arc<File>, raiser: Node<'_>) -> Option<Draft> {
         raiser.child_by_field_name("operand").filter(|operand| operand.kind() == "call_expression")?;
     let index = raiser.child_by_field_name("index")?;
     let statement = statement_of(raiser)?;
-    let once = is_always_evaluated(file, operand, statement)
-        && !matches!(statement.kind(), "for_statement" | "go_statement" | "defer_statement")
-        && in_scope_before(file, raiser, statement);
+    let once = may_be_called_before(file, operand, statement) && in_scope_before(file, raiser, statement);
     if !once || !only_measures(file, index) {
         return None;
     }

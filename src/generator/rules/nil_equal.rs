@@ -5,7 +5,7 @@
 //!
 //! Risk: an empty value may have to equal nil, too.
 
-use crate::generator::repair::case::Case;
+use crate::generator::repair::case::{Case, Frame};
 use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
 use crate::generator::repair::suspect::suspects;
@@ -14,7 +14,7 @@ use crate::repository::go::Function;
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let suspects = suspects(case);
-    let compared = |(depth, frame): (usize, &crate::generator::repair::case::Frame)| {
+    let compared = |(depth, frame): (usize, &Frame)| {
         let function = frame.function.as_ref().filter(|_| is_repairable(&frame.file))?;
         let (one, other) = both(function)?;
         let named = |name: &str| {

@@ -21,7 +21,7 @@ use crate::generator::repair::naming::{is_telling, phrase, words};
 use crate::generator::repair::scope::{fresh, in_scope_before};
 use crate::generator::repair::suspect::{Suspect, suspects};
 use crate::generator::repair::syntax::{
-    called_name, is_always_evaluated, lines, nodes_of, noun, statement_of,
+    called_name, lines, may_be_called_before, nodes_of, noun, statement_of,
 };
 use crate::generator::repair::twins::twins;
 use crate::repository::go::{File, Shape};
@@ -70,10 +70,7 @@ pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
 fn named(case: &Case<'_>, suspect: Suspect<'_>) -> Option<Draft> {
     let Suspect { depth, file, node, .. } = suspect;
     let statement = statement_of(node).filter(|_| node.kind() == "call_expression" && depth == 0)?;
-    let once = is_always_evaluated(file, node, statement)
-        && !matches!(statement.kind(), "for_statement" | "go_statement" | "defer_statement")
-        && in_scope_before(file, node, statement);
-    once.then_some(())?;
+    (may_be_called_before(file, node, statement) && in_scope_before(file, node, statement)).then_some(())?;
     let called = called_name(file, node);
     let noun = words(called.strip_prefix("Get").unwrap_or(called)).pop().unwrap_or_default();
     let wishes = if is_telling(&noun) { vec![noun.as_str(), "value"] } else { vec!["value", "found"] };

@@ -12,35 +12,18 @@ use tree_sitter::Node;
 use crate::generator::repair::case::Case;
 use crate::generator::repair::draft::Draft;
 use crate::generator::repair::edit::{Edits, is_repairable};
-use crate::generator::repair::suspect::dereferenced;
+use crate::generator::repair::suspect::Needed;
 use crate::generator::repair::syntax::{operator_of, within_function};
 use crate::repository::go::File;
 
 pub(super) fn drafts(case: &Case<'_>) -> Vec<Draft> {
     let Some(file) = case.file(0).filter(|file| is_repairable(file)) else { return Vec::new() };
-    let raisers = case.raisers(0, |file, node| needed(case, file, node).is_some());
+    let raisers = case.raisers(0, |file, node| Needed::by(case, file, node).is_some());
     let corrected = |raiser| {
-        let needed = needed(case, file, raiser)?;
+        let needed = Needed::by(case, file, raiser)?;
         within_function(raiser).find_map(|node| corrected(file, node, &needed))
     };
     raisers.into_iter().filter_map(corrected).collect()
-}
-
-/// What an expression needs to be there.
-enum Needed<'t> {
-    /// A value that is not nil.
-    Value(&'t str),
-    /// A text or a list that is long enough.
-    Elements(&'t str),
-}
-
-fn needed<'t>(case: &Case<'_>, file: &'t Arc<File>, node: Node<'t>) -> Option<Needed<'t>> {
-    match node.kind() {
-        "index_expression" | "slice_expression" => {
-            Some(Needed::Elements(file.text_of(node.child_by_field_name("operand")?)))
-        }
-        _ => Some(Needed::Value(file.text_of(dereferenced(case, file, node)?))),
-    }
 }
 
 /// The other operator, where a node is what is looked at behind the wrong one.

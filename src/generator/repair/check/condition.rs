@@ -134,8 +134,8 @@ pub(super) fn only_statement(body: Node<'_>) -> Option<Node<'_>> {
 /// Joins the check to the boolean expression that holds the failing one, where there is such an
 /// expression: the condition of an `if` or a loop, an operand of `&&`, a returned comparison. What is
 /// asked to be *unequal* holds of a value that is not there: it is joined by `||`, but for loops, which
-/// must end; and so it is where the condition leads to nothing but an error, unless it looks ahead. Nothing is joined that would keep the
-/// failing value from the only way out of a loop.
+/// must end; and so it is where the condition leads to nothing but an error, unless it looks ahead. Nothing is joined
+/// that would keep the failing value from the only way out of a loop.
 pub(super) fn condition(file: &Arc<File>, check: &Check<'_>) -> Option<(Edits, Joined)> {
     if check.good.is_empty() {
         return None;

@@ -16,13 +16,10 @@ use crate::repository::go::{Binding, File};
 pub(super) fn strengthened(file: &Arc<File>, check: &Check<'_>) -> Option<Edits> {
     let list = file.text_of(check.at.child_by_field_name("operand")?);
     let length = format!("len({list})");
-    let needs_elements = check.bad == format!("{length} == 0")
-        || check.bad.strip_prefix(&format!("{length} < ")).is_some_and(|need| need.parse::<u32>().is_ok());
-    if !needs_elements {
-        return None;
-    }
-    let need =
-        check.bad.rsplit(' ').next().and_then(|need| need.parse::<u32>().ok()).map_or(1, |need| need.max(1));
+    let need = match check.bad.strip_prefix(&length)? {
+        " == 0" => 1,
+        compared => compared.strip_prefix(" < ")?.parse::<u32>().ok()?.max(1),
+    };
     let asks_too_little = |part: &Node<'_>| {
         let side = |side| part.child_by_field_name(side).map(|side| file.text_of(side));
         let (left, right) = (side("left").unwrap_or_default(), side("right").unwrap_or_default());
@@ -90,14 +87,12 @@ fn most_indexed(file: &File, function: Node<'_>, list: &str) -> Option<usize> {
 /// or by one around the statement.
 pub(super) fn shortened(file: &Arc<File>, check: &Check<'_>) -> Option<Edits> {
     let statement = statement_of(check.at).filter(|statement| {
-        let is = |side, node| {
-            let list: Option<Node<'_>> = statement.child_by_field_name(side);
-            list.is_some_and(|list| list.named_child_count() == 1 && list.named_child(0) == Some(node))
-        };
+        let is_alone =
+            |list: Node<'_>| list.named_child_count() == 1 && list.named_child(0) == Some(check.at);
         let (kept, cut) = (statement.child_by_field_name("left"), check.at.child_by_field_name("operand"));
         statement.kind() == "assignment_statement"
             && check.at.kind() == "slice_expression"
-            && is("right", check.at)
+            && statement.child_by_field_name("right").is_some_and(is_alone)
             && kept.zip(cut).is_some_and(|(kept, cut)| is_same(file, kept, cut))
     })?;
     if check.good.is_empty() {

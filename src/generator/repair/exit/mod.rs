@@ -4,8 +4,9 @@
 //!
 //! From the ground up: [`failure`] says why, [`manner`] how the errors around do; [`error`], [`zero`],
 //! [`answer`], [`process`] and [`log`] each know one way to say it in Go, [`raise`] by a panic that is
-//! recovered as an error, [`maker`] and [`block`] as the function itself does; [`plain`] chooses among them, [`signature`] gives a function an error result first.
-//! [`foreign`] asks afterwards whether the error is of the kind of those around it.
+//! recovered as an error, [`maker`] and [`block`] as the function itself does; [`plain`] chooses among them,
+//! [`signature`] gives a function an error result first. [`foreign`] asks afterwards whether the error is of the
+//! kind of those around it.
 
 mod answer;
 mod block;

@@ -129,7 +129,9 @@ impl Case<'_> {
         let mut lines: Vec<String> = log::report(file, at, failure).into_iter().collect();
         if goes_on {
             lines.push("continue".to_owned());
-        } else if let Some(answer) = absent_answer(file, function, at).filter(|_| failure.is_absence()) {
+        } else if failure.is_absence()
+            && let Some(answer) = absent_answer(file, function, at)
+        {
             lines.push(answer);
         } else if let Some((last, others)) = results.split_last() {
             let last = self.zero(file, function, last);

@@ -3,8 +3,8 @@
 //! Evidence: the message of the panic, which tells the method and what it was called on, and the call of that
 //! method on the failing line. Edits, in order: what does the same for a value that does not allow the call ([`mend`]:
 //! the accessor of the kind that came, a conversion to the type that is wanted, the value itself where it has no
-//! address); passing over what is not exported; the question ([`question`]) that `reflect` offers (`IsValid`, `CanSet`, `Kind`, …)
-//! beside the call, or before it with an early exit; and where what came in cannot be worked on at all, the question
+//! address); passing over what is not exported; the question ([`question`]) that `reflect` offers (`IsValid`, `CanSet`,
+//! `Kind`, …) beside the call, or before it with an early exit; and where what came in cannot be worked on at all, the question
 //! that `encoding/json` asks of its argument, in the outermost function that takes it.
 //!
 //! Risk: a conversion of a type that cannot be converted panics as well; the ladder sees it only if the
